@@ -1,0 +1,31 @@
+"""Which arrays prograd computes with: float64 and float32 as they come, other real input as float64."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from prograd.errors import ShapeError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+_KEPT = "df"
+
+
+def as_real(a: ArrayLike, what: str = "array") -> Array:
+    """`a` itself if it is float64 or float32, otherwise its float64 copy. Raises `ShapeError` for what isn't real numbers."""
+    if a.__class__ is np.ndarray and a.dtype.char in _KEPT:  # type: ignore[union-attr]
+        return a  # type: ignore[return-value]
+    try:
+        array = np.asarray(a)
+    except ValueError as error:
+        msg = f"{what}: expected an array of real numbers, got {type(a).__name__} that is not rectangular ({error})"
+        raise ShapeError(msg) from error
+    if array.dtype.char in _KEPT:
+        return array
+    if array.dtype.kind not in "biuf":
+        msg = f"{what}: expected real numbers, got {array.dtype} ({type(a).__name__})"
+        raise ShapeError(msg)
+    return array.astype(np.float64)

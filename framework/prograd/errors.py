@@ -1,0 +1,65 @@
+"""Every error that prograd raises on purpose.
+
+Each is a `ProgradError` and also the built-in error a caller would expect, so both `except ProgradError` and
+`except ValueError` work. Messages name the layer (index and name), what was expected and what came.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class ProgradError(Exception):
+    """The base of every error raised by prograd."""
+
+
+class ShapeError(ProgradError, ValueError):
+    """An array, a parameter or a layer has the wrong size or kind."""
+
+
+class LabelError(ProgradError, ValueError):
+    """A label lies outside the domain of the loss."""
+
+
+class UnknownNameError(ProgradError, LookupError):
+    """No layer, loss or mode has this name; the message offers the closest ones."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = get_close_matches(str(name), known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(known) or 'none'}"
+        super().__init__(f"there is no {kind} named {name!r}; {hint}")
+        self.kind = kind
+        self.unknown = name
+        self.known = known
+        self.close = close
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
+        return type(self), (self.kind, self.unknown, self.known)
+
+
+class OptionError(ProgradError, TypeError):
+    """An option is unknown, missing or has a value that can't be used; the message lists the accepted options."""
+
+
+class PluginError(ProgradError):
+    """A plugin could not be loaded, or breaks the rules of the interface."""
+
+
+class NonFiniteError(ProgradError, FloatingPointError):
+    """NaN or infinity where a finite number is needed."""
+
+
+class ConformanceError(ProgradError, AssertionError):
+    """A layer, loss or operator failed checks of the conformance kit; `.failures` names each of them."""
+
+    def __init__(self, message: str, failures: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.failures = list(failures)
+
+    def __reduce__(self) -> tuple[type[ConformanceError], tuple[str, list[object]]]:
+        return type(self), (str(self), self.failures)

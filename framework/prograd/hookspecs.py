@@ -1,0 +1,28 @@
+"""The hooks through which layers and losses reach prograd. Each runs once, when the registry is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prograd.layer import Layer
+    from prograd.loss import Loss
+
+PROJECT = "prograd"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def prograd_layers() -> Mapping[str, type[Layer]]:  # type: ignore[empty-body]
+    """The layers that this plugin brings: name -> class."""
+
+
+@hookspec
+def prograd_losses() -> Mapping[str, type[Loss]]:  # type: ignore[empty-body]
+    """The losses that this plugin brings: name -> class."""

@@ -1,0 +1,113 @@
+"""What the author of a layer subclasses: `Layer`, and `Elementwise` for activations."""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.errors import OptionError
+from prograd.operators import Diagonal, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Block: TypeAlias = Operator | Array
+
+
+class Parameters(dict[str, Array]):
+    """The parameters of one layer by name: `w.W` and `w["W"]` are the same array."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Array:
+        try:
+            return self[name]
+        except KeyError:
+            msg = f"no parameter named {name!r}; there are {', '.join(self) or 'none'}"
+            raise AttributeError(msg) from None
+
+
+def snake_case(name: str) -> str:
+    """`LayerNorm` -> `layer_norm`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+class Layer(ABC):
+    """One layer `g(w; z)` with its Jacobian `(A | B)`. Meant to be subclassed, best as a frozen dataclass.
+
+    A layer has no forward rule and no backward rule: every mode is an order in which the engine multiplies `A` and `B`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that messages use: the class's, in snake case."""
+        return snake_case(type(self).__name__)
+
+    @abstractmethod
+    def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
+        """`n_{i+1}`, and the shape of each parameter, for inputs of size `n_in`.
+
+        Raises `ShapeError` where the layer can't take inputs of that size.
+        """
+
+    @abstractmethod
+    def g(self, w: Parameters, z: Array) -> Array:
+        """`z^{i+1} = g(w; z)`: `(N, n_in) -> (N, n_out)`."""
+
+    @abstractmethod
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[Mapping[str, Block], Block]:
+        """`(A, B)` at `(w, z)`, with `z_next = g(w, z)` already computed.
+
+        `A` holds `∂g/∂w` by parameter name (`n_out × size`), `B` is `∂g/∂z` (`n_out × n_in`). Each is an operator, or an
+        array `(n_out, k)` shared by all samples or `(N, n_out, k)`.
+        """
+
+    def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
+        """Starting values: matrices and kernels normal with variance 1/fan_in, vectors zero."""
+        _, shapes = self.shapes(n_in)
+        return {name: _normal(rng, shape) if len(shape) > 1 else np.zeros(shape) for name, shape in shapes.items()}
+
+    @classmethod
+    def examples(cls) -> Iterator[tuple[Self, int]]:
+        """`(layer, n_in)` pairs on which the conformance kit tries the layer."""
+        try:
+            layer = cls()
+        except TypeError as error:
+            msg = f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
+            raise OptionError(msg) from error
+        for n_in in (1, 2, 5):
+            yield layer, n_in
+
+
+class Elementwise(Layer):
+    """`g(z)_j = φ(z_j)`: an activation. A subclass gives `phi` and `dphi`, nothing else."""
+
+    @abstractmethod
+    def phi(self, z: Array) -> Array:
+        """`φ(z)`, entry by entry."""
+
+    @abstractmethod
+    def dphi(self, z: Array, z_next: Array) -> Array:
+        """`φ'(z)`, entry by entry, with `z_next = φ(z)` already computed."""
+
+    def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
+        """As many outputs as inputs, no parameters."""
+        return n_in, {}
+
+    def g(self, w: Parameters, z: Array) -> Array:  # noqa: ARG002  (the interface passes w; an activation has none)
+        """`φ(z)`."""
+        return self.phi(z)
+
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:  # noqa: ARG002
+        """`A` is empty, `B = diag(φ'(z))`."""
+        return {}, Diagonal(self.dphi(z, z_next))
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    fan_in = math.prod(shape[1:])
+    return rng.normal(scale=1 / math.sqrt(max(fan_in, 1)), size=shape)

@@ -1,0 +1,24 @@
+"""Structured Jacobians: an operator is a stack of linear maps, one a sample."""
+
+from __future__ import annotations
+
+from prograd.operators import composition as _composition  # noqa: F401  (registers the rules of `@` and `+`)
+from prograd.operators.base import Operator, Product, Sum
+from prograd.operators.dense import Dense
+from prograd.operators.diagonal import Diagonal, Identity, Zero
+from prograd.operators.kronecker import Kronecker
+from prograd.operators.lowrank import DiagonalPlusLowRank
+from prograd.operators.sparse import Sparse
+
+__all__ = [
+    "Dense",
+    "Diagonal",
+    "DiagonalPlusLowRank",
+    "Identity",
+    "Kronecker",
+    "Operator",
+    "Product",
+    "Sparse",
+    "Sum",
+    "Zero",
+]

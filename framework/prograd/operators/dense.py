@@ -1,0 +1,83 @@
+"""`Dense`: a matrix, shared by all samples or one a sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd.arrays import Array, as_real
+from prograd.errors import ShapeError
+from prograd.operators.base import Operator
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class Dense(Operator):
+    """The matrix `a`: `(rows, cols)` shared by all samples, or `(N, rows, cols)`."""
+
+    def __init__(self, a: ArrayLike) -> None:
+        a = as_real(a, "Dense")
+        if a.ndim == 3 and a.shape[0] == 1:
+            a = a[0]
+        if a.ndim not in (2, 3):
+            msg = f"Dense: expected an array (rows, cols) or (N, rows, cols), got shape {a.shape}"
+            raise ShapeError(msg)
+        self.a = a
+        self.rows, self.cols = a.shape[-2:]
+
+    def jvp(self, v: Array) -> Array:
+        """`a v`."""
+        return _times(v, self.a.swapaxes(-1, -2))
+
+    def vjp(self, q: Array) -> Array:
+        """`a^T q`."""
+        return _times(q, self.a)
+
+    def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
+        """`Σ_n a_n^T q_n`: one product over samples and rows together."""
+        if self.a.ndim == 2:
+            return np.matmul(np.add.reduce(q, axis=-2), self.a, out=out)
+        q = np.broadcast_to(q, (*q.shape[:-2], self.a.shape[0], self.rows))
+        return np.matmul(q.reshape(*q.shape[:-2], -1), self.a.reshape(-1, self.cols), out=out)
+
+    def jvp_into(self, v: Array, out: Array) -> None:
+        """Writes `a v` to `out` without a copy."""
+        _times_into(v, self.a.swapaxes(-1, -2), out)
+
+    def vjp_into(self, q: Array, out: Array) -> None:
+        """Writes `a^T q` to `out` without a copy."""
+        _times_into(q, self.a, out)
+
+    def columns_into(self, start: int, stop: int, out: Array) -> None:
+        """Copies the columns of `a`."""
+        stack = self.a.reshape(-1, self.rows, self.cols)
+        out[...] = stack[:, :, start:stop].transpose(2, 0, 1)
+
+    @property
+    def samples(self) -> int:
+        """N, or 1 when shared."""
+        return 1 if self.a.ndim == 2 else self.a.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of `a`."""
+        return self.a.dtype
+
+
+def _times(v: Array, m: Array) -> Array:
+    """`v m` row by row: `(..., N, k)` times `(k, j)` or `(N, k, j)`."""
+    if m.ndim == 2:
+        if v.ndim <= 2:
+            return v @ m
+        return (v.reshape(-1, v.shape[-1]) @ m).reshape(*v.shape[:-1], m.shape[-1])
+    rows = np.moveaxis(v.reshape(-1, *v.shape[-2:]), 0, 1) @ m
+    return np.moveaxis(rows, 0, 1).reshape(*v.shape[:-2], *(rows.shape[0], m.shape[-1]))
+
+
+def _times_into(v: Array, m: Array, out: Array) -> None:
+    if m.ndim == 2 and v.shape[:-1] == out.shape[:-1] and out.flags.c_contiguous:
+        np.matmul(v.reshape(-1, v.shape[-1]), m, out=out.reshape(-1, m.shape[-1]))
+    else:
+        out[...] = _times(v, m)

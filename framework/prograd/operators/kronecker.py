@@ -1,0 +1,133 @@
+"""`Kronecker`: the derivative of `left W right^T` by `W`. Parameters that multiply what a layer is given enter so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd.arrays import Array, as_real
+from prograd.errors import ShapeError
+from prograd.operators.base import Operator
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class Kronecker(Operator):
+    """`vec(W) -> (left ⊗ right) vec(W)`, which is `vec(left W right^T)`, with `vec` in row-major order.
+
+    `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, one row a sample, or `(N, s, t)`;
+    N = 1 is shared. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
+    """
+
+    def __init__(self, left: int | ArrayLike, right: ArrayLike) -> None:
+        right = as_real(right, "Kronecker: right")
+        if right.ndim not in (2, 3):
+            msg = f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {right.shape}"
+            raise ShapeError(msg)
+        self.right = right
+        if isinstance(left, (int, np.integer)):
+            self.left = None
+            self.m_out = self.m = int(left)
+        else:
+            self.left = as_real(left, "Kronecker: left")
+            if self.left.ndim not in (2, 3):
+                msg = f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {self.left.shape}"
+                raise ShapeError(msg)
+            self.m_out, self.m = self.left.shape[-2:]
+        self.t = right.shape[-1]
+        self.s = 1 if right.ndim == 2 else right.shape[1]
+        self.rows, self.cols = self.m_out * self.s, self.m * self.t
+
+    def jvp(self, v: Array) -> Array:
+        """`left V right^T`."""
+        V = v.reshape(*v.shape[:-1], self.m, self.t)
+        if self.right.ndim == 3:
+            return _flat(_sandwich(self.left, V, self.right.swapaxes(-1, -2)))
+        if v.shape[-2] == 1:  # one V for all samples: a single matrix product
+            product = self.right @ V[..., 0, :, :].swapaxes(-1, -2)
+        else:
+            product = (V @ self.right[:, :, None])[..., 0]
+        return product if self.left is None else (self.left @ product[..., None])[..., 0]
+
+    def vjp(self, q: Array) -> Array:
+        """`left^T Q right`."""
+        if self.right.ndim == 3:
+            left = None if self.left is None else self.left.swapaxes(-1, -2)
+            return _flat(_sandwich(left, q.reshape(*q.shape[:-1], self.m_out, self.s), self.right))
+        return _flat(self._pulled(q)[..., None] * self.right[:, None, :])
+
+    def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
+        """`Σ_n left_n^T Q_n right_n`: one product over the samples."""
+        lead = q.shape[:-2]
+        samples = max(q.shape[-2], self.samples)
+        if self.right.ndim == 2:
+            q = self._pulled(q)
+            right = self.right
+        else:
+            Q = q.reshape(*q.shape[:-1], self.m_out, self.s)
+            Q = Q if self.left is None else self.left.swapaxes(-1, -2) @ Q
+            q = np.broadcast_to(Q, (*lead, samples, self.m, self.s)).swapaxes(-1, -2).reshape(*lead, -1, self.m)
+            right = np.broadcast_to(self.right, (samples, self.s, self.t)).reshape(-1, self.t)
+        if len(right) == 1 < q.shape[-2]:
+            q = np.add.reduce(q, axis=-2, keepdims=True)
+        if q.shape[-2] == 1 < len(right):
+            right = np.add.reduce(right, axis=0, keepdims=True)
+        if out is None:
+            return _flat(q.swapaxes(-1, -2) @ right)
+        np.matmul(q.swapaxes(-1, -2), right, out=out.reshape(*lead, self.m, self.t))
+        return out
+
+    def vjp_into(self, q: Array, out: Array) -> None:
+        """Writes `left^T Q right` to `out` without a copy."""
+        if self.right.ndim == 3:
+            out[...] = self.vjp(q)
+        else:
+            target = out.reshape(*out.shape[:-1], self.m, self.t)
+            np.multiply(self._pulled(q)[..., None], self.right[:, None, :], out=target)
+
+    def columns_into(self, start: int, stop: int, out: Array) -> None:
+        """The column of the entry `W_jk` is column j of `left` times column k of `right`."""
+        j, k = np.divmod(np.arange(start, stop), self.t)
+        right = self.right.reshape(-1, self.s, self.t).transpose(2, 0, 1)[k]
+        target = out.reshape(*out.shape[:-1], self.m_out, self.s)
+        if self.left is None:
+            target[...] = 0
+            target[np.arange(stop - start), :, j, :] = right
+        else:
+            left = self.left.reshape(-1, self.m_out, self.m).transpose(2, 0, 1)[j]
+            np.multiply(left[..., None], right[..., None, :], out=target)
+
+    @property
+    def edges(self) -> int:
+        """`m s t` for the product with `right`, and `m' m s` for the one with `left`."""
+        pulled = 0 if self.left is None else self.m_out * self.m * self.s
+        return pulled + self.m * self.s * self.t
+
+    @property
+    def samples(self) -> int:
+        """N, or 1 when shared."""
+        return max(len(self.right), 1 if self.left is None or self.left.ndim == 2 else len(self.left))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The wider dtype of the two factors."""
+        return self.right.dtype if self.left is None else np.result_type(self.left, self.right)
+
+    def _pulled(self, q: Array) -> Array:
+        """`left^T q`, for a right factor of one row."""
+        if self.left is None:
+            return q
+        if self.left.ndim == 2:
+            return q @ self.left
+        return (q[..., None, :] @ self.left)[..., 0, :]
+
+
+def _sandwich(left: Array | None, V: Array, right: Array) -> Array:
+    product = V @ right
+    return product if left is None else left @ product
+
+
+def _flat(V: Array) -> Array:
+    return V.reshape(*V.shape[:-2], -1)

@@ -1,0 +1,72 @@
+"""`DiagonalPlusLowRank`: what normalisations leave behind (softmax, layer norm)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd.arrays import Array, as_real
+from prograd.errors import ShapeError
+from prograd.operators.base import Operator
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class DiagonalPlusLowRank(Operator):
+    """`diag(d) + U V^T`: `d` is `(n,)` or `(N, n)`; `U` and `V` are `(n, k)` or `(N, n, k)`."""
+
+    def __init__(self, d: ArrayLike, U: ArrayLike, V: ArrayLike) -> None:
+        self.d = as_real(d, "DiagonalPlusLowRank: d")
+        self.U = as_real(U, "DiagonalPlusLowRank: U")
+        self.V = as_real(V, "DiagonalPlusLowRank: V")
+        n = self.d.shape[-1] if self.d.ndim else 0
+        if self.d.ndim not in (1, 2) or any(F.ndim not in (2, 3) or F.shape[-2] != n for F in (self.U, self.V)):
+            shapes = f"d {self.d.shape}, U {self.U.shape}, V {self.V.shape}"
+            msg = f"DiagonalPlusLowRank: expected d (N, n), U and V (N, n, k) or all without N, got {shapes}"
+            raise ShapeError(msg)
+        if self.U.shape[-1] != self.V.shape[-1]:
+            msg = f"DiagonalPlusLowRank: expected U and V of one rank, got {self.U.shape[-1]} and {self.V.shape[-1]}"
+            raise ShapeError(msg)
+        self.rows = self.cols = n
+
+    def jvp(self, v: Array) -> Array:
+        """`d ∘ v + U (V^T v)`."""
+        return _apply(self.d, self.U, self.V, v)
+
+    def vjp(self, q: Array) -> Array:
+        """`d ∘ q + V (U^T q)`."""
+        return _apply(self.d, self.V, self.U, q)
+
+    def columns_into(self, start: int, stop: int, out: Array) -> None:
+        """The columns of `U V^T`, with `d` added on the diagonal."""
+        U = self.U.reshape(-1, self.rows, self.U.shape[-1])
+        V = self.V.reshape(-1, self.rows, self.V.shape[-1])[:, start:stop]
+        out[...] = (V @ U.swapaxes(-1, -2)).swapaxes(0, 1)
+        k = np.arange(start, stop)
+        out[k - start, :, k] += np.atleast_2d(self.d)[:, start:stop].T
+
+    @property
+    def edges(self) -> int:
+        """n for the diagonal, n k for each of the factors."""
+        return self.rows * (1 + 2 * self.U.shape[-1])
+
+    @property
+    def samples(self) -> int:
+        """N, or 1 when shared."""
+        return max(1 if self.d.ndim == 1 else len(self.d), *(1 if F.ndim == 2 else len(F) for F in (self.U, self.V)))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The widest dtype of the three."""
+        return np.result_type(self.d, self.U, self.V)
+
+
+def _apply(d: Array, U: Array, V: Array, v: Array) -> Array:
+    if U.shape[-1] == 1:  # rank one: entrywise products are quicker than many tiny matrix products
+        u = U[..., 0]
+        inner = np.add.reduce(V[..., 0] * v, axis=-1, keepdims=True)
+        return d * v + u * inner
+    inner = v[..., None, :] @ V
+    return d * v + (inner @ U.swapaxes(-1, -2))[..., 0, :]

@@ -1,0 +1,69 @@
+"""`Sparse`: any scipy.sparse matrix, shared by all samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.errors import ShapeError
+from prograd.operators.base import Operator
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+
+class Sparse(Operator):
+    """A `scipy.sparse` matrix or array of any format; it is kept as CSR in both directions."""
+
+    def __init__(self, matrix: scipy.sparse.sparray | scipy.sparse.spmatrix) -> None:
+        if not callable(getattr(matrix, "tocsr", None)):
+            msg = f"Sparse: expected a scipy.sparse matrix, got {type(matrix).__name__}"
+            raise ShapeError(msg)
+        csr = matrix.tocsr()
+        if csr.dtype.char not in "df":
+            csr = csr.astype(np.float64)
+        self.matrix = csr
+        self.transposed = csr.T.tocsr()
+        self.rows, self.cols = csr.shape
+
+    def jvp(self, v: Array) -> Array:
+        """`matrix v`."""
+        return _apply(self.matrix, v)
+
+    def vjp(self, q: Array) -> Array:
+        """`matrix^T q`."""
+        return _apply(self.transposed, q)
+
+    def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
+        """`matrix^T Σ_n q_n`."""
+        p = self.vjp(np.add.reduce(q, axis=-2, keepdims=True))[..., 0, :]
+        if out is None:
+            return p
+        out[...] = p
+        return out
+
+    def columns_into(self, start: int, stop: int, out: Array) -> None:
+        """Rows of the transposed matrix."""
+        out[...] = self.transposed[start:stop].toarray()[:, None, :]
+
+    @property
+    def edges(self) -> int:
+        """The entries that are stored."""
+        return int(self.matrix.nnz)
+
+    @property
+    def samples(self) -> int:
+        """Shared."""
+        return 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the matrix."""
+        return self.matrix.dtype
+
+
+def _apply(matrix: Any, v: Array) -> Array:
+    product = matrix @ v.reshape(-1, v.shape[-1]).T
+    return np.ascontiguousarray(product.T).reshape(*v.shape[:-1], matrix.shape[0])
