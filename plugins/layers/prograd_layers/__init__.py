@@ -1,0 +1,46 @@
+"""The first-party layers, which reach the engine through `prograd`'s public names and by everyone's door."""
+
+from __future__ import annotations
+
+from prograd import Layer, hookimpl
+from prograd_layers.activations import Elu, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Sine, Softplus, Tanh
+from prograd_layers.affine import Affine
+from prograd_layers.layer_norm import LayerNorm
+from prograd_layers.scale_shift import ScaleShift
+from prograd_layers.softmax import Softmax
+
+__all__ = [
+    "Affine",
+    "Elu",
+    "Gelu",
+    "LayerNorm",
+    "LeakyRelu",
+    "Relu",
+    "ScaleShift",
+    "Sigmoid",
+    "Silu",
+    "Sine",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]
+
+
+@hookimpl
+def prograd_layers() -> dict[str, type[Layer]]:
+    """The first-party layers by name."""
+    return {
+        "affine": Affine,
+        "relu": Relu,
+        "leaky_relu": LeakyRelu,
+        "elu": Elu,
+        "sigmoid": Sigmoid,
+        "tanh": Tanh,
+        "softplus": Softplus,
+        "silu": Silu,
+        "gelu": Gelu,
+        "sine": Sine,
+        "softmax": Softmax,
+        "scale_shift": ScaleShift,
+        "layer_norm": LayerNorm,
+    }

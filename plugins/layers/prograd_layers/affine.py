@@ -1,0 +1,57 @@
+"""Affine maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prograd import Layer
+from prograd.operators import Dense, Identity, Kronecker, Operator
+from prograd_layers import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prograd import Array, Parameters
+
+
+@dataclass(frozen=True)
+class Affine(Layer):
+    """g(W, b; z) = W z + b."""
+
+    width: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        options.integer(self, "width", self.width)
+        options.flag(self, "bias", self.bias)
+
+    def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
+        """`W (width, n_in)`, `b (width,)`."""
+        options.inputs(self, n_in)
+        shapes: dict[str, tuple[int, ...]] = {"W": (self.width, n_in)}
+        if self.bias:
+            shapes["b"] = (self.width,)
+        return self.width, shapes
+
+    def g(self, w: Parameters, z: Array) -> Array:
+        """`W z + b`, a sample a row."""
+        z_next = z @ w["W"].T
+        if self.bias:
+            z_next += w["b"]
+        return z_next
+
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
+        """`A = (I ⊗ z^T | I)`, `B = W`."""
+        A: dict[str, Operator] = {"W": Kronecker(self.width, z)}
+        if self.bias:
+            A["b"] = Identity(self.width)
+        return A, Dense(w["W"])
+
+    @classmethod
+    def examples(cls) -> Iterator[tuple[Affine, int]]:
+        """Narrowing, widening, without bias, one by one."""
+        yield cls(width=3), 5
+        yield cls(width=4), 2
+        yield cls(width=3, bias=False), 4
+        yield cls(width=1), 1

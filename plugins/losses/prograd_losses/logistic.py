@@ -1,0 +1,53 @@
+"""Logistic loss of independent binary labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+from prograd import Loss
+from prograd.operators import Diagonal, Operator
+from prograd_losses import labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prograd import Array
+
+
+@dataclass(frozen=True)
+class Logistic(Loss):
+    """ℓ_y(z) = Σ_k (log(1 + exp(z_k)) − y_k z_k), for logits z and y_k in [0, 1]."""
+
+    def value(self, z: Array, y: Array) -> Array:
+        """`Σ (max(z, 0) − y z + log1p(exp(−|z|)))`: no overflow, and exact where a label is certain and right."""
+        terms = np.abs(z)
+        np.negative(terms, out=terms)
+        np.exp(terms, out=terms)
+        np.log1p(terms, out=terms)
+        terms += np.maximum(z, 0) - y * z
+        return np.add.reduce(terms, axis=-1)
+
+    def gradient(self, z: Array, y: Array) -> Array:
+        """`σ(z) − y`, with σ the sigmoid."""
+        q = special.expit(z)
+        q -= y
+        return q
+
+    def hessian(self, z: Array, y: Array) -> Operator:
+        """`diag(σ(z) σ(−z))`."""
+        return Diagonal(special.expit(z) * special.expit(-z))
+
+    def check(self, z: Array, y: Array) -> None:
+        """Each entry of a label lies in [0, 1]."""
+        labels.in_unit_interval(self, y)
+
+    @classmethod
+    def examples(cls) -> Iterator[tuple[Logistic, Array, Array]]:
+        """Certain labels, uncertain ones, large logits."""
+        z = np.array([[0.3, -1.2], [2.0, 0.1], [-40.0, 35.0]])
+        yield cls(), z, np.array([[1.0, 0.0], [0.3, 0.5], [0.0, 1.0]])
+        yield cls(), z[:1, :1], np.array([[1.0]])
