@@ -1,0 +1,47 @@
+# Each target sets up what it needs, so `make gap` and `make test` work on a fresh clone.
+# Before that: Python 3.11 or later with venv, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help gap test lint format bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+gap: $(READY)  ## how much slower is forward mode than reverse mode? table, picture and page
+	$(BIN)/prograd-run -m experiment=speed_gap
+
+test: $(READY)  ## the tests
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# asv takes BLAS threads from its configuration for environments that it builds, but not for this one.
+bench: export OPENBLAS_NUM_THREADS = 1
+bench: export MKL_NUM_THREADS = 1
+bench: export OMP_NUM_THREADS = 1
+bench: $(READY)  ## the asv suite on the present revision; results in .asv/
+	test -f ~/.asv-machine.json || $(BIN)/asv machine --yes
+	$(BIN)/asv run --python=same --set-commit-hash="$$(git rev-parse HEAD)"
+
+clean:  ## remove the environment, caches and results
+	rm -rf .venv .asv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis multirun outputs
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Written last, so an interrupted set-up starts again.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "prograd needs Python 3.11 or later; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[experiments,test,dev,bench]"
+	touch $@

@@ -1,0 +1,25 @@
+"""The gap between the modes, as a ratio of paired samples."""
+
+from __future__ import annotations
+
+from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Problem
+
+from .sampling import alternate, statistics
+
+
+class Gap:
+    """How reverse mode's time compares with forward mode's, for one gradient of an MLP."""
+
+    params = (DEPTHS, WIDTHS, BATCHES)
+    param_names = ("depth", "width", "batch")
+    timeout = 120
+
+    def setup(self, depth: int, width: int, batch: int) -> None:
+        f, w = Problem(depth, width, batch).objective()
+        self.modes = [lambda: f.gradient(w, mode="reverse"), lambda: f.gradient(w, mode="forward")]
+
+    def track_reverse_over_forward(self, depth: int, width: int, batch: int) -> dict[str, object]:
+        # Reverse over forward and not the gap itself: to asv, bigger is worse.
+        return statistics([reverse / forward for reverse, forward in alternate(self.modes)])
+
+    track_reverse_over_forward.unit = "ratio"

@@ -1,0 +1,59 @@
+"""The problems that experiments and benchmarks measure: MLPs by depth, width and batch, made from a seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import prograd
+
+DEPTHS = (2, 4, 8)
+WIDTHS = (8, 16, 32, 64)
+BATCHES = (1, 32)
+
+Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+
+class Parts(NamedTuple):
+    """All that an objective is made of, and a point `w` to evaluate it at."""
+
+    net: prograd.Network
+    loss: prograd.Loss
+    x: Array
+    y: Array
+    w: Array
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An MLP of `depth` affine layers of `width`, with `batch` samples; inputs and classes as in the digits data."""
+
+    depth: int
+    width: int
+    batch: int = 1
+    activation: str = "tanh"
+    loss: str = "softmax_cross_entropy"
+    n_in: int = 64
+    n_out: int = 10
+    seed: int = 0
+
+    def parts(self, dtype: type[np.floating[Any]] = np.float64) -> Parts:
+        """`(net, loss, x, y, w)`: normal `x`, one-hot `y`, and `w` from the layers' own `init`."""
+        rng = np.random.default_rng(self.seed)
+        net = prograd.Network.from_config(mlp(self.depth, self.width, self.n_out, self.activation), n_in=self.n_in)
+        x = rng.normal(size=(self.batch, self.n_in)).astype(dtype)
+        y = prograd.one_hot(rng.integers(self.n_out, size=self.batch), self.n_out).astype(dtype)
+        return Parts(net, prograd.loss(self.loss), x, y, net.init(rng).astype(dtype))
+
+    def objective(self, dtype: type[np.floating[Any]] = np.float64) -> tuple[prograd.Objective, Array]:
+        """The objective `f` over the batch, and the point `w`."""
+        net, loss, x, y, w = self.parts(dtype)
+        return prograd.Objective(net, loss, x, y), w
+
+
+def mlp(depth: int, width: int, n_out: int, activation: str = "tanh") -> list[dict[str, Any]]:
+    """The configuration of `depth` affine layers: all but the last of size `width` and followed by `activation`."""
+    hidden = [{"name": "affine", "width": width}, {"name": activation}]
+    return [*hidden * (depth - 1), {"name": "affine", "width": n_out}]
