@@ -1,5 +1,39 @@
 """prograd: differentiating progressive functions `h_x(w) = g_L(w^L; … g_1(w^1; x))` in every order of multiplication."""
-__version__ = "0.1.0"
+
+from __future__ import annotations
+
+from prograd import errors, operators
+from prograd.chain import MODES
 from prograd.hookspecs import hookimpl
+from prograd.jacobians import jacobian
+from prograd.labels import one_hot
 from prograd.layer import Elementwise, Layer, Parameters
+from prograd.linearization import Linearization, linearize
 from prograd.loss import Loss
+from prograd.network import Network, layers_from_config
+from prograd.objective import Objective
+from prograd.registry import layer, loss, registry
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MODES",
+    "Elementwise",
+    "Layer",
+    "Linearization",
+    "Loss",
+    "Network",
+    "Objective",
+    "Parameters",
+    "__version__",
+    "errors",
+    "hookimpl",
+    "jacobian",
+    "layer",
+    "layers_from_config",
+    "linearize",
+    "loss",
+    "one_hot",
+    "operators",
+    "registry",
+]

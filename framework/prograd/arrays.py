@@ -29,3 +29,9 @@ def as_real(a: ArrayLike, what: str = "array") -> Array:
         msg = f"{what}: expected real numbers, got {array.dtype} ({type(a).__name__})"
         raise ShapeError(msg)
     return array.astype(np.float64)
+
+
+def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
+    """float32 if all are, otherwise float64."""
+    narrow = bool(arrays) and all(a.dtype.char == "f" for a in arrays)
+    return np.dtype(np.float32 if narrow else np.float64)

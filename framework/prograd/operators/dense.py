@@ -78,6 +78,6 @@ def _times(v: Array, m: Array) -> Array:
 
 def _times_into(v: Array, m: Array, out: Array) -> None:
     if m.ndim == 2 and v.shape[:-1] == out.shape[:-1] and out.flags.c_contiguous:
-        np.matmul(v.reshape(-1, v.shape[-1]), m, out=out.reshape(-1, m.shape[-1]))
+        np.matmul(v.reshape(-1, v.shape[-1]), m, out=out.reshape(-1, m.shape[-1], copy=False))
     else:
         out[...] = _times(v, m)

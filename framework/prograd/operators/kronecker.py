@@ -76,7 +76,7 @@ class Kronecker(Operator):
             right = np.add.reduce(right, axis=0, keepdims=True)
         if out is None:
             return _flat(q.swapaxes(-1, -2) @ right)
-        np.matmul(q.swapaxes(-1, -2), right, out=out.reshape(*lead, self.m, self.t))
+        np.matmul(q.swapaxes(-1, -2), right, out=out.reshape(*lead, self.m, self.t, copy=False))
         return out
 
     def vjp_into(self, q: Array, out: Array) -> None:
@@ -84,14 +84,14 @@ class Kronecker(Operator):
         if self.right.ndim == 3:
             out[...] = self.vjp(q)
         else:
-            target = out.reshape(*out.shape[:-1], self.m, self.t)
+            target = out.reshape(*out.shape[:-1], self.m, self.t, copy=False)
             np.multiply(self._pulled(q)[..., None], self.right[:, None, :], out=target)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The column of the entry `W_jk` is column j of `left` times column k of `right`."""
         j, k = np.divmod(np.arange(start, stop), self.t)
         right = self.right.reshape(-1, self.s, self.t).transpose(2, 0, 1)[k]
-        target = out.reshape(*out.shape[:-1], self.m_out, self.s)
+        target = out.reshape(*out.shape[:-1], self.m_out, self.s, copy=False)
         if self.left is None:
             target[...] = 0
             target[np.arange(stop - start), :, j, :] = right

@@ -1,0 +1,93 @@
+"""A chain of blocks with its columns: what both modes multiply, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd import recursions
+from prograd.errors import UnknownNameError
+from prograd.network import Span
+from prograd.operators import Identity, Zero
+from prograd.workspace import Workspace, chunk_columns, chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prograd.arrays import Array
+    from prograd.recursions import Blocks
+
+MODES = ("reverse", "forward")
+
+
+def check_mode(mode: str) -> str:
+    """`mode` itself; raises `UnknownNameError` where there is no such mode."""
+    if mode != "auto" and mode not in MODES:
+        raise UnknownNameError("mode", mode, (*MODES, "auto"))
+    return mode
+
+
+@dataclass(frozen=True)
+class Chain:
+    """`J = (A_L | B_L (A_{L-1} | B_{L-1} (…)))` for N samples: the blocks, and which columns each `A_i` brings."""
+
+    blocks: Sequence[Blocks]
+    spans: Sequence[Span]
+    samples: int
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        """The number of columns."""
+        return sum(len(span.all) for span in self.spans)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, `n_{L+1}`."""
+        return self.blocks[-1][1].rows
+
+    def by_input(self) -> Chain:
+        """The same function differentiated by `x`, which is the parameter of a layer before the first: `g_0(x) = x`."""
+        n = self.blocks[0][1].cols
+        start = ({"x": Identity(n)}, Zero(n, 0))
+        nothing = Span(range(0), {})
+        blocks = [start, *(({}, B_i) for _, B_i in self.blocks)]
+        spans = [Span(range(n), {"x": range(n)}), *(nothing for _ in self.blocks)]
+        return Chain(blocks, spans, self.samples, self.dtype)
+
+    def slices(self, p: Array) -> list[dict[str, Array]]:
+        """`p` by layer and parameter: views of its last axis, which has `size` entries."""
+        return [{name: p[..., at.start : at.stop] for name, at in span.each.items()} for span in self.spans]
+
+    def columns(self, max_bytes: int | None = None) -> Iterator[tuple[range, Array]]:
+        """Forward mode: chunks of the columns of `J`, `(columns, N, rows)`, each overwritten by the next.
+
+        `max_bytes` bounds the two buffers together; raises `OptionError` where not even one column fits.
+        """
+        widest = max(B_i.rows for _, B_i in self.blocks)
+        step = chunk_columns(widest, self.samples, self.dtype, max_bytes)
+        workspace = Workspace(min(step, self.size), self.samples, widest, self.dtype)
+        for chunk in chunks(self.size, step):
+            yield chunk, recursions.forward(self.blocks, self.spans, chunk, workspace)
+
+    def multiply_adds(self, mode: str, rows: int) -> int:
+        """Multiply-adds of the products of one mode over all samples, from the operators' `edges`.
+
+        Reverse multiplies each of `rows` rows by each block but `B_1`; forward multiplies `B_i` by the columns of `J_{i-1}`.
+        """
+        if mode == "reverse":
+            A = sum(operator.edges for A_i, _ in self.blocks for operator in A_i.values())
+            return self.samples * rows * (A + sum(B_i.edges for _, B_i in self.blocks[1:]))
+        columns = pushed = 0
+        for (_, B_i), span in zip(self.blocks, self.spans, strict=True):
+            pushed += columns * B_i.edges
+            columns += len(span.all)
+        return self.samples * pushed
+
+    def pick(self, mode: str, rows: int) -> str:
+        """`mode`, or for "auto" the one with the fewest multiply-adds."""
+        if mode != "auto":
+            return mode
+        return min(MODES, key=lambda mode: self.multiply_adds(mode, rows))

@@ -1,0 +1,52 @@
+"""The whole Jacobian of a network, by its parameters or by its input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from prograd import recursions
+from prograd.chain import check_mode
+from prograd.errors import UnknownNameError
+from prograd.linearization import linearize
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from prograd.arrays import Array
+    from prograd.chain import Chain
+    from prograd.network import Network
+
+
+def jacobian(
+    net: Network,
+    w: ArrayLike,
+    x: ArrayLike,
+    wrt: Literal["parameters", "input"] = "parameters",
+    mode: str = "auto",
+    max_bytes: int | None = None,
+) -> Array:
+    """`J_{h_x}(w)` of every sample: `(N, n_{L+1}, size)`, or with `wrt="input"` `(N, n_{L+1}, n_1)`.
+
+    A one-dimensional `x` is one sample, and the result has no sample axis. Columns are in the order of `w`. `mode` is
+    "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), or "auto", the one with fewer
+    multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
+    """
+    if wrt not in {"parameters", "input"}:
+        raise UnknownNameError("variable", wrt, ("parameters", "input"))
+    check_mode(mode)
+    lin = linearize(net, w, x)
+    chain = lin.chain if wrt == "parameters" else lin.chain.by_input()
+    J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)
+    if chain.pick(mode, rows=chain.rows) == "reverse":
+        _reverse_into(chain, J)
+    else:
+        for chunk, columns in chain.columns(max_bytes):
+            J[:, :, chunk.start : chunk.stop] = columns.transpose(1, 2, 0)
+    return J[0] if lin.one else J
+
+
+def _reverse_into(chain: Chain, J: Array) -> None:
+    q = np.eye(chain.rows, dtype=chain.dtype)[:, None, :]  # every row of J is q^T J for a unit vector q, the same for all samples
+    recursions.reverse(chain.blocks, q, chain.slices(J.swapaxes(0, 1)), recursions.each_into)

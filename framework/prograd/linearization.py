@@ -1,0 +1,110 @@
+"""A network linearized at a point: its blocks, their products with vectors, and what each mode costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from prograd import recursions
+from prograd.arrays import Array, as_real
+from prograd.chain import Chain, check_mode
+from prograd.errors import PluginError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from prograd.network import Network
+    from prograd.recursions import Blocks
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """`h_x` at `w`: `z` holds `z^1 … z^{L+1}`, `blocks` the pairs `(A_i, B_i)`; `A_i` is a dict of operators by parameter."""
+
+    net: Network
+    z: Sequence[Array]
+    blocks: Sequence[Blocks]
+    one: bool = False
+
+    @property
+    def output(self) -> Array:
+        """`h_x(w) = z^{L+1}`: `(N, n_{L+1})`, or `(n_{L+1},)` for one sample."""
+        return self.z[-1][0] if self.one else self.z[-1]
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The blocks with the columns of `w`."""
+        return Chain(self.blocks, self.net.spans, len(self.z[0]), self.z[-1].dtype)
+
+    def jvp(self, dw: ArrayLike) -> Array:
+        """`J_h dw`: `(..., size) -> (..., N, n_{L+1})`; without the sample axis for one sample."""
+        dw = self._vector(dw, "dw", (self.net.size,))
+        dz = np.zeros((*dw.shape[:-1], 1, self.net.n[0]), dw.dtype)
+        for (A, B), dw_i in zip(self.blocks, self.chain.slices(dw[..., None, :]), strict=True):
+            dz = sum((A[name].jvp(part) for name, part in dw_i.items()), start=B.jvp(dz))
+        dz = np.broadcast_to(dz, (*dw.shape[:-1], *self.z[-1].shape))
+        return dz[..., 0, :].copy() if self.one else dz.copy()
+
+    def vjp(self, q: ArrayLike) -> Array:
+        """`J_h^T q`, summed over the samples: `(..., N, n_{L+1}) -> (..., size)`; no sample axis for one sample."""
+        shape = self.z[-1].shape
+        q = self._vector(q, "q", shape[1:] if self.one else shape)
+        q = q[..., None, :] if self.one else q
+        p = np.empty((*q.shape[:-2], self.net.size), q.dtype)
+        recursions.reverse(self.blocks, q, self.chain.slices(p), recursions.sum_into)
+        return p
+
+    def multiply_adds(self, mode: str) -> int:
+        """Multiply-adds of the products of one gradient over all samples, from the operators' `edges`.
+
+        Forward mode ends with `J_L^T ∇ℓ`, one more product with every column. Raises `UnknownNameError`.
+        """
+        mode = self.chain.pick(check_mode(mode), rows=1)
+        last = self.chain.samples * self.net.size * self.net.n[-1] if mode == "forward" else 0
+        return self.chain.multiply_adds(mode, rows=1) + last
+
+    def _vector(self, v: ArrayLike, what: str, shape: tuple[int, ...]) -> Array:
+        v = as_real(v, what)
+        if v.shape[max(0, v.ndim - len(shape)) :] != shape:
+            msg = f"{what}: expected shape (..., {', '.join(map(str, shape))}), got {v.shape}"
+            raise ShapeError(msg)
+        return v.astype(np.result_type(self.z[-1], v), copy=False)
+
+
+def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
+    """One forward pass at `(w, x)`: the output and the blocks `(A_i, B_i)`.
+
+    `w` is `(size,)`, `x` is `(N, n_1)` or one sample `(n_1,)`. Raises `ShapeError` and `NonFiniteError`, and `PluginError`
+    where a layer gives an output or blocks that don't have the shapes it declared.
+    """
+    w, x, one = net.check(w, x)
+    z, blocks = recursions.linearize(net.layers, net.unpack(w), x)
+    check_blocks(net, z, blocks)
+    return Linearization(net, z, blocks, one)
+
+
+def check_blocks(net: Network, z: Sequence[Array], blocks: Sequence[Blocks]) -> None:
+    """Raises `PluginError` where a layer's output or blocks don't have the shapes that it declared."""
+    samples = len(z[0])
+    for i, (A, B) in enumerate(blocks):
+        n_out, n_in = net.n[i + 1], net.n[i]
+        if np.shape(z[i + 1]) != (samples, n_out):
+            _refuse(net, i, f"g to give shape {(samples, n_out)}, got {np.shape(z[i + 1])}")
+        if set(A) != set(net.shapes[i]):
+            _refuse(net, i, f"A to hold {sorted(net.shapes[i])}, got {sorted(A)}")
+        expected = {f"A[{name!r}]": (A[name], len(at)) for name, at in net.spans[i].each.items()} | {"B": (B, n_in)}
+        for block, (operator, cols) in expected.items():
+            if (operator.rows, operator.cols) != (n_out, cols):
+                _refuse(net, i, f"{block} to be {n_out} × {cols}, got {operator!r}")
+            if operator.samples not in {1, samples}:
+                _refuse(net, i, f"{block} for 1 or {samples} samples, got {operator!r}")
+
+
+def _refuse(net: Network, i: int, what: str) -> None:
+    msg = f"{net.describe(i)}: expected {what}"
+    raise PluginError(msg)

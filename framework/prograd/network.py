@@ -1,0 +1,220 @@
+"""A network: the sizes of a progressive function, the order of `w`, and `h_x(w)`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd.arrays import Array, as_real, real_dtype
+from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
+from prograd.layer import Layer, Parameters
+from prograd.registry import layer as registered_layer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which entries of `w` a layer owns: `all` of them, and `each` parameter's."""
+
+    all: range
+    each: Mapping[str, range]
+
+
+class Network:
+    """`h_x(w) = g_L(w^L; … g_1(w^1; x))`, with `w = (w^L; …; w^1)` one flat vector, newest layer first.
+
+    `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, `size` their sum, `shapes` the parameters'
+    shapes, layer by layer, and `spans` their places in `w`. Raises `ShapeError` for an empty network, or where a layer can't
+    take what the layer before it puts out.
+    """
+
+    def __init__(self, layers: Sequence[Layer], n_in: int) -> None:
+        self.layers = tuple(layers)
+        if not self.layers:
+            msg = "a network needs at least one layer, got none"
+            raise ShapeError(msg)
+        n, shapes = [_positive(n_in)], []
+        for i, layer in enumerate(self.layers):
+            n_out, shapes_i = _shapes(i, layer, n[-1])
+            n.append(n_out)
+            shapes.append(shapes_i)
+        self.n = tuple(n)
+        self.shapes = tuple(shapes)
+        self.r = tuple(sum(map(math.prod, shapes_i.values())) for shapes_i in shapes)
+        self.size = sum(self.r)
+        self.spans = tuple(_spans(shapes, self.size))
+        self._views = [
+            [(name, slice(at.start, at.stop), shape) for (name, at), shape in zip(span.each.items(), s.values(), strict=True)]
+            for span, s in zip(self.spans, shapes, strict=True)
+        ]
+
+    @classmethod
+    def from_config(cls, configs: Sequence[Mapping[str, Any]], n_in: int) -> Network:
+        """A network of registered layers: each config is `{"name": …, **options}`, a `Layer` is taken as it is."""
+        return cls(layers_from_config(configs), n_in)
+
+    def __call__(self, w: ArrayLike, x: ArrayLike) -> Array:
+        """`h_x(w)`: `(N, n_1) -> (N, n_{L+1})`, or `(n_1,) -> (n_{L+1},)` for one sample."""
+        w, x, one = self.check(w, x)
+        z = x
+        for layer, w_i in zip(self.layers, self.unpack(w), strict=True):
+            z = layer.g(w_i, z)
+        return z[0] if one else z
+
+    def init(self, rng: np.random.Generator | int | None = None) -> Array:
+        """Starting values for `w`, each layer's from its own `init`."""
+        rng = np.random.default_rng(rng)
+        return self.pack([layer.init(rng, n_in) for layer, n_in in zip(self.layers, self.n, strict=False)])
+
+    def unpack(self, w: Array) -> list[Parameters]:
+        """The parameters of each layer, in order of application, as views into `w`."""
+        return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
+
+    def pack(self, parameters: Sequence[Mapping[str, ArrayLike]]) -> Array:
+        """One vector `w` from the parameters of each layer; the inverse of `unpack`. Raises `ShapeError`."""
+        if len(parameters) != len(self.layers):
+            msg = f"expected parameters for {len(self.layers)} layers, got {len(parameters)}"
+            raise ShapeError(msg)
+        arrays = [self._checked(i, given) for i, given in enumerate(parameters)]
+        w = np.empty(self.size, real_dtype(*(a for arrays_i in arrays for a in arrays_i.values())))
+        for views, arrays_i in zip(self.unpack(w), arrays, strict=True):
+            for name, view in views.items():
+                view[...] = arrays_i[name]
+        return w
+
+    def describe(self, i: int) -> str:
+        """How messages call layer i."""
+        return describe(range(len(self.layers))[i], self.layers[i])
+
+    def check(self, w: ArrayLike, x: ArrayLike) -> tuple[Array, Array, bool]:
+        """`w` and `x` in one dtype, `x` with a sample axis, and whether it had none. Raises `ShapeError`, `NonFiniteError`."""
+        x, one = self.check_x(x)
+        w = self.check_w(w)
+        dtype = real_dtype(w, x)
+        return w.astype(dtype, copy=False), x.astype(dtype, copy=False), one
+
+    def check_x(self, x: ArrayLike) -> tuple[Array, bool]:
+        """`x` as `(N, n_1)`, and whether it was one sample `(n_1,)`."""
+        x = as_real(x, "x")
+        if x.ndim not in (1, 2) or x.shape[-1] != self.n[0] or x.size == 0:
+            msg = (
+                f"x: expected (N, {self.n[0]}) or ({self.n[0]},), since {self.describe(0)} takes {self.n[0]} inputs; "
+                f"got shape {x.shape}"
+            )
+            raise ShapeError(msg)
+        check_finite(x, "x")
+        return np.atleast_2d(x), x.ndim == 1
+
+    def check_w(self, w: ArrayLike) -> Array:
+        """`w` as a contiguous vector of `size` finite numbers."""
+        w = as_real(w, "w")
+        if w.shape != (self.size,):
+            parts = " + ".join(f"{r_i} ({layer.name})" for layer, r_i in zip(self.layers, self.r, strict=True) if r_i)
+            msg = f"w: expected shape ({self.size},) = {parts or 'no parameters'}, first layer first here; got {w.shape}"
+            raise ShapeError(msg)
+        if not np.isfinite(np.dot(w, w)) and not np.isfinite(w).all():  # one pass and no temporary while all is well
+            raise NonFiniteError(self._non_finite_parameter(w))
+        return np.ascontiguousarray(w)
+
+    def __repr__(self) -> str:
+        chain = " → ".join([str(self.n[0]), *(f"{g.name} → {n}" for g, n in zip(self.layers, self.n[1:], strict=True))])
+        return f"Network({chain}; {self.size} parameters)"
+
+    def _checked(self, i: int, given: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        expected = self.shapes[i]
+        if set(given) != set(expected):
+            msg = f"{self.describe(i)}: expected parameters {sorted(expected)}, got {sorted(given)}"
+            raise ShapeError(msg)
+        arrays = {name: as_real(a, f"{self.describe(i)}: {name}") for name, a in given.items()}
+        for name, a in arrays.items():
+            if a.shape != expected[name]:
+                msg = f"{self.describe(i)}: expected {name} of shape {expected[name]}, got {a.shape}"
+                raise ShapeError(msg)
+        return arrays
+
+    def _non_finite_parameter(self, w: Array) -> str:
+        for i, parameters in enumerate(self.unpack(w)):
+            for name, a in parameters.items():
+                if not np.isfinite(a).all():
+                    at = tuple(int(k) for k in np.argwhere(~np.isfinite(a))[0])
+                    return f"w: expected finite numbers, got {a[at]} in {self.describe(i)}, {name}{list(at)}"
+        return "w: expected finite numbers"
+
+
+def layers_from_config(configs: Sequence[Mapping[str, Any] | Layer]) -> list[Layer]:
+    """Registered layers from configs `{"name": …, **options}`; a `Layer` is taken as it is."""
+    return [config if isinstance(config, Layer) else _from_config(i, config) for i, config in enumerate(configs)]
+
+
+def describe(i: int, layer: Layer) -> str:
+    """How messages call layer i."""
+    return f"layers[{i}] ({layer.name})"
+
+
+def check_finite(a: Array, what: str) -> None:
+    """Raises `NonFiniteError` that names the first entry that is NaN or infinite."""
+    finite = np.isfinite(a)
+    if not finite.all():
+        at = tuple(int(k) for k in np.argwhere(~finite)[0])
+        msg = f"{what}: expected finite numbers, got {a[at]} at {list(at)}"
+        raise NonFiniteError(msg)
+
+
+def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
+    if not isinstance(config, Mapping) or "name" not in config:
+        msg = f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}; got {config!r}"
+        raise OptionError(msg)
+    options = {str(key): value for key, value in config.items() if key != "name"}
+    try:
+        return registered_layer(str(config["name"]), **options)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"layer (for layers[{i}])", error.unknown, error.known) from None
+    except (OptionError, ShapeError) as error:
+        msg = f"layers[{i}]: {error}"
+        raise type(error)(msg) from error
+
+
+def _positive(n_in: int) -> int:
+    if not isinstance(n_in, (int, np.integer)) or isinstance(n_in, bool) or n_in < 1:
+        msg = f"n_in: expected a positive integer, got {n_in!r}"
+        raise ShapeError(msg)
+    return int(n_in)
+
+
+def _shapes(i: int, layer: Layer, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
+    if not isinstance(layer, Layer):
+        hint = "; use prograd.layer(name, …) or Network.from_config" if isinstance(layer, (str, Mapping)) else ""
+        msg = f"layers[{i}]: expected a Layer, got {layer!r}{hint}"
+        raise ShapeError(msg)
+    try:
+        n_out, shapes = layer.shapes(n_in)
+    except ShapeError as error:
+        msg = f"{describe(i, layer)} can't take {n_in} inputs: {error}"
+        raise ShapeError(msg) from error
+    if not isinstance(n_out, (int, np.integer)) or n_out < 1:
+        msg = f"{describe(i, layer)}: shapes({n_in}) must give a positive number of outputs, got {n_out!r}"
+        raise ShapeError(msg)
+    for name in shapes:
+        if hasattr(dict, name):  # w.name would be the method of that name, not the parameter
+            msg = f"{describe(i, layer)}: a parameter can't be named {name!r}, which is a method of dict"
+            raise PluginError(msg)
+    return int(n_out), {name: tuple(map(int, shape)) for name, shape in shapes.items()}
+
+
+def _spans(shapes: Sequence[Mapping[str, tuple[int, ...]]], size: int) -> list[Span]:
+    spans, stop = [], size
+    for shapes_i in shapes:
+        start = stop - sum(map(math.prod, shapes_i.values()))
+        each, at = {}, start
+        for name, shape in shapes_i.items():
+            each[name] = range(at, at + math.prod(shape))
+            at = each[name].stop
+        spans.append(Span(range(start, stop), each))
+        stop = start
+    return spans

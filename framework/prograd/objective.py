@@ -1,0 +1,154 @@
+"""The objective: the mean of `f_{x,y}(w) = ℓ_y(h_x(w))` over the samples, and its derivatives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd import recursions
+from prograd.arrays import Array, as_real, real_dtype
+from prograd.chain import Chain, check_mode
+from prograd.errors import LabelError, OptionError, PluginError, ShapeError
+from prograd.linearization import Linearization, check_blocks
+from prograd.loss import Loss
+from prograd.network import Network, check_finite
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from scipy.sparse.linalg import LinearOperator
+
+
+class Objective:
+    """`f(w) = (1/N) Σ_n ℓ_{y_n}(h_{x_n}(w))` for the samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
+
+    One-dimensional `x` and `y` are one sample. If `x` and `w` are both float32, everything is. Raises `ShapeError`,
+    `NonFiniteError`, and `LabelError` for labels outside the loss's domain.
+    """
+
+    def __init__(self, net: Network, loss: Loss, x: ArrayLike, y: ArrayLike) -> None:
+        if not isinstance(net, Network) or not isinstance(loss, Loss):
+            msg = f"expected a Network and a Loss, got {type(net).__name__} and {type(loss).__name__}"
+            raise OptionError(msg)
+        self.net, self.loss = net, loss
+        x, one = net.check_x(x)
+        y = self._labels(x, one, y)
+        self._data = {np.dtype(dtype): (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, np.float64}}
+        self._narrow = x.dtype == np.float32
+        self._one = one
+        self._blocks_checked = False
+
+    @property
+    def samples(self) -> int:
+        """N."""
+        return len(self._data[np.dtype(np.float64)][0])
+
+    def __call__(self, w: ArrayLike) -> float:
+        """`f(w)`."""
+        w, x, y = self._at(w)
+        z = x
+        for layer, w_i in zip(self.net.layers, self.net.unpack(w), strict=True):
+            z = layer.g(w_i, z)
+        return float(np.add.reduce(self.loss.value(z, y)) / len(x))
+
+    def gradient(self, w: ArrayLike, mode: str = "reverse", out: Array | None = None, max_bytes: int | None = None) -> Array:
+        """`∇f(w)`, `(size,)` in the order of `w`. See `value_and_gradient`."""
+        return self.value_and_gradient(w, mode, out, max_bytes)[1]
+
+    def value_and_gradient(
+        self, w: ArrayLike, mode: str = "reverse", out: Array | None = None, max_bytes: int | None = None
+    ) -> tuple[float, Array]:
+        """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
+
+        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks; `max_bytes` bounds its buffers), or "auto", the one
+        with fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`.
+        """
+        check_mode(mode)
+        w, x, y = self._at(w)
+        lin = self._linearize(w, x)
+        values, q = self.loss.value_and_gradient(lin.z[-1], y)
+        q = q / len(x)
+        p = self._room(out, w.dtype)
+        if lin.chain.pick(mode, rows=1) == "reverse":
+            recursions.reverse(lin.blocks, q, lin.chain.slices(p), recursions.sum_into)
+        else:
+            _forward_into(lin.chain, q, p, max_bytes)
+        return float(np.add.reduce(values) / len(x)), p
+
+    def per_sample_gradients(self, w: ArrayLike) -> Array:
+        """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`, or `(size,)` if the objective has one sample."""
+        w, x, y = self._at(w)
+        lin = self._linearize(w, x)
+        p = np.empty((len(x), self.net.size), w.dtype)
+        recursions.reverse(lin.blocks, self.loss.gradient(lin.z[-1], y), lin.chain.slices(p), recursions.each_into)
+        return p[0] if self._one else p
+
+    def gauss_newton(self, w: ArrayLike) -> LinearOperator:
+        """`(1/N) Σ_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
+
+        Its products cost one `jvp` and one `vjp` of the network each; the matrix is never formed. Raises `OptionError` for a
+        loss without a hessian.
+        """
+        from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415  (0.1 s of import, for this export alone)
+
+        w, x, y = self._at(w)
+        lin = self._linearize(w, x)
+        H = self.loss.hessian(lin.z[-1], y)
+
+        def matmat(v: Array) -> Array:
+            return lin.vjp(H.jvp(lin.jvp(np.ascontiguousarray(v.T)))).T / len(x)
+
+        def matvec(v: Array) -> Array:
+            return matmat(v.reshape(-1, 1))[:, 0]
+
+        return LinearOperator(
+            (w.size, w.size), matvec=matvec, rmatvec=matvec, matmat=matmat, rmatmat=matmat, dtype=w.dtype
+        )
+
+    def linearize(self, w: ArrayLike) -> Linearization:
+        """`prograd.linearize` of the network at `w` and at the objective's samples."""
+        w, x, _ = self._at(w)
+        return self._linearize(w, x)
+
+    def _linearize(self, w: Array, x: Array) -> Linearization:
+        z, blocks = recursions.linearize(self.net.layers, self.net.unpack(w), x)
+        if not self._blocks_checked:  # once is enough: shapes don't depend on w
+            check_blocks(self.net, z, blocks)
+            self._blocks_checked = True
+        return Linearization(self.net, z, blocks)
+
+    def _at(self, w: ArrayLike) -> tuple[Array, Array, Array]:
+        w = self.net.check_w(w)
+        dtype = w.dtype if self._narrow else np.dtype(np.float64)
+        return w.astype(dtype, copy=False), *self._data[dtype]
+
+    def _labels(self, x: Array, one: bool, y: ArrayLike) -> Array:  # noqa: FBT001
+        n = self.net.n[-1]
+        y = as_real(y, "y")
+        expected = (n,) if one else (len(x), n)
+        if y.shape != expected:
+            hint = "; labels that are class numbers become vectors by prograd.one_hot(labels, K)" if y.ndim < len(expected) else ""
+            msg = f"y: expected shape {expected}, a row a sample, for the {n} outputs of {self.net.describe(-1)}; got {y.shape}{hint}"
+            raise ShapeError(msg)
+        check_finite(y, "y")
+        y = np.atleast_2d(y)
+        try:
+            self.loss.check(np.zeros(y.shape), y.astype(np.float64, copy=False))
+        except LabelError as error:
+            msg = f"loss {self.loss.name}: {error}" if self.loss.name not in str(error) else str(error)
+            raise LabelError(msg) from error
+        return y
+
+    def _room(self, out: Array | None, dtype: np.dtype[Any]) -> Array:
+        if out is None:
+            return np.empty(self.net.size, dtype)
+        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != ((self.net.size,), dtype) or not out.flags.carray:
+            got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+            msg = f"out: expected a contiguous, writable {dtype} vector of shape ({self.net.size},), got {got}"
+            raise ShapeError(msg)
+        return out
+
+
+def _forward_into(chain: Chain, q: Array, p: Array, max_bytes: int | None) -> None:
+    for chunk, J in chain.columns(max_bytes):
+        np.matmul(J.reshape(len(J), -1), q.reshape(-1), out=p[chunk.start : chunk.stop])

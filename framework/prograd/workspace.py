@@ -1,0 +1,54 @@
+"""Where forward mode keeps its columns: two buffers that take turns, and how many columns they hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prograd.arrays import Array
+
+DEFAULT_BYTES = 64 * 2**20
+
+
+class Workspace:
+    """Two flat buffers; each call of `next` gives room in the one that was not given last.
+
+    They are allocated once and reused for every chunk, because fresh memory has to be paged in by the operating system
+    on each use, which costs more than the arithmetic.
+    """
+
+    def __init__(self, columns: int, samples: int, n: int, dtype: np.dtype[Any]) -> None:
+        self.samples = samples
+        self._buffers = [np.empty(columns * samples * n, dtype) for _ in range(2)]
+
+    def next(self, columns: int, n: int) -> Array:
+        """Room for `columns` columns of N samples of size n: `(columns, N, n)`, with whatever was there before."""
+        self._buffers.reverse()
+        return self._buffers[0][: columns * self.samples * n].reshape(columns, self.samples, n)
+
+
+def chunk_columns(widest: int, samples: int, dtype: np.dtype[Any], max_bytes: int | None) -> int:
+    """How many columns forward mode advances at once, within `max_bytes` for both buffers.
+
+    A matrix product wants a few hundred to a few thousand rows, a sample of a column each: more of them for wide layers.
+    Raises `OptionError` where not even one column fits.
+    """
+    rows = min(max(8 * widest, 512), 2048)
+    one = 2 * samples * widest * dtype.itemsize
+    if max_bytes is not None and max_bytes < one:
+        msg = f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers, held twice, takes {one} bytes"
+        raise OptionError(msg)
+    limit = DEFAULT_BYTES if max_bytes is None else max_bytes
+    return max(1, min(rows // samples, limit // one))
+
+
+def chunks(total: int, size: int) -> Iterator[range]:
+    """`range(total)` in pieces of `size`."""
+    for start in range(0, total, size):
+        yield range(start, min(start + size, total))
