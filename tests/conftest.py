@@ -1,0 +1,22 @@
+"""What every test can rely on: no plugin setting of the caller's, and property tests that don't depend on the clock."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import matplotlib as mpl
+import pytest
+
+mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
+
+# No deadline: how long an example takes on a busy machine is no property of the code.
+# In CI, one commit gives one result.
+hypothesis.settings.register_profile("prograd", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("prograd")
+
+
+@pytest.fixture(autouse=True)
+def _no_plugin_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROGRAD_DISABLE_PLUGINS", raising=False)
+    monkeypatch.delenv("PROGRAD_STRICT_PLUGINS", raising=False)

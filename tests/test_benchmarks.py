@@ -1,0 +1,206 @@
+"""Every benchmark runs once at its smallest size, and asv understands what it returns."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asv.config
+import numpy as np
+import pytest
+from asv._stats import is_different
+from asv.results import Results
+from asv.util import load_json
+from asv_runner import discovery
+from asv_runner.benchmarks._base import Benchmark
+from asv_runner.statistics import compute_stats
+
+from benchmarks import sampling
+from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Problem, mlp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+BENCHMARK_DIR = str(ROOT / "benchmarks")
+SUITE = {benchmark.name: benchmark for benchmark in discovery.disc_benchmarks("benchmarks")}
+
+
+def smallest(benchmark: Benchmark) -> Iterator[int]:
+    """The indices of the parameters that are the least where they are numbers, and any where they aren't."""
+    allowed = [{min(values)} if isinstance(values[0], int) else set(values) for values in benchmark._params]
+    for index, params in enumerate(itertools.product(*benchmark._params)):
+        if all(param in values for param, values in zip(params, allowed, strict=True)):
+            yield index
+
+
+@pytest.mark.parametrize(
+    ("name", "index"), [(name, index) for name, benchmark in SUITE.items() for index in smallest(benchmark)]
+)
+def test_runs_once(name: str, index: int) -> None:
+    benchmark = discovery.get_benchmark_from_name(BENCHMARK_DIR, f"{name}-{index}")
+    assert benchmark.check(BENCHMARK_DIR), "asv finds fault with the arguments of setup or of the benchmark"
+    benchmark.set_param_idx(index)
+
+    assert not benchmark.do_setup(), "setup skips the smallest parameters"
+    result = benchmark.do_run()
+    benchmark.do_teardown()
+
+    values = result["samples"] if isinstance(result, dict) else [result]
+    assert values
+    assert all(math.isfinite(value) and value > 0 for value in values)
+
+
+def test_time_memory_and_ratio_are_covered() -> None:
+    assert {benchmark.unit for benchmark in SUITE.values()} >= {"seconds", "bytes", "ratio"}
+
+
+def test_sizes_come_from_the_list_shared_with_the_experiments() -> None:
+    shared = {"depth": DEPTHS, "width": WIDTHS, "batch": BATCHES}
+    for name, benchmark in SUITE.items():
+        sizes = dict(zip(benchmark.param_names, benchmark._params, strict=True))
+        for parameter in shared.keys() & sizes.keys():
+            assert tuple(sizes[parameter]) == shared[parameter], name
+
+
+class TestProblem:
+    def test_depth_counts_affine_layers(self) -> None:
+        assert [layer["name"] for layer in mlp(3, 8, 10, "relu")] == ["affine", "relu", "affine", "relu", "affine"]
+        assert [layer["width"] for layer in mlp(3, 8, 10)[::2]] == [8, 8, 10]
+
+    def test_parts_fit_and_come_from_the_seed_alone(self) -> None:
+        one, two, other = (Problem(2, 8, batch=3, seed=seed).parts() for seed in (1, 1, 2))
+
+        assert one.net.n == [64, 8, 8, 10] or tuple(one.net.n) == (64, 8, 8, 10)
+        assert one.x.shape == (3, 64)
+        assert one.y.shape == (3, 10)
+        assert one.w.shape == (one.net.size,)
+        assert all(np.array_equal(a, b) for a, b in zip(one[2:], two[2:], strict=True))
+        assert not np.array_equal(one.w, other.w)
+
+    def test_float32_is_kept(self) -> None:
+        f, w = Problem(2, 8).objective(np.float32)
+        assert f.gradient(w, mode="reverse").dtype == np.float32
+
+
+class Clock:
+    """Time that passes only when told."""
+
+    seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class TestSampling:
+    @pytest.mark.parametrize(
+        ("one_call", "least", "most"), [(1.0, 1, 1), (0.002, 1, 2), (0.0001, 20, 24), (1e-7, 20_000, 24_000)]
+    )
+    def test_a_sample_is_as_long_as_needed_and_hardly_longer(
+        self, monkeypatch: pytest.MonkeyPatch, one_call: float, least: int, most: int
+    ) -> None:
+        clock = Clock()
+        monkeypatch.setattr(sampling, "perf_counter", clock.now)
+        assert least <= sampling.calibrate(lambda: clock.advance(one_call), seconds=0.002) <= most
+
+    def test_pairs_alternate_in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sampling, "calibrate", lambda _: 1)
+        order: list[str] = []
+
+        rows = sampling.alternate([lambda: order.append("a"), lambda: order.append("b")], samples=3)
+
+        assert "".join(order) == "abbaab"
+        assert [len(row) for row in rows] == [2, 2, 2]
+
+    def test_rows_hold_seconds_a_call_in_the_order_of_the_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = Clock()
+        monkeypatch.setattr(sampling, "perf_counter", clock.now)
+
+        rows = sampling.alternate([lambda: clock.advance(0.25), lambda: clock.advance(0.001)], samples=3)
+
+        assert rows == [[pytest.approx(0.25), pytest.approx(0.001)]] * 3
+
+    def test_peak_counts_what_the_call_holds_and_not_what_was_there(self) -> None:
+        held = np.ones(10_000_000)
+        peak = sampling.peak_bytes(lambda: np.ones(1_000_000).sum())
+        assert 8_000_000 <= peak < 8_100_000 < held.nbytes
+        assert not tracemalloc.is_tracing()
+
+
+class TestAsv:
+    """What the suite expects of asv, asked of asv itself."""
+
+    @pytest.fixture
+    def stats(self, tmp_path: Path) -> dict[str, Any]:
+        """What asv keeps of the smallest gap after a run in the present environment, as `make bench` does it."""
+        env = os.environ | {"HOME": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
+        git = ["git", "-C", str(tmp_path), "-c", "user.name=prograd", "-c", "user.email=prograd@localhost"]
+        subprocess.run([*git, "init", "--quiet"], env=env, check=True)
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=x"], env=env, check=True)
+        settings = load_json(str(ROOT / "asv.conf.json"), js_comments=True)
+        elsewhere = {"repo": str(tmp_path), "benchmark_dir": BENCHMARK_DIR, "results_dir": "results", "env_dir": "env"}
+        config = tmp_path / "asv.conf.json"
+        config.write_text(json.dumps(settings | elsewhere))
+        command = [sys.executable, "-m", "asv"]
+        subprocess.run([*command, "machine", "--yes"], env=env, cwd=tmp_path, check=True, capture_output=True)
+        gap = re.escape(f"track_reverse_over_forward({DEPTHS[0]}, {WIDTHS[0]}, {BATCHES[0]})")
+        run = [*command, "run", f"--config={config}", "--python=same", "--set-commit-hash=HEAD", f"--bench={gap}"]
+
+        done = subprocess.run(run, env=env, cwd=tmp_path, check=False, capture_output=True, text=True)
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        (path,) = (tmp_path / "results").glob("*/*-existing-*.json")
+        results = Results.load(str(path))
+        (name,) = results.get_all_result_keys()
+        params = results.get_result_params(name)
+        return {"value": results.get_result_value(name, params)[0]} | results.get_result_stats(name, params)[0]
+
+    def test_samples_get_median_and_interval(self, stats: dict[str, Any]) -> None:
+        assert stats["repeat"] == sampling.SAMPLES, "asv no longer takes {'samples', 'number'} for samples"
+        assert 0 < stats["ci_99_a"] <= stats["value"] <= stats["ci_99_b"] < math.inf
+
+    def test_the_interval_tells_a_change_from_noise(self) -> None:
+        rng = np.random.default_rng(0)
+        before, same, slower = (
+            sampling.statistics(list(ratio * rng.normal(1, 0.02, size=sampling.SAMPLES))) for ratio in (0.1, 0.1, 0.12)
+        )
+        a, b, c = (compute_stats(kept["samples"], kept["number"])[1] for kept in (before, same, slower))
+
+        assert not is_different(None, None, a, b)
+        assert is_different(None, None, a, c)
+
+
+class TestConfiguration:
+    @pytest.fixture
+    def conf(self) -> asv.config.Config:
+        return asv.config.Config.load(str(ROOT / "asv.conf.json"))
+
+    def test_an_environment_holds_every_run_time_dependency_at_its_constrained_version(
+        self, conf: asv.config.Config
+    ) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        needed = {re.split(r"[<>=!~ ]", requirement, maxsplit=1)[0] for requirement in project["dependencies"]}
+        pins = dict(
+            line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")
+        )
+        assert conf.matrix["req"] == {name: [pins[name]] for name in needed}
+
+    def test_one_blas_thread(self, conf: asv.config.Config) -> None:
+        assert conf.matrix["env_nobuild"]["OPENBLAS_NUM_THREADS"] == ["1"]
+
+    def test_results_stay_out_of_git(self, conf: asv.config.Config) -> None:
+        ignored = (ROOT / ".gitignore").read_text().splitlines()
+        folders = {Path(folder).parts[0] for folder in (conf.env_dir, conf.results_dir, conf.html_dir)}
+        assert {f"{folder}/" for folder in folders} <= set(ignored)
