@@ -36,7 +36,7 @@ bench: $(READY)  ## the asv suite on the present revision; results in .asv/
 	$(BIN)/asv run --python=same --set-commit-hash="$$(git rev-parse HEAD)"
 
 clean:  ## remove the environment, caches and results
-	rm -rf .venv .asv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis multirun outputs
+	rm -rf .venv .asv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis outputs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Written last, so an interrupted set-up starts again.

@@ -23,9 +23,10 @@ from asv.util import load_json
 from asv_runner import discovery
 from asv_runner.benchmarks._base import Benchmark
 from asv_runner.statistics import compute_stats
+from omegaconf import OmegaConf
 
 from benchmarks import sampling
-from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Problem, mlp
+from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Mlp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,71 +73,37 @@ def test_sizes_come_from_the_list_shared_with_the_experiments() -> None:
             assert tuple(sizes[parameter]) == shared[parameter], name
 
 
-class TestProblem:
+def test_sizes_are_those_of_the_default_speed_gap() -> None:
+    speed_gap = ROOT / "experiments" / "prograd_experiments" / "conf" / "experiment" / "speed_gap.yaml"
+    sweep = OmegaConf.load(speed_gap).hydra.sweeper.params
+    assert (sweep.depth, sweep.width) == (",".join(map(str, DEPTHS)), ",".join(map(str, WIDTHS)))
+
+
+class TestMlp:
     def test_depth_counts_affine_layers(self) -> None:
-        assert [layer["name"] for layer in mlp(3, 8, 10, "relu")] == ["affine", "relu", "affine", "relu", "affine"]
-        assert [layer["width"] for layer in mlp(3, 8, 10)[::2]] == [8, 8, 10]
+        layers = Mlp(3, 8, activation="relu").layers()
+        assert [layer["name"] for layer in layers] == ["affine", "relu", "affine", "relu", "affine"]
+        assert [layer["width"] for layer in layers[::2]] == [8, 8, 10]
 
     def test_parts_fit_and_come_from_the_seed_alone(self) -> None:
-        one, two, other = (Problem(2, 8, batch=3, seed=seed).parts() for seed in (1, 1, 2))
+        one, two, other = (Mlp(2, 8, batch=3, seed=seed).parts() for seed in (1, 1, 2))
 
-        assert one.net.n == [64, 8, 8, 10] or tuple(one.net.n) == (64, 8, 8, 10)
-        assert one.x.shape == (3, 64)
-        assert one.y.shape == (3, 10)
+        assert one.x.shape == (3, one.net.n[0])
+        assert one.y.shape == (3, one.net.n[-1])
         assert one.w.shape == (one.net.size,)
         assert all(np.array_equal(a, b) for a, b in zip(one[2:], two[2:], strict=True))
         assert not np.array_equal(one.w, other.w)
 
     def test_float32_is_kept(self) -> None:
-        f, w = Problem(2, 8).objective(np.float32)
+        f, w = Mlp(2, 8).objective(np.float32)
         assert f.gradient(w, mode="reverse").dtype == np.float32
 
 
-class Clock:
-    """Time that passes only when told."""
-
-    seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
-class TestSampling:
-    @pytest.mark.parametrize(
-        ("one_call", "least", "most"), [(1.0, 1, 1), (0.002, 1, 2), (0.0001, 20, 24), (1e-7, 20_000, 24_000)]
-    )
-    def test_a_sample_is_as_long_as_needed_and_hardly_longer(
-        self, monkeypatch: pytest.MonkeyPatch, one_call: float, least: int, most: int
-    ) -> None:
-        clock = Clock()
-        monkeypatch.setattr(sampling, "perf_counter", clock.now)
-        assert least <= sampling.calibrate(lambda: clock.advance(one_call), seconds=0.002) <= most
-
-    def test_pairs_alternate_in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sampling, "calibrate", lambda _: 1)
-        order: list[str] = []
-
-        rows = sampling.alternate([lambda: order.append("a"), lambda: order.append("b")], samples=3)
-
-        assert "".join(order) == "abbaab"
-        assert [len(row) for row in rows] == [2, 2, 2]
-
-    def test_rows_hold_seconds_a_call_in_the_order_of_the_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        clock = Clock()
-        monkeypatch.setattr(sampling, "perf_counter", clock.now)
-
-        rows = sampling.alternate([lambda: clock.advance(0.25), lambda: clock.advance(0.001)], samples=3)
-
-        assert rows == [[pytest.approx(0.25), pytest.approx(0.001)]] * 3
-
-    def test_peak_counts_what_the_call_holds_and_not_what_was_there(self) -> None:
-        held = np.ones(10_000_000)
-        peak = sampling.peak_bytes(lambda: np.ones(1_000_000).sum())
-        assert 8_000_000 <= peak < 8_100_000 < held.nbytes
-        assert not tracemalloc.is_tracing()
+def test_peak_counts_what_the_call_holds_and_not_what_was_there() -> None:
+    held = np.ones(10_000_000)
+    peak = sampling.peak_bytes(lambda: np.ones(1_000_000).sum())
+    assert 8_000_000 <= peak < 8_100_000 < held.nbytes
+    assert not tracemalloc.is_tracing()
 
 
 class TestAsv:

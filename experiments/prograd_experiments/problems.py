@@ -1,4 +1,4 @@
-"""The problems that experiments and benchmarks measure: MLPs by depth, width and batch, made from a seed alone."""
+"""The problems that the benchmarks measure from commit to commit, made from a seed alone. Sizes as in the speed gap."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ class Parts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """An MLP of `depth` affine layers of `width`, with `batch` samples; inputs and classes as in the digits data."""
+class Mlp:
+    """`depth` affine layers of `width`, the last one of `n_out`, with activations between them, on `batch` samples.
+
+    Features and classes are as many as in the digits, but random: nothing has to be loaded.
+    """
 
     depth: int
     width: int
@@ -39,10 +42,15 @@ class Problem:
     n_out: int = 10
     seed: int = 0
 
+    def layers(self) -> list[dict[str, Any]]:
+        """The layers' configurations, in order of application."""
+        hidden = [{"name": "affine", "width": self.width}, {"name": self.activation}]
+        return [*hidden * (self.depth - 1), {"name": "affine", "width": self.n_out}]
+
     def parts(self, dtype: type[np.floating[Any]] = np.float64) -> Parts:
         """`(net, loss, x, y, w)`: normal `x`, one-hot `y`, and `w` from the layers' own `init`."""
         rng = np.random.default_rng(self.seed)
-        net = prograd.Network.from_config(mlp(self.depth, self.width, self.n_out, self.activation), n_in=self.n_in)
+        net = prograd.Network.from_config(self.layers(), n_in=self.n_in)
         x = rng.normal(size=(self.batch, self.n_in)).astype(dtype)
         y = prograd.one_hot(rng.integers(self.n_out, size=self.batch), self.n_out).astype(dtype)
         return Parts(net, prograd.loss(self.loss), x, y, net.init(rng).astype(dtype))
@@ -51,9 +59,3 @@ class Problem:
         """The objective `f` over the batch, and the point `w`."""
         net, loss, x, y, w = self.parts(dtype)
         return prograd.Objective(net, loss, x, y), w
-
-
-def mlp(depth: int, width: int, n_out: int, activation: str = "tanh") -> list[dict[str, Any]]:
-    """The configuration of `depth` affine layers: all but the last of size `width` and followed by `activation`."""
-    hidden = [{"name": "affine", "width": width}, {"name": activation}]
-    return [*hidden * (depth - 1), {"name": "affine", "width": n_out}]
