@@ -1,8 +1,9 @@
-"""prograd: differentiating progressive functions `h_x(w) = g_L(w^L; … g_1(w^1; x))` in every order of multiplication."""
+"""prograd: derivatives of progressive functions `h_x(w) = g_L(w^L; … g_1(w^1; x))` in every order of products."""
 
 from __future__ import annotations
 
 from prograd import errors, operators
+from prograd.arrays import Array
 from prograd.chain import MODES
 from prograd.hookspecs import hookimpl
 from prograd.jacobians import jacobian
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MODES",
+    "Array",
     "Elementwise",
     "Layer",
     "Linearization",

@@ -15,19 +15,22 @@ _KEPT = "df"
 
 
 def as_real(a: ArrayLike, what: str = "array") -> Array:
-    """`a` itself if it is float64 or float32, otherwise its float64 copy. Raises `ShapeError` for what isn't real numbers."""
-    if a.__class__ is np.ndarray and a.dtype.char in _KEPT:  # type: ignore[union-attr]
-        return a  # type: ignore[return-value]
+    """`a` itself if it is float64 or float32, otherwise a float64 copy.
+
+    Raises `ShapeError` for what isn't an array of real numbers; `what` is its name in the message.
+    """
+    if a.__class__ is np.ndarray and a.dtype.char in _KEPT:
+        return a
     try:
         array = np.asarray(a)
     except ValueError as error:
-        msg = f"{what}: expected an array of real numbers, got {type(a).__name__} that is not rectangular ({error})"
-        raise ShapeError(msg) from error
+        raise ShapeError(
+            f"{what}: expected an array of real numbers, got {type(a).__name__} that is not rectangular ({error})"
+        ) from error
     if array.dtype.char in _KEPT:
         return array
     if array.dtype.kind not in "biuf":
-        msg = f"{what}: expected real numbers, got {array.dtype} ({type(a).__name__})"
-        raise ShapeError(msg)
+        raise ShapeError(f"{what}: expected real numbers, got {array.dtype} ({type(a).__name__})")
     return array.astype(np.float64)
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from prograd import recursions
+from prograd.arrays import Array
 from prograd.errors import UnknownNameError
 from prograd.network import Span
 from prograd.operators import Identity, Zero
+from prograd.recursions import Blocks
 from prograd.workspace import Workspace, chunk_columns, chunks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from prograd.arrays import Array
-    from prograd.recursions import Blocks
 
 MODES = ("reverse", "forward")
 
@@ -75,7 +72,8 @@ class Chain:
     def multiply_adds(self, mode: str, rows: int) -> int:
         """Multiply-adds of the products of one mode over all samples, from the operators' `edges`.
 
-        Reverse multiplies each of `rows` rows by each block but `B_1`; forward multiplies `B_i` by the columns of `J_{i-1}`.
+        Reverse multiplies each of `rows` rows by each block but `B_1`; forward multiplies `B_i` by the columns of
+        `J_{i-1}`.
         """
         if mode == "reverse":
             A = sum(operator.edges for A_i, _ in self.blocks for operator in A_i.values())

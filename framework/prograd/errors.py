@@ -6,11 +6,8 @@ Each is a `ProgradError` and also the built-in error a caller would expect, so b
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 
 class ProgradError(Exception):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pluggy
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from prograd.layer import Layer
-    from prograd.loss import Loss
+from prograd.layer import Layer
+from prograd.loss import Loss
 
 PROJECT = "prograd"
 

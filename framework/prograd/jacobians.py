@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prograd import recursions
-from prograd.chain import check_mode
+from prograd.arrays import Array
+from prograd.chain import Chain, check_mode
 from prograd.errors import UnknownNameError
 from prograd.linearization import linearize
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from prograd.arrays import Array
-    from prograd.chain import Chain
-    from prograd.network import Network
+from prograd.network import Network
 
 
-def jacobian(
+def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defaults)
     net: Network,
     w: ArrayLike,
     x: ArrayLike,
@@ -30,8 +26,9 @@ def jacobian(
     """`J_{h_x}(w)` of every sample: `(N, n_{L+1}, size)`, or with `wrt="input"` `(N, n_{L+1}, n_1)`.
 
     A one-dimensional `x` is one sample, and the result has no sample axis. Columns are in the order of `w`. `mode` is
-    "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), or "auto", the one with fewer
-    multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
+    "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), or "auto", the one with
+    fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
+    `max_bytes`.
     """
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
@@ -48,5 +45,7 @@ def jacobian(
 
 
 def _reverse_into(chain: Chain, J: Array) -> None:
-    q = np.eye(chain.rows, dtype=chain.dtype)[:, None, :]  # every row of J is q^T J for a unit vector q, the same for all samples
+    q = np.eye(chain.rows, dtype=chain.dtype)[
+        :, None, :
+    ]  # every row of J is q^T J for a unit vector q, the same for all samples
     recursions.reverse(chain.blocks, q, chain.slices(J.swapaxes(0, 1)), recursions.each_into)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Self, TypeAlias
 
 import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import OptionError
 from prograd.operators import Diagonal, Operator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 Block: TypeAlias = Operator | Array
 
@@ -28,8 +26,7 @@ class Parameters(dict[str, Array]):
         try:
             return self[name]
         except KeyError:
-            msg = f"no parameter named {name!r}; there are {', '.join(self) or 'none'}"
-            raise AttributeError(msg) from None
+            raise AttributeError(f"no parameter named {name!r}; there are {', '.join(self) or 'none'}") from None
 
 
 def snake_case(name: str) -> str:
@@ -57,14 +54,14 @@ class Layer(ABC):
 
     @abstractmethod
     def g(self, w: Parameters, z: Array) -> Array:
-        """`z^{i+1} = g(w; z)`: `(N, n_in) -> (N, n_out)`."""
+        """`z^{i+1}`, the output: `(N, n_in) -> (N, n_out)`."""
 
     @abstractmethod
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[Mapping[str, Block], Block]:
         """`(A, B)` at `(w, z)`, with `z_next = g(w, z)` already computed.
 
-        `A` holds `∂g/∂w` by parameter name (`n_out × size`), `B` is `∂g/∂z` (`n_out × n_in`). Each is an operator, or an
-        array `(n_out, k)` shared by all samples or `(N, n_out, k)`.
+        `A` holds `∂g/∂w` by parameter name (`n_out × size`), `B` is `∂g/∂z` (`n_out × n_in`). Each is an operator, or
+        an array `(n_out, k)` shared by all samples or `(N, n_out, k)`.
         """
 
     def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
@@ -78,8 +75,9 @@ class Layer(ABC):
         try:
             layer = cls()
         except TypeError as error:
-            msg = f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
-            raise OptionError(msg) from error
+            raise OptionError(
+                f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
+            ) from error
         for n_in in (1, 2, 5):
             yield layer, n_in
 
@@ -99,11 +97,11 @@ class Elementwise(Layer):
         """As many outputs as inputs, no parameters."""
         return n_in, {}
 
-    def g(self, w: Parameters, z: Array) -> Array:  # noqa: ARG002  (the interface passes w; an activation has none)
+    def g(self, w: Parameters, z: Array) -> Array:
         """`φ(z)`."""
         return self.phi(z)
 
-    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:  # noqa: ARG002
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`A` is empty, `B = diag(φ'(z))`."""
         return {}, Diagonal(self.dphi(z, z_next))
 

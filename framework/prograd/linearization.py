@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prograd import recursions
 from prograd.arrays import Array, as_real
 from prograd.chain import Chain, check_mode
 from prograd.errors import PluginError, ShapeError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike
-
-    from prograd.network import Network
-    from prograd.recursions import Blocks
+from prograd.network import Network
+from prograd.recursions import Blocks
 
 
 @dataclass(frozen=True)
 class Linearization:
-    """`h_x` at `w`: `z` holds `z^1 … z^{L+1}`, `blocks` the pairs `(A_i, B_i)`; `A_i` is a dict of operators by parameter."""
+    """`h_x` at `w`: `z` holds `z^1 … z^{L+1}`, `blocks` the pairs `(A_i, B_i)`.
+
+    `A_i` is a dict of operators, one a parameter; `B_i` is one operator.
+    """
 
     net: Network
     z: Sequence[Array]
@@ -71,16 +69,15 @@ class Linearization:
     def _vector(self, v: ArrayLike, what: str, shape: tuple[int, ...]) -> Array:
         v = as_real(v, what)
         if v.shape[max(0, v.ndim - len(shape)) :] != shape:
-            msg = f"{what}: expected shape (..., {', '.join(map(str, shape))}), got {v.shape}"
-            raise ShapeError(msg)
+            raise ShapeError(f"{what}: expected shape (..., {', '.join(map(str, shape))}), got {v.shape}")
         return v.astype(np.result_type(self.z[-1], v), copy=False)
 
 
 def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     """One forward pass at `(w, x)`: the output and the blocks `(A_i, B_i)`.
 
-    `w` is `(size,)`, `x` is `(N, n_1)` or one sample `(n_1,)`. Raises `ShapeError` and `NonFiniteError`, and `PluginError`
-    where a layer gives an output or blocks that don't have the shapes it declared.
+    `w` is `(size,)`, `x` is `(N, n_1)` or one sample `(n_1,)`. Raises `ShapeError` and `NonFiniteError`, and
+    `PluginError` where a layer gives an output or blocks that don't have the shapes it declared.
     """
     w, x, one = net.check(w, x)
     z, blocks = recursions.linearize(net.layers, net.unpack(w), x)
@@ -106,5 +103,4 @@ def check_blocks(net: Network, z: Sequence[Array], blocks: Sequence[Blocks]) -> 
 
 
 def _refuse(net: Network, i: int, what: str) -> None:
-    msg = f"{net.describe(i)}: expected {what}"
-    raise PluginError(msg)
+    raise PluginError(f"{net.describe(i)}: expected {what}")

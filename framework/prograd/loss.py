@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
+from prograd.arrays import Array
 from prograd.errors import OptionError
 from prograd.layer import snake_case
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd.arrays import Array
-    from prograd.operators import Operator
+from prograd.operators import Operator
 
 
 class Loss(ABC):
@@ -39,10 +36,9 @@ class Loss(ABC):
 
     def hessian(self, z: Array, y: Array) -> Operator:
         """`∇²ℓ_y(z)` as an operator `n × n`; optional, enables Gauss-Newton."""
-        msg = f"loss {self.name} gives no hessian, which Gauss-Newton needs"
-        raise OptionError(msg)
+        raise OptionError(f"loss {self.name} gives no hessian, which Gauss-Newton needs")
 
-    def check(self, z: Array, y: Array) -> None:
+    def check(self, z: Array, y: Array) -> None:  # noqa: B027  (optional: any label will do)
         """Raises `LabelError` for labels outside the loss's domain; called once when an objective is built.
 
         `z` has the shape of the network's output and need not hold numbers that mean anything.
@@ -54,8 +50,9 @@ class Loss(ABC):
         try:
             loss = cls()
         except TypeError as error:
-            msg = f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
-            raise OptionError(msg) from error
+            raise OptionError(
+                f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
+            ) from error
         rng = np.random.default_rng(0)
         for samples, n in ((1, 1), (4, 3)):
             yield loss, rng.normal(size=(samples, n)), rng.normal(size=(samples, n))

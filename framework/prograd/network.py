@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real, real_dtype
 from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
 from prograd.layer import Layer, Parameters
 from prograd.registry import layer as registered_layer
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -29,16 +27,15 @@ class Span:
 class Network:
     """`h_x(w) = g_L(w^L; … g_1(w^1; x))`, with `w = (w^L; …; w^1)` one flat vector, newest layer first.
 
-    `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, `size` their sum, `shapes` the parameters'
-    shapes, layer by layer, and `spans` their places in `w`. Raises `ShapeError` for an empty network, or where a layer can't
-    take what the layer before it puts out.
+    `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, `size` their sum, `shapes` the
+    parameters' shapes, layer by layer, and `spans` their places in `w`. Raises `ShapeError` for an empty network, or
+    where a layer can't take what the layer before it puts out.
     """
 
     def __init__(self, layers: Sequence[Layer], n_in: int) -> None:
         self.layers = tuple(layers)
         if not self.layers:
-            msg = "a network needs at least one layer, got none"
-            raise ShapeError(msg)
+            raise ShapeError("a network needs at least one layer, got none")
         n, shapes = [_positive(n_in)], []
         for i, layer in enumerate(self.layers):
             n_out, shapes_i = _shapes(i, layer, n[-1])
@@ -50,7 +47,10 @@ class Network:
         self.size = sum(self.r)
         self.spans = tuple(_spans(shapes, self.size))
         self._views = [
-            [(name, slice(at.start, at.stop), shape) for (name, at), shape in zip(span.each.items(), s.values(), strict=True)]
+            [
+                (name, slice(at.start, at.stop), shape)
+                for (name, at), shape in zip(span.each.items(), s.values(), strict=True)
+            ]
             for span, s in zip(self.spans, shapes, strict=True)
         ]
 
@@ -79,8 +79,7 @@ class Network:
     def pack(self, parameters: Sequence[Mapping[str, ArrayLike]]) -> Array:
         """One vector `w` from the parameters of each layer; the inverse of `unpack`. Raises `ShapeError`."""
         if len(parameters) != len(self.layers):
-            msg = f"expected parameters for {len(self.layers)} layers, got {len(parameters)}"
-            raise ShapeError(msg)
+            raise ShapeError(f"expected parameters for {len(self.layers)} layers, got {len(parameters)}")
         arrays = [self._checked(i, given) for i, given in enumerate(parameters)]
         w = np.empty(self.size, real_dtype(*(a for arrays_i in arrays for a in arrays_i.values())))
         for views, arrays_i in zip(self.unpack(w), arrays, strict=True):
@@ -93,7 +92,10 @@ class Network:
         return describe(range(len(self.layers))[i], self.layers[i])
 
     def check(self, w: ArrayLike, x: ArrayLike) -> tuple[Array, Array, bool]:
-        """`w` and `x` in one dtype, `x` with a sample axis, and whether it had none. Raises `ShapeError`, `NonFiniteError`."""
+        """`w` and `x` in one dtype, `x` with a sample axis, and whether it had none.
+
+        Raises `ShapeError` and `NonFiniteError`.
+        """
         x, one = self.check_x(x)
         w = self.check_w(w)
         dtype = real_dtype(w, x)
@@ -103,11 +105,10 @@ class Network:
         """`x` as `(N, n_1)`, and whether it was one sample `(n_1,)`."""
         x = as_real(x, "x")
         if x.ndim not in (1, 2) or x.shape[-1] != self.n[0] or x.size == 0:
-            msg = (
+            raise ShapeError(
                 f"x: expected (N, {self.n[0]}) or ({self.n[0]},), since {self.describe(0)} takes {self.n[0]} inputs; "
                 f"got shape {x.shape}"
             )
-            raise ShapeError(msg)
         check_finite(x, "x")
         return np.atleast_2d(x), x.ndim == 1
 
@@ -116,8 +117,9 @@ class Network:
         w = as_real(w, "w")
         if w.shape != (self.size,):
             parts = " + ".join(f"{r_i} ({layer.name})" for layer, r_i in zip(self.layers, self.r, strict=True) if r_i)
-            msg = f"w: expected shape ({self.size},) = {parts or 'no parameters'}, first layer first here; got {w.shape}"
-            raise ShapeError(msg)
+            raise ShapeError(
+                f"w: expected shape ({self.size},) = {parts or 'no parameters'}, first layer first here; got {w.shape}"
+            )
         if not np.isfinite(np.dot(w, w)) and not np.isfinite(w).all():  # one pass and no temporary while all is well
             raise NonFiniteError(self._non_finite_parameter(w))
         return np.ascontiguousarray(w)
@@ -129,13 +131,11 @@ class Network:
     def _checked(self, i: int, given: Mapping[str, ArrayLike]) -> dict[str, Array]:
         expected = self.shapes[i]
         if set(given) != set(expected):
-            msg = f"{self.describe(i)}: expected parameters {sorted(expected)}, got {sorted(given)}"
-            raise ShapeError(msg)
+            raise ShapeError(f"{self.describe(i)}: expected parameters {sorted(expected)}, got {sorted(given)}")
         arrays = {name: as_real(a, f"{self.describe(i)}: {name}") for name, a in given.items()}
         for name, a in arrays.items():
             if a.shape != expected[name]:
-                msg = f"{self.describe(i)}: expected {name} of shape {expected[name]}, got {a.shape}"
-                raise ShapeError(msg)
+                raise ShapeError(f"{self.describe(i)}: expected {name} of shape {expected[name]}, got {a.shape}")
         return arrays
 
     def _non_finite_parameter(self, w: Array) -> str:
@@ -162,14 +162,14 @@ def check_finite(a: Array, what: str) -> None:
     finite = np.isfinite(a)
     if not finite.all():
         at = tuple(int(k) for k in np.argwhere(~finite)[0])
-        msg = f"{what}: expected finite numbers, got {a[at]} at {list(at)}"
-        raise NonFiniteError(msg)
+        raise NonFiniteError(f"{what}: expected finite numbers, got {a[at]} at {list(at)}")
 
 
 def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
     if not isinstance(config, Mapping) or "name" not in config:
-        msg = f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}; got {config!r}"
-        raise OptionError(msg)
+        raise OptionError(
+            f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}; got {config!r}"
+        )
     options = {str(key): value for key, value in config.items() if key != "name"}
     try:
         return registered_layer(str(config["name"]), **options)
@@ -182,28 +182,23 @@ def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
 
 def _positive(n_in: int) -> int:
     if not isinstance(n_in, (int, np.integer)) or isinstance(n_in, bool) or n_in < 1:
-        msg = f"n_in: expected a positive integer, got {n_in!r}"
-        raise ShapeError(msg)
+        raise ShapeError(f"n_in: expected a positive integer, got {n_in!r}")
     return int(n_in)
 
 
 def _shapes(i: int, layer: Layer, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
     if not isinstance(layer, Layer):
         hint = "; use prograd.layer(name, …) or Network.from_config" if isinstance(layer, (str, Mapping)) else ""
-        msg = f"layers[{i}]: expected a Layer, got {layer!r}{hint}"
-        raise ShapeError(msg)
+        raise ShapeError(f"layers[{i}]: expected a Layer, got {layer!r}{hint}")
     try:
         n_out, shapes = layer.shapes(n_in)
     except ShapeError as error:
-        msg = f"{describe(i, layer)} can't take {n_in} inputs: {error}"
-        raise ShapeError(msg) from error
+        raise ShapeError(f"{describe(i, layer)} can't take {n_in} inputs: {error}") from error
     if not isinstance(n_out, (int, np.integer)) or n_out < 1:
-        msg = f"{describe(i, layer)}: shapes({n_in}) must give a positive number of outputs, got {n_out!r}"
-        raise ShapeError(msg)
+        raise ShapeError(f"{describe(i, layer)}: shapes({n_in}) must give a positive number of outputs, got {n_out!r}")
     for name in shapes:
         if hasattr(dict, name):  # w.name would be the method of that name, not the parameter
-            msg = f"{describe(i, layer)}: a parameter can't be named {name!r}, which is a method of dict"
-            raise PluginError(msg)
+            raise PluginError(f"{describe(i, layer)}: a parameter can't be named {name!r}, which is a method of dict")
     return int(n_out), {name: tuple(map(int, shape)) for name, shape in shapes.items()}
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse.linalg import LinearOperator
 
 from prograd import recursions
-from prograd.arrays import Array, as_real, real_dtype
+from prograd.arrays import Array, as_real
 from prograd.chain import Chain, check_mode
-from prograd.errors import LabelError, OptionError, PluginError, ShapeError
+from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.linearization import Linearization, check_blocks
 from prograd.loss import Loss
 from prograd.network import Network, check_finite
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-    from scipy.sparse.linalg import LinearOperator
+DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 
 
 class Objective:
@@ -28,20 +28,18 @@ class Objective:
 
     def __init__(self, net: Network, loss: Loss, x: ArrayLike, y: ArrayLike) -> None:
         if not isinstance(net, Network) or not isinstance(loss, Loss):
-            msg = f"expected a Network and a Loss, got {type(net).__name__} and {type(loss).__name__}"
-            raise OptionError(msg)
+            raise OptionError(f"expected a Network and a Loss, got {type(net).__name__} and {type(loss).__name__}")
         self.net, self.loss = net, loss
         x, one = net.check_x(x)
         y = self._labels(x, one, y)
-        self._data = {np.dtype(dtype): (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, np.float64}}
-        self._narrow = x.dtype == np.float32
+        self._data = {dtype: (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, DOUBLE}}
         self._one = one
         self._blocks_checked = False
 
     @property
     def samples(self) -> int:
         """N."""
-        return len(self._data[np.dtype(np.float64)][0])
+        return len(self._data[DOUBLE][0])
 
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`."""
@@ -51,7 +49,9 @@ class Objective:
             z = layer.g(w_i, z)
         return float(np.add.reduce(self.loss.value(z, y)) / len(x))
 
-    def gradient(self, w: ArrayLike, mode: str = "reverse", out: Array | None = None, max_bytes: int | None = None) -> Array:
+    def gradient(
+        self, w: ArrayLike, mode: str = "reverse", out: Array | None = None, max_bytes: int | None = None
+    ) -> Array:
         """`∇f(w)`, `(size,)` in the order of `w`. See `value_and_gradient`."""
         return self.value_and_gradient(w, mode, out, max_bytes)[1]
 
@@ -60,8 +60,8 @@ class Objective:
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
-        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks; `max_bytes` bounds its buffers), or "auto", the one
-        with fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`.
+        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks; `max_bytes` bounds its buffers), or "auto",
+        the one with fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`.
         """
         check_mode(mode)
         w, x, y = self._at(w)
@@ -76,7 +76,7 @@ class Objective:
         return float(np.add.reduce(values) / len(x)), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
-        """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`, or `(size,)` if the objective has one sample."""
+        """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
         w, x, y = self._at(w)
         lin = self._linearize(w, x)
         p = np.empty((len(x), self.net.size), w.dtype)
@@ -86,11 +86,9 @@ class Objective:
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
         """`(1/N) Σ_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
 
-        Its products cost one `jvp` and one `vjp` of the network each; the matrix is never formed. Raises `OptionError` for a
-        loss without a hessian.
+        Its products cost one `jvp` and one `vjp` of the network each; the matrix is never formed. Raises
+        `OptionError` for a loss without a hessian.
         """
-        from scipy.sparse.linalg import LinearOperator  # noqa: PLC0415  (0.1 s of import, for this export alone)
-
         w, x, y = self._at(w)
         lin = self._linearize(w, x)
         H = self.loss.hessian(lin.z[-1], y)
@@ -119,7 +117,7 @@ class Objective:
 
     def _at(self, w: ArrayLike) -> tuple[Array, Array, Array]:
         w = self.net.check_w(w)
-        dtype = w.dtype if self._narrow else np.dtype(np.float64)
+        dtype = w.dtype if w.dtype in self._data else DOUBLE
         return w.astype(dtype, copy=False), *self._data[dtype]
 
     def _labels(self, x: Array, one: bool, y: ArrayLike) -> Array:  # noqa: FBT001
@@ -127,9 +125,9 @@ class Objective:
         y = as_real(y, "y")
         expected = (n,) if one else (len(x), n)
         if y.shape != expected:
-            hint = "; labels that are class numbers become vectors by prograd.one_hot(labels, K)" if y.ndim < len(expected) else ""
-            msg = f"y: expected shape {expected}, a row a sample, for the {n} outputs of {self.net.describe(-1)}; got {y.shape}{hint}"
-            raise ShapeError(msg)
+            hint = "; prograd.one_hot(labels, K) makes vectors of class numbers" if y.ndim < len(expected) else ""
+            outputs = f"the {n} outputs of {self.net.describe(-1)}"
+            raise ShapeError(f"y: expected shape {expected}, a row a sample, for {outputs}; got {y.shape}{hint}")
         check_finite(y, "y")
         y = np.atleast_2d(y)
         try:
@@ -142,10 +140,15 @@ class Objective:
     def _room(self, out: Array | None, dtype: np.dtype[Any]) -> Array:
         if out is None:
             return np.empty(self.net.size, dtype)
-        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != ((self.net.size,), dtype) or not out.flags.carray:
+        if (
+            not isinstance(out, np.ndarray)
+            or (out.shape, out.dtype) != ((self.net.size,), dtype)
+            or not out.flags.carray
+        ):
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-            msg = f"out: expected a contiguous, writable {dtype} vector of shape ({self.net.size},), got {got}"
-            raise ShapeError(msg)
+            raise ShapeError(
+                f"out: expected a contiguous, writable {dtype} vector of shape ({self.net.size},), got {got}"
+            )
         return out
 
 

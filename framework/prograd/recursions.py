@@ -2,34 +2,32 @@
 
     z^1 = x,   z^{i+1} = g_i(w^i; z^i),   J_{g_i} = (A_i | B_i),   h_x(w) = z^{L+1}
 
-Lists are in the order of application and start at 0, so `layers[0]` is `g_1`, `z[0]` is `z^1` and `blocks[0]` is `(A_1, B_1)`:
-this is the one offset between the code and the theory. The vector `w = (w^L; …; w^1)` runs the other way, newest layer first.
-Every array carries N samples as rows; every product is an operator's. Nothing here validates: that is done at the edge,
-by the objects that call these functions.
+Lists are in the order of application and start at 0, so `layers[0]` is `g_1`, `z[0]` is `z^1` and `blocks[0]` is
+`(A_1, B_1)`: this is the one offset between the code and the theory. The vector `w = (w^L; …; w^1)` runs the other
+way, newest layer first. Every array carries N samples as rows; every product is an operator's. Nothing here
+validates: that is done at the edge, by the objects that call these functions.
 
 Source: S. Roch, Mathematical Methods in Data Science, topic 3, section 5.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
+from prograd.arrays import Array
+from prograd.layer import Block, Layer, Parameters
+from prograd.network import Span
 from prograd.operators import Dense, Operator
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from prograd.arrays import Array
-    from prograd.layer import Block, Layer, Parameters
-    from prograd.network import Span
-    from prograd.workspace import Workspace
+from prograd.workspace import Workspace
 
 Blocks: TypeAlias = "tuple[Mapping[str, Operator], Operator]"
 
 
 def linearize(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Blocks]]:
     """The forward pass: `z^1 … z^{L+1}` and the blocks `(A_1, B_1) … (A_L, B_L)` at `(w, x)`."""
-    z, blocks = [x], []
+    z = [x]
+    blocks: list[Blocks] = []
     for g_i, w_i in zip(layers, w, strict=True):
         z.append(g_i.g(w_i, z[-1]))
         A_i, B_i = g_i.jacobian(w_i, z[-2], z[-1])
@@ -45,8 +43,8 @@ def reverse(
 ) -> None:
     """Reverse mode, matrix times vector: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}` for `i = L … 1`.
 
-    Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the samples,
-    `each_into` keeps them apart. `B_1` and `q^1` are never needed and are not computed.
+    Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the
+    samples, `each_into` keeps them apart. `B_1` and `q^1` are never needed and are not computed.
     """
     for i in reversed(range(len(blocks))):
         A_i, B_i = blocks[i]
@@ -69,9 +67,9 @@ def each_into(A: Operator, q: Array, p: Array) -> None:
 def forward(blocks: Sequence[Blocks], spans: Sequence[Span], chunk: range, workspace: Workspace) -> Array:
     """Forward mode, matrix times matrix: `J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`, for a chunk of the columns of `J_L`.
 
-    Column k of `J` belongs to entry k of `w`, and `spans[i]` says which entries each parameter of layer i is. Since `w` has the
-    newest layer first, the columns that `A_i` brings stand just before those of `J_{i-1}`. Columns are kept as rows:
-    `J` is `(columns, N, n_{i+1})` and lies in the workspace, also when it is returned.
+    Column k of `J` belongs to entry k of `w`, and `spans[i]` says which entries each parameter of layer i is. Since
+    `w` has the newest layer first, the columns that `A_i` brings stand just before those of `J_{i-1}`. Columns are
+    kept as rows: `J` is `(columns, N, n_{i+1})` and lies in the workspace, also when it is returned.
     """
     J = workspace.next(0, 0)
     for (A_i, B_i), span in zip(blocks, spans, strict=True):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import traceback as tracebacks
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -18,14 +18,11 @@ from prograd.errors import OptionError, PluginError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 GROUP = "prograd"
 DISABLE = "PROGRAD_DISABLE_PLUGINS"
 STRICT = "PROGRAD_STRICT_PLUGINS"
 
-T = TypeVar("T")
+LayerOrLoss = TypeVar("LayerOrLoss", Layer, Loss)
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def load(found: Iterable[EntryPoint], *, disabled: Iterable[str] = (), strict: b
     prograd's own plugins come first, then the others in the order of their distributions and names, since discovery
     follows the file system's order, which differs between machines.
     """
-    disabled = frozenset(disabled)
+    excluded = frozenset(disabled)
     layers: dict[str, type[Layer]] = {}
     losses: dict[str, type[Loss]] = {}
     owners: dict[tuple[str, str], Plugin] = {}
@@ -85,15 +82,14 @@ def load(found: Iterable[EntryPoint], *, disabled: Iterable[str] = (), strict: b
     broken: list[BrokenPlugin] = []
     for point in sorted(found, key=_order):
         distribution, version = _origin(point)
-        if disabled & {point.name, distribution}:
+        if excluded & {point.name, distribution}:
             continue
         try:
             plugin = _load_one(point, distribution, version)
             _claim(plugin, owners)
-        except Exception as error:  # noqa: BLE001  (a plugin may raise anything, and must not take the others along)
+        except Exception as error:
             if strict:
-                msg = f"plugin {point.name!r} of {distribution} {version} is broken: {error}"
-                raise PluginError(msg) from error
+                raise PluginError(f"plugin {point.name!r} of {distribution} {version} is broken: {error}") from error
             broken.append(BrokenPlugin(point.name, distribution, version, _reason(error), _last_lines(error)))
         else:
             plugins.append(plugin)
@@ -102,25 +98,24 @@ def load(found: Iterable[EntryPoint], *, disabled: Iterable[str] = (), strict: b
     return Registry(dict(sorted(layers.items())), dict(sorted(losses.items())), tuple(plugins), tuple(broken))
 
 
-def layer(name: str, /, **options: Any) -> Layer:
+def layer(name: str, /, **options: Any) -> Layer:  # noqa: ANN401  (whatever the layer takes)
     """A registered layer by name. Raises `UnknownNameError` and `OptionError`."""
     return _build("layer", registry().layers, name, options)
 
 
-def loss(name: str, /, **options: Any) -> Loss:
+def loss(name: str, /, **options: Any) -> Loss:  # noqa: ANN401  (whatever the loss takes)
     """A registered loss by name. Raises `UnknownNameError` and `OptionError`."""
     return _build("loss", registry().losses, name, options)
 
 
-def _build(kind: str, known: Mapping[str, type[T]], name: str, options: Mapping[str, Any]) -> T:
+def _build(kind: str, known: Mapping[str, type[LayerOrLoss]], name: str, options: Mapping[str, Any]) -> LayerOrLoss:
     if name not in known:
         raise UnknownNameError(kind, name, known)
     cls = known[name]
     try:
         inspect.signature(cls).bind(**options)
     except TypeError as error:
-        msg = f"{kind} {name!r}: {error}; accepted options: {_options(cls)}"
-        raise OptionError(msg) from error
+        raise OptionError(f"{kind} {name!r}: {error}; accepted options: {_options(cls)}") from error
     return cls(**options)
 
 
@@ -141,16 +136,16 @@ def _load_one(point: EntryPoint, distribution: str, version: str) -> Plugin:
     return Plugin(point.name, distribution, version, layers, losses)
 
 
-def _collect(results: list[object], hook: str, base: type[T]) -> dict[str, type[T]]:
-    collected: dict[str, type[T]] = {}
+def _collect(results: list[object], hook: str, base: type[Any]) -> dict[str, type[Any]]:
+    collected: dict[str, type[Any]] = {}
     for result in results:
         if not isinstance(result, Mapping):
-            msg = f"{hook} must return a dict {{name: class}}, got {type(result).__name__}"
-            raise PluginError(msg)
+            raise PluginError(f"{hook} must return a dict {{name: class}}, got {type(result).__name__}")
         for name, cls in result.items():
             if not isinstance(name, str) or not (isinstance(cls, type) and issubclass(cls, base)):
-                msg = f"{hook}: expected a subclass of {base.__name__} for each name, got {cls!r} for {name!r}"
-                raise PluginError(msg)
+                raise PluginError(
+                    f"{hook}: expected a subclass of {base.__name__} for each name, got {cls!r} for {name!r}"
+                )
             collected[name] = cls
     return collected
 
@@ -160,11 +155,10 @@ def _claim(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> None:
     for claim in claims:
         if claim in owners:
             owner = owners[claim]
-            msg = (
+            raise PluginError(
                 f"the {claim[0]} name {claim[1]!r} is claimed by two plugins: {owner.name!r} of {owner.distribution} "
                 f"{owner.version}, which keeps it, and {plugin.name!r} of {plugin.distribution} {plugin.version}"
             )
-            raise PluginError(msg)
     owners.update(dict.fromkeys(claims, plugin))
 
 

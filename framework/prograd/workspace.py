@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from prograd.arrays import Array
 from prograd.errors import OptionError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd.arrays import Array
 
 DEFAULT_BYTES = 64 * 2**20
 
@@ -36,14 +33,15 @@ class Workspace:
 def chunk_columns(widest: int, samples: int, dtype: np.dtype[Any], max_bytes: int | None) -> int:
     """How many columns forward mode advances at once, within `max_bytes` for both buffers.
 
-    A matrix product wants a few hundred to a few thousand rows, a sample of a column each: more of them for wide layers.
-    Raises `OptionError` where not even one column fits.
+    A matrix product wants a few hundred to a few thousand rows, a sample of a column each: more of them for wide
+    layers. Raises `OptionError` where not even one column fits.
     """
     rows = min(max(8 * widest, 512), 2048)
     one = 2 * samples * widest * dtype.itemsize
     if max_bytes is not None and max_bytes < one:
-        msg = f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers, held twice, takes {one} bytes"
-        raise OptionError(msg)
+        raise OptionError(
+            f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers, held twice, takes {one} bytes"
+        )
     limit = DEFAULT_BYTES if max_bytes is None else max_bytes
     return max(1, min(rows // samples, limit // one))
 

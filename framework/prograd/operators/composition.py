@@ -1,7 +1,7 @@
 """The composition rules: which products and sums of operators keep their structure.
 
-What has no rule, or a rule that returns None because the result would be larger than its factors, stays a lazy `Product`
-or `Sum`. No rule ever spreads a structured operator out into a dense matrix.
+What has no rule, or a rule that returns None because the result would be larger than its factors, stays a lazy
+`Product` or `Sum`. No rule ever spreads a structured operator out into a dense matrix.
 """
 
 from __future__ import annotations

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 class Dense(Operator):
     """The matrix `a`: `(rows, cols)` shared by all samples, or `(N, rows, cols)`."""
 
     def __init__(self, a: ArrayLike) -> None:
-        a = as_real(a, "Dense")
-        if a.ndim == 3 and a.shape[0] == 1:
-            a = a[0]
-        if a.ndim not in (2, 3):
-            msg = f"Dense: expected an array (rows, cols) or (N, rows, cols), got shape {a.shape}"
-            raise ShapeError(msg)
-        self.a = a
-        self.rows, self.cols = a.shape[-2:]
+        self.a = as_real(a, "Dense")
+        if self.a.ndim == 3 and len(self.a) == 1:
+            self.a = self.a[0]
+        if self.a.ndim not in (2, 3):
+            raise ShapeError(f"Dense: expected an array (rows, cols) or (N, rows, cols), got shape {self.a.shape}")
+        self.rows, self.cols = self.a.shape[-2:]
 
     def jvp(self, v: Array) -> Array:
         """`a v`."""

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 class Diagonal(Operator):
     """`diag(d)`: `d` is `(n,)` shared by all samples, or `(N, n)`."""
 
     def __init__(self, d: ArrayLike) -> None:
-        d = as_real(d, "Diagonal")
-        if d.ndim not in (1, 2):
-            msg = f"Diagonal: expected an array (n,) or (N, n), got shape {d.shape}"
-            raise ShapeError(msg)
-        self.d = d
-        self.rows = self.cols = d.shape[-1]
+        self.d = as_real(d, "Diagonal")
+        if self.d.ndim not in (1, 2):
+            raise ShapeError(f"Diagonal: expected an array (n,) or (N, n), got shape {self.d.shape}")
+        self.rows = self.cols = self.d.shape[-1]
 
     def jvp(self, v: Array) -> Array:
         """`d ∘ v`."""
@@ -113,7 +109,7 @@ class Zero(Operator):
         """Zeros."""
         return np.zeros((*q.shape[:-1], self.cols), q.dtype)
 
-    def columns_into(self, start: int, stop: int, out: Array) -> None:  # noqa: ARG002  (every column is the same)
+    def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros."""
         out[...] = 0
 

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
 
 class Kronecker(Operator):
     """`vec(W) -> (left ⊗ right) vec(W)`, which is `vec(left W right^T)`, with `vec` in row-major order.
 
-    `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, one row a sample, or `(N, s, t)`;
-    N = 1 is shared. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
+    `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, one row a sample, or
+    `(N, s, t)`; N = 1 is shared. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
     """
 
     def __init__(self, left: int | ArrayLike, right: ArrayLike) -> None:
-        right = as_real(right, "Kronecker: right")
-        if right.ndim not in (2, 3):
-            msg = f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {right.shape}"
-            raise ShapeError(msg)
-        self.right = right
-        if isinstance(left, (int, np.integer)):
-            self.left = None
-            self.m_out = self.m = int(left)
-        else:
-            self.left = as_real(left, "Kronecker: left")
-            if self.left.ndim not in (2, 3):
-                msg = f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {self.left.shape}"
-                raise ShapeError(msg)
-            self.m_out, self.m = self.left.shape[-2:]
-        self.t = right.shape[-1]
-        self.s = 1 if right.ndim == 2 else right.shape[1]
+        self.right = as_real(right, "Kronecker: right")
+        self.left = None if isinstance(left, (int, np.integer)) else as_real(left, "Kronecker: left")
+        if self.right.ndim not in (2, 3):
+            raise ShapeError(f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {self.right.shape}")
+        if self.left is not None and self.left.ndim not in (2, 3):
+            raise ShapeError(
+                f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {self.left.shape}"
+            )
+        self.m_out: int  # m'
+        self.m: int
+        self.m_out, self.m = np.shape(left)[-2:] or (left, left)
+        self.t: int = self.right.shape[-1]
+        self.s: int = 1 if self.right.ndim == 2 else self.right.shape[1]
         self.rows, self.cols = self.m_out * self.s, self.m * self.t
 
     def jvp(self, v: Array) -> Array:

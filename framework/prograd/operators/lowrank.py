@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 class DiagonalPlusLowRank(Operator):
@@ -24,11 +22,13 @@ class DiagonalPlusLowRank(Operator):
         n = self.d.shape[-1] if self.d.ndim else 0
         if self.d.ndim not in (1, 2) or any(F.ndim not in (2, 3) or F.shape[-2] != n for F in (self.U, self.V)):
             shapes = f"d {self.d.shape}, U {self.U.shape}, V {self.V.shape}"
-            msg = f"DiagonalPlusLowRank: expected d (N, n), U and V (N, n, k) or all without N, got {shapes}"
-            raise ShapeError(msg)
+            raise ShapeError(
+                f"DiagonalPlusLowRank: expected d (N, n), U and V (N, n, k) or all without N, got {shapes}"
+            )
         if self.U.shape[-1] != self.V.shape[-1]:
-            msg = f"DiagonalPlusLowRank: expected U and V of one rank, got {self.U.shape[-1]} and {self.V.shape[-1]}"
-            raise ShapeError(msg)
+            raise ShapeError(
+                f"DiagonalPlusLowRank: expected U and V of one rank, got {self.U.shape[-1]} and {self.V.shape[-1]}"
+            )
         self.rows = self.cols = n
 
     def jvp(self, v: Array) -> Array:
@@ -49,8 +49,8 @@ class DiagonalPlusLowRank(Operator):
 
     @property
     def edges(self) -> int:
-        """n for the diagonal, n k for each of the factors."""
-        return self.rows * (1 + 2 * self.U.shape[-1])
+        """N for the diagonal, n k for each of the factors."""
+        return self.rows * (1 + 2 * int(self.U.shape[-1]))
 
     @property
     def samples(self) -> int:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from prograd.arrays import Array
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 
-if TYPE_CHECKING:
-    import scipy.sparse
-
 
 class Sparse(Operator):
     """A `scipy.sparse` matrix or array of any format; it is kept as CSR in both directions."""
 
-    def __init__(self, matrix: scipy.sparse.sparray | scipy.sparse.spmatrix) -> None:
-        if not callable(getattr(matrix, "tocsr", None)):
-            msg = f"Sparse: expected a scipy.sparse matrix, got {type(matrix).__name__}"
-            raise ShapeError(msg)
-        csr = matrix.tocsr()
+    def __init__(self, matrix: Any) -> None:  # noqa: ANN401  (every class of scipy.sparse)
+        if not isinstance(matrix, (scipy.sparse.sparray, scipy.sparse.spmatrix)):
+            raise ShapeError(f"Sparse: expected a scipy.sparse matrix, got {type(matrix).__name__}")
+        csr = scipy.sparse.csr_array(matrix)  # type: ignore[call-overload]  # scipy-stubs wants the shape typed
         if csr.dtype.char not in "df":
             csr = csr.astype(np.float64)
-        self.matrix = csr
+        self.matrix: scipy.sparse.csr_array = csr
         self.transposed = csr.T.tocsr()
         self.rows, self.cols = csr.shape
 
@@ -61,9 +58,10 @@ class Sparse(Operator):
     @property
     def dtype(self) -> np.dtype[Any]:
         """That of the matrix."""
-        return self.matrix.dtype
+        dtype: np.dtype[Any] = self.matrix.dtype
+        return dtype
 
 
-def _apply(matrix: Any, v: Array) -> Array:
+def _apply(matrix: scipy.sparse.csr_array, v: Array) -> Array:
     product = matrix @ v.reshape(-1, v.shape[-1]).T
     return np.ascontiguousarray(product.T).reshape(*v.shape[:-1], matrix.shape[0])
