@@ -44,7 +44,7 @@ class Mlp:
 
     def layers(self) -> list[dict[str, Any]]:
         """The layers' configurations, in order of application."""
-        hidden = [{"name": "affine", "width": self.width}, {"name": self.activation}]
+        hidden: list[dict[str, Any]] = [{"name": "affine", "width": self.width}, {"name": self.activation}]
         return [*hidden * (self.depth - 1), {"name": "affine", "width": self.n_out}]
 
     def parts(self, dtype: type[np.floating[Any]] = np.float64) -> Parts:
