@@ -120,7 +120,9 @@ class Network:
             raise ShapeError(
                 f"w: expected shape ({self.size},) = {parts or 'no parameters'}, first layer first here; got {w.shape}"
             )
-        if not np.isfinite(np.dot(w, w)) and not np.isfinite(w).all():  # one pass and no temporary while all is well
+        with np.errstate(over="ignore"):
+            squared = np.dot(w, w)  # one pass and no temporary while all is well
+        if not np.isfinite(squared) and not np.isfinite(w).all():
             raise NonFiniteError(self._non_finite_parameter(w))
         return np.ascontiguousarray(w)
 

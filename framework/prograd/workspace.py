@@ -11,6 +11,7 @@ from prograd.arrays import Array
 from prograd.errors import OptionError
 
 DEFAULT_BYTES = 64 * 2**20
+INDICES = 6 * 8  # bytes a column: where it stands, which entries of which factors make it
 
 
 class Workspace:
@@ -31,16 +32,17 @@ class Workspace:
 
 
 def chunk_columns(widest: int, samples: int, dtype: np.dtype[Any], max_bytes: int | None) -> int:
-    """How many columns forward mode advances at once, within `max_bytes` for both buffers.
+    """How many columns forward mode advances at once, within `max_bytes` for all that it allocates.
 
-    A matrix product wants a few hundred to a few thousand rows, a sample of a column each: more of them for wide
-    layers. Raises `OptionError` where not even one column fits.
+    That is both buffers and as much again as one of them, which an operator may need for one product, and the indices
+    with which columns are written. A matrix product wants a few hundred to a few thousand rows, a sample of a column
+    each: more of them for wide layers. Raises `OptionError` where not even one column fits.
     """
     rows = min(max(8 * widest, 512), 2048)
-    one = 2 * samples * widest * dtype.itemsize
+    one = (3 * widest + 1) * samples * dtype.itemsize + INDICES
     if max_bytes is not None and max_bytes < one:
         raise OptionError(
-            f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers, held twice, takes {one} bytes"
+            f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers takes {one} bytes of buffers"
         )
     limit = DEFAULT_BYTES if max_bytes is None else max_bytes
     return max(1, min(rows // samples, limit // one))

@@ -23,6 +23,7 @@ class Operator(ABC):
 
     rows: int
     cols: int
+    __array_ufunc__ = None  # numpy must not take `op @ array` for its own
 
     @abstractmethod
     def jvp(self, v: Array) -> Array:

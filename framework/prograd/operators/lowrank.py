@@ -39,6 +39,14 @@ class DiagonalPlusLowRank(Operator):
         """`d ∘ q + V (U^T q)`."""
         return _apply(self.d, self.V, self.U, q)
 
+    def jvp_into(self, v: Array, out: Array) -> None:
+        """Writes `d ∘ v + U (V^T v)` to `out`."""
+        _apply_into(self.d, self.U, self.V, v, out)
+
+    def vjp_into(self, q: Array, out: Array) -> None:
+        """Writes `d ∘ q + V (U^T q)` to `out`."""
+        _apply_into(self.d, self.V, self.U, q, out)
+
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The columns of `U V^T`, with `d` added on the diagonal."""
         U = self.U.reshape(-1, self.rows, self.U.shape[-1])
@@ -64,9 +72,16 @@ class DiagonalPlusLowRank(Operator):
 
 
 def _apply(d: Array, U: Array, V: Array, v: Array) -> Array:
-    if U.shape[-1] == 1:  # rank one: entrywise products are quicker than many tiny matrix products
-        u = U[..., 0]
-        inner = np.add.reduce(V[..., 0] * v, axis=-1, keepdims=True)
-        return d * v + u * inner
-    inner = v[..., None, :] @ V
-    return d * v + (inner @ U.swapaxes(-1, -2))[..., 0, :]
+    return d * v + _low_rank(U, V, v)
+
+
+def _apply_into(d: Array, U: Array, V: Array, v: Array, out: Array) -> None:
+    np.multiply(d, v, out=out)
+    out += _low_rank(U, V, v)
+
+
+def _low_rank(U: Array, V: Array, v: Array) -> Array:
+    if U.shape[-1] > 1:
+        return ((v[..., None, :] @ V) @ U.swapaxes(-1, -2))[..., 0, :]
+    # Rank one: entrywise products are quicker than many tiny matrix products.
+    return U[..., 0] * np.add.reduce(V[..., 0] * v, axis=-1, keepdims=True)

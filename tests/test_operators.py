@@ -1,0 +1,262 @@
+"""Every operator against its dense matrix, written down independently from the arrays that made it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.sparse
+
+from prograd.errors import ShapeError
+from prograd.operators import (
+    Dense,
+    Diagonal,
+    DiagonalPlusLowRank,
+    Identity,
+    Kronecker,
+    Operator,
+    Product,
+    Sparse,
+    Sum,
+    Zero,
+)
+
+N = 3
+rng = np.random.default_rng(7)
+
+
+def stack(*matrices):
+    return np.array(matrices)
+
+
+def kron(left, right, samples):
+    """The stack of Kronecker products, sample by sample, by np.kron."""
+    lefts = np.broadcast_to(left, (samples, *np.shape(left)[-2:]))
+    right = right[:, None, :] if right.ndim == 2 else right
+    rights = np.broadcast_to(right, (samples, *right.shape[-2:]))
+    return stack(*(np.kron(L, R) for L, R in zip(lefts, rights, strict=True)))
+
+
+class Reversal(Operator):
+    """An author's own operator, with nothing but what must be given: it turns a vector around and scales it by sample."""
+
+    def __init__(self, scale):
+        self.scale = scale
+        self.rows = self.cols = 4
+
+    def jvp(self, v):
+        return v[..., ::-1] * self.scale[:, None]
+
+    def vjp(self, q):
+        return (q * self.scale[:, None])[..., ::-1]
+
+
+a, a_stack = rng.normal(size=(4, 5)), rng.normal(size=(N, 4, 5))
+d, d_stack = rng.normal(size=5), rng.normal(size=(N, 5))
+row, rows, rows_1 = rng.normal(size=(N, 4)), rng.normal(size=(N, 2, 4)), rng.normal(size=(1, 2, 4))
+left, left_stack = rng.normal(size=(2, 3)), rng.normal(size=(N, 2, 3))
+U, V, U_1 = rng.normal(size=(N, 5, 2)), rng.normal(size=(N, 5, 2)), rng.normal(size=(5, 1))
+sparse = scipy.sparse.random(4, 6, 0.5, random_state=1)
+scale = rng.normal(size=N)
+
+# name -> (operator, its dense stack, its multiply-adds)
+OPERATORS = {
+    "dense": (Dense(a), a[None], 20),
+    "dense stack": (Dense(a_stack), a_stack, 20),
+    "dense stack of one": (Dense(a[None]), a[None], 20),
+    "diagonal": (Diagonal(d), np.diag(d)[None], 5),
+    "diagonal stack": (Diagonal(d_stack), stack(*map(np.diag, d_stack)), 5),
+    "identity": (Identity(4), np.eye(4)[None], 0),
+    "zero": (Zero(3, 2), np.zeros((1, 3, 2)), 0),
+    "kronecker": (Kronecker(3, row), kron(np.eye(3), row, N), 12),
+    "kronecker numpy int": (Kronecker(np.int64(3), row), kron(np.eye(3), row, N), 12),
+    "kronecker one sample": (Kronecker(3, row[:1]), kron(np.eye(3), row[:1], 1), 12),
+    "kronecker matrix": (Kronecker(left, row), kron(left, row, N), 12 + 6),
+    "kronecker matrix stack": (Kronecker(left_stack, row), kron(left_stack, row, N), 12 + 6),
+    "kronecker stack, shared row": (Kronecker(left_stack, row[:1]), kron(left_stack, row[:1], N), 12 + 6),
+    "kronecker many rows": (Kronecker(3, rows), kron(np.eye(3), rows, N), 24),
+    "kronecker many rows shared": (Kronecker(3, rows_1), kron(np.eye(3), rows_1, 1), 24),
+    "kronecker matrix, many rows": (Kronecker(left, rows), kron(left, rows, N), 24 + 12),
+    "kronecker stack, many rows shared": (Kronecker(left_stack, rows_1), kron(left_stack, rows_1, N), 24 + 12),
+    "low rank": (DiagonalPlusLowRank(d_stack, U, V), stack(*map(np.diag, d_stack)) + U @ V.swapaxes(1, 2), 25),
+    "rank one": (
+        DiagonalPlusLowRank(d, U_1, V[:, :, :1]),
+        np.diag(d) + stack(*(U_1 @ v[:, :1].T for v in V)),
+        15,
+    ),
+    "sparse": (Sparse(sparse), sparse.toarray()[None], sparse.nnz),
+    "product": (Diagonal(d_stack[:, :4]) @ Dense(a), stack(*(np.diag(x[:4]) @ a for x in d_stack)), 24),
+    "sum": (
+        Sparse(sparse) + Dense(a_stack[:, :, [0, 1, 2, 3, 4, 0]]),
+        sparse.toarray() + a_stack[:, :, [0, 1, 2, 3, 4, 0]],
+        sparse.nnz + 24,
+    ),
+    "own": (Reversal(scale), scale[:, None, None] * np.eye(4)[::-1], 16),
+}
+EACH = pytest.mark.parametrize("name", OPERATORS)
+LEADING = pytest.mark.parametrize("leading", [(), (2,), (2, 3)], ids=str)
+
+
+def reference(J, v, transpose=False):
+    samples = max(len(J), v.shape[-2])
+    J = np.broadcast_to(J, (samples, *J.shape[1:]))
+    v = np.broadcast_to(v, (*v.shape[:-2], samples, v.shape[-1]))
+    return np.einsum("nrc,...nr->...nc" if transpose else "nrc,...nc->...nr", J, v)
+
+
+@EACH
+def test_describes_itself(name):
+    op, J, edges = OPERATORS[name]
+    assert (op.samples, op.rows, op.cols) == J.shape
+    assert op.edges == edges
+    assert f"{op.rows} × " in repr(op)
+    np.testing.assert_allclose(op.dense(), J, atol=1e-15)
+
+
+@EACH
+@LEADING
+@pytest.mark.parametrize("samples", [1, N])
+def test_jvp_and_vjp(name, leading, samples):
+    op, J, _ = OPERATORS[name]
+    v, q = rng.normal(size=(*leading, samples, op.cols)), rng.normal(size=(*leading, samples, op.rows))
+    np.testing.assert_allclose(op.jvp(v), reference(J, v), atol=1e-14)
+    np.testing.assert_allclose(op.vjp(q), reference(J, q, transpose=True), atol=1e-14)
+
+
+@EACH
+@LEADING
+def test_vjp_sum(name, leading):
+    op, J, _ = OPERATORS[name]
+    q = rng.normal(size=(*leading, N, op.rows))
+    expected = reference(J, q, transpose=True).sum(axis=-2)
+    np.testing.assert_allclose(op.vjp_sum(q), expected, atol=1e-14)
+    whole = np.full((*leading, op.cols + 2), np.nan)
+    op.vjp_sum(q, out=whole[..., 1:-1])
+    np.testing.assert_allclose(whole[..., 1:-1], expected, atol=1e-14)
+    assert np.isnan(whole[..., 0]).all()
+
+
+@EACH
+def test_products_into_a_given_array(name):
+    op, J, _ = OPERATORS[name]
+    v, q = rng.normal(size=(2, N, op.cols)), rng.normal(size=(2, N, op.rows))
+    for write, given, expected in (
+        (op.jvp_into, v, reference(J, v)),
+        (op.vjp_into, q, reference(J, q, transpose=True)),
+    ):
+        for out in (np.empty(expected.shape), np.empty((*expected.shape[:-1], expected.shape[-1] + 3))[..., 1:-2]):
+            write(given, out)
+            np.testing.assert_allclose(out, expected, atol=1e-14)
+
+
+@EACH
+def test_columns(name):
+    op, J, _ = OPERATORS[name]
+    for start, stop in ((0, op.cols), (1, op.cols), (op.cols - 1, op.cols)):
+        expected = J[:, :, start:stop].transpose(2, 0, 1)
+        np.testing.assert_allclose(op.columns(start, stop), expected, atol=1e-15)
+        out = np.full((stop - start, N, op.rows), np.nan)  # a shared operator serves every sample
+        op.columns_into(start, stop, out)
+        np.testing.assert_allclose(out, np.broadcast_to(expected, out.shape), atol=1e-15)
+
+
+@EACH
+def test_to_scipy_is_block_diagonal(name):
+    op, J, _ = OPERATORS[name]
+    linear = op.to_scipy()
+    whole = scipy.linalg.block_diag(*J)
+    v, q = rng.normal(size=whole.shape[1]), rng.normal(size=whole.shape[0])
+    np.testing.assert_allclose(linear @ v, whole @ v, atol=1e-14)
+    np.testing.assert_allclose(linear.rmatvec(q), whole.T @ q, atol=1e-14)
+    np.testing.assert_allclose(linear @ np.eye(whole.shape[1]), whole, atol=1e-14)
+    np.testing.assert_allclose(linear.adjoint() @ np.eye(whole.shape[0]), whole.T, atol=1e-14)
+
+
+PAIRS = [(x, y) for x in OPERATORS for y in OPERATORS if OPERATORS[x][0].cols == OPERATORS[y][0].rows]
+
+
+@pytest.mark.parametrize(("outer", "inner"), PAIRS)
+def test_composition(outer, inner):
+    (left_op, J, _), (right_op, K, _) = OPERATORS[outer], OPERATORS[inner]
+    product = left_op @ right_op
+    expected = J @ K
+    np.testing.assert_allclose(np.broadcast_to(product.dense(), expected.shape), expected, atol=1e-13)
+    assert product.edges <= left_op.edges + right_op.edges + product.rows * product.cols
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(x, y) for x in OPERATORS for y in OPERATORS if OPERATORS[x][1].shape[1:] == OPERATORS[y][1].shape[1:]],
+)
+def test_addition(first, second):
+    (op, J, _), (other, K, _) = OPERATORS[first], OPERATORS[second]
+    np.testing.assert_allclose((op + other).dense(), J + K, atol=1e-14)
+
+
+def test_composition_keeps_structure():
+    B, z = Dense(rng.normal(size=(2, 3))), Kronecker(3, row)
+    assert isinstance(B @ z, Kronecker)  # B (I ⊗ z^T) = B ⊗ z^T
+    assert isinstance(Diagonal(d) @ Diagonal(d_stack), Diagonal)
+    assert isinstance(Identity(4) @ Dense(a), Dense)
+    assert isinstance(Dense(a) @ Zero(5, 2), Zero)
+    assert isinstance(Dense(a) @ Diagonal(d), Dense)
+    assert isinstance(Diagonal(d) @ DiagonalPlusLowRank(d, U, V), DiagonalPlusLowRank)
+    assert isinstance(Diagonal(d) + Identity(5), Diagonal)
+    assert isinstance(Identity(5) + Diagonal(d), Diagonal)
+
+
+def test_composition_never_makes_n_matrices_of_one():
+    assert isinstance(Diagonal(d_stack[:, :4]) @ Dense(a), Product)
+    assert isinstance(Dense(a) @ Diagonal(d_stack), Product)
+    assert isinstance(Dense(a) + Dense(a_stack), Sum)
+    assert isinstance(Sparse(sparse) @ Diagonal(rng.normal(size=6)), Product)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dtype_is_kept(dtype):
+    cases = [
+        Dense(a.astype(dtype)),
+        Diagonal(d.astype(dtype)),
+        Kronecker(3, row.astype(dtype)),
+        Kronecker(left.astype(dtype), rows.astype(dtype)),
+    ]
+    cases += [
+        DiagonalPlusLowRank(d.astype(dtype), U.astype(dtype), V.astype(dtype)),
+        Sparse(sparse.astype(dtype)),
+        Identity(4),
+        Zero(3, 2),
+    ]
+    for op in cases:
+        assert op.jvp(np.ones((N, op.cols), dtype)).dtype == dtype
+        assert op.vjp(np.ones((N, op.rows), dtype)).dtype == dtype
+        assert op.vjp_sum(np.ones((N, op.rows), dtype)).dtype == dtype
+    assert Dense(np.ones((2, 2), int)).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dense(np.ones(3)), "Dense: expected an array"),
+        (lambda: Dense([["a"]]), "expected real numbers"),
+        (lambda: Dense([[1.0], [1.0, 2.0]]), "not rectangular"),
+        (lambda: Dense(np.ones((2, 2), complex)), "expected real numbers, got complex128"),
+        (lambda: Diagonal(np.ones((2, 2, 2))), "Diagonal: expected an array"),
+        (lambda: Kronecker(3, np.ones(4)), "expected right"),
+        (lambda: Kronecker(np.ones(3), np.ones((1, 4))), "expected left"),
+        (lambda: DiagonalPlusLowRank(np.ones(3), np.ones((2, 1)), np.ones((3, 1))), "expected d"),
+        (lambda: DiagonalPlusLowRank(np.ones(3), np.ones((3, 1)), np.ones((3, 2))), "of one rank"),
+        (lambda: Sparse(np.eye(3)), "expected a scipy.sparse matrix, got ndarray"),
+        (lambda: Dense(a) @ Dense(a), "expected 5 rows"),
+        (lambda: Dense(a) + Diagonal(d), "expected 4 × 5, got 5 × 5"),
+    ],
+)
+def test_bad_input(make, message):
+    with pytest.raises(ShapeError, match=message):
+        make()
+
+
+def test_other_things_are_refused_by_python():
+    with pytest.raises(TypeError):
+        Dense(a) @ a.T
+    with pytest.raises(TypeError):
+        Dense(a) + 1
