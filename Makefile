@@ -27,13 +27,10 @@ format: $(READY)  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# asv takes BLAS threads from its configuration for environments that it builds, but not for this one.
-bench: export OPENBLAS_NUM_THREADS = 1
-bench: export MKL_NUM_THREADS = 1
-bench: export OMP_NUM_THREADS = 1
+# Figures of a changed work tree belong to no revision: they are shown and not kept.
 bench: $(READY)  ## the asv suite on the present revision; results in .asv/
 	test -f ~/.asv-machine.json || $(BIN)/asv machine --yes
-	$(BIN)/asv run --python=same --set-commit-hash="$$(git rev-parse HEAD)"
+	$(BIN)/asv run --python=same $$(git diff --quiet HEAD && echo --set-commit-hash=$$(git rev-parse HEAD) || echo --dry-run)
 
 clean:  ## remove the environment, caches and results
 	rm -rf .venv .asv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis outputs
