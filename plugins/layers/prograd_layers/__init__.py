@@ -5,17 +5,24 @@ from __future__ import annotations
 from prograd import Layer, hookimpl
 from prograd_layers.activations import Elu, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Sine, Softplus, Tanh
 from prograd_layers.affine import Affine
+from prograd_layers.conv2d import Conv2d
 from prograd_layers.layer_norm import LayerNorm
+from prograd_layers.pooling import AvgPool2d, MaxPool2d
+from prograd_layers.residual import Residual
 from prograd_layers.scale_shift import ScaleShift
 from prograd_layers.softmax import Softmax
 
 __all__ = [
     "Affine",
+    "AvgPool2d",
+    "Conv2d",
     "Elu",
     "Gelu",
     "LayerNorm",
     "LeakyRelu",
+    "MaxPool2d",
     "Relu",
+    "Residual",
     "ScaleShift",
     "Sigmoid",
     "Silu",
@@ -43,4 +50,8 @@ def prograd_layers() -> dict[str, type[Layer]]:
         "softmax": Softmax,
         "scale_shift": ScaleShift,
         "layer_norm": LayerNorm,
+        "conv2d": Conv2d,
+        "max_pool2d": MaxPool2d,
+        "avg_pool2d": AvgPool2d,
+        "residual": Residual,
     }

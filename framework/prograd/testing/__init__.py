@@ -1,0 +1,29 @@
+"""The conformance kit: is this layer, loss or operator right? For the authors of plugins, and for prograd's own tests.
+
+    report = prograd.testing.check_layer(Affine(width=3), n_in=4)
+    print(report)
+
+    @prograd.testing.parametrize_with_checks([Affine, (Affine(width=3), 4), SquaredError])
+    def test_conformance(check):
+        check()
+
+No reference goes through the code under test: blocks are compared with finite differences of `g`, gradients with those of
+`value`, sums with plain loops.
+"""
+
+from __future__ import annotations
+
+from prograd.errors import ConformanceError
+from prograd.testing.kit import check_layer, check_loss, check_operator
+from prograd.testing.parametrize import parametrize_with_checks
+from prograd.testing.report import Outcome, Report
+
+__all__ = [
+    "ConformanceError",
+    "Outcome",
+    "Report",
+    "check_layer",
+    "check_loss",
+    "check_operator",
+    "parametrize_with_checks",
+]

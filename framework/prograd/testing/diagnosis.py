@@ -1,0 +1,130 @@
+"""Comparing numbers, and guessing from the way in which they differ what the author did wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.testing.report import CheckFailed
+
+# How near a guess must come to explain a difference: far nearer than the wrong numbers are, much wider than rounding.
+_EXPLAINED: Final = 1e-5
+
+
+@dataclass(frozen=True)
+class Block:
+    """What messages say about a block: its name, and the shape of the parameter that its columns belong to."""
+
+    name: str
+    parameter: str = ""
+    shape: tuple[int, ...] = ()
+
+    def entry(self, n: int, row: int, column: int) -> str:
+        """The name of one entry, such as `A["W"][2, 5] (W[1, 2]) of sample 0`."""
+        at = ", ".join(str(int(k)) for k in np.unravel_index(column, self.shape)) if self.shape else ""
+        of = f" ({self.parameter}[{at}])" if at else ""
+        return f"{self.name}[{row}, {column}]{of} of sample {n}"
+
+
+def require_matrix(
+    block: Block, got: str, actual: Array, expected: Array, tolerance: Array | float, *, source: str, entries: bool
+) -> None:
+    """Raises `CheckFailed` unless `actual` is `expected`, both `(N, rows, cols)`, within `tolerance`.
+
+    The message names the entry that is off most, both values and the likely cause. Without `entries` the two hold
+    products with random directions, which have no entry's name.
+    """
+    wrong = worst(actual, expected, tolerance)
+    if wrong is None:
+        return
+    n, row, column = wrong
+    where = block.entry(n, row, column) if entries else f"{block.name}, direction {column} of sample {n}"
+    allowed = float(np.broadcast_to(tolerance, expected.shape)[wrong])
+    raise CheckFailed(
+        f"{where}: {got} gives {actual[wrong]:.9g}, {source} give {expected[wrong]:.9g} (tolerance {allowed:.1g})"
+        + cause(actual, expected, block.shape if entries else (), square=entries)
+    )
+
+
+def require_close(what: str, actual: Array, expected: Array, tolerance: Array | float, hint: str = "") -> None:
+    """Raises `CheckFailed` unless two arrays of any one shape agree within `tolerance`."""
+    if np.shape(actual) != np.shape(expected):
+        raise CheckFailed(f"{what}: expected shape {np.shape(expected)}, got {np.shape(actual)}")
+    wrong = worst(np.asarray(actual), np.asarray(expected), tolerance)
+    if wrong is not None:
+        at = list(wrong)
+        raise CheckFailed(f"{what}: expected {expected[wrong]:.9g}, got {actual[wrong]:.9g} at {at}{hint}")
+
+
+def worst(actual: Array, expected: Array, tolerance: Array | float) -> tuple[int, ...] | None:
+    """Where the two differ most in terms of the tolerance, or None where they agree. Equal infinities agree."""
+    if not actual.size:
+        return None
+    with np.errstate(invalid="ignore"):
+        excess = np.abs(actual - expected) / tolerance
+    excess = np.where(actual == expected, 0, np.where(np.isnan(excess), np.inf, excess))
+    at = np.unravel_index(int(np.argmax(excess)), excess.shape)
+    return tuple(int(k) for k in at) if excess[at] > 1 else None
+
+
+def cause(actual: Array, expected: Array, shape: tuple[int, ...] = (), *, square: bool = True) -> str:
+    """`; likely cause: …` for matrices `(N, rows, cols)` that differ, or nothing where no guess explains the difference."""
+    if not np.isfinite(actual).all():
+        return "; likely cause: a number that is not finite (a division by zero, an overflow)"
+    for guess, explains in _guesses(expected, shape, square=square):
+        if _near(actual, explains()):
+            return f"; likely cause: {guess}"
+    return _factor(actual, expected)
+
+
+def _guesses(expected: Array, shape: tuple[int, ...], *, square: bool) -> Iterator[tuple[str, Callable[[], Array]]]:
+    samples, rows, cols = expected.shape
+    yield "it is zero: the derivative is missing", lambda: np.zeros_like(expected)
+    yield "the sign", lambda: -expected
+    if square and rows == cols > 1:
+        yield "the transpose was given", lambda: expected.swapaxes(1, 2)
+        yield "only the diagonal is there: the entries beside it are missing", lambda: expected * np.eye(rows)
+    if len(shape) > 1:
+        yield (
+            "the parameter is taken column by column (order 'F'), not row by row",
+            lambda: _column_major(expected, shape),
+        )
+    if samples > 1:
+        yield "one sample's map is used for all", lambda: np.broadcast_to(expected[:1], expected.shape)
+        yield "the samples are averaged", lambda: np.broadcast_to(expected.mean(axis=0), expected.shape)
+        yield "the samples are in the wrong order", lambda: expected[::-1]
+        yield f"a missing factor of 1/N (N = {samples})", lambda: expected * samples
+        yield f"a factor of 1/N too many (N = {samples})", lambda: expected / samples
+
+
+def _column_major(expected: Array, shape: tuple[int, ...]) -> Array:
+    order = np.arange(expected.shape[2]).reshape(shape).ravel(order="F")
+    return expected[:, :, order]
+
+
+def _near(actual: Array, guess: Array) -> bool:
+    return bool(np.abs(actual - guess).max() <= _EXPLAINED * max(np.abs(actual).max(), np.abs(guess).max(), 1e-300))
+
+
+def _factor(actual: Array, expected: Array) -> str:
+    power = float(np.vdot(expected, expected))
+    factor = float(np.vdot(expected, actual)) / power if power else 0.0
+    if factor and _near(actual, factor * expected):
+        return f"; likely cause: a constant factor of {factor:.6g}"
+    return _rows_scaled(actual, expected)
+
+
+def _rows_scaled(actual: Array, expected: Array) -> str:
+    """Names what a matrix may be off by: a factor for each row or each column, as a forgotten inner derivative gives."""
+    for axis, which in ((2, "row"), (1, "column")):
+        power = np.sum(expected * expected, axis=axis, keepdims=True)
+        factor: Any = np.sum(expected * actual, axis=axis, keepdims=True) / np.where(power, power, 1)
+        if expected.shape[axis] > 1 and _near(actual, factor * expected):
+            return f"; likely cause: a factor for each {which} is missing (an inner derivative?)"
+    if not np.any(expected):
+        return "; likely cause: it should be zero"
+    return ""

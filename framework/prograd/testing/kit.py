@@ -1,0 +1,117 @@
+"""The kit's doors: `check_layer`, `check_loss`, `check_operator`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from prograd.arrays import as_real
+from prograd.errors import OptionError
+from prograd.layer import Layer
+from prograd.loss import Loss
+from prograd.operators import Operator
+from prograd.testing import operators, structure
+from prograd.testing.cases import SAMPLES, LayerCase
+from prograd.testing.diagnosis import Block, require_matrix
+from prograd.testing.layers import LAYER_CHECKS
+from prograd.testing.losses import LOSS_CHECKS, LossCase
+from prograd.testing.operators import OperatorCase
+from prograd.testing.report import CheckSkipped, Report, Suite
+
+
+def check_layer(layer: Layer, n_in: int, *, seed: int = 0, z: ArrayLike | None = None) -> Report:
+    """All checks of a layer with inputs of size `n_in`. Raises `ConformanceError` if any fails.
+
+    Inputs are normal random numbers; a layer that is not defined for all of them is tried at `z` `(N, n_in)` instead.
+    """
+    return LAYER_CHECKS.run(layer_case(layer, n_in, seed=seed, z=z))
+
+
+def check_loss(loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Report:
+    """All checks of a loss at outputs `z` `(N, n)` with labels `y`. Raises `ConformanceError` if any fails."""
+    return LOSS_CHECKS.run(loss_case(loss, z, y, seed=seed))
+
+
+def check_operator(
+    operator: Operator, *, seed: int = 0, samples: int | None = None, matrix: ArrayLike | None = None
+) -> Report:
+    """All checks of an operator. Raises `ConformanceError` if any fails.
+
+    `matrix`, `(rows, cols)` or `(N, rows, cols)`, is what it should be, where that is known; otherwise all methods are compared
+    with `jvp`. A map shared by all samples is tried with `samples` of them, 3 by default.
+    """
+    return OPERATOR_CHECKS.run(operator_case(operator, seed=seed, samples=samples, matrix=matrix))
+
+
+def layer_case(layer: Layer, n_in: int, *, seed: int = 0, z: ArrayLike | None = None) -> LayerCase:
+    """What `LAYER_CHECKS` take."""
+    if not isinstance(layer, Layer):
+        raise OptionError(f"check_layer: expected a Layer, got {layer!r}")
+    return LayerCase(layer, n_in, seed, None if z is None else np.atleast_2d(as_real(z, "z")))
+
+
+def loss_case(loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> LossCase:
+    """What `LOSS_CHECKS` take."""
+    if not isinstance(loss, Loss):
+        raise OptionError(f"check_loss: expected a Loss, got {loss!r}")
+    return LossCase(loss, as_real(z, "z"), as_real(y, "y"), seed)
+
+
+def operator_case(
+    operator: Operator, *, seed: int = 0, samples: int | None = None, matrix: ArrayLike | None = None
+) -> OperatorCase:
+    """What `OPERATOR_CHECKS` take."""
+    if not isinstance(operator, Operator):
+        raise OptionError(f"check_operator: expected an Operator, got {operator!r}")
+    declared = operator.samples
+    if samples is None:
+        samples = SAMPLES if declared == 1 else declared
+    case = OperatorCase(operator, Block(repr(operator)), samples, seed)
+    if matrix is not None:
+        a = np.atleast_3d(as_real(matrix, "matrix").T).T  # (rows, cols) becomes (1, rows, cols)
+        known = np.broadcast_to(a, (samples, *a.shape[1:]))
+        case.reference = np.stack([known[n] @ case.V.T for n in range(samples)]).transpose(2, 0, 1)
+        case.tolerance = operators.ROUNDING * np.abs(known).max(axis=(1, 2), initial=1e-300) * operator.cols
+        case.source = "the matrix that was given"
+    return case
+
+
+def matrix(case: OperatorCase) -> None:
+    """The columns that `jvp` gives are those of the matrix that was given."""
+    if case.reference is None or case.tolerance is None:
+        raise CheckSkipped("no matrix was given")
+    require_matrix(
+        case.block,
+        "jvp",
+        case.pushed.transpose(1, 2, 0),
+        case.reference.transpose(1, 2, 0),
+        case.tolerance[:, None, None],
+        source=case.source,
+        entries=case.entries,
+    )
+
+
+def dtype(case: OperatorCase) -> None:
+    """Products of numbers in the operator's dtype come out in that dtype."""
+    operators.keeps_dtype(case, np.float64 if case.operator.dtype == np.float64 else np.float32)
+
+
+OPERATOR_CHECKS: Final = Suite(
+    operators.shapes,
+    (
+        operators.linear,
+        matrix,
+        operators.vjp,
+        operators.vjp_sum,
+        operators.dense,
+        operators.columns,
+        operators.into,
+        operators.leading_axes,
+        structure.structure,
+        structure.edges,
+        dtype,
+        operators.arguments,
+    ),
+)

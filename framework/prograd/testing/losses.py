@@ -1,0 +1,364 @@
+"""The checks of a loss. Each takes a case and raises `CheckFailed` with what is wrong, where, and the likely cause."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.errors import LabelError
+from prograd.loss import Loss
+from prograd.operators import Operator
+from prograd.testing import operators, structure
+from prograd.testing.cases import Reference
+from prograd.testing.diagnosis import Block, require_close, require_matrix
+from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, steps
+from prograd.testing.network import loss_in_network
+from prograd.testing.operators import OperatorCase, directions
+from prograd.testing.report import CheckFailed, CheckSkipped, Suite
+
+
+@dataclass
+class LossCase:
+    """A loss at outputs `z` with labels `y`, both `(N, n)`."""
+
+    loss: Loss
+    z: Array
+    y: Array
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.z = np.atleast_2d(np.array(self.z, dtype=np.float64))
+        self.y = np.atleast_2d(np.array(self.y, dtype=np.float64))
+
+    @property
+    def subject(self) -> str:
+        """How reports call it."""
+        return f"{self.loss!r} of {self.samples} × {self.z.shape[1]} outputs"
+
+    @property
+    def samples(self) -> int:
+        """N."""
+        return len(self.z)
+
+    @cached_property
+    def slope(self) -> tuple[Reference, Array]:
+        """`∇ℓ` in directions, `(k, N, 1)`, from values alone; and which samples are near a kink."""
+        return self._differences(lambda z: self.loss.value(z, self.y)[:, None])
+
+    @cached_property
+    def curvature(self) -> tuple[Reference, Array]:
+        """`∇²ℓ` in directions, `(k, N, n)`, from gradients; and which samples are near a kink of the gradient."""
+        return self._differences(lambda z: self.loss.gradient(z, self.y))
+
+    @cached_property
+    def hessian(self) -> OperatorCase:
+        """The hessian as a case for the checks of operators."""
+        if type(self.loss).hessian is Loss.hessian:
+            raise CheckSkipped("the loss gives no hessian")
+        operator = self.loss.hessian(self.z, self.y)
+        n = self.z.shape[1]
+        if not isinstance(operator, Operator) or (operator.rows, operator.cols) != (n, n):
+            raise CheckFailed(f"hessian must give an operator {n} × {n}, got {operator!r}")
+        reference, rough = self.curvature
+        known = (None, None) if rough.any() else (reference.values, reference.tolerance)
+        return OperatorCase(
+            operator, Block("hessian"), self.samples, self.seed, *known, "finite differences of gradient"
+        )
+
+    def _differences(self, f: Callable[[Array], Array]) -> tuple[Reference, Array]:
+        values, errors = [], []
+        for v in directions(self.z.shape[1], self.seed):
+            with np.errstate(divide="ignore"):
+                scale = np.min(np.where(v != 0, steps(self.z) / np.abs(v), np.inf), axis=1)[:, None]
+            value, error = derivative(lambda t, v=scale * v: f(self.z + t * v))  # type: ignore[misc]
+            values.append(value / scale)
+            errors.append(error / scale)
+        largest = np.abs(values).max(axis=(0, 2))
+        tolerance = RELATIVE * largest + ABSOLUTE * np.maximum(1, np.abs(f(self.z)).max(axis=1))
+        rough = ~(np.max(errors, axis=(0, 2)) <= 0.1 * tolerance)
+        return Reference(np.stack(values), tolerance), rough
+
+
+def shapes(case: LossCase) -> None:
+    """`value` gives `(N,)`, `gradient` `(N, n)`, and the example's labels pass the loss's own check."""
+    z, y = case.z, case.y
+    if z.shape != y.shape:
+        raise CheckFailed(f"z and y must have one shape, got {z.shape} and {y.shape}")
+    for what, a, expected in (
+        ("value", case.loss.value(z, y), z.shape[:1]),
+        ("gradient", case.loss.gradient(z, y), z.shape),
+    ):
+        if not isinstance(a, np.ndarray) or a.shape != expected:
+            hint = "; likely cause: the mean over the samples was taken" if np.ndim(a) == 0 else ""
+            got = f"shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
+            raise CheckFailed(f"{what} of z {z.shape} must give an array {expected}, got {got}{hint}")
+        if not np.isfinite(a).all():
+            raise CheckFailed(f"{what} is not finite at the example's outputs and labels")
+
+
+def differentiable(case: LossCase) -> None:
+    """The example keeps away from kinks: finite differences of `value` converge there."""
+    rough = case.slope[1]
+    if rough.any():
+        n = int(np.argmax(rough))
+        raise CheckFailed(
+            f"finite differences of value do not converge at z = {case.z[n]}, y = {case.y[n]}; likely cause: a kink, which an "
+            "example should keep away from"
+        )
+
+
+def gradient(case: LossCase) -> None:
+    """`gradient` is `∇ℓ`: against finite differences of `value`."""
+    reference, rough = case.slope
+    if rough.any():
+        raise CheckSkipped("no reference: finite differences do not converge")
+    V = directions(case.z.shape[1], case.seed)
+    found = case.loss.gradient(case.z, case.y)
+    require_matrix(
+        Block("gradient"),
+        "gradient",
+        (found @ V.T)[:, None, :],
+        reference.values.transpose(1, 2, 0),
+        reference.tolerance[:, None, None],
+        source="finite differences of value",
+        entries=len(V) == found.shape[1],
+    )
+
+
+def value_and_gradient(case: LossCase) -> None:
+    """`value_and_gradient` gives what `value` and `gradient` give apart."""
+    both = case.loss.value_and_gradient(case.z, case.y)
+    if not (isinstance(both, tuple) and len(both) == 2):  # noqa: PLR2004
+        raise CheckFailed(f"value_and_gradient must give a pair, got {type(both).__name__}")
+    for what, now, apart in zip(
+        ("value", "gradient"), both, (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y)), strict=True
+    ):
+        require_close(f"value_and_gradient: {what}", now, apart, _rounding(apart))
+
+
+def _rounding(a: Array) -> float:
+    return 1e-10 * max(float(np.abs(a).max(initial=0)), 1e-300)
+
+
+def hessian(case: LossCase) -> None:
+    """`hessian` is `∇²ℓ`: against finite differences of `gradient`."""
+    operator = case.hessian
+    if operator.reference is None or operator.tolerance is None:
+        raise CheckSkipped("no reference: the gradient has a kink nearby")
+    require_matrix(
+        operator.block,
+        "jvp",
+        operator.pushed.transpose(1, 2, 0),
+        operator.reference.transpose(1, 2, 0),
+        operator.tolerance[:, None, None],
+        source=operator.source,
+        entries=operator.entries,
+    )
+
+
+def symmetric(case: LossCase) -> None:
+    """`⟨u, H v⟩ = ⟨v, H u⟩`."""
+    forms = _forms(case.hessian)
+    require_close("hessian: ⟨u, H v⟩ against ⟨v, H u⟩", forms, forms.swapaxes(1, 2), _rounding(forms))
+
+
+def positive_semidefinite(case: LossCase) -> None:
+    """`⟨v, H v⟩ ≥ 0`, which Gauss-Newton relies on."""
+    forms = _forms(case.hessian)
+    least = float(np.linalg.eigvalsh((forms + forms.swapaxes(1, 2)) / 2).min())
+    if least < -_rounding(forms):
+        raise CheckFailed(
+            f"hessian has the negative eigenvalue {least:.6g} in the directions tried; likely cause: the sign"
+        )
+
+
+def _forms(operator: OperatorCase) -> Array:
+    """`⟨v_j, H v_k⟩` for all directions, `(N, k, k)`."""
+    return np.stack([operator.V @ operator.pushed[:, n].T for n in range(operator.samples)])
+
+
+def _of_hessian(check: Callable[[OperatorCase], None]) -> Callable[[LossCase], None]:
+    def checked(case: LossCase) -> None:
+        check(case.hessian)
+
+    checked.__name__ = check.__name__
+    checked.__doc__ = check.__doc__
+    return checked
+
+
+def dtype(case: LossCase) -> None:
+    """float32 stays float32 and float64 float64."""
+    for kind in (np.float64, np.float32):
+        z, y = case.z.astype(kind), case.y.astype(kind)
+        both = case.loss.value_and_gradient(z, y)
+        for what, a in (
+            ("value", case.loss.value(z, y)),
+            ("gradient", case.loss.gradient(z, y)),
+            ("value_and_gradient", both[1]),
+        ):
+            if a.dtype != kind:
+                raise CheckFailed(f"{what} makes {a.dtype} of {np.dtype(kind)}")
+        if type(case.loss).hessian is not Loss.hessian:
+            operator = case.loss.hessian(z, y)
+            operators.keeps_dtype(OperatorCase(operator, Block("hessian"), len(z), case.seed), kind)
+
+
+def arguments(case: LossCase) -> None:
+    """`z` and `y` stay as they are, read-only arrays included."""
+    z, y = case.z.copy(), case.y.copy()
+    for writeable in (True, False):
+        z.flags.writeable = y.flags.writeable = writeable
+        for what, f in (
+            ("value", case.loss.value),
+            ("gradient", case.loss.gradient),
+            ("value_and_gradient", case.loss.value_and_gradient),
+            ("check", case.loss.check),
+        ):
+            given = np.array(f(z, y)) if what == "gradient" else f(z, y)
+            if isinstance(given, np.ndarray) and what == "gradient" and writeable:
+                given[...] = 0
+            if not (np.array_equal(z, case.z) and np.array_equal(y, case.y)):
+                raise CheckFailed(f"{what} changes its arguments")
+
+
+def repeatable(case: LossCase) -> None:
+    """Equal calls give equal bits, and a later call leaves what an earlier one gave as it is."""
+    first = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
+    kept = [a.copy() for a in first]
+    order = np.roll(np.arange(case.samples), 1)
+    case.loss.value(case.z[order] + 0.01, case.y[order])
+    case.loss.gradient(case.z[order] + 0.01, case.y[order])
+    again = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
+    for what, now, before, later in zip(("value", "gradient"), first, kept, again, strict=True):
+        if not np.array_equal(now, before):
+            raise CheckFailed(
+                f"a later call changes the {what} that an earlier one gave; likely cause: a buffer that is reused"
+            )
+        if not np.array_equal(before, later):
+            raise CheckFailed(f"{what} gives another result when called again with equal arguments")
+
+
+def layout(case: LossCase) -> None:
+    """Arrays that are strided or in column-major order give what contiguous ones give."""
+    expected = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
+    spread = [np.repeat(np.repeat(a, 2, axis=0), 2, axis=1)[::2, ::2] for a in (case.z, case.y)]
+    for how, (z, y) in (("strided", spread), ("column-major", [np.asfortranarray(case.z), np.asfortranarray(case.y)])):
+        for what, now, before in zip(
+            ("value", "gradient"), (case.loss.value(z, y), case.loss.gradient(z, y)), expected, strict=True
+        ):
+            require_close(f"{what} of {how} arrays", now, before, _rounding(before))
+
+
+def samples(case: LossCase) -> None:
+    """No sample influences another: permuting samples permutes the results, and one sample alone gives its row."""
+    expected = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
+    subsets = [("permuted samples", np.roll(np.arange(case.samples), 1))] if case.samples > 1 else []
+    subsets += [(f"sample {n} alone", np.array([n])) for n in range(case.samples)]
+    if case.samples == 1:  # then two of it
+        subsets.append(("the sample twice", np.array([0, 0])))
+    for how, subset in subsets:
+        z, y = case.z[subset], case.y[subset]
+        found = (case.loss.value(z, y), case.loss.gradient(z, y))
+        for what, now, before in zip(("value", "gradient"), found, expected, strict=True):
+            hint = "; likely cause: a sum or a mean over the samples, or a factor of 1/N: the mean is the objective's business"
+            require_close(f"{what} of {how}", now, before[subset], _rounding(before), hint)
+
+
+def labels(case: LossCase) -> None:
+    """`check` takes the example's labels, whatever `z` holds, and raises `LabelError` for one wrong row among right ones."""
+    if type(case.loss).check is Loss.check:
+        raise CheckSkipped("the loss takes any labels")
+    for z in (case.z, np.full_like(case.z, np.nan)):
+        try:
+            case.loss.check(z, case.y)
+        except LabelError as error:
+            raise CheckFailed(f"check refuses the example's own labels: {error}") from error
+    for row in {0, case.samples - 1}:
+        if not any(_refuses(case, row, wrong) for wrong in (np.nan, -1.0, 7.5)):
+            raise CheckFailed(f"check accepts NaN, −1 and 7.5 as labels, in row {row} of {case.samples}")
+
+
+def _refuses(case: LossCase, row: int, wrong: float) -> bool:
+    y = case.y.copy()
+    y[row] = wrong
+    try:
+        case.loss.check(case.z, y)
+    except LabelError:
+        return True
+    return False
+
+
+def large_arguments(case: LossCase) -> None:
+    """No overflow, warning or NaN for large outputs where the result itself is a number."""
+    size = max(float(np.abs(case.z).max()), 1e-300)
+    limit = 1e-3 * float(np.finfo(np.float32).max)
+    for factor, kind in ((200.0, np.float32), (1e4, np.float64)):
+        z = case.z * (factor / size)
+        with np.errstate(all="ignore"):
+            wide = _at(case, z, np.float64)
+        if kind is np.float32 and not all(np.isfinite(a).all() and np.abs(a).max() < limit for a in wide):
+            raise CheckSkipped(f"the result itself is too large at outputs of {factor:g}")
+        if np.isinf(wide[0]).any():
+            return
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                found = _at(case, z, kind)
+        except RuntimeWarning as warning:
+            raise CheckFailed(
+                f"at outputs of {factor:g} in {np.dtype(kind)}: {warning}, though the result is an ordinary number; likely cause: "
+                "an exponential that can be shifted by the largest output"
+            ) from warning
+        for what, a in zip(("value", "gradient"), found, strict=True):
+            if not np.isfinite(a).all():
+                raise CheckFailed(f"{what} is not finite in {np.dtype(kind)} at outputs of {factor:g}")
+
+
+def _at(case: LossCase, z: Array, kind: type[np.floating]) -> tuple[Array, Array]:
+    z, y = z.astype(kind), case.y.astype(kind)
+    return case.loss.value(z, y), case.loss.gradient(z, y)
+
+
+def network(case: LossCase) -> None:
+    """In an objective: every mode gives the same gradient, and it is that of finite differences."""
+    if case.slope[1].any():
+        raise CheckSkipped("no reference: finite differences do not converge")
+    loss_in_network(case.loss, case.z, case.y, case.seed)
+
+
+LOSS_CHECKS: Final = Suite(
+    shapes,
+    (
+        differentiable,
+        gradient,
+        value_and_gradient,
+        hessian,
+        symmetric,
+        positive_semidefinite,
+        *map(
+            _of_hessian,
+            (
+                operators.linear,
+                operators.vjp,
+                operators.dense,
+                operators.leading_axes,
+                structure.structure,
+                structure.edges,
+            ),
+        ),
+        dtype,
+        arguments,
+        repeatable,
+        layout,
+        samples,
+        labels,
+        large_arguments,
+        network,
+    ),
+)

@@ -1,0 +1,139 @@
+"""What the kit hands back: an outcome for each check, a report of them all, or a `ConformanceError`."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from prograd.errors import ConformanceError, ProgradError
+
+Status: TypeAlias = Literal["passed", "failed", "skipped"]
+
+
+class CheckFailed(ProgradError, AssertionError):
+    """Raised by a check: what is wrong, where, and the likely cause."""
+
+
+class CheckSkipped(ProgradError):
+    """Raised by a check that does not apply; the message says why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one check: its name, its status, and the message of a failure or the reason of a skip."""
+
+    name: str
+    status: Status
+    message: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.status}" + (f": {self.message}" if self.message else "")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcomes of all checks on one layer, loss or operator."""
+
+    subject: str
+    outcomes: tuple[Outcome, ...]
+
+    def named(self, status: Status) -> tuple[str, ...]:
+        """The names of the checks that ended so."""
+        return tuple(outcome.name for outcome in self.outcomes if outcome.status == status)
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The names of the checks that passed."""
+        return self.named("passed")
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """The names of the checks that do not apply."""
+        return self.named("skipped")
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The outcomes of the checks that failed."""
+        return tuple(outcome for outcome in self.outcomes if outcome.status == "failed")
+
+    def __str__(self) -> str:
+        mark = {"passed": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
+        lines = [f"{self.subject}: {len(self.passed)} passed, {len(self.failures)} failed, {len(self.skipped)} skipped"]
+        for outcome in self.outcomes:
+            message = outcome.message.replace("\n", "\n" + " " * 12)
+            lines.append(f"  {mark[outcome.status]} {outcome.name}" + (f": {message}" if message else ""))
+        return "\n".join(lines)
+
+
+class Case(Protocol):
+    """Something to be checked, with the numbers that the checks share."""
+
+    @property
+    def subject(self) -> str:
+        """How reports call it."""
+
+
+CaseT = TypeVar("CaseT", bound=Case)
+
+
+@dataclass(frozen=True)
+class Suite(Generic[CaseT]):
+    """The checks for one kind of case, in order. Without the `first` the others mean nothing."""
+
+    first: Callable[[CaseT], None]
+    rest: Sequence[Callable[[CaseT], None]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the checks, in order."""
+        return tuple(check.__name__ for check in (self.first, *self.rest))
+
+    def run(self, case: CaseT) -> Report:
+        """Runs all checks. Raises `ConformanceError` if any fails."""
+        report = self.report(case)
+        if report.failures:
+            raise ConformanceError(str(report), report.failures)
+        return report
+
+    def report(self, case: CaseT) -> Report:
+        """Runs all checks, and raises nothing."""
+        outcomes = [_outcome(self.first, case)]
+        for check in self.rest:
+            outcomes.append(self._after_first(outcomes[0], check, case))
+        return Report(case.subject, tuple(outcomes))
+
+    def run_one(self, name: str, case: CaseT) -> Outcome:
+        """Runs the check of this name. Raises `ConformanceError` if it fails."""
+        outcome = _outcome(self.first, case)
+        if name != self.first.__name__:
+            outcome = self._after_first(outcome, {check.__name__: check for check in self.rest}[name], case)
+        if outcome.status == "failed":
+            raise ConformanceError(f"{case.subject}: {outcome.name}: {outcome.message}", [outcome])
+        return outcome
+
+    def _after_first(self, first: Outcome, check: Callable[[CaseT], None], case: CaseT) -> Outcome:
+        if first.status == "failed":
+            return Outcome(check.__name__, "skipped", f"means nothing while {first.name} fails")
+        return _outcome(check, case)
+
+
+def _outcome(check: Callable[[CaseT], None], case: CaseT) -> Outcome:
+    name = check.__name__
+    try:
+        with warnings.catch_warnings():
+            # A warning of numpy's at ordinary arguments is an overflow or a NaN in the making.
+            warnings.simplefilter("error", RuntimeWarning)
+            check(case)
+    except CheckFailed as failure:
+        return Outcome(name, "failed", str(failure))
+    except CheckSkipped as skip:
+        return Outcome(name, "skipped", str(skip))
+    except Exception as error:  # noqa: BLE001  (what is under test may raise anything, and that is a finding)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        return Outcome(name, "failed", f"raised {type(error).__name__}: {error} ({where})")
+    return Outcome(name, "passed")

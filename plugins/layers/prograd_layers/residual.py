@@ -1,0 +1,102 @@
+"""Residual blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from prograd import Layer, Parameters, layer, layers_from_config
+from prograd.errors import OptionError, ShapeError
+from prograd.operators import Dense, Identity, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prograd import Array
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """g(w; z) = z + g_K(w^K; … g_1(w^1; z)). He, Zhang, Ren and Sun, 2016.
+
+    `layers` are layers or their configs. The parameters are the inner ones, each named by the place of its layer:
+    `"0.W"`, `"0.b"`, `"2.W"`, …
+    """
+
+    layers: Sequence[Layer | Mapping[str, Any]]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layers, (str, Mapping)) or not isinstance(self.layers, Sequence) or not self.layers:
+            raise OptionError(f"{self.name}: layers must be a list of layers or of their configs, not {self.layers!r}")
+        object.__setattr__(self, "layers", tuple(layers_from_config(self.layers)))
+
+    @property
+    def inner(self) -> tuple[Layer, ...]:
+        """The layers inside, in order of application."""
+        return tuple(g for g in self.layers if isinstance(g, Layer))
+
+    def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
+        """Those of the layers inside. Raises `ShapeError` unless they lead back to `n_in` numbers."""
+        n, shapes = n_in, {}
+        for k, g_k in enumerate(self.inner):
+            try:
+                n, shapes_k = g_k.shapes(n)
+            except ShapeError as error:
+                raise ShapeError(f"{self.name}: its layers[{k}] ({g_k.name}) can't take {n} inputs: {error}") from error
+            shapes |= {f"{k}.{name}": shape for name, shape in shapes_k.items()}
+        if n != n_in:
+            raise ShapeError(f"{self.name}: its layers must put out as many numbers as they take, {n_in}; got {n}")
+        return n, shapes
+
+    def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
+        """Each layer's own."""
+        n, w = n_in, {}
+        for k, g_k in enumerate(self.inner):
+            w |= {f"{k}.{name}": values for name, values in g_k.init(rng, n).items()}
+            n, _ = g_k.shapes(n)
+        return w
+
+    def g(self, w: Parameters, z: Array) -> Array:
+        """`z` plus what the layers inside make of it."""
+        return z + self._forward(self._split(w), z)[-1]
+
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
+        """`A_k` behind `B_K … B_{k+1}`, and `B = I + B_K … B_1`, multiplied out only as far as structure allows."""
+        parts = self._split(w)
+        states = self._forward(parts, z)
+        A: dict[str, Operator] = {}
+        after: Operator = Identity(z.shape[-1])
+        for k in reversed(range(len(self.inner))):
+            A_k, B_k = self.inner[k].jacobian(parts[k], states[k], states[k + 1])
+            A = {f"{k}.{name}": after @ _operator(block) for name, block in A_k.items()} | A
+            after = after @ _operator(B_k)
+        return A, Identity(z.shape[-1]) + after
+
+    def _split(self, w: Parameters) -> list[Parameters]:
+        """The parameters of each layer inside."""
+        parts = [Parameters() for _ in self.inner]
+        for name, values in w.items():
+            k, _, inner = name.partition(".")
+            parts[int(k)][inner] = values
+        return parts
+
+    def _forward(self, parts: list[Parameters], z: Array) -> list[Array]:
+        states = [z]
+        for g_k, w_k in zip(self.inner, parts, strict=True):
+            states.append(g_k.g(w_k, states[-1]))
+        return states
+
+    @classmethod
+    def examples(cls) -> Iterator[tuple[Residual, int]]:
+        """A bottleneck of registered layers, one without parameters, and one inside another."""
+        yield cls(layers=[layer("affine", width=2), layer("tanh"), layer("affine", width=4)]), 4
+        yield cls(layers=[layer("softmax")]), 3
+        inner = cls(layers=[layer("affine", width=3), layer("sigmoid")])
+        yield cls(layers=[layer("scale_shift"), inner, layer("softplus")]), 3
+
+
+def _operator(block: Operator | Array) -> Operator:
+    return block if isinstance(block, Operator) else Dense(block)
