@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -9,12 +10,16 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import prograd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -68,6 +73,30 @@ def test_ci_runs_the_readmes_tests_and_the_lint() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == ["make test", "make lint"]
+
+
+PUBLIC_MODULES = {"prograd", "prograd.errors", "prograd.operators", "prograd.testing"}
+
+
+def imports_of_the_engine(path: Path) -> Iterator[tuple[str, str | None]]:
+    """`(module, name)` of each import from prograd, with None for `import module`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names if alias.name.partition(".")[0] == "prograd")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "prograd":
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", ["plugins", "experiments", "benchmarks"])
+def test_engine_is_reached_through_its_public_names(folder: str) -> None:
+    public = {"prograd": {*prograd.__all__, "testing"}}
+    beyond = [
+        f"{path.relative_to(ROOT)}: {module} {name or ''}"
+        for path in (ROOT / folder).rglob("*.py")
+        for module, name in imports_of_the_engine(path)
+        if module not in PUBLIC_MODULES or (name and module in public and name not in public[module])
+    ]
+    assert beyond == []
 
 
 def loaded_after(code: str) -> set[str]:
