@@ -23,20 +23,21 @@ class LabelError(ProgradError, ValueError):
 
 
 class UnknownNameError(ProgradError, LookupError):
-    """No layer, loss or mode has this name; the message offers the closest ones."""
+    """No layer, loss or mode has this name; the message offers the closest ones, and why it may be missing."""
 
-    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: object, known: Iterable[str], note: str = "") -> None:
         known = sorted(known)
         close = get_close_matches(str(name), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"there is no {kind} named {name!r}; {hint}")
+        super().__init__(f"there is no {kind} named {name!r}; {hint}" + (f" (note: {note})" if note else ""))
         self.kind = kind
         self.unknown = name
         self.known = known
         self.close = close
+        self.note = note
 
-    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
-        return type(self), (self.kind, self.unknown, self.known)
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str], str]]:
+        return type(self), (self.kind, self.unknown, self.known, self.note)
 
 
 class OptionError(ProgradError, TypeError):
