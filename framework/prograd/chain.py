@@ -10,10 +10,10 @@ import numpy as np
 
 from prograd import recursions
 from prograd.arrays import Array
+from prograd.blocks import Block
 from prograd.errors import UnknownNameError
 from prograd.network import Span
 from prograd.operators import Identity, Zero
-from prograd.recursions import Blocks
 from prograd.workspace import Workspace, chunk_columns, chunks
 
 MODES = ("reverse", "forward")
@@ -30,7 +30,7 @@ def check_mode(mode: str) -> str:
 class Chain:
     """`J = (A_L | B_L (A_{L-1} | B_{L-1} (…)))` for N samples: the blocks, and which columns each `A_i` brings."""
 
-    blocks: Sequence[Blocks]
+    blocks: Sequence[Block]
     spans: Sequence[Span]
     samples: int
     dtype: np.dtype[Any]

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from prograd import recursions
 from prograd.arrays import Array, as_real
+from prograd.blocks import Block
 from prograd.chain import Chain, check_mode
 from prograd.errors import PluginError, ShapeError
 from prograd.network import Network
-from prograd.recursions import Blocks
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Linearization:
 
     net: Network
     z: Sequence[Array]
-    blocks: Sequence[Blocks]
+    blocks: Sequence[Block]
     one: bool = False
 
     @property
@@ -80,12 +80,13 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     `PluginError` where a layer gives an output or blocks that don't have the shapes it declared.
     """
     w, x, one = net.check(w, x)
-    z, blocks = recursions.linearize(net.layers, net.unpack(w), x)
+    z, made = recursions.linearize(net.layers, net.unpack(w), x)
+    blocks = list(made)
     check_blocks(net, z, blocks)
     return Linearization(net, z, blocks, one)
 
 
-def check_blocks(net: Network, z: Sequence[Array], blocks: Sequence[Blocks]) -> None:
+def check_blocks(net: Network, z: Sequence[Array], blocks: Sequence[Block]) -> None:
     """Raises `PluginError` where a layer's output or blocks don't have the shapes that it declared."""
     samples = len(z[0])
     for i, (A, B) in enumerate(blocks):

@@ -76,6 +76,12 @@ class Network:
         """The parameters of each layer, in order of application, as views into `w`."""
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
 
+    def slices(self, p: Array) -> list[dict[str, Array]]:
+        """The entries of each layer's parameters in a vector like `w`, or in the last axis of `p`: views, left flat."""
+        if p.ndim == 1:
+            return [{name: p[at] for name, at, _ in views} for views in self._views]
+        return [{name: p[..., at] for name, at, _ in views} for views in self._views]
+
     def pack(self, parameters: Sequence[Mapping[str, ArrayLike]]) -> Array:
         """One vector `w` from the parameters of each layer; the inverse of `unpack`. Raises `ShapeError`."""
         if len(parameters) != len(self.layers):
@@ -120,9 +126,8 @@ class Network:
             raise ShapeError(
                 f"w: expected shape ({self.size},) = {parts or 'no parameters'}, first layer first here; got {w.shape}"
             )
-        with np.errstate(over="ignore"):
-            squared = np.dot(w, w)  # one pass and no temporary while all is well
-        if not np.isfinite(squared) and not np.isfinite(w).all():
+        # One pass and no temporary while all is well; vdot, unlike dot, does not warn where a square overflows.
+        if not math.isfinite(np.vdot(w, w)) and not np.isfinite(w).all():
             raise NonFiniteError(self._non_finite_parameter(w))
         return np.ascontiguousarray(w)
 

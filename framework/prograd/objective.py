@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from scipy.sparse.linalg import LinearOperator
 
 from prograd import recursions
 from prograd.arrays import Array, as_real
-from prograd.chain import Chain, check_mode
+from prograd.blocks import Blocks
+from prograd.chain import check_mode
 from prograd.errors import LabelError, OptionError, ShapeError
+from prograd.layer import Parameters
 from prograd.linearization import Linearization, check_blocks
 from prograd.loss import Loss
 from prograd.network import Network, check_finite
+from prograd.shards import shards, sum_over
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 
@@ -35,6 +39,8 @@ class Objective:
         self._data = {dtype: (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, DOUBLE}}
         self._one = one
         self._blocks_checked = False
+        self._cheapest: str | None = None
+        self._row_elements = max(net.n)
 
     @property
     def samples(self) -> int:
@@ -65,22 +71,24 @@ class Objective:
         """
         check_mode(mode)
         w, x, y = self._at(w)
-        lin = self._linearize(w, x)
-        values, q = self.loss.value_and_gradient(lin.z[-1], y)
-        q = q / len(x)
         p = self._room(out, w.dtype)
-        if lin.chain.pick(mode, rows=1) == "reverse":
-            recursions.reverse(lin.blocks, q, lin.chain.slices(p), recursions.sum_into)
-        else:
-            _forward_into(lin.chain, q, p, max_bytes)
-        return float(np.add.reduce(values) / len(x)), p
+        if mode == "auto":
+            mode = self._cheapest or self._pick(w, x)
+        if mode == "forward":
+            return self._forward_into(w, x, y, p, max_bytes), p
+        cuts = shards(len(x), self._row_elements * w.itemsize)
+        parameters = self.net.unpack(w)
+        if len(cuts) == 1:
+            return self._reverse_into(parameters, x, y, len(x), p) / len(x), p
+        task = lambda cut, part: self._reverse_into(parameters, x[cut], y[cut], len(x), part)  # noqa: E731
+        return sum_over(cuts, task, p) / len(x), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
         w, x, y = self._at(w)
-        lin = self._linearize(w, x)
+        z, blocks = self._linearized(self.net.unpack(w), x)
         p = np.empty((len(x), self.net.size), w.dtype)
-        recursions.reverse(lin.blocks, self.loss.gradient(lin.z[-1], y), lin.chain.slices(p), recursions.each_into)
+        recursions.reverse(blocks, self.loss.gradient(z[-1], y), self.net.slices(p), recursions.each_into)
         return p[0] if self._one else p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
@@ -109,11 +117,34 @@ class Objective:
         return self._linearize(w, x)
 
     def _linearize(self, w: Array, x: Array) -> Linearization:
-        z, blocks = recursions.linearize(self.net.layers, self.net.unpack(w), x)
+        z, blocks = self._linearized(self.net.unpack(w), x)
+        return Linearization(self.net, z, list(blocks))
+
+    def _linearized(self, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
+        z, blocks = recursions.linearize(self.net.layers, parameters, x)
         if not self._blocks_checked:  # once is enough: shapes don't depend on w
             check_blocks(self.net, z, blocks)
             self._blocks_checked = True
-        return Linearization(self.net, z, blocks)
+        return z, blocks
+
+    def _reverse_into(self, parameters: Sequence[Parameters], x: Array, y: Array, samples: int, p: Array) -> float:
+        """Writes the part of `∇f` that comes from the rows `x`, of `samples` in all; returns the sum of their values."""
+        z, blocks = self._linearized(parameters, x)
+        values, q = self.loss.value_and_gradient(z[-1], y)
+        recursions.reverse(blocks, q / samples, self.net.slices(p), recursions.sum_into)
+        return float(np.add.reduce(values))
+
+    def _forward_into(self, w: Array, x: Array, y: Array, p: Array, max_bytes: int | None) -> float:
+        lin = self._linearize(w, x)
+        values, q = self.loss.value_and_gradient(lin.z[-1], y)
+        q = (q / len(x)).reshape(-1)
+        for chunk, J in lin.chain.columns(max_bytes):
+            np.matmul(J.reshape(len(J), -1), q, out=p[chunk.start : chunk.stop])
+        return float(np.add.reduce(values)) / len(x)
+
+    def _pick(self, w: Array, x: Array) -> str:
+        self._cheapest = self._linearize(w, x).chain.pick("auto", rows=1)  # by shapes and structure: the same for all w
+        return self._cheapest
 
     def _at(self, w: ArrayLike) -> tuple[Array, Array, Array]:
         w = self.net.check_w(w)
@@ -150,8 +181,3 @@ class Objective:
                 f"out: expected a contiguous, writable {dtype} vector of shape ({self.net.size},), got {got}"
             )
         return out
-
-
-def _forward_into(chain: Chain, q: Array, p: Array, max_bytes: int | None) -> None:
-    for chunk, J in chain.columns(max_bytes):
-        np.matmul(J.reshape(len(J), -1), q.reshape(-1), out=p[chunk.start : chunk.stop])

@@ -13,30 +13,25 @@ Source: S. Roch, Mathematical Methods in Data Science, topic 3, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
 
 from prograd.arrays import Array
-from prograd.layer import Block, Layer, Parameters
+from prograd.blocks import Block, Blocks
+from prograd.layer import Layer, Parameters
 from prograd.network import Span
-from prograd.operators import Dense, Operator
+from prograd.operators import Operator
 from prograd.workspace import Workspace
 
-Blocks: TypeAlias = "tuple[Mapping[str, Operator], Operator]"
 
-
-def linearize(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Blocks]]:
-    """The forward pass: `z^1 … z^{L+1}` and the blocks `(A_1, B_1) … (A_L, B_L)` at `(w, x)`."""
+def linearize(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
+    """The forward pass: `z^1 … z^{L+1}`, and the blocks `(A_1 | B_1) … (A_L | B_L)`, made when they are asked for."""
     z = [x]
-    blocks: list[Blocks] = []
     for g_i, w_i in zip(layers, w, strict=True):
         z.append(g_i.g(w_i, z[-1]))
-        A_i, B_i = g_i.jacobian(w_i, z[-2], z[-1])
-        blocks.append(({name: as_operator(A) for name, A in A_i.items()}, as_operator(B_i)))
-    return z, blocks
+    return z, Blocks(layers, w, z)
 
 
 def reverse(
-    blocks: Sequence[Blocks],
+    blocks: Sequence[Block],
     q: Array,
     p: Sequence[Mapping[str, Array]],
     apply: Callable[[Operator, Array, Array], object],
@@ -64,7 +59,7 @@ def each_into(A: Operator, q: Array, p: Array) -> None:
     A.vjp_into(q, p)
 
 
-def forward(blocks: Sequence[Blocks], spans: Sequence[Span], chunk: range, workspace: Workspace) -> Array:
+def forward(blocks: Sequence[Block], spans: Sequence[Span], chunk: range, workspace: Workspace) -> Array:
     """Forward mode, matrix times matrix: `J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`, for a chunk of the columns of `J_L`.
 
     Column k of `J` belongs to entry k of `w`, and `spans[i]` says which entries each parameter of layer i is. Since
@@ -88,8 +83,3 @@ def forward(blocks: Sequence[Blocks], spans: Sequence[Span], chunk: range, works
 def overlap(a: range, b: range) -> range:
     """The integers in both."""
     return range(max(a.start, b.start), min(a.stop, b.stop))
-
-
-def as_operator(block: Block) -> Operator:
-    """A plain array is accepted where an operator is."""
-    return block if isinstance(block, Operator) else Dense(block)

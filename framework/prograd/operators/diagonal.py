@@ -73,6 +73,10 @@ class Identity(Operator):
         """`q` itself."""
         return q
 
+    def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
+        """`Σ_n q_n`."""
+        return np.add.reduce(q, axis=-2, out=out)
+
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros but for a one a column."""
         out[...] = 0

@@ -20,20 +20,25 @@ class Kronecker(Operator):
     """
 
     def __init__(self, left: int | ArrayLike, right: ArrayLike) -> None:
-        self.right = as_real(right, "Kronecker: right")
-        self.left = None if isinstance(left, (int, np.integer)) else as_real(left, "Kronecker: left")
-        if self.right.ndim not in (2, 3):
-            raise ShapeError(f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {self.right.shape}")
-        if self.left is not None and self.left.ndim not in (2, 3):
-            raise ShapeError(
-                f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {self.left.shape}"
-            )
-        self.m_out: int  # m'
-        self.m: int
-        self.m_out, self.m = np.shape(left)[-2:] or (left, left)
-        self.t: int = self.right.shape[-1]
-        self.s: int = 1 if self.right.ndim == 2 else self.right.shape[1]
+        self.right = right = as_real(right, "Kronecker: right")
+        if isinstance(left, (int, np.integer)):
+            self.left = None
+            self.m_out = self.m = left
+        else:
+            self.left = left = as_real(left, "Kronecker: left")
+            if left.ndim not in (2, 3):
+                raise ShapeError(
+                    f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {left.shape}"
+                )
+            self.m_out, self.m = left.shape[-2:]
+        if right.ndim == 2:
+            self.s, self.t = 1, right.shape[1]
+        elif right.ndim == 3:
+            self.s, self.t = right.shape[1:]
+        else:
+            raise ShapeError(f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {right.shape}")
         self.rows, self.cols = self.m_out * self.s, self.m * self.t
+        self._simple = self.left is None and right.ndim == 2
 
     def jvp(self, v: Array) -> Array:
         """`left V right^T`."""
@@ -55,6 +60,9 @@ class Kronecker(Operator):
 
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
         """`Σ_n left_n^T Q_n right_n`: one product over the samples."""
+        if self._simple and q.ndim == 2 and len(q) == len(self.right) and out is not None:
+            np.dot(q.T, self.right, out=out.reshape(self.m, self.t, copy=False))  # the loop of every gradient
+            return out
         lead = q.shape[:-2]
         samples = max(q.shape[-2], self.samples)
         if self.right.ndim == 2:

@@ -1,0 +1,51 @@
+"""The blocks `(A_i | B_i)` of a network at a point, as operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias, overload
+
+from prograd.arrays import Array
+from prograd.layer import Block as Given
+from prograd.layer import Layer, Parameters
+from prograd.operators import Dense, Operator
+
+Block: TypeAlias = tuple[Mapping[str, Operator], Operator]
+
+
+class Blocks(Sequence[Block]):
+    """`(A_1 | B_1) … (A_L | B_L)`, each made when it is asked for.
+
+    Reverse mode asks for each once, so what it needs (the slopes of an activation, say) is gone before the next is made
+    and never takes more memory than the activations do. Whoever needs the blocks more than once makes a list of them.
+    """
+
+    def __init__(self, layers: Sequence[Layer], w: Sequence[Parameters], z: Sequence[Array]) -> None:
+        self._layers, self._w, self._z = layers, w, z
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @overload
+    def __getitem__(self, i: int) -> Block: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Block]: ...
+    def __getitem__(self, i: int | slice) -> Block | Sequence[Block]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        if i < 0:
+            i += len(self)
+        A, B = self._layers[i].jacobian(self._w[i], self._z[i], self._z[i + 1])
+        if not all_operators(A.values()):
+            A = {name: as_operator(block) for name, block in A.items()}
+        return A, as_operator(B)
+
+
+def all_operators(blocks: Iterable[Given]) -> bool:
+    """Whether none of them is a plain array."""
+    return all(isinstance(block, Operator) for block in blocks)
+
+
+def as_operator(block: Given) -> Operator:
+    """A plain array is accepted where an operator is."""
+    return block if isinstance(block, Operator) else Dense(block)
