@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from prograd import Layer
 from prograd.operators import Dense, Identity, Kronecker, Operator
 from prograd_layers import options
