@@ -7,8 +7,8 @@
     def test_conformance(check):
         check()
 
-No reference goes through the code under test: blocks are compared with finite differences of `g`, gradients with those of
-`value`, sums with plain loops.
+No reference goes through the code under test: blocks are compared with finite differences of `g`, gradients with those
+of `value`, sums with plain loops.
 """
 
 from __future__ import annotations

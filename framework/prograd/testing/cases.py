@@ -1,11 +1,11 @@
-"""A layer, or a loss, with the numbers that its checks share: a point, the blocks there, and reference derivatives."""
+"""A layer with the numbers that its checks share: a point, the blocks there, and reference derivatives."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,24 +13,19 @@ from prograd.arrays import Array
 from prograd.layer import Block as BlockLike
 from prograd.layer import Layer, Parameters
 from prograd.operators import Dense, Operator
-from prograd.testing.diagnosis import Block
+from prograd.testing.diagnosis import Block, worst
 from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, steps
-from prograd.testing.operators import OperatorCase, directions
-from prograd.testing.report import CheckFailed
+from prograd.testing.opcase import OperatorCase, Reference, directions
+from prograd.testing.report import CheckError
 
 SAMPLES: Final = 3
+
+# Two samples at ordinary inputs and one where activations saturate and clip.
+SPREAD: Final = (1.0, 1.0, 5.0)
 
 # Random points at which `g` has a kink nearby are drawn anew. A layer with a kink in every thousandth of its domain is
 # met by chance a few times; one that is still rough after so many draws is rough everywhere.
 DRAWS: Final = 30
-
-
-@dataclass(frozen=True)
-class Reference:
-    """`∂g/∂·` in directions `V`: `(k, N, n_out)`, and the tolerance of each sample `(N,)`."""
-
-    values: Array
-    tolerance: Array
 
 
 @dataclass
@@ -73,11 +68,13 @@ class LayerCase:
         """N."""
         return SAMPLES if self.points is None else len(self.points)
 
-    def draw(self, rng: np.random.Generator, samples: int | None = None) -> Array:
+    def draw(self, rng: np.random.Generator) -> Array:
         """Random inputs `(N, n_in)`, or the points that were given."""
         if self.points is not None:
-            return np.array(self.points, dtype=np.float64)[:samples]
-        return rng.normal(size=(self.samples if samples is None else samples, self.n_in))
+            return np.array(self.points, dtype=np.float64)
+        z: Array = rng.normal(size=(SAMPLES, self.n_in))
+        z *= np.array(SPREAD)[:, None]
+        return z
 
     @cached_property
     def w(self) -> Parameters:
@@ -117,18 +114,29 @@ class LayerCase:
         """The reference derivatives by block, from values of `g` alone."""
         return self._smooth[2]
 
+    @property
+    def subsets(self) -> list[tuple[str, np.ndarray[Any, np.dtype[np.intp]]]]:
+        """Choices of samples that must give the rows they choose."""
+        permuted = [("permuted samples", np.roll(np.arange(self.samples), 1))] if self.samples > 1 else []
+        return permuted + [(f"sample {n} alone", np.array([n])) for n in range(self.samples)]
+
+    @cached_property
+    def independent(self) -> bool:
+        """Whether `g` takes each sample for itself, so that all can be moved at once."""
+        return all(
+            worst(self.layer.g(self.w, self.z[subset]), self.z_next[subset], rounding(self.z_next)) is None
+            for _, subset in self.subsets
+        )
+
     @cached_property
     def operators(self) -> dict[str, OperatorCase]:
         """Each block as a case for the checks of operators."""
         return {name: self._operator_case(name, operator) for name, operator in self.blocks.items()}
 
     def _operator_case(self, name: str, operator: Operator) -> OperatorCase:
-        reference = self.references[name]
         parameter = name[3:-2]
         block = Block(name, parameter, self.shapes.get(parameter, ())) if name != "B" else Block(name)
-        return OperatorCase(
-            operator, block, self.samples, self.seed, reference.values, reference.tolerance, "finite differences of g"
-        )
+        return OperatorCase(operator, block, self.samples, self.seed, self.references[name])
 
     @cached_property
     def _smooth(self) -> tuple[Array, Array, dict[str, Reference]]:
@@ -151,12 +159,12 @@ class LayerCase:
             values, errors = self._by_input(z) if name == "B" else self._by_parameter(z, name[3:-2])
             largest = np.abs(values).max(axis=(0, 2), initial=0)
             tolerance = RELATIVE * largest + ABSOLUTE * size
-            references[name] = Reference(values, tolerance)
+            references[name] = Reference(values, tolerance, "finite differences of g")
             rough |= ~(errors.max(axis=(0, 2), initial=0) <= 0.1 * tolerance)
         return references, rough
 
     def _by_input(self, z: Array) -> tuple[Array, Array]:
-        found = []
+        found: list[tuple[Array, Array]] = []
         for v in directions(self.n_in, self.seed):
             scale, v_scaled = _scaled(steps(z), v)
             value, error = derivative(lambda t, v=v_scaled: self.layer.g(self.w, z + t * v))  # type: ignore[misc]
@@ -165,7 +173,7 @@ class LayerCase:
 
     def _by_parameter(self, z: Array, name: str) -> tuple[Array, Array]:
         at = self.w[name]
-        found = []
+        found: list[tuple[Array, Array]] = []
         for v in directions(at.size, self.seed):
             scale, v_scaled = _scaled(steps(at.reshape(1, -1)), v)
             moved = v_scaled.reshape(at.shape)
@@ -178,6 +186,11 @@ class LayerCase:
         return _stacked(found, len(z), self.n_out)
 
 
+def rounding(a: Array) -> float:
+    """Rounding errors of sums in another order, which BLAS may choose by the layout of the arrays."""
+    return 1e-10 * max(float(np.abs(a).max(initial=0)), 1e-300)
+
+
 def named_blocks(A: Mapping[str, BlockLike], B: BlockLike) -> dict[str, Operator]:
     """The blocks by the name that messages use; arrays become operators."""
     return {f'A["{name}"]': _operator(A_k) for name, A_k in A.items()} | {"B": _operator(B)}
@@ -188,7 +201,7 @@ def _operator(block: BlockLike) -> Operator:
         return block
     if isinstance(block, np.ndarray):
         return Dense(block)
-    raise CheckFailed(f"jacobian must give operators or arrays, got {type(block).__name__}")
+    raise CheckError(f"jacobian must give operators or arrays, got {type(block).__name__}")
 
 
 def _scaled(step: Array, v: Array) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from prograd.arrays import Array
-from prograd.testing.report import CheckFailed
+from prograd.testing.report import CheckError
 
 # How near a guess must come to explain a difference: far nearer than the wrong numbers are, much wider than rounding.
 _EXPLAINED: Final = 1e-5
@@ -30,34 +30,41 @@ class Block:
         return f"{self.name}[{row}, {column}]{of} of sample {n}"
 
 
-def require_matrix(
-    block: Block, got: str, actual: Array, expected: Array, tolerance: Array | float, *, source: str, entries: bool
-) -> None:
-    """Raises `CheckFailed` unless `actual` is `expected`, both `(N, rows, cols)`, within `tolerance`.
+@dataclass(frozen=True)
+class Pair:
+    """What was found and what was expected, `(N, rows, cols)` each, and by how much they may differ."""
 
-    The message names the entry that is off most, both values and the likely cause. Without `entries` the two hold
-    products with random directions, which have no entry's name.
+    actual: Array
+    expected: Array
+    tolerance: Array | float
+
+
+def require_matrix(block: Block, got: str, pair: Pair, *, source: str, entries: bool) -> None:
+    """Raises `CheckError` unless the two agree: it names the entry that is off most, both values and the likely cause.
+
+    Without `entries` the columns are products with random directions, which have no entry's name.
     """
-    wrong = worst(actual, expected, tolerance)
+    actual, expected = pair.actual, pair.expected
+    wrong = worst(actual, expected, pair.tolerance)
     if wrong is None:
         return
     n, row, column = wrong
     where = block.entry(n, row, column) if entries else f"{block.name}, direction {column} of sample {n}"
-    allowed = float(np.broadcast_to(tolerance, expected.shape)[wrong])
-    raise CheckFailed(
+    allowed = float(np.broadcast_to(pair.tolerance, expected.shape)[wrong])
+    raise CheckError(
         f"{where}: {got} gives {actual[wrong]:.9g}, {source} give {expected[wrong]:.9g} (tolerance {allowed:.1g})"
         + cause(actual, expected, block.shape if entries else (), square=entries)
     )
 
 
 def require_close(what: str, actual: Array, expected: Array, tolerance: Array | float, hint: str = "") -> None:
-    """Raises `CheckFailed` unless two arrays of any one shape agree within `tolerance`."""
+    """Raises `CheckError` unless two arrays of any one shape agree within `tolerance`."""
     if np.shape(actual) != np.shape(expected):
-        raise CheckFailed(f"{what}: expected shape {np.shape(expected)}, got {np.shape(actual)}")
+        raise CheckError(f"{what}: expected shape {np.shape(expected)}, got {np.shape(actual)}")
     wrong = worst(np.asarray(actual), np.asarray(expected), tolerance)
     if wrong is not None:
         at = list(wrong)
-        raise CheckFailed(f"{what}: expected {expected[wrong]:.9g}, got {actual[wrong]:.9g} at {at}{hint}")
+        raise CheckError(f"{what}: expected {expected[wrong]:.9g}, got {actual[wrong]:.9g} at {at}{hint}")
 
 
 def worst(actual: Array, expected: Array, tolerance: Array | float) -> tuple[int, ...] | None:
@@ -72,7 +79,7 @@ def worst(actual: Array, expected: Array, tolerance: Array | float) -> tuple[int
 
 
 def cause(actual: Array, expected: Array, shape: tuple[int, ...] = (), *, square: bool = True) -> str:
-    """`; likely cause: …` for matrices `(N, rows, cols)` that differ, or nothing where no guess explains the difference."""
+    """`; likely cause: …` for matrices `(N, rows, cols)` that differ, or nothing where no guess explains it."""
     if not np.isfinite(actual).all():
         return "; likely cause: a number that is not finite (a division by zero, an overflow)"
     for guess, explains in _guesses(expected, shape, square=square):
@@ -119,7 +126,7 @@ def _factor(actual: Array, expected: Array) -> str:
 
 
 def _rows_scaled(actual: Array, expected: Array) -> str:
-    """Names what a matrix may be off by: a factor for each row or each column, as a forgotten inner derivative gives."""
+    """A factor for each row or each column, as a forgotten inner derivative gives."""
     for axis, which in ((2, "row"), (1, "column")):
         power = np.sum(expected * expected, axis=axis, keepdims=True)
         factor: Any = np.sum(expected * actual, axis=axis, keepdims=True) / np.where(power, power, 1)
@@ -128,3 +135,8 @@ def _rows_scaled(actual: Array, expected: Array) -> str:
     if not np.any(expected):
         return "; likely cause: it should be zero"
     return ""
+
+
+def shown(row: Array) -> str:
+    """A row of numbers, cut short if it is long."""
+    return np.array2string(row, precision=4, threshold=6, edgeitems=3)

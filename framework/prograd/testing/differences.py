@@ -13,16 +13,16 @@ import numpy as np
 
 from prograd.arrays import Array
 
-# Steps h, h/2, …, h/64. With h a quarter of the coordinate, at least 2^-10 and at most 2^-4, the smallest step is 1.5e-5:
-# rounding errors of the function (1e-16) then stay below 1e-11 in its derivative, while seven extrapolated steps leave a
-# truncation error far below that for a function that varies on the scale of 1. A quarter of the coordinate keeps the
-# steps off zero, where kinks and the ends of domains are.
+# Steps h, h/2, …, h/64. With h a quarter of the coordinate, at least 2^-10 and at most 2^-4, the smallest step is
+# 1.5e-5: rounding errors of the function (1e-16) then stay below 1e-11 in its derivative, while seven extrapolated
+# steps leave a truncation error far below that for a function that varies on the scale of 1. A quarter of the
+# coordinate keeps the steps off zero, where kinks and the ends of domains are.
 LEVELS: Final = 7
 LEAST_STEP: Final = 2.0**-10
 LARGEST_STEP: Final = 2.0**-4
 
-# A right derivative agrees with its reference to 1e-9 or better of the block's largest entry. 1e-7 leaves room for functions
-# that vary faster; a wrong formula misses by far more, a forgotten eps = 1e-5 under a square root included.
+# A right derivative agrees with its reference to 1e-9 or better of the block's largest entry. 1e-7 leaves room for
+# functions that vary faster; a wrong formula misses by far more, a forgotten eps = 1e-5 under a square root included.
 RELATIVE: Final = 1e-7
 ABSOLUTE: Final = 1e-9
 
@@ -50,7 +50,7 @@ def _extrapolated(f: Callable[[float], Array]) -> tuple[Array, Array]:
     for level in range(LEVELS):
         h = 0.5**level
         up, down = f(h), f(-h)
-        row = [(up - down) / (2 * h)]
+        row: list[Array] = [(up - down) / (2 * h)]
         jumps.append(np.abs(up - 2 * centre + down) / h)
         for j, coarser in enumerate(previous):
             row.append(row[j] + (row[j] - coarser) / (4 ** (j + 1) - 1))
@@ -59,8 +59,8 @@ def _extrapolated(f: Callable[[float], Array]) -> tuple[Array, Array]:
             best = np.where(better, row[j + 1], best)
             error = np.where(better, estimate, error)
         previous = row
-    # The derivatives from the left and from the right differ by h f'' for a smooth function, so half the step halves the
-    # gap; at a kink it stays.
+    # The derivatives from the left and from the right differ by h f'' for a smooth function, so half the step halves
+    # the gap; at a kink it stays.
     noise = 1e-6 * _largest(best) + 1e-12 * _largest(centre)
     error[(jumps[-1] > 0.75 * jumps[-2]) & (jumps[-1] > noise)] = np.inf
     error[~np.isfinite(best)] = np.inf

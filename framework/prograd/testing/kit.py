@@ -14,10 +14,11 @@ from prograd.loss import Loss
 from prograd.operators import Operator
 from prograd.testing import operators, structure
 from prograd.testing.cases import SAMPLES, LayerCase
-from prograd.testing.diagnosis import Block, require_matrix
+from prograd.testing.diagnosis import Block
 from prograd.testing.layers import LAYER_CHECKS
-from prograd.testing.losses import LOSS_CHECKS, LossCase
-from prograd.testing.operators import OperatorCase
+from prograd.testing.losscase import LossCase
+from prograd.testing.losses import LOSS_CHECKS
+from prograd.testing.opcase import ROUNDING, OperatorCase, Reference
 from prograd.testing.report import CheckSkipped, Report, Suite
 
 
@@ -39,8 +40,8 @@ def check_operator(
 ) -> Report:
     """All checks of an operator. Raises `ConformanceError` if any fails.
 
-    `matrix`, `(rows, cols)` or `(N, rows, cols)`, is what it should be, where that is known; otherwise all methods are compared
-    with `jvp`. A map shared by all samples is tried with `samples` of them, 3 by default.
+    `matrix`, `(rows, cols)` or `(N, rows, cols)`, is what it should be, where that is known; otherwise all methods are
+    compared with `jvp`. A map shared by all samples is tried with `samples` of them, 3 by default.
     """
     return OPERATOR_CHECKS.run(operator_case(operator, seed=seed, samples=samples, matrix=matrix))
 
@@ -70,32 +71,24 @@ def operator_case(
         samples = SAMPLES if declared == 1 else declared
     case = OperatorCase(operator, Block(repr(operator)), samples, seed)
     if matrix is not None:
-        a = np.atleast_3d(as_real(matrix, "matrix").T).T  # (rows, cols) becomes (1, rows, cols)
-        known = np.broadcast_to(a, (samples, *a.shape[1:]))
-        case.reference = np.stack([known[n] @ case.V.T for n in range(samples)]).transpose(2, 0, 1)
-        case.tolerance = operators.ROUNDING * np.abs(known).max(axis=(1, 2), initial=1e-300) * operator.cols
-        case.source = "the matrix that was given"
+        a = as_real(matrix, "matrix")
+        known = np.broadcast_to(a, (samples, *a.shape[-2:]))
+        values = np.stack([known[n] @ case.V.T for n in range(samples)]).transpose(2, 0, 1)
+        tolerance = ROUNDING * operator.cols * np.abs(known).max(axis=(1, 2), initial=1e-300)
+        case.reference = Reference(values, tolerance, "the numbers of the matrix")
     return case
 
 
 def matrix(case: OperatorCase) -> None:
     """The columns that `jvp` gives are those of the matrix that was given."""
-    if case.reference is None or case.tolerance is None:
+    if case.reference is None:
         raise CheckSkipped("no matrix was given")
-    require_matrix(
-        case.block,
-        "jvp",
-        case.pushed.transpose(1, 2, 0),
-        case.reference.transpose(1, 2, 0),
-        case.tolerance[:, None, None],
-        source=case.source,
-        entries=case.entries,
-    )
+    case.require_reference(case.reference)
 
 
 def dtype(case: OperatorCase) -> None:
     """Products of numbers in the operator's dtype come out in that dtype."""
-    operators.keeps_dtype(case, np.float64 if case.operator.dtype == np.float64 else np.float32)
+    operators.keeps_dtype(case, np.dtype(case.operator.dtype))
 
 
 OPERATOR_CHECKS: Final = Suite(

@@ -1,4 +1,4 @@
-"""A layer or a loss at work: in a network, with every mode against finite differences of a plain loop over the layers."""
+"""A layer or a loss at work in a network: every mode against finite differences of a plain loop over the layers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from prograd.operators import Dense, Identity, Kronecker, Operator
 from prograd.testing.cases import DRAWS, LayerCase
 from prograd.testing.diagnosis import worst
 from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, steps
-from prograd.testing.operators import directions
-from prograd.testing.report import CheckFailed, CheckSkipped
+from prograd.testing.opcase import directions
+from prograd.testing.report import CheckError, CheckSkipped
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Mixing(Layer):
         """`W z`."""
         return z @ w["W"].T
 
-    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:  # noqa: ARG002
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`A = I ⊗ z^T`, `B = W`."""
         return {"W": Kronecker(self.width, z)}, Dense(w["W"])
 
@@ -52,7 +52,7 @@ class Shift(Layer):
         """`z + b`."""
         return z + w["b"]
 
-    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:  # noqa: ARG002
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """Both are `I`."""
         return {"b": Identity(z.shape[1])}, Identity(z.shape[1])
 
@@ -63,7 +63,8 @@ class HalfSquare(Loss):
 
     def value(self, z: Array, y: Array) -> Array:
         """`½ ‖z − y‖²`."""
-        return 0.5 * ((z - y) ** 2).sum(axis=1)
+        value: Array = 0.5 * np.vecdot(z - y, z - y)
+        return value
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`z − y`."""
@@ -86,7 +87,7 @@ def layer_in_network(case: LayerCase) -> None:
                 for layer, n in zip(net.layers, net.n, strict=False)
             ]
         )
-        if _agree(net, HalfSquare(), w, x, y, case.seed):
+        if _agree(Objective(net, HalfSquare(), x, y), w, (x, y), case.seed):
             return
     raise CheckSkipped("no reference: finite differences do not converge inside the network")
 
@@ -98,13 +99,13 @@ def _random(layer: Layer, n_in: int, rng: np.random.Generator) -> dict[str, Arra
 def loss_in_network(loss: Loss, z: Array, y: Array, seed: int) -> None:
     """The loss behind a layer that does nothing, so that it meets just the outputs `z` and labels `y` it was given."""
     net = Network([Shift()], n_in=z.shape[1])
-    if not _agree(net, loss, np.zeros(net.size), z, y, seed, step=float(steps(z).min())):
+    if not _agree(Objective(net, loss, z, y), np.zeros(net.size), (z, y), seed, step=float(steps(z).min())):
         raise CheckSkipped("no reference: finite differences do not converge")
 
 
-def _agree(net: Network, loss: Loss, w: Array, x: Array, y: Array, seed: int, step: float | None = None) -> bool:  # noqa: PLR0913
-    """Compares every mode with finite differences; False where those do not converge. Raises `CheckFailed`."""
-    f = Objective(net, loss, x, y)
+def _agree(f: Objective, w: Array, data: tuple[Array, Array], seed: int, step: float | None = None) -> bool:
+    """Compares every mode with finite differences; False where those do not converge. Raises `CheckError`."""
+    net = f.net
     gradients = {f'f.gradient(w, mode="{mode}")': f.gradient(w, mode=mode) for mode in MODES}
     gradients["the mean of f.per_sample_gradients(w)"] = f.per_sample_gradients(w).mean(axis=0)
     V = directions(net.size, seed)
@@ -112,28 +113,29 @@ def _agree(net: Network, loss: Loss, w: Array, x: Array, y: Array, seed: int, st
     error = np.empty(len(V))
     for k, v in enumerate(V):
         scale = (step or float(steps(w)[v != 0].min())) / np.abs(v).max()
-        slope, uncertain = derivative(lambda t, v=scale * v: _mean_loss(net.layers, loss, net.unpack(w + t * v), x, y))  # type: ignore[misc]
+        slope, uncertain = derivative(lambda t, v=scale * v: _mean_loss(f, net.unpack(w + t * v), data))  # type: ignore[misc]
         expected[k], error[k] = slope[()] / scale, uncertain[()] / scale
     tolerance = RELATIVE * float(np.abs(expected).max()) + ABSOLUTE * max(1.0, abs(f(w)))
     if not (error <= 0.1 * tolerance).all():
         return False
-    allowed = tolerance * (1 if len(V) == net.size else 10)
     for what, gradient in gradients.items():
-        wrong = worst(V @ gradient, expected, allowed)
+        found = V @ gradient
+        wrong = worst(found, expected, tolerance * (1 if len(V) == net.size else 10))
         if wrong is not None:
             k = wrong[0]
-            raise CheckFailed(
-                f"{what} gives {(V @ gradient)[k]:.9g}, finite differences of f give {expected[k]:.9g} {_place(net, k, len(V))}"
-                + _cause(V @ gradient, expected, len(x))
+            raise CheckError(
+                f"{what} gives {found[k]:.9g}, finite differences of f give {expected[k]:.9g} "
+                f"{_place(net, k, len(V))}{_cause(found, expected, f.samples)}"
             )
     return True
 
 
-def _mean_loss(layers: Sequence[Layer], loss: Loss, w: Sequence[Parameters], x: Array, y: Array) -> Array:
-    z = x
-    for layer, w_i in zip(layers, w, strict=True):
+def _mean_loss(f: Objective, w: Sequence[Parameters], data: tuple[Array, Array]) -> Array:
+    """`f(w)` by a plain loop over the layers and the samples."""
+    z, y = data
+    for layer, w_i in zip(f.net.layers, w, strict=True):
         z = layer.g(w_i, z)
-    return np.asarray(sum(loss.value(z, y)) / len(x))
+    return np.asarray(sum(f.loss.value(z, y)) / len(y))
 
 
 def _place(net: Network, k: int, directions: int) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-
 from prograd.errors import ConformanceError, OptionError, ShapeError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
@@ -19,8 +18,8 @@ from prograd.testing.report import Case, Suite
 if TYPE_CHECKING:
     import pytest
 
+# A layer's or a loss's class (tried on its examples), a `(layer, n_in)` pair, a `(loss, z, y)` triple, or an operator.
 Subject: TypeAlias = Any
-"""A layer's or a loss's class (tried on its examples), a `(layer, n_in)` pair, a `(loss, z, y)` triple, or an operator."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ def parametrize_with_checks(
 ) -> pytest.MarkDecorator:
     """Decorates a test with an argument `check`, one case for each check of each subject; the test calls `check()`.
 
-    A subject is a class (tried on its `examples()`), an instance, a pair `(layer, n_in)`, a triple `(loss, z, y)`, or an
-    operator. `expected_failures` maps a check's name to the reason why it is expected to fail; if it passes after all, pytest
-    says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no check has.
+    A subject is a class (tried on its `examples()`), an instance, a pair `(layer, n_in)`, a triple `(loss, z, y)`, or
+    an operator. `expected_failures` maps a check's name to the reason why it is expected to fail; if it passes after
+    all, pytest says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no check has.
     """
     import pytest  # noqa: PLC0415  (the kit needs pytest for this alone, and so does not depend on it)
 
@@ -91,7 +90,7 @@ def expand(subject: Subject, seed: int = 0) -> Iterator[tuple[Suite[Any], str, C
 
 def _accepted_size(layer: Layer) -> int:
     """The first size of input that the layer takes."""
-    for n_in in (4, *range(1, 129)):
+    for n_in in range(1, 129):
         try:
             layer.shapes(n_in)
         except ShapeError:

@@ -14,11 +14,11 @@ from prograd.errors import ConformanceError, ProgradError
 Status: TypeAlias = Literal["passed", "failed", "skipped"]
 
 
-class CheckFailed(ProgradError, AssertionError):
+class CheckError(ProgradError, AssertionError):
     """Raised by a check: what is wrong, where, and the likely cause."""
 
 
-class CheckSkipped(ProgradError):
+class CheckSkipped(ProgradError):  # noqa: N818  (a check that does not apply is no error)
     """Raised by a check that does not apply; the message says why."""
 
 
@@ -128,7 +128,7 @@ def _outcome(check: Callable[[CaseT], None], case: CaseT) -> Outcome:
             # A warning of numpy's at ordinary arguments is an overflow or a NaN in the making.
             warnings.simplefilter("error", RuntimeWarning)
             check(case)
-    except CheckFailed as failure:
+    except CheckError as failure:
         return Outcome(name, "failed", str(failure))
     except CheckSkipped as skip:
         return Outcome(name, "skipped", str(skip))

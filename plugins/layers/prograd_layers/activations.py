@@ -171,7 +171,7 @@ class Sine(Elementwise):
 
     def phi(self, z: Array) -> Array:
         """`sin(omega·z)`."""
-        z_next = self.omega * z
+        z_next: Array = self.omega * z
         return np.sin(z_next, out=z_next)
 
     def dphi(self, z: Array, z_next: Array) -> Array:

@@ -38,7 +38,7 @@ class Affine(Layer):
 
     def g(self, w: Parameters, z: Array) -> Array:
         """`W z + b`, a sample a row."""
-        z_next = np.dot(z, w["W"].T)  # quicker to call than matmul
+        z_next: Array = np.dot(z, w["W"].T)  # quicker to call than matmul
         if self.bias:
             z_next += w["b"]
         return z_next

@@ -25,7 +25,7 @@ _SLAB: Final = 2**20
 
 
 class Convolution(Operator):
-    """`∂(W ⋆ z)/∂z`, the same for all samples: patches times `W` and back, never a matrix of all pixels by all pixels."""
+    """`∂(W ⋆ z)/∂z`, shared by all samples: patches times `W` and back, never a matrix of all pixels by all pixels."""
 
     def __init__(self, W: Array, windows: Windows) -> None:
         C, H, width = windows.image
@@ -122,7 +122,10 @@ class Conv2d(Layer):
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`A = (I ⊗ patches(z) | I ⊗ 1)`, `B` the convolution with `W`."""
         ones = np.ones((1, self.windows.positions, 1), z.dtype)
-        A = {"W": Kronecker(self.channels, self.windows.patches(z)), "b": Kronecker(self.channels, ones)}
+        A: dict[str, Operator] = {
+            "W": Kronecker(self.channels, self.windows.patches(z)),
+            "b": Kronecker(self.channels, ones),
+        }
         return A, Convolution(w["W"], self.windows)
 
     @classmethod

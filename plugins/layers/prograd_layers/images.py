@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def image_option(layer: Layer, image: object) -> tuple[int, int, int]:
     """`image` as `(channels, height, width)`. Raises `OptionError`."""
     sizes = tuple(image) if isinstance(image, (list, tuple)) else ()
-    if len(sizes) != 3:  # noqa: PLR2004
+    if len(sizes) != 3:
         raise OptionError(f"{layer.name}: image must be [channels, height, width], not {image!r}")
     for what, size in zip(("channels", "height", "width"), sizes, strict=True):
         options.integer(layer, f"image's {what}", size)
@@ -79,7 +79,7 @@ class Windows:
         return windows.transpose(0, 2, 3, 1, 4, 5).reshape(len(z), self.positions, self.size)
 
     def fold(self, windows: Array) -> Array:
-        """The transpose of `patches`, windows last: `(M, C kernel², positions) -> (M, C H W)`, adding where they overlap."""
+        """The transpose of `patches`, windows last: `(M, C kernel², positions) -> (M, C H W)`, adding up overlaps."""
         C, H, W = self.image
         p = self.padding
         windows = windows.reshape(len(windows), C, self.kernel, self.kernel, self.down, self.across)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prograd import Array, Parameters
+
+
+DType = TypeVar("DType", bound="np.dtype[Any]")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Tiles:
         C, H, W = self.image
         return C * H * W
 
-    def of(self, z: Array) -> Array:
+    def of(self, z: np.ndarray[Any, DType]) -> np.ndarray[Any, DType]:
         """`(..., C H W) -> (..., C, down, window, across, window)`, a view where `z` is contiguous."""
         C, down, across = self.shape
         cut = z.reshape(*z.shape[:-1], *self.image)[..., : down * self.window, : across * self.window]
@@ -62,7 +65,7 @@ class Average(Operator):
 
     def jvp(self, v: Array) -> Array:
         """The means."""
-        means = np.add.reduce(self.tiles.of(v), axis=(-3, -1))
+        means: Array = np.add.reduce(self.tiles.of(v), axis=(-3, -1))
         means *= 1 / self.tiles.window**2
         return means.reshape(*v.shape[:-1], self.rows)
 
@@ -186,7 +189,8 @@ class MaxPool2d(_Pool):
 
     def g(self, w: Parameters, z: Array) -> Array:
         """The maxima."""
-        return np.maximum.reduce(self.tiles.of(z), axis=(-3, -1)).reshape(len(z), -1)
+        maxima: Array = np.maximum.reduce(self.tiles.of(z), axis=(-3, -1))
+        return maxima.reshape(len(z), -1)
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`B` picks the maxima."""

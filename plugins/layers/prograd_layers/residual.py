@@ -40,7 +40,8 @@ class Residual(Layer):
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         """Those of the layers inside. Raises `ShapeError` unless they lead back to `n_in` numbers."""
-        n, shapes = n_in, {}
+        n = n_in
+        shapes: dict[str, tuple[int, ...]] = {}
         for k, g_k in enumerate(self.inner):
             try:
                 n, shapes_k = g_k.shapes(n)
@@ -53,7 +54,8 @@ class Residual(Layer):
 
     def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
         """Each layer's own."""
-        n, w = n_in, {}
+        n = n_in
+        w: dict[str, Array] = {}
         for k, g_k in enumerate(self.inner):
             w |= {f"{k}.{name}": values for name, values in g_k.init(rng, n).items()}
             n, _ = g_k.shapes(n)

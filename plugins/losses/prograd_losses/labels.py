@@ -42,7 +42,7 @@ def in_simplex(loss: Loss, y: Array) -> None:
 
 def one_hot(loss: Loss, y: Array) -> None:
     """Raises `LabelError` unless every row has at least two entries, one of them 1 and the others 0."""
-    if y.shape[-1] < 2:  # noqa: PLR2004  (a margin needs a class to be compared with)
+    if y.shape[-1] < 2:  # a margin needs a class to be compared with
         msg = f"{loss.name}: expected labels of at least two classes, got {y.shape[-1]}"
         raise LabelError(msg)
     wrong = ~(((y == 0) | (y == 1)).all(axis=-1) & (np.add.reduce(y, axis=-1) == 1))

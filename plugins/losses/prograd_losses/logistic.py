@@ -29,7 +29,8 @@ class Logistic(Loss):
         np.exp(terms, out=terms)
         np.log1p(terms, out=terms)
         terms += np.maximum(z, 0) - y * z
-        return np.add.reduce(terms, axis=-1)
+        value: Array = np.add.reduce(terms, axis=-1)
+        return value
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`σ(z) − y`, with σ the sigmoid."""

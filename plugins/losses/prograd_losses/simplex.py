@@ -34,7 +34,8 @@ class CrossEntropy(Loss):
 
     def value(self, z: Array, y: Array) -> Array:
         """`−Σ y log z`."""
-        return -np.add.reduce(special.xlogy(y, z), axis=-1)
+        value: Array = np.add.reduce(special.xlogy(y, z), axis=-1)
+        return np.negative(value, out=value)
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`−y/z`."""
@@ -63,8 +64,8 @@ class KlDivergence(Loss):
 
     def value(self, z: Array, y: Array) -> Array:
         """`Σ y log(y/z)`: each term is taken as one, so that it is small where `y` is near `z`."""
-        terms = special.rel_entr(y, z)
-        return np.add.reduce(terms, axis=-1)
+        value: Array = np.add.reduce(special.rel_entr(y, z), axis=-1)
+        return value
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`−y/z`."""

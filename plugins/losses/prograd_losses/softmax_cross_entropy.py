@@ -27,7 +27,7 @@ class SoftmaxCrossEntropy(Loss):
     def value(self, z: Array, y: Array) -> Array:
         """`logsumexp(z) Σy − y·z`, with `z` shifted by its maximum so that nothing overflows."""
         z = z - np.maximum.reduce(z, axis=-1, keepdims=True)
-        value = np.log(np.add.reduce(np.exp(z), axis=-1))
+        value: Array = np.log(np.add.reduce(np.exp(z), axis=-1))
         value *= np.add.reduce(y, axis=-1)
         value -= np.vecdot(y, z)
         return value
