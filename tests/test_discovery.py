@@ -222,7 +222,6 @@ def test_importing_prograd_loads_no_plugin_and_nothing_that_it_can_do_without(si
             "pandas",
             "pytest",
             "hypothesis",
-            "threadpoolctl",
         ),
         *("prograd_layers", "prograd_losses", "prograd_experiments", "waves"),
     }
@@ -237,7 +236,7 @@ def test_importing_prograd_loads_no_plugin_and_nothing_that_it_can_do_without(si
 
 def needed_by_prograd():
     """The modules of what prograd requires, without its commands' own."""
-    return {"prograd", "numpy", "scipy", "pluggy", "packaging"}
+    return {"prograd", "numpy", "scipy", "pluggy", "packaging", "threadpoolctl"}
 
 
 def present_before():

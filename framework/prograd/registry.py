@@ -86,6 +86,11 @@ def _build(kind: str, known: Mapping[str, type[LayerOrLoss]], name: str, options
     if name not in known:
         raise UnknownNameError(kind, name, known, note=_broken_note())
     cls = known[name]
+    unknown = sorted(set(options) - set(inspect.signature(cls).parameters))
+    if unknown:
+        raise OptionError(
+            f"{kind} {name!r}: unknown option {', '.join(map(repr, unknown))}; accepted options: {_options(cls)}"
+        )
     try:
         inspect.signature(cls).bind(**options)
     except TypeError as error:
