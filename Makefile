@@ -15,7 +15,7 @@ gap: $(READY)  ## how much slower is forward mode than reverse mode? table, pict
 	$(BIN)/prograd-run -m experiment=speed_gap
 
 test: $(READY)  ## the tests
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check
