@@ -1,0 +1,33 @@
+"""Hydra's basic sweeper, which checks every point of a sweep before the first one runs and collects at the end.
+
+Hydra takes sweepers from this namespace package alone. Every Hydra application in the environment imports this module,
+so what is heavy waits until a sweep of prograd-run begins.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+# `params` are the points where the command line names none. A mapping, not a dataclass: Hydra runs this file before the
+# module has its place in sys.modules, where dataclasses looks for it.
+CONFIG: dict[str, object] = {"_target_": "hydra_plugins.prograd_sweeper.ProgradSweeper", "max_batch_size": None, "params": {}}
+ConfigStore.instance().store(group="hydra/sweeper", name="prograd", node=CONFIG, provider="prograd")
+
+
+class ProgradSweeper(BasicSweeper):
+    """The product of all choices, as `prograd_experiments.sweep` runs it."""
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Runs the points that the arguments name, and `params` for what they don't."""
+        from prograd_experiments.sweep import sweep  # noqa: PLC0415  (see the module's docstring)
+
+        if self.config is None or self.hydra_context is None or self.launcher is None:
+            raise RuntimeError("setup() comes before sweep()")
+        loader = self.hydra_context.config_loader
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
+        jobs = list(chain.from_iterable(self.split_arguments(overrides, None)))
+        sweep(self.config, loader, self.launcher, jobs, self.max_batch_size)

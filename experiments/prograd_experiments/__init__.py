@@ -1,0 +1,1 @@
+"""Experiments on prograd: configurations, timing, records and the pages made from them."""

@@ -1,0 +1,71 @@
+"""What an experiment gives: a check of its configuration, a measurement, and how results of many jobs are shown."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from matplotlib.figure import Figure
+
+from prograd_experiments.config import Config
+from prograd_experiments.records import Record
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, what it shows in one sentence for who can't see it, and the heading it stands under (or none)."""
+
+    figure: Figure
+    alt: str
+    heading: str = ""
+
+
+class Experiment(ABC):
+    """One kind of job. Meant to be subclassed; `EXPERIMENTS` in `catalogue.py` names each."""
+
+    name: ClassVar[str]
+    question: ClassVar[str]
+    how: ClassVar[str]
+
+    @abstractmethod
+    def check(self, config: Config) -> Config:
+        """The configuration as it will be measured, with defaults settled; called before any job of a sweep runs.
+
+        Raises `ConfigError` for one that can't be measured.
+        """
+
+    @abstractmethod
+    def measure(self, config: Config) -> dict[str, Any]:
+        """The results of one job, as JSON, to stand in its record."""
+
+    @abstractmethod
+    def columns(self, records: Sequence[Record]) -> list[str]:
+        """The columns of `summary.csv`: always the same, in one order; more at the end where records have more."""
+
+    @abstractmethod
+    def row(self, record: Record) -> dict[str, Any]:
+        """A record as one row of the summary; what a failed job lacks is None."""
+
+    @abstractmethod
+    def order(self, row: Row) -> tuple[Any, ...]:
+        """What the summary is sorted by."""
+
+    @abstractmethod
+    def table(self, rows: Sequence[Row]) -> list[list[str]]:
+        """The table that people read: a heading for each column, then a line for each row."""
+
+    @abstractmethod
+    def answer(self, rows: Sequence[Row]) -> str:
+        """The answer to the question in a sentence or two."""
+
+    @abstractmethod
+    def poster(self, rows: Sequence[Row]) -> Figure:
+        """All pictures on one sheet."""
+
+    @abstractmethod
+    def pictures(self, rows: Sequence[Row]) -> list[Picture]:
+        """The pictures one by one, for the page."""

@@ -1,0 +1,132 @@
+"""One job of the speed gap: the modes checked against each other, then timed in turns."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import prograd
+from prograd.errors import NonFiniteError
+from prograd_experiments import config as read
+from prograd_experiments import networks, timing
+from prograd_experiments.config import Config
+from prograd_experiments.environment import environment
+from prograd_experiments.errors import AgreementError
+from prograd_experiments.networks import Array, Problem
+
+KEYS = ("experiment", *networks.KEYS, "threads", "modes", "repeats", "sample_seconds", "max_seconds")
+SAFETY = 16
+TOLERANCE_REASON = (
+    "A chain of products whose inner sums have n_i terms, one for each layer, and a mean over N samples lose about "
+    "(N + sum n_i) units of rounding at worst, in norm and without cancellation; the factor 16 leaves room for it."
+)
+
+
+def check(config: Config) -> Config:
+    """The configuration with its loss settled. Raises `ConfigError` for keys, names and values that can't be used."""
+    read.known_keys(config, KEYS)
+    read.known_keys(config["experiment"], ("name",), "experiment.")
+    _modes(config)
+    read.integer(config, "threads", 1)
+    read.integer(config, "repeats", timing.LEAST_SAMPLES)
+    read.positive(config, "sample_seconds")
+    read.positive(config, "max_seconds")
+    return networks.check(config)
+
+
+def measure(config: Config) -> dict[str, Any]:
+    """The results of one job; times are in seconds per gradient. Raises `AgreementError` before any time is taken."""
+    modes, problem = _modes(config), networks.build(config)
+    objective, w = problem.objective, problem.w
+    # Launchers differ in the threads that they leave to a job, so the job sets its own.
+    with threadpool_limits(limits=read.integer(config, "threads", 1)):
+        value = float(objective(w))
+        if not np.isfinite(value):
+            raise NonFiniteError(f"loss {problem.loss.name}: it is {value} here, so there is no gradient to time")
+        agreement = agree({mode: objective.gradient(w, mode=mode) for mode in modes}, problem)
+        turns = timing.take_turns(
+            {mode: partial(objective.gradient, w, mode=mode) for mode in modes},
+            repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
+            sample_seconds=read.positive(config, "sample_seconds"),
+            max_seconds=read.positive(config, "max_seconds"),
+        )
+        surroundings = environment()
+    linear = prograd.linearize(problem.net, w, problem.x)
+    multiply_adds = {mode: int(linear.multiply_adds(mode)) for mode in modes}
+    return {
+        "environment": surroundings,
+        "problem": describe(problem) | {"value": value},
+        "agreement": agreement,
+        "samples": turns.samples,
+        "inner": turns.inner,
+        "median": {mode: timing.middle(samples) for mode, samples in turns.samples.items()},
+        "spread": {mode: timing.interquartile_range(samples) for mode, samples in turns.samples.items()},
+        "spread_is": "interquartile range",
+        "multiply_adds": multiply_adds,
+        **gaps(turns.samples, multiply_adds),
+    }
+
+
+def gaps(samples: dict[str, list[float]], multiply_adds: dict[str, int]) -> dict[str, Any]:
+    """Each mode against reverse mode (or against the last mode when reverse isn't measured), measured and predicted."""
+    baseline = _baseline(tuple(samples))
+    ratios = {m: timing.paired_ratios(s, samples[baseline]) for m, s in samples.items() if m != baseline}
+    gap = {mode: timing.middle(pairs) for mode, pairs in ratios.items()}
+    predicted = {mode: multiply_adds[mode] / multiply_adds[baseline] for mode in ratios}
+    spread = {mode: timing.interquartile_range(pairs) for mode, pairs in ratios.items()}
+    both = baseline == "reverse" and "forward" in ratios
+    return {
+        "baseline": baseline,
+        "gap": gap["forward"] if both else None,
+        "gap_spread": spread["forward"] if both else None,
+        "predicted_gap": predicted["forward"] if both else None,
+        "gaps": {m: {"median": gap[m], "spread": spread[m], "predicted": predicted[m]} for m in ratios},
+    }
+
+
+def agree(gradients: dict[str, Array], problem: Problem) -> dict[str, Any]:
+    """How far the modes' gradients are apart, in norm, relative to the baseline's. Raises `AgreementError`."""
+    baseline = _baseline(tuple(gradients))
+    reference = gradients[baseline].astype(np.float64)
+    terms = len(np.atleast_2d(problem.x)) + sum(problem.net.n)
+    tolerance = SAFETY * terms * float(np.finfo(problem.w.dtype).eps)
+    scale = float(np.linalg.norm(reference))
+    differences = {}
+    for mode, gradient in gradients.items():
+        difference = float(np.linalg.norm(gradient - reference)) / (scale if scale > 0 else 1.0)
+        if not difference <= tolerance:
+            raise AgreementError(
+                f"the gradients of {mode} and {baseline} mode differ by {difference:.2e} in relative norm, more than "
+                f"rounding explains ({tolerance:.2e}); no time is reported for a wrong gradient"
+            )
+        differences[mode] = difference
+    return {
+        "relative_difference": max(differences.values()),
+        "tolerance": tolerance,
+        "reason": TOLERANCE_REASON,
+        "gradient_norm": scale,
+    }
+
+
+def describe(problem: Problem) -> dict[str, Any]:
+    """The problem in numbers: sizes, parameters, samples, layers and loss."""
+    return {
+        "layers": [layer.name for layer in problem.net.layers],
+        "n": [int(n) for n in problem.net.n],
+        "r": [int(r) for r in problem.net.r],
+        "parameters": int(problem.net.size),
+        "samples": len(np.atleast_2d(problem.x)),
+        "loss": problem.loss.name,
+        "dtype": str(problem.w.dtype),
+    }
+
+
+def _modes(config: Config) -> tuple[str, ...]:
+    return read.several(config, "modes", prograd.MODES)
+
+
+def _baseline(modes: tuple[str, ...]) -> str:
+    return "reverse" if "reverse" in modes else modes[-1]

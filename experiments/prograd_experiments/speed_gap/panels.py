@@ -1,0 +1,221 @@
+"""The panels of the speed gap: times on log axes with their slopes, and the gap as a heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from prograd_experiments.experiment import Row
+from prograd_experiments.units import count, factor, seconds
+
+# Okabe and Ito's colours, which readers with any colour vision can tell apart; markers tell the lines apart once more.
+COLOURS = {"forward": "#D55E00", "reverse": "#0072B2"}
+FURTHER_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS = "osD^vPX*"
+INK, GREY, PALE = "#1d2733", "#5b6773", "#e4e8ec"
+GAP_COLOURS = colormaps["YlGnBu"]
+LEGIBLE_COLUMNS = 6
+UNITS = {"depth": "affine layers", "width": "outputs of a layer"}
+TITLES = {
+    "gap": ("Measured gap: time forward / reverse", "in small: both times"),
+    "predicted_gap": ("Predicted gap: multiply-adds forward / reverse", "in small: both counts"),
+}
+
+Bars = tuple[list[float], list[float]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that differ in depth, width and seed alone."""
+
+    rows: list[Row]
+
+    @property
+    def measured(self) -> list[Row]:
+        """The rows that have times."""
+        return [row for row in self.rows if row["status"] == "complete"]
+
+    def values(self, key: str) -> list[int]:
+        """The depths, or the widths, in order."""
+        return sorted({row[key] for row in self.rows if row[key] is not None})
+
+    def at(self, depth: int, width: int) -> list[Row]:
+        """The rows of one point, a row for each seed."""
+        return [row for row in self.rows if (row["depth"], row["width"]) == (depth, width)]
+
+
+def draw_times(axes: Axes, group: Group, modes: Sequence[str], *, along: str, lines: str) -> None:
+    """Median times against `along`, a line for each mode and value of `lines`, with slopes in the legend."""
+    _frame(
+        axes, f"Time of one gradient against {along}", f"{along} ({UNITS[along]})", "median time (bars: middle half)"
+    )
+    if not any(row.get(f"{mode}_s") for row in group.measured for mode in modes):
+        axes.set(xticks=[], yticks=[])  # log axes need something to be about
+        axes.text(0.5, 0.5, "no times: no job is complete", ha="center", color=GREY, transform=axes.transAxes)
+        return
+    values = group.values(lines)
+    handles: list[Line2D] = []
+    for mode in modes:
+        handles.append(Line2D([], [], ls="none", label=mode))
+        for index, value in enumerate(values):
+            x, y, bars = _line(group, mode, along, lines, value)
+            style: dict[str, Any] = {
+                "color": _shade(mode, modes, (index + 1) / len(values)),
+                "marker": MARKERS[index % len(MARKERS)],
+                "markeredgecolor": "white",
+                "markeredgewidth": 0.8,
+                "lw": 2,
+                "ms": 7,
+            }
+            axes.errorbar(x, y, yerr=bars, capsize=3, **style)
+            handles.append(Line2D([], [], label=f"{lines} {value}{_slope_text(x, y)}", **style))
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(group.values(along)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_tick_seconds))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(visible=True, which="major", color=PALE, lw=0.9)
+    axes.minorticks_off()
+    _legend(axes, handles, len(modes))
+
+
+def draw_gap(axes: Axes, group: Group, key: str, *, stacked: bool = False) -> None:
+    """The measured or the predicted gap as a heat map, depth down and width across, with values in the cells.
+
+    Under each ratio stand its two sides: in one line, or `stacked` where cells are narrow.
+    """
+    depths, widths = group.values("depth"), group.values("width")
+    both = [row[name] for row in group.measured for name in TITLES if row[name] is not None]
+    low, high = (min(both), max(both)) if both else (1.0, 1.0)
+    # One scale for the measured and the predicted map, so that equal colours are equal gaps.
+    norm = LogNorm(low, max(high, low * 1.01))
+    over = None if len(widths) > LEGIBLE_COLUMNS else "/\n" if stacked else "/ "
+    for i, depth in enumerate(depths):
+        for j, width in enumerate(widths):
+            rows = group.at(depth, width)
+            gaps = [row[key] for row in rows if row[key] is not None]
+            if gaps:
+                _cell(axes, (j, i), float(np.median(gaps)), norm, _sides(rows, key, over))
+            else:
+                _empty_cell(axes, (j, i), rows)
+    axes.set(xlim=(-0.5, len(widths) - 0.5), ylim=(len(depths) - 0.5, -0.5))
+    axes.set_xticks(range(len(widths)), [str(width) for width in widths])
+    axes.set_yticks(range(len(depths)), [str(depth) for depth in depths])
+    title, small = TITLES[key]
+    _frame(axes, title, f"width ({UNITS['width']}); {small}", f"depth ({UNITS['depth']})")
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def fitted_slope(x: Sequence[float], y: Sequence[float]) -> float | None:
+    """The exponent p of the power law `y = c x^p` that fits best on log axes; None for a single point."""
+    if len(set(x)) < 2:
+        return None
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def _cell(axes: Axes, at: tuple[int, int], value: float, norm: LogNorm, sides: str) -> None:
+    x, y = at
+    background = GAP_COLOURS(norm(value))
+    red, green, blue = background[:3]
+    colour = INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"  # luma: dark ink on light cells
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=background, edgecolor="white", lw=2.5))
+    style: dict[str, Any] = {"ha": "center", "color": colour}
+    if not sides:
+        axes.text(x, y, factor(value), va="center", fontsize=13, fontweight="bold", **style)
+        return
+    axes.text(x, y - 0.02, factor(value), va="bottom", fontsize=15, fontweight="bold", **style)
+    axes.text(x, y + 0.08, sides, va="top", fontsize=11 if "\n" in sides else 9.5, linespacing=1.15, **style)
+
+
+def _empty_cell(axes: Axes, at: tuple[int, int], rows: list[Row]) -> None:
+    x, y = at
+    ground = "#f3f4f6"
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=ground, edgecolor="#c9ced4", hatch="///", lw=0))
+    failed = any(row["status"] == "failed" for row in rows)
+    text = "failed" if failed else "no time" if rows else "no job"
+    box = {"facecolor": ground, "edgecolor": "none", "pad": 2}
+    axes.text(x, y, text, ha="center", va="center", color=GREY, fontsize=11, bbox=box)
+
+
+def _sides(rows: list[Row], key: str, over: str | None) -> str:
+    """Both sides of the ratio in a cell, of the first seed; nothing where cells are too many to write in."""
+    if over is None:
+        return ""
+    row = next(row for row in rows if row[key] is not None)
+    name, write = ("s", seconds) if key == "gap" else ("multiply_adds", count)
+    return f"{write(row[f'forward_{name}'])} {over}{write(row[f'reverse_{name}'])}"
+
+
+def _line(group: Group, mode: str, along: str, lines: str, value: int) -> tuple[list[int], list[float], Bars]:
+    """Positions, medians, and how far the quartiles lie below and above them (over seeds: of the middle one)."""
+    x: list[int] = []
+    y: list[float] = []
+    bars: Bars = ([], [])
+    for position in group.values(along):
+        rows = [r for r in group.measured if r[lines] == value and r[along] == position and r.get(f"{mode}_s")]
+        if rows:
+            median = float(np.median([row[f"{mode}_s"] for row in rows]))
+            low, high = min(rows, key=lambda row: abs(row[f"{mode}_s"] - median))[f"{mode}_quartiles"]
+            x.append(position)
+            y.append(median)
+            bars[0].append(max(median - low, 0.0))
+            bars[1].append(max(high - median, 0.0))
+    return x, y, bars
+
+
+def _shade(mode: str, modes: Sequence[str], strength: float) -> tuple[float, float, float]:
+    """The mode's colour, mixed with white where `strength` is below 1."""
+    further = [name for name in modes if name not in COLOURS]
+    colour = COLOURS.get(mode) or FURTHER_COLOURS[further.index(mode) % len(FURTHER_COLOURS)]
+    white = 0.55 * (1 - strength)
+    red, green, blue = ((1 - white) * part + white for part in to_rgb(colour))
+    return red, green, blue
+
+
+def _legend(axes: Axes, handles: Sequence[Line2D], columns: int) -> None:
+    legend = axes.legend(
+        handles=handles,
+        ncols=columns,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        frameon=False,
+        fontsize=11,
+        columnspacing=2.5,
+        handlelength=2.2,
+        labelcolor=INK,
+    )
+    for handle, text in zip(handles, legend.get_texts(), strict=True):
+        if handle.get_linestyle() == "None":
+            text.set_fontweight("bold")
+
+
+def _slope_text(x: Sequence[int], y: Sequence[float]) -> str:
+    if not x:
+        return ": no time"
+    slope = fitted_slope(x, y)
+    return "" if slope is None else f": slope {slope:.2f}"
+
+
+def _frame(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, fontsize=13.5, fontweight="bold", color=INK, loc="left", pad=10)
+    axes.set_xlabel(x, fontsize=12, color=GREY)
+    axes.set_ylabel(y, fontsize=12, color=GREY)
+    axes.tick_params(labelsize=12, colors=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+
+
+def _tick_seconds(value: float, _: int) -> str:
+    return seconds(value).replace(".00", "").replace(".0", "")

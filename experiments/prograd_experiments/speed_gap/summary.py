@@ -1,0 +1,187 @@
+"""The speed gap in rows: the summary's columns, the table that people read, and the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from prograd_experiments.experiment import Row
+from prograd_experiments.records import Record
+from prograd_experiments.timing import quartiles
+from prograd_experiments.units import factor, seconds, three
+
+POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed")
+MODES = ("forward", "reverse")
+COLUMNS = (
+    "status",
+    *POINT,
+    "forward_s",
+    "reverse_s",
+    "gap",
+    "predicted_gap",
+    "forward_iqr_s",
+    "reverse_iqr_s",
+    "gap_iqr",
+    "forward_multiply_adds",
+    "reverse_multiply_adds",
+    "samples",
+    "relative_difference",
+    "parameters",
+    "config_hash",
+    "directory",
+    "error",
+)
+STATUS_WORDS = {"failed": "failed", "running": "not finished"}
+
+
+def columns(records: Sequence[Record]) -> list[str]:
+    """`COLUMNS`, then four more for each further mode that some record has, in the order of the modes' names."""
+    further = sorted({mode for record in records for mode in record.get("median", {})} - set(MODES))
+    return [*COLUMNS, *(f"{mode}_{what}" for mode in further for what in ("s", "gap", "iqr_s", "multiply_adds"))]
+
+
+def row(record: Record) -> dict[str, Any]:
+    """A record as one row: times in seconds per gradient. What a failed job lacks is None."""
+    config, problem, error = record["config"], record.get("problem", {}), record.get("error")
+    values: dict[str, Any] = {
+        "status": record["status"],
+        "depth": config.get("depth"),
+        "width": config.get("width"),
+        "data": _name(config.get("data")),
+        "network": _name(config.get("network")),
+        "activation": _name(config.get("activation")),
+        "loss": _name(config.get("loss")),
+        "batch": problem.get("samples", config.get("batch")),
+        "dtype": config.get("dtype"),
+        "threads": config.get("threads"),
+        "seed": config.get("seed"),
+        "gap": record.get("gap"),
+        "predicted_gap": record.get("predicted_gap"),
+        "gap_iqr": record.get("gap_spread"),
+        "samples": min(map(len, record["samples"].values())) if record.get("samples") else None,
+        "relative_difference": record.get("agreement", {}).get("relative_difference"),
+        "parameters": problem.get("parameters"),
+        "config_hash": record["config_hash"],
+        "error": f"{error['type']}: {error['message']}" if error else None,
+    }
+    for mode in {*MODES, *record.get("median", {})}:
+        values |= {
+            f"{mode}_s": record.get("median", {}).get(mode),
+            f"{mode}_iqr_s": record.get("spread", {}).get(mode),
+            f"{mode}_multiply_adds": record.get("multiply_adds", {}).get(mode),
+            f"{mode}_quartiles": quartiles(record["samples"][mode]) if mode in record.get("samples", {}) else None,
+        }
+        if mode not in MODES:
+            values[f"{mode}_gap"] = record.get("gaps", {}).get(mode, {}).get("median")
+    return values
+
+
+def order(row: Row) -> tuple[tuple[bool, Any], ...]:
+    """Sorts rows by what tells them apart, depth and width last, so that a table reads like a grid."""
+    keys = (*POINT[2:], "depth", "width", "config_hash", "directory")
+    return tuple((row[key] is None, 0 if row[key] is None else row[key]) for key in keys)
+
+
+def modes_of(rows: Sequence[Row]) -> list[str]:
+    """The modes that some row has a time of: forward and reverse first, further ones by name."""
+    found = {key.removesuffix("_s") for row in rows for key in row if key.endswith("_s") and row[key] is not None}
+    found = {mode for mode in found if not mode.endswith("_iqr")}
+    return [*(mode for mode in MODES if mode in found), *sorted(found - set(MODES))]
+
+
+def varying(rows: Sequence[Row]) -> list[str]:
+    """What tells the rows apart beside depth and width: the columns of the point that have more than one value."""
+    return [key for key in POINT[2:] if len({row[key] for row in rows}) > 1]
+
+
+def table(rows: Sequence[Row]) -> list[list[str]]:
+    """Depth and width, what else varies, each mode's time with its spread, the gap and the predicted gap."""
+    modes, others = modes_of(rows) or list(MODES), varying(rows)
+    lines = [["depth", "width", *others, *modes, "gap", "predicted"]]
+    for row in rows:
+        point = [_text(row[key]) for key in ("depth", "width", *others)]
+        if row["status"] != "complete":
+            lines.append([*point, STATUS_WORDS[row["status"]], *["–"] * (len(modes) + 1)])
+            continue
+        times = [_with_spread(row[f"{mode}_s"], row[f"{mode}_iqr_s"]) for mode in modes]
+        lines.append([*point, *times, _factor(row["gap"]), _factor(row["predicted_gap"])])
+    return lines
+
+
+def answer(rows: Sequence[Row]) -> str:
+    """How large the gap is at its ends, with both raw times, and in which direction it grows."""
+    measured = [row for row in rows if row["gap"] is not None]
+    if not measured:
+        return "No point has times of both forward and reverse mode, so there is no gap to tell." + _unfinished(rows)
+    least, most = min(measured, key=_gap), max(measured, key=_gap)
+    growth = " and with the ".join(key for key in ("width", "depth") if grows(measured, key))
+    sentence = f"{_on(rows)}orward mode takes {_ends(least, most)}"
+    return sentence + (f" The gap grows with the {growth} throughout." if growth else "") + _unfinished(rows)
+
+
+def grows(rows: Sequence[Row], key: str) -> bool:
+    """Whether the gap increases with `key` wherever everything else is equal, and there is something to compare."""
+    fixed = [other for other in POINT if other != key]
+    lines: dict[tuple[Any, ...], list[tuple[Any, float]]] = {}
+    for row in rows:
+        lines.setdefault(tuple(row[other] for other in fixed), []).append((row[key], row["gap"]))
+    compared = [[gap for _, gap in sorted(line)] for line in lines.values() if len(line) > 1]
+    return bool(compared) and all(a < b for line in compared for a, b in pairwise(line))
+
+
+def explained(row: Row) -> str:
+    """Both raw times of a row, where a ratio of them is shown."""
+    return f"{seconds(row['forward_s'])} against {seconds(row['reverse_s'])}"
+
+
+def _on(rows: Sequence[Row]) -> str:
+    data, batches = {row["data"] for row in rows}, {row["batch"] for row in rows}
+    if len(data) > 1 or len(batches) > 1:
+        return "F"
+    (name,), (batch,) = data, batches
+    return f"On {name} ({batch} {'sample' if batch == 1 else 'samples'}), f"
+
+
+def _ends(least: Row, most: Row) -> str:
+    if least is most:
+        return f"{three(_gap(most))} times as long as reverse mode {_where(most)}: {explained(most)} for one gradient."
+    return (
+        f"{three(_gap(least))} to {three(_gap(most))} times as long as reverse mode: {explained(least)} for one "
+        f"gradient {_where(least)}, {explained(most)} {_where(most)}."
+    )
+
+
+def _unfinished(rows: Sequence[Row]) -> str:
+    left = sum(row["status"] != "complete" for row in rows)
+    return f" {left} of {len(rows)} points gave no time: see the table." if left else ""
+
+
+def _gap(row: Row) -> float:
+    return float(row["gap"])
+
+
+def _where(row: Row) -> str:
+    return f"at depth {row['depth']}, width {row['width']}"
+
+
+def _with_spread(middle: float | None, spread: float | None) -> str:
+    return "–" if middle is None or spread is None else f"{seconds(middle)} ± {seconds(spread / 2, like=middle)}"
+
+
+def _factor(value: float | None) -> str:
+    return "–" if value is None else factor(value)
+
+
+def _name(value: object) -> str:
+    """A group or a layer in short: its name, with the options that it has beside it."""
+    if not isinstance(value, dict):
+        return str(value)
+    options = {key: option for key, option in value.items() if key != "name" and option is not None}
+    name = str(value.get("name"))
+    return f"{name} {json.dumps(options, sort_keys=True)}" if options else name
+
+
+def _text(value: object) -> str:
+    return "all" if value is None else str(value)

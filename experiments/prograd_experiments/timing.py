@@ -1,0 +1,102 @@
+"""Timing actions against each other: in turns, each sample long enough to be read off the clock well."""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+LEAST_SAMPLES = 3
+WARM_UP_CALLS = 2
+
+Action = Callable[[], object]
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What was measured: `samples` in seconds per call, and how many calls one sample repeats (`inner`)."""
+
+    samples: dict[str, list[float]]
+    inner: dict[str, int]
+
+
+def take_turns(
+    actions: Mapping[str, Action],
+    *,
+    repeats: int,
+    sample_seconds: float,
+    max_seconds: float,
+    clock: Clock = time.perf_counter,
+) -> Turns:
+    """Times the actions in turns, A B A B, every second round in the opposite order.
+
+    What disturbs the machine for a while then hits all of them alike, and going first favours none. Each action is
+    first called without being timed, then calibrated so that one sample lasts at least `sample_seconds`. When
+    `repeats` rounds would take longer than `max_seconds`, there are fewer, but never fewer than 3.
+    """
+    inner = {name: _calibrated(action, sample_seconds, clock) for name, action in actions.items()}
+    names = list(actions)
+    samples: dict[str, list[float]] = {name: [] for name in names}
+    # A collection that falls into one mode's sample would be charged to that mode.
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        begun = clock()
+        for turn in range(repeats):
+            for name in names if turn % 2 == 0 else reversed(names):
+                samples[name].append(_once(actions[name], inner[name], clock) / inner[name])
+            spent = clock() - begun
+            if turn + 1 >= LEAST_SAMPLES and spent + spent / (turn + 1) > max_seconds:
+                break
+    finally:
+        if collecting:
+            gc.enable()
+    return Turns(samples, inner)
+
+
+def _calibrated(action: Action, sample_seconds: float, clock: Clock) -> int:
+    for _ in range(WARM_UP_CALLS):
+        action()
+    inner = 1
+    while (seconds := _once(action, inner, clock)) < sample_seconds:
+        # Towards the goal by what was just seen, with a tenth to spare, at most tenfold at a time.
+        wanted = 1.1 * inner * sample_seconds / seconds if seconds > 0 else math.inf
+        inner = max(inner + 1, math.ceil(min(wanted, 10 * inner)))
+    return inner
+
+
+def _once(action: Action, inner: int, clock: Clock) -> float:
+    calls = range(inner)
+    begun = clock()
+    for _ in calls:
+        action()
+    return clock() - begun
+
+
+def quartiles(samples: Sequence[float]) -> tuple[float, float]:
+    """The ends of the middle half of the samples."""
+    if len(samples) < 2:
+        return samples[0], samples[0]
+    low, _, high = quantiles(samples, n=4, method="inclusive")
+    return low, high
+
+
+def interquartile_range(samples: Sequence[float]) -> float:
+    """The width of the middle half of the samples."""
+    low, high = quartiles(samples)
+    return high - low
+
+
+def paired_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
+    """The ratio within each turn: what slowed the machine down in that turn cancels."""
+    return [a / b for a, b in zip(numerator, denominator, strict=True)]
+
+
+def middle(samples: Sequence[float]) -> float:
+    """The median."""
+    return median(samples)

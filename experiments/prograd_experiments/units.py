@@ -1,0 +1,44 @@
+"""Numbers as people read them: three digits, and a unit that fits."""
+
+from __future__ import annotations
+
+import math
+
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_COUNTS = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
+
+
+def seconds(value: float, *, like: float | None = None) -> str:
+    """`0.00213` -> `2.13 ms`; with `like`, in the unit and to the decimals that `like` would get, without the unit."""
+    scale, unit = _scale(value if like is None else like, _SECONDS)
+    if like is None:
+        return f"{three(value / scale)} {unit}"
+    decimals = len(three(like / scale).partition(".")[2])
+    return f"{value / scale:.{decimals}f}"
+
+
+def count(value: float) -> str:
+    """`1234567` -> `1.23 M`."""
+    scale, unit = _scale(value, _COUNTS)
+    return f"{three(value / scale)}{unit}" if scale > 1 else f"{value:g}"
+
+
+def factor(value: float) -> str:
+    """`12.345` -> `12.3×`."""
+    return f"{three(value)}×"
+
+
+def three(value: float) -> str:
+    """Three significant digits, never an exponent: `0.123`, `1.23`, `12.3`, `123`, `1234`."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{decimals}f}"
+
+
+def _scale(value: float, units: tuple[tuple[float, str], ...]) -> tuple[float, str]:
+    # Half a unit in the last digit, so that 999.9 µs is 1.00 ms and not 1000 µs.
+    for scale, unit in units:
+        if abs(value) >= 0.9995 * scale:
+            return scale, unit
+    return units[-1]
