@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 import prograd
+from prograd.commands.new import new
 from prograd.errors import ProgradError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
@@ -113,6 +114,9 @@ def main() -> None:
     Exit codes: 0 for success; 1 where something failed, with one line that says what; 2 for an unknown name, option or
     command.
     """
+
+
+main.add_command(new)
 
 
 @main.command()

@@ -1,0 +1,1 @@
+"""Commands of `prograd` that are more than a few lines in `cli.py`."""
