@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias, overload
+
+import numpy as np
 
 from prograd.arrays import Array
 from prograd.layer import Block as Given
@@ -33,19 +35,14 @@ class Blocks(Sequence[Block]):
     def __getitem__(self, i: int | slice) -> Block | Sequence[Block]:
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
-        if i < 0:
-            i += len(self)
-        A, B = self._layers[i].jacobian(self._w[i], self._z[i], self._z[i + 1])
-        if not all_operators(A.values()):
-            A = {name: as_operator(block) for name, block in A.items()}
-        return A, as_operator(B)
-
-
-def all_operators(blocks: Iterable[Given]) -> bool:
-    """Whether none of them is a plain array."""
-    return all(isinstance(block, Operator) for block in blocks)
+        A, B = self._layers[i].jacobian(self._w[i], self._z[i], self._z[i + 1 or len(self)])
+        for block in A.values():
+            if isinstance(block, np.ndarray):
+                A = {name: as_operator(block) for name, block in A.items()}
+                break
+        return A, as_operator(B)  # type: ignore[return-value]  # no arrays are left in A
 
 
 def as_operator(block: Given) -> Operator:
     """A plain array is accepted where an operator is."""
-    return block if isinstance(block, Operator) else Dense(block)
+    return Dense(block) if isinstance(block, np.ndarray) else block

@@ -15,6 +15,7 @@ from prograd.blocks import Block
 from prograd.chain import Chain, check_mode
 from prograd.errors import PluginError, ShapeError
 from prograd.network import Network
+from prograd.operators import Operator
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def check_blocks(net: Network, z: Sequence[Array], blocks: Sequence[Block]) -> N
             _refuse(net, i, f"A to hold {sorted(net.shapes[i])}, got {sorted(A)}")
         expected = {f"A[{name!r}]": (A[name], len(at)) for name, at in net.spans[i].each.items()} | {"B": (B, n_in)}
         for block, (operator, cols) in expected.items():
+            if not isinstance(operator, Operator):
+                _refuse(net, i, f"{block} to be an operator or an array, got {type(operator).__name__}")
             if (operator.rows, operator.cols) != (n_out, cols):
                 _refuse(net, i, f"{block} to be {n_out} × {cols}, got {operator!r}")
             if operator.samples not in {1, samples}:

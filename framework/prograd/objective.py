@@ -39,6 +39,7 @@ class Objective:
         self._data = {dtype: (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, DOUBLE}}
         self._one = one
         self._blocks_checked = False
+        self._unpacked: tuple[Array | None, list[Parameters]] = (None, [])
         self._cheapest: str | None = None
         self._row_elements = max(net.n)
 
@@ -77,7 +78,7 @@ class Objective:
         if mode == "forward":
             return self._forward_into(w, x, y, p, max_bytes), p
         cuts = shards(len(x), self._row_elements * w.itemsize)
-        parameters = self.net.unpack(w)
+        parameters = self._unpack(w)
         if len(cuts) == 1:
             return self._reverse_into(parameters, x, y, len(x), p) / len(x), p
         task = lambda cut, part: self._reverse_into(parameters, x[cut], y[cut], len(x), part)  # noqa: E731
@@ -116,6 +117,14 @@ class Objective:
         w, x, _ = self._at(w)
         return self._linearize(w, x)
 
+    def _unpack(self, w: Array) -> list[Parameters]:
+        """The views into `w`, kept for as long as the same array comes back: a loop that changes `w` in place."""
+        known, parameters = self._unpacked
+        if known is not w:
+            parameters = self.net.unpack(w)
+            self._unpacked = (w, parameters)
+        return parameters
+
     def _linearize(self, w: Array, x: Array) -> Linearization:
         z, blocks = self._linearized(self.net.unpack(w), x)
         return Linearization(self.net, z, list(blocks))
@@ -128,7 +137,7 @@ class Objective:
         return z, blocks
 
     def _reverse_into(self, parameters: Sequence[Parameters], x: Array, y: Array, samples: int, p: Array) -> float:
-        """Writes the part of `∇f` that comes from the rows `x`, of `samples` in all; returns the sum of their values."""
+        """Writes the part of `∇f` due to the rows `x`, of `samples` in all; returns the sum of their values."""
         z, blocks = self._linearized(parameters, x)
         values, q = self.loss.value_and_gradient(z[-1], y)
         recursions.reverse(blocks, q / samples, self.net.slices(p), recursions.sum_into)

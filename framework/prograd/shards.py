@@ -28,7 +28,7 @@ def shards(samples: int, row_bytes: int) -> list[slice]:
 def sum_over(cuts: Sequence[slice], task: Callable[[slice, Array], float], p: Array) -> float:
     """The sum of `task(shard, p)` over the shards; each writes its part of the gradient, whose sum goes to `p`.
 
-    As many threads as BLAS may use now take shards in turns, with BLAS at one thread each. The order of the sums depends
+    As many threads as BLAS may use now take shards in turns, BLAS at one thread each. The order of the sums depends
     on their number alone, so the same number of threads gives the same bits.
     """
     blas = _controller().select(user_api="blas")
@@ -45,7 +45,7 @@ def sum_over(cuts: Sequence[slice], task: Callable[[slice, Array], float], p: Ar
 
     with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
         # Each thread runs in a copy of the caller's context, which holds numpy's error state.
-        values = list(
+        values: list[float] = list(
             pool.map(lambda k, context: context.run(work, k), range(threads), [copy_context() for _ in parts])
         )
     for part in parts[1:]:

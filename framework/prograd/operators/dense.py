@@ -66,7 +66,8 @@ def _times(v: Array, m: Array) -> Array:
     """`v m` row by row: `(..., N, k)` times `(k, j)` or `(N, k, j)`."""
     if m.ndim == 2:
         if v.ndim <= 2:
-            return np.dot(v, m)  # a third quicker to call than matmul
+            product: Array = np.dot(v, m)  # quicker to call than matmul
+            return product
         return (v.reshape(-1, v.shape[-1]) @ m).reshape(*v.shape[:-1], m.shape[-1])
     rows = np.moveaxis(v.reshape(-1, *v.shape[-2:]), 0, 1) @ m
     return np.moveaxis(rows, 0, 1).reshape(*v.shape[:-2], *(rows.shape[0], m.shape[-1]))

@@ -20,25 +20,44 @@ class Kronecker(Operator):
     """
 
     def __init__(self, left: int | ArrayLike, right: ArrayLike) -> None:
-        self.right = right = as_real(right, "Kronecker: right")
+        self.right = as_real(right, "Kronecker: right")
+        if self.right.ndim not in (2, 3):
+            raise ShapeError(f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {self.right.shape}")
         if isinstance(left, (int, np.integer)):
             self.left = None
-            self.m_out = self.m = left
-        else:
-            self.left = left = as_real(left, "Kronecker: left")
-            if left.ndim not in (2, 3):
-                raise ShapeError(
-                    f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {left.shape}"
-                )
-            self.m_out, self.m = left.shape[-2:]
-        if right.ndim == 2:
-            self.s, self.t = 1, right.shape[1]
-        elif right.ndim == 3:
-            self.s, self.t = right.shape[1:]
-        else:
-            raise ShapeError(f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {right.shape}")
-        self.rows, self.cols = self.m_out * self.s, self.m * self.t
-        self._simple = self.left is None and right.ndim == 2
+            self.m = int(left)
+            return
+        self.left = as_real(left, "Kronecker: left")
+        if self.left.ndim not in (2, 3):
+            raise ShapeError(
+                f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {self.left.shape}"
+            )
+        self.m = self.left.shape[-1]
+
+    @property
+    def m_out(self) -> int:
+        """`m'`, the rows of `left`."""
+        return self.m if self.left is None else int(self.left.shape[-2])
+
+    @property
+    def s(self) -> int:
+        """Rows of a sample's right factor."""
+        return 1 if self.right.ndim == 2 else int(self.right.shape[1])
+
+    @property
+    def t(self) -> int:
+        """Columns of the right factor."""
+        return int(self.right.shape[-1])
+
+    @property
+    def rows(self) -> int:  # type: ignore[override]  # derived: built in every gradient, asked for hardly ever
+        """`m' s`."""
+        return self.m_out * self.s
+
+    @property
+    def cols(self) -> int:  # type: ignore[override]
+        """`m t`."""
+        return self.m * self.t
 
     def jvp(self, v: Array) -> Array:
         """`left V right^T`."""
@@ -60,8 +79,9 @@ class Kronecker(Operator):
 
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
         """`Σ_n left_n^T Q_n right_n`: one product over the samples."""
-        if self._simple and q.ndim == 2 and len(q) == len(self.right) and out is not None:
-            np.dot(q.T, self.right, out=out.reshape(self.m, self.t, copy=False))  # the loop of every gradient
+        right = self.right
+        if self.left is None and out is not None and right.ndim == q.ndim == 2 and len(q) == len(right):
+            np.dot(q.T, right, out.reshape(self.m, right.shape[1]))  # what every gradient asks for
             return out
         lead = q.shape[:-2]
         samples = max(q.shape[-2], self.samples)
@@ -79,7 +99,7 @@ class Kronecker(Operator):
             right = np.add.reduce(right, axis=0, keepdims=True)
         if out is None:
             return _flat(q.swapaxes(-1, -2) @ right)
-        np.matmul(q.swapaxes(-1, -2), right, out=out.reshape(*lead, self.m, self.t, copy=False))
+        np.matmul(q.swapaxes(-1, -2), right, out=out.reshape(*lead, self.m, self.t))
         return out
 
     def vjp_into(self, q: Array, out: Array) -> None:
@@ -87,14 +107,14 @@ class Kronecker(Operator):
         if self.right.ndim == 3:
             out[...] = self.vjp(q)
         else:
-            target = out.reshape(*out.shape[:-1], self.m, self.t, copy=False)
+            target = out.reshape(*out.shape[:-1], self.m, self.t)
             np.multiply(self._pulled(q)[..., None], self.right[:, None, :], out=target)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The column of the entry `W_jk` is column j of `left` times column k of `right`."""
         j, k = np.divmod(np.arange(start, stop), self.t)
         right = self.right.reshape(-1, self.s, self.t).transpose(2, 0, 1)[k]
-        target = out.reshape(*out.shape[:-1], self.m_out, self.s, copy=False)
+        target = out.reshape(*out.shape[:-1], self.m_out, self.s)
         if self.left is None:
             target[...] = 0
             target[np.arange(stop - start), :, j, :] = right

@@ -15,7 +15,7 @@ from prograd.operators.base import Operator
 class Sparse(Operator):
     """A `scipy.sparse` matrix or array of any format; it is kept as CSR in both directions."""
 
-    def __init__(self, matrix: Any) -> None:  # noqa: ANN401  (every class of scipy.sparse)
+    def __init__(self, matrix: Any) -> None:
         if not isinstance(matrix, (scipy.sparse.sparray, scipy.sparse.spmatrix)):
             raise ShapeError(f"Sparse: expected a scipy.sparse matrix, got {type(matrix).__name__}")
         csr = scipy.sparse.csr_array(matrix)  # type: ignore[call-overload]  # scipy-stubs wants the shape typed
