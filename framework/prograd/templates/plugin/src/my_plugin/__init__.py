@@ -46,7 +46,8 @@ class MyLayer(Layer):
         yield cls(eps=0.5), 8
 
     def _scale(self, z: Array) -> Array:
-        return np.sqrt(np.mean(z * z, axis=1, keepdims=True) + self.eps)
+        s: Array = np.sqrt(np.mean(z * z, axis=1, keepdims=True) + self.eps)
+        return s
 
 
 @hookimpl

@@ -1,0 +1,101 @@
+"""The operator, the layer and the loss pass prograd's conformance kit, and agree with what is known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+from prograd_rates import FourierFeatures, Poisson, SignedHadamard
+from prograd_rates.hadamard import walsh_hadamard
+
+import prograd
+from prograd.errors import LabelError, OptionError
+from prograd.testing import parametrize_with_checks
+
+
+def signed_hadamard(blocks, p, rows, cols):
+    return SignedHadamard(np.random.default_rng(0).choice((-1.0, 1.0), size=(blocks, p)), rows, cols)
+
+
+@parametrize_with_checks(
+    [
+        FourierFeatures,
+        Poisson,
+        signed_hadamard(1, 1, 1, 1),
+        signed_hadamard(1, 8, 8, 8),
+        signed_hadamard(1, 8, 7, 6),
+        signed_hadamard(3, 16, 40, 13),
+        signed_hadamard(2, 64, 100, 50),
+    ]
+)
+def test_conformance(check):
+    check()
+
+
+@pytest.mark.parametrize("p", [1, 2, 8, 64])
+def test_the_transform_is_the_hadamard_matrix(p):
+    np.testing.assert_array_equal(walsh_hadamard(np.eye(p)), scipy.linalg.hadamard(p))
+
+
+def test_the_operator_is_signs_and_hadamard_matrices():
+    operator = signed_hadamard(2, 8, 13, 5)
+    H = scipy.linalg.hadamard(8)
+    expected = np.vstack([H * operator.signs[0], H * operator.signs[1]])[:13, :5]
+    np.testing.assert_array_equal(operator.dense()[0], expected)
+
+
+def test_an_operator_costs_its_additions():
+    assert signed_hadamard(1, 1024, 1024, 1024).edges == 1024 * 10
+
+
+def test_products_of_features_approximate_the_kernel():
+    rng = np.random.default_rng(3)
+    x, y = 0.5 * rng.normal(size=(2, 6, 4))
+    layer = FourierFeatures(features=4 * 4096, omega=0.8)
+    net = prograd.Network([layer], n_in=4)
+    kernel = np.prod(np.cos(0.8 * (x - y)), axis=1)
+    # 4096 independent blocks, whose terms lie in [-2, 2]: five standard deviations of their mean at most.
+    np.testing.assert_allclose(np.vecdot(net([], x), net([], y)), kernel, atol=5 * 2 / np.sqrt(4096))
+
+
+def test_equal_seeds_give_equal_features():
+    z = np.ones((1, 5))
+    net = [prograd.Network([FourierFeatures(seed=seed)], n_in=5) for seed in (1, 1, 2)]
+    assert np.array_equal(net[0]([], z), net[1]([], z))
+    assert not np.array_equal(net[0]([], z), net[2]([], z))
+
+
+@pytest.mark.parametrize(
+    "options", [{"features": 0}, {"features": 2.5}, {"features": True}, {"omega": 0}, {"omega": "1"}, {"seed": -1}]
+)
+def test_options_that_cannot_be_used(options):
+    with pytest.raises(OptionError, match=f"fourier_features: {next(iter(options))} must be "):
+        FourierFeatures(**options)
+
+
+def test_the_loss_is_the_negative_log_likelihood():
+    z = np.array([[0.5, -1.0, 3.0]])
+    y = np.array([[0.0, 2.0, 17.0]])
+    np.testing.assert_allclose(Poisson().value(z, y), -scipy.stats.poisson.logpmf(y, np.exp(z)).sum(axis=1), rtol=1e-13)
+
+
+def test_labels_are_counts():
+    net = prograd.Network([prograd.layer("affine", width=2)], n_in=1)
+    with pytest.raises(LabelError, match=r"poisson: expected counts of at least 0, got y\[1, 0\]"):
+        prograd.Objective(net, prograd.loss("poisson"), np.ones((2, 1)), np.array([[1.0, 2.0], [-1.0, 0.0]]))
+
+
+def test_both_modes_and_gauss_newton_by_name():
+    rng = np.random.default_rng(5)
+    net = prograd.Network.from_config(
+        [{"name": "fourier_features", "features": 32, "omega": 0.5}, {"name": "affine", "width": 2}], n_in=3
+    )
+    w = net.init(rng)
+    f = prograd.Objective(net, prograd.loss("poisson"), rng.normal(size=(20, 3)), rng.poisson(2.0, size=(20, 2)))
+    np.testing.assert_allclose(f.gradient(w, mode="forward"), f.gradient(w, mode="reverse"), rtol=1e-10, atol=1e-14)
+
+    # A generalised linear model in its features: the Gauss-Newton matrix is the Hessian, so Newton's method converges.
+    for _ in range(20):
+        w -= np.linalg.solve(f.gauss_newton(w) @ np.eye(net.size) + 1e-8 * np.eye(net.size), f.gradient(w))
+    assert np.linalg.norm(f.gradient(w)) < 1e-6
