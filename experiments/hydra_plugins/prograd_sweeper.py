@@ -14,7 +14,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 # `params` are the points where the command line names none. A mapping, not a dataclass: Hydra runs this file before the
 # module has its place in sys.modules, where dataclasses looks for it.
-CONFIG: dict[str, object] = {"_target_": "hydra_plugins.prograd_sweeper.ProgradSweeper", "max_batch_size": None, "params": {}}
+CONFIG: dict[str, object] = {
+    "_target_": "hydra_plugins.prograd_sweeper.ProgradSweeper",
+    "max_batch_size": None,
+    "params": {},
+}
 ConfigStore.instance().store(group="hydra/sweeper", name="prograd", node=CONFIG, provider="prograd")
 
 

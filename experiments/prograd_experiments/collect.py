@@ -22,6 +22,16 @@ DOTS_PER_INCH = 150
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """What the records below a directory say: rows in the experiment's order, and the record of each."""
+
+    experiment: Experiment
+    rows: Sequence[Row]
+    records: Sequence[Record]
+    unreadable: Sequence[Unreadable]
+
+
+@dataclass(frozen=True)
 class Collected:
     """What was found and what was written."""
 
@@ -47,6 +57,21 @@ def collect(directory: str | Path) -> Collected:
     Raises `RecordError` when there is no record to make them from; a file that holds none is listed and left out.
     """
     directory = Path(directory)
+    gathered = gather(directory)
+    experiment, rows = gathered.experiment, gathered.rows
+    summary = directory / "summary.csv"
+    records.write_atomically(summary, as_csv(experiment.columns(gathered.records), rows))
+    picture = directory / f"{experiment.name}.png"
+    records.write_atomically(picture, as_png(experiment.poster(rows)))
+    report = directory / "report.html"
+    figures = [(drawn.heading, drawn.alt, as_png(drawn.figure)) for drawn in experiment.pictures(rows)]
+    text = page.render(experiment, rows, gathered.records, gathered.unreadable, figures)
+    records.write_atomically(report, text)
+    return Collected(experiment, rows, gathered.unreadable, [summary, picture, report])
+
+
+def gather(directory: Path) -> Gathered:
+    """The records below a directory as rows. Raises `RecordError` when there is none that can be read."""
     found, unreadable = records.read_all(directory)
     if not found:
         broken = "; ".join(f"{file.path}: {file.reason}" for file in unreadable)
@@ -57,17 +82,7 @@ def collect(directory: str | Path) -> Collected:
         for folder, record in found.items()
     ]
     pairs.sort(key=lambda pair: experiment.order(pair[0]))
-    rows = [row for row, _ in pairs]
-    in_order = [record for _, record in pairs]
-
-    summary = directory / "summary.csv"
-    records.write_atomically(summary, as_csv(experiment.columns(in_order), rows))
-    picture = directory / f"{experiment.name}.png"
-    records.write_atomically(picture, as_png(experiment.poster(rows)))
-    report = directory / "report.html"
-    figures = [(drawn.heading, drawn.alt, as_png(drawn.figure)) for drawn in experiment.pictures(rows)]
-    records.write_atomically(report, page.render(experiment, rows, in_order, unreadable, figures))
-    return Collected(experiment, rows, unreadable, [summary, picture, report])
+    return Gathered(experiment, [row for row, _ in pairs], [record for _, record in pairs], unreadable)
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
-from sklearn import datasets
 
 import prograd
 from prograd_experiments import config as read
@@ -43,6 +42,9 @@ class Data:
 
 @cache
 def _sklearn(name: str, task: Task) -> Data:
+    # scikit-learn takes a second to import: whoever reads no data, as `prograd collect`, need not wait for it.
+    from sklearn import datasets  # noqa: PLC0415
+
     x, target = getattr(datasets, f"load_{name}")(return_X_y=True)
     y = prograd.one_hot(target, int(target.max()) + 1) if task == "classification" else _standardised(target[:, None])
     return Data(name, task, _standardised(x), y)

@@ -74,7 +74,7 @@ def _failures(rows: Sequence[Row], records: Sequence[Record], unreadable: Sequen
     items = [
         f"<details><summary><code>{escape(row['directory'])}</code>: {escape(row['error'])}</summary>"
         f"<pre>{escape(record['error']['traceback'])}</pre></details>"
-        if record["error"]
+        if record.get("error")
         else f"<p><code>{escape(row['directory'])}</code>: the job did not end; it was killed, or it still runs.</p>"
         for row, record in zip(rows, records, strict=True)
         if row["status"] != "complete"

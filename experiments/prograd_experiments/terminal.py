@@ -109,7 +109,7 @@ def show_table(console: Console, experiment: Experiment, rows: Sequence[Row]) ->
 def show_record(console: Console, experiment: Experiment, record: Record, directory: Path) -> None:
     """The table of one job alone, or its traceback."""
     row = experiment.row(record) | {"directory": str(directory)}
-    if record["error"]:
+    if record.get("error"):
         console.print(record["error"]["traceback"], markup=False, highlight=False, soft_wrap=True)
     else:
         show_table(console, experiment, [row])

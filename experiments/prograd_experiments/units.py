@@ -32,8 +32,9 @@ def three(value: float) -> str:
     """Three significant digits, never an exponent: `0.123`, `1.23`, `12.3`, `123`, `1234`."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{decimals}f}"
+    # Of the rounded value: 0.9996 is 1.00, not 1.000.
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    return f"{value:.{max(0, 2 - exponent)}f}"
 
 
 def _scale(value: float, units: tuple[tuple[float, str], ...]) -> tuple[float, str]:

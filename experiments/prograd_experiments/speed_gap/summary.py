@@ -105,7 +105,7 @@ def table(rows: Sequence[Row]) -> list[list[str]]:
         if row["status"] != "complete":
             lines.append([*point, STATUS_WORDS[row["status"]], *["–"] * (len(modes) + 1)])
             continue
-        times = [_with_spread(row[f"{mode}_s"], row[f"{mode}_iqr_s"]) for mode in modes]
+        times = [_with_spread(row.get(f"{mode}_s"), row.get(f"{mode}_iqr_s")) for mode in modes]
         lines.append([*point, *times, _factor(row["gap"]), _factor(row["predicted_gap"])])
     return lines
 
