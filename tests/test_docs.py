@@ -29,6 +29,9 @@ FILE_NAME = re.compile(r"# ([\w./]+\.(?:py|toml|yaml))(, at its end)?\n")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
+FOLLOWED_STEP_BY_STEP = {ROOT / "docs" / "plugins.md"}
+"""Documents that mix files, Python and shell; tests/test_plugin_guide.py runs them in order."""
+
 MADE_BY_MAKE = {". .venv/bin/activate"}
 """Lines that enter the environment that the test already runs in."""
 
@@ -53,7 +56,8 @@ def blocks(document: Path) -> tuple[Block, ...]:
 
 
 def documents_with(*languages: str) -> list[pytest.ParameterSet]:
-    found = [d for d in DOCUMENTS if any(b.language in languages and not b.file for b in blocks(d))]
+    here = [d for d in DOCUMENTS if d not in FOLLOWED_STEP_BY_STEP]
+    found = [d for d in here if any(b.language in languages and not b.file for b in blocks(d))]
     return [pytest.param(d, id=str(d.relative_to(ROOT))) for d in found]
 
 
