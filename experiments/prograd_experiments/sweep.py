@@ -57,8 +57,9 @@ def sweep(
         # Whatever ended the sweep early, what was measured is worth a summary.
         missing = [point for point in points if not (directory / point.folder / records.NAME).exists()]
         whole = len(missing) < len(points) and _collected(console, directory) and not missing
-        for point in missing:
-            console.print(f"[bold red]no record[/] {point.folder}", highlight=False)
+        if missing:
+            text = f"[bold red]no record[/] of {len(missing)} of {len(points)} points, the first: {missing[0].folder}"
+            console.print(text, highlight=False)
     if not whole:
         raise SystemExit(1)
 

@@ -64,7 +64,7 @@ def row(record: Record) -> dict[str, Any]:
         "relative_difference": record.get("agreement", {}).get("relative_difference"),
         "parameters": problem.get("parameters"),
         "config_hash": record["config_hash"],
-        "error": f"{error['type']}: {error['message']}" if error else None,
+        "error": f"{error['type']}: {error['message']}".removesuffix(": ") if error else None,
     }
     for mode in {*MODES, *record.get("median", {})}:
         values |= {
