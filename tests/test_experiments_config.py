@@ -147,7 +147,8 @@ def test_the_configuration_files_name_what_the_code_knows() -> None:
     for group in ("data", "network"):
         for path in (CONF / group).glob("*.yaml"):
             assert yaml.safe_load(path.read_text())["name"] == path.stem
-    assert all((folder / "__init__.py").exists() for folder in [CONF, *filter(Path.is_dir, CONF.iterdir())])
+    folders = {CONF, *(path.parent for path in CONF.rglob("*.yaml"))}
+    assert all((folder / "__init__.py").exists() for folder in folders)
 
 
 def test_the_default_sweep_is_the_grid_that_benchmarks_use() -> None:
