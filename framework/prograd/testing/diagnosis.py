@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -96,21 +97,16 @@ def _guesses(expected: Array, shape: tuple[int, ...], *, square: bool) -> Iterat
         yield "the transpose was given", lambda: expected.swapaxes(1, 2)
         yield "only the diagonal is there: the entries beside it are missing", lambda: expected * np.eye(rows)
     if len(shape) > 1:
-        yield (
-            "the parameter is taken column by column (order 'F'), not row by row",
-            lambda: _column_major(expected, shape),
-        )
+        order = np.arange(expected.shape[2]).reshape(shape).ravel(order="F")
+        guess = "the parameter is taken column by column (order 'F'), not row by row"
+        yield guess, partial(np.take, expected, order, axis=2)
+        yield guess, partial(np.take, expected, np.argsort(order), axis=2)
     if samples > 1:
         yield "one sample's map is used for all", lambda: np.broadcast_to(expected[:1], expected.shape)
         yield "the samples are averaged", lambda: np.broadcast_to(expected.mean(axis=0), expected.shape)
         yield "the samples are in the wrong order", lambda: expected[::-1]
         yield f"a missing factor of 1/N (N = {samples})", lambda: expected * samples
         yield f"a factor of 1/N too many (N = {samples})", lambda: expected / samples
-
-
-def _column_major(expected: Array, shape: tuple[int, ...]) -> Array:
-    order = np.arange(expected.shape[2]).reshape(shape).ravel(order="F")
-    return expected[:, :, order]
 
 
 def _near(actual: Array, guess: Array) -> bool:

@@ -21,6 +21,10 @@ LEVELS: Final = 7
 LEAST_STEP: Final = 2.0**-10
 LARGEST_STEP: Final = 2.0**-4
 
+# Values that are rounded to a grid give equal differences by chance, which look like convergence; a second sequence of
+# steps, in no simple ratio to the first, doesn't agree with them.
+OTHER_STEP: Final = 0.83
+
 # A right derivative agrees with its reference to 1e-9 or better of the block's largest entry. 1e-7 leaves room for
 # functions that vary faster; a wrong formula misses by far more, a forgotten eps = 1e-5 under a square root included.
 RELATIVE: Final = 1e-7
@@ -38,17 +42,21 @@ def derivative(f: Callable[[float], Array]) -> tuple[Array, Array]:
     `f` takes one number, which runs from −1 to 1.
     """
     with np.errstate(all="ignore"):
-        return _extrapolated(f)
+        first, error = _extrapolated(f, 1.0)
+        second, other = _extrapolated(f, OTHER_STEP)
+        error = np.maximum(error, np.maximum(other, np.abs(first - second)))
+        error[np.isnan(error)] = np.inf
+        return first, error
 
 
-def _extrapolated(f: Callable[[float], Array]) -> tuple[Array, Array]:
+def _extrapolated(f: Callable[[float], Array], step: float) -> tuple[Array, Array]:
     centre = f(0.0)
     best = np.full(centre.shape, np.nan)
     error = np.full(centre.shape, np.inf)
     previous: list[Array] = []
     jumps: list[Array] = []
     for level in range(LEVELS):
-        h = 0.5**level
+        h = step * 0.5**level
         up, down = f(h), f(-h)
         row: list[Array] = [(up - down) / (2 * h)]
         jumps.append(np.abs(up - 2 * centre + down) / h)

@@ -40,15 +40,19 @@ class LossCase:
         """N."""
         return len(self.z)
 
+    def both(self, z: Array, y: Array) -> tuple[Array, Array]:
+        """`value` and `gradient` in memory of their own, whatever the loss does with the arrays that it gave."""
+        return np.array(self.loss.value(z, y)), np.array(self.loss.gradient(z, y))
+
     @cached_property
     def slope(self) -> tuple[Reference, Array]:
         """`∇ℓ` in directions, `(k, N, 1)`, from values alone; and which samples are near a kink."""
-        return self._differences("value", lambda z: self.loss.value(z, self.y)[:, None])
+        return self._differences("value", lambda z: np.array(self.loss.value(z, self.y))[:, None])
 
     @cached_property
     def curvature(self) -> tuple[Reference, Array]:
         """`∇²ℓ` in directions, `(k, N, n)`, from gradients; and which samples are near a kink of the gradient."""
-        return self._differences("gradient", lambda z: self.loss.gradient(z, self.y))
+        return self._differences("gradient", lambda z: np.array(self.loss.gradient(z, self.y)))
 
     @cached_property
     def hessian(self) -> OperatorCase:

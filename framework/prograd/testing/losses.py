@@ -148,39 +148,35 @@ def repeatable(case: LossCase) -> None:
     first = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
     kept = [a.copy() for a in first]
     order = np.roll(np.arange(case.samples), 1)
-    case.loss.value(case.z[order] + 0.01, case.y[order])
-    case.loss.gradient(case.z[order] + 0.01, case.y[order])
-    again = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
-    for what, now, before, later in zip(("value", "gradient"), first, kept, again, strict=True):
+    case.both(case.z[order] + 0.01, case.y[order])
+    for what, now, before in zip(("value", "gradient"), first, kept, strict=True):
         if not np.array_equal(now, before):
-            raise CheckError(
-                f"a later call changes the {what} that an earlier one gave; likely cause: a buffer that is reused"
-            )
-        if not np.array_equal(before, later):
+            raise CheckError(f"a later call changes an earlier {what}; likely cause: a buffer that is kept and reused")
+    case.both(case.z, case.y)
+    for what, now, before in zip(("value", "gradient"), case.both(case.z, case.y), kept, strict=True):
+        if not np.array_equal(now, before):
             raise CheckError(f"{what} gives another result when called again with equal arguments")
 
 
 def layout(case: LossCase) -> None:
     """Arrays that are strided or in column-major order give what contiguous ones give."""
-    expected = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
+    expected = case.both(case.z, case.y)
     spread = [np.repeat(np.repeat(a, 2, axis=0), 2, axis=1)[::2, ::2] for a in (case.z, case.y)]
     for how, (z, y) in (("strided", spread), ("column-major", [np.asfortranarray(case.z), np.asfortranarray(case.y)])):
-        for what, now, before in zip(
-            ("value", "gradient"), (case.loss.value(z, y), case.loss.gradient(z, y)), expected, strict=True
-        ):
+        for what, now, before in zip(("value", "gradient"), case.both(z, y), expected, strict=True):
             require_close(f"{what} of {how} arrays", now, before, rounding(before))
 
 
 def samples(case: LossCase) -> None:
     """No sample influences another: permuting samples permutes the results, and one sample alone gives its row."""
-    expected = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
+    expected = case.both(case.z, case.y)
     subsets = [("permuted samples", np.roll(np.arange(case.samples), 1))] if case.samples > 1 else []
     subsets += [(f"sample {n} alone", np.array([n])) for n in range(case.samples)]
     if case.samples == 1:  # then two of it
         subsets.append(("the sample twice", np.array([0, 0])))
     for how, subset in subsets:
         z, y = case.z[subset], case.y[subset]
-        found = (case.loss.value(z, y), case.loss.gradient(z, y))
+        found = case.both(z, y)
         for what, now, before in zip(("value", "gradient"), found, expected, strict=True):
             hint = "; likely cause: a sum or a mean over the samples, or a factor of 1/N, which is the objective's"
             require_close(f"{what} of {how}", now, before[subset], rounding(before), hint)
@@ -239,7 +235,7 @@ def large_arguments(case: LossCase) -> None:
 
 def _at(case: LossCase, z: Array, kind: Kind) -> tuple[Array, Array]:
     z, y = z.astype(kind), case.y.astype(kind)
-    return case.loss.value(z, y), case.loss.gradient(z, y)
+    return case.both(z, y)
 
 
 def network(case: LossCase) -> None:

@@ -114,7 +114,7 @@ def _agree(f: Objective, w: Array, data: tuple[Array, Array], seed: int, step: f
     for k, v in enumerate(V):
         scale = (step or float(steps(w)[v != 0].min())) / np.abs(v).max()
         slope, uncertain = derivative(lambda t, v=scale * v: _mean_loss(f, net.unpack(w + t * v), data))  # type: ignore[misc]
-        expected[k], error[k] = slope[()] / scale, uncertain[()] / scale
+        expected[k], error[k] = slope[0] / scale, uncertain[0] / scale
     tolerance = RELATIVE * float(np.abs(expected).max()) + ABSOLUTE * max(1.0, abs(f(w)))
     if not (error <= 0.1 * tolerance).all():
         return False
@@ -135,7 +135,7 @@ def _mean_loss(f: Objective, w: Sequence[Parameters], data: tuple[Array, Array])
     z, y = data
     for layer, w_i in zip(f.net.layers, w, strict=True):
         z = layer.g(w_i, z)
-    return np.asarray(sum(f.loss.value(z, y)) / len(y))
+    return np.array([sum(f.loss.value(z, y)) / len(y)])
 
 
 def _place(net: Network, k: int, directions: int) -> str:

@@ -20,7 +20,8 @@ def linear(case: OperatorCase) -> None:
         ("jvp", case.operator.jvp, case.vectors(2)),
         ("vjp", case.operator.vjp, case.covectors(2)),
     ):
-        combined, apart = apply(2 * x[0] - 3 * x[1]), 2 * apply(x[0]) - 3 * apply(x[1])
+        combined = np.array(apply(2 * x[0] - 3 * x[1]))
+        apart = 2 * apply(x[0]) - 3 * apply(x[1])
         if not np.isfinite(combined).all():
             raise CheckError(f"{case.block.name}: {method} gives a number that is not finite")
         scale = max(float(np.abs(apart).max(initial=0)), case.scale)
@@ -48,11 +49,10 @@ def vjp_sum(case: OperatorCase) -> None:
         )
     tolerance = ROUNDING * case.scale * q.size
     expected = _summed(case.pushed, q)
-    agrees = worst(case.V @ summed, expected, tolerance) is None
-    if not agrees and case.reference is not None:
-        expected = _summed(case.reference.values, q)
-        tolerance = float(case.reference.tolerance.max()) * q.size
-    if not agrees:
+    if worst(case.V @ summed, expected, tolerance) is not None and not _agrees_with_vjp(case, summed, q):
+        if case.reference is not None:
+            expected = _summed(case.reference.values, q)
+            tolerance = float(case.reference.tolerance.max()) * q.size
         hint = _sum_cause(case, summed, q)
         require_close(f"{name} against the sum over the samples", case.V @ summed, expected, tolerance, hint)
     out = np.full(case.operator.cols, np.nan)
@@ -67,6 +67,15 @@ def _summed(pushed: Array, q: Array) -> Array:
         for n in range(len(q)):
             expected[k] += float(np.dot(q[n], pushed[k, n]))
     return expected
+
+
+def _agrees_with_vjp(case: OperatorCase, summed: Array, q: Array) -> bool:
+    """Whether it is the sum of what `vjp` gives, so that only `vjp` is to blame."""
+    p = np.broadcast_to(case.operator.vjp(q), (case.samples, case.operator.cols))
+    total = np.zeros(case.operator.cols)
+    for p_n in p:
+        total += p_n
+    return worst(summed, total, ROUNDING * max(float(np.abs(total).max(initial=0)), 1e-300) * q.size) is None
 
 
 def _sum_cause(case: OperatorCase, summed: Array, q: Array) -> str:
@@ -100,20 +109,19 @@ def dense(case: OperatorCase) -> None:
 def columns(case: OperatorCase) -> None:
     """`columns(start, stop)` are those columns of the map: forward mode writes them into its Jacobian."""
     operator = case.operator
-    if not len(case.V) == operator.cols <= ALL_UP_TO:
-        start = operator.cols // 3
-        spans = [(start, start + 5)]
-    else:
-        spans = [(0, operator.cols), (operator.cols // 3, operator.cols)]
-    for start, stop in spans:
+    third = operator.cols // 3
+    everything = (0, operator.cols) if operator.cols <= ALL_UP_TO else (0, 5)
+    for start, stop in (everything, (third, min(operator.cols, third + 5))):
         found = operator.columns(start, stop)
-        unit = np.zeros((stop - start, 1, operator.cols))
-        unit[np.arange(stop - start), 0, np.arange(start, stop)] = 1
-        expected = operator.jvp(unit)
+        expected = np.empty((stop - start, case.samples, operator.rows))
+        for k in range(start, stop):
+            unit = np.zeros((case.samples, operator.cols))
+            unit[:, k] = 1
+            expected[k - start] = operator.jvp(unit)
         require_close(
             f"{case.block.name}: columns({start}, {stop})",
-            np.broadcast_to(found, (stop - start, case.samples, operator.rows)),
-            np.broadcast_to(expected, (stop - start, case.samples, operator.rows)),
+            np.broadcast_to(found, expected.shape),
+            expected,
             rounding_of(found.dtype) * case.scale,
         )
 
@@ -125,12 +133,12 @@ def leading_axes(case: OperatorCase) -> None:
     v, q = case.vectors(2, 3), case.covectors(2, 3)
     shared = case.rng.normal(size=(3, 1, operator.cols))
     for method, apply, x, size in (("jvp", operator.jvp, v, operator.rows), ("vjp", operator.vjp, q, operator.cols)):
-        together = apply(x)
-        apart = np.stack([np.stack([apply(x[i, j]) for j in range(3)]) for i in range(2)])
+        together = np.array(apply(x))
+        apart = np.stack([np.stack([np.array(apply(x[i, j])) for j in range(3)]) for i in range(2)])
         _require_shape(f"{name}: {method}", x, together, (2, 3, case.samples, size))
         scale = max(float(np.abs(apart).max(initial=0)), 1e-300)
         require_close(f"{name}: {method} with leading axes (2, 3) against one by one", together, apart, 1e-9 * scale)
-    pushed = np.broadcast_to(operator.jvp(shared), (3, case.samples, operator.rows))
+    pushed = np.broadcast_to(np.array(operator.jvp(shared)), (3, case.samples, operator.rows))
     repeated = operator.jvp(np.repeat(shared, case.samples, axis=1))
     require_close(f"{name}: jvp of v with a sample axis of 1 against v repeated", pushed, repeated, 100 * tolerance)
     summed = operator.vjp_sum(q)
@@ -159,7 +167,7 @@ def into(case: OperatorCase) -> None:
 
 
 def keeps_dtype(case: OperatorCase, dtype: Kind) -> None:
-    """Products of numbers in `dtype` come out in `dtype`, and `dense` is no wider than that."""
+    """Products of numbers in `dtype` come out in `dtype`."""
     for method, y in (
         ("jvp", case.operator.jvp(case.vectors().astype(dtype))),
         ("vjp", case.operator.vjp(case.covectors().astype(dtype))),
@@ -167,8 +175,6 @@ def keeps_dtype(case: OperatorCase, dtype: Kind) -> None:
     ):
         if np.asarray(y).dtype != dtype:
             raise CheckError(f"{case.block.name}: {method} makes {np.asarray(y).dtype} of {np.dtype(dtype)}")
-    if np.result_type(case.operator.dense(), dtype) != dtype:
-        raise CheckError(f"{case.block.name}: dense() of {np.dtype(dtype)} numbers is {case.operator.dense().dtype}")
 
 
 def arguments(case: OperatorCase) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prograd.errors import ConformanceError, OptionError, ShapeError, UnknownNameError
@@ -58,9 +59,10 @@ def parametrize_with_checks(
             raise UnknownNameError("check", name, known)
     params = []
     for suite, label, make in cases:
+        make_once = cache(make)  # the checks of one example share its point and its reference derivatives
         for name in suite.names:
             marks = [pytest.mark.xfail(reason=expected[name], raises=ConformanceError)] if name in expected else []
-            params.append(pytest.param(Check(name, suite, make), id=f"{label}-{name}", marks=marks))
+            params.append(pytest.param(Check(name, suite, make_once), id=f"{label}-{name}", marks=marks))
     return pytest.mark.parametrize("check", params)
 
 

@@ -92,8 +92,9 @@ def edges(case: OperatorCase) -> None:
     """`edges` is a number of multiply-adds that one product with this map can have.
 
     Never more than those of the dense matrix (of each factor, for a product), and at least one for each row and each
-    column with an entry other than 0, 1 and −1. A map that is applied in factors (low rank, butterflies, running sums)
-    may need fewer than it has nonzeros; the kinds that hold an entry for each nonzero need as many.
+    column with an entry that is no integer, which additions alone don't make. A map that is applied in factors (low
+    rank, butterflies, running sums) may need fewer than it has nonzeros; the kinds that hold an entry for each nonzero
+    need as many as they have nonzeros other than ±1.
     """
     operator, name = case.operator, case.block.name
     found = operator.edges
@@ -104,18 +105,16 @@ def edges(case: OperatorCase) -> None:
         raise CheckError(f"{name}: edges = {found}, but a dense {operator.rows} × {operator.cols} takes {most}")
     if not case.entries:
         return
-    weighted = [(np.abs(np.abs(m) - 1) > ROUNDING) & (np.abs(m) > ROUNDING * case.scale) for m in _matrices(case)]
+    matrices = case.pushed.transpose(1, 2, 0)
     if isinstance(operator, (Dense, Diagonal, Sparse)):
-        least, why = max(int(w.sum()) for w in weighted), "it holds so many entries other than 0 and ±1"
+        held = (np.abs(np.abs(matrices) - 1) > ROUNDING) & (np.abs(matrices) > ROUNDING * case.scale)
+        least, why = int(held.sum(axis=(1, 2)).max()), "it holds so many entries other than 0 and ±1"
     else:
-        least = max(max(int(w.any(axis=1).sum()), int(w.any(axis=0).sum())) for w in weighted)
-        why = "so many rows or columns hold entries other than 0 and ±1, and each takes a multiplication"
+        weighted = np.abs(matrices - np.round(matrices)) > ROUNDING * case.scale
+        least = int(max(weighted.any(axis=axis).sum(axis=1).max() for axis in (1, 2)))
+        why = "so many rows or columns hold numbers that are no integers, and each takes a multiplication"
     if found < least:
         raise CheckError(f"{name}: edges = {found}, expected at least {least}: {why}")
-
-
-def _matrices(case: OperatorCase) -> list[Array]:
-    return [case.pushed[:, n].T for n in range(case.samples)]
 
 
 def _dense_edges(operator: Operator) -> int:

@@ -1,0 +1,31 @@
+"""Every registered layer and loss passes the conformance kit: the list is the registry's, not one kept by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+import prograd
+from prograd.testing import parametrize_with_checks
+
+FOUND = prograd.registry()
+
+
+@parametrize_with_checks([*FOUND.layers.values(), *FOUND.losses.values()])
+def test_conformance(check) -> None:
+    check()
+
+
+@pytest.mark.parametrize("name", sorted(FOUND.layers))
+def test_layer_is_known_by_one_name(name: str) -> None:
+    layer, _ = next(iter(FOUND.layers[name].examples()))
+    assert layer.name == name
+
+
+@pytest.mark.parametrize("name", sorted(FOUND.losses))
+def test_loss_is_known_by_one_name(name: str) -> None:
+    loss, _, _ = next(iter(FOUND.losses[name].examples()))
+    assert loss.name == name
+
+
+def test_nothing_is_broken() -> None:
+    assert FOUND.broken == ()
