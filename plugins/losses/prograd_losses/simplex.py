@@ -63,7 +63,7 @@ class KlDivergence(Loss):
     """ℓ_y(z) = Σ_k y_k log(y_k / z_k) with 0 log 0 = 0, for z and y in the simplex. Kullback and Leibler, 1951."""
 
     def value(self, z: Array, y: Array) -> Array:
-        """`Σ y log(y/z)`: each term is taken as one, so that it is small where `y` is near `z`."""
+        """`Σ y log(y/z)`."""
         value: Array = np.add.reduce(special.rel_entr(y, z), axis=-1)
         return value
 

@@ -1,0 +1,354 @@
+"""The first-party layers: hand values, structure, counts, options. Their derivatives are left to the conformance kit."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.signal
+
+import prograd
+from prograd import Network, Parameters
+from prograd.errors import OptionError, ShapeError
+from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker
+
+ACTIVATIONS = ["relu", "leaky_relu", "elu", "sigmoid", "tanh", "softplus", "silu", "gelu", "sine"]
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def at(layer, n_in, samples=3):
+    """Random parameters and inputs, the output, and the blocks."""
+    _, shapes = layer.shapes(n_in)
+    w = Parameters({name: rng().normal(size=shape) for name, shape in shapes.items()})
+    z = rng().normal(size=(samples, n_in))
+    z_next = layer.g(w, z)
+    A, B = layer.jacobian(w, z, z_next)
+    return w, z, z_next, A, B
+
+
+# Values.
+
+
+@pytest.mark.parametrize(
+    ("name", "z", "expected"),
+    [
+        ("relu", -2.0, 0.0),
+        ("relu", 3.0, 3.0),
+        ("leaky_relu", -2.0, -0.02),
+        ("elu", -1.0, math.exp(-1) - 1),
+        ("elu", 2.0, 2.0),
+        ("sigmoid", 0.0, 0.5),
+        ("sigmoid", -800.0, 0.0),
+        ("sigmoid", 800.0, 1.0),
+        ("tanh", 1.0, math.tanh(1)),
+        ("softplus", 0.0, math.log(2)),
+        ("softplus", 1000.0, 1000.0),
+        ("softplus", -50.0, math.exp(-50)),
+        ("silu", 1.0, 1 / (1 + math.exp(-1))),
+        ("silu", -1000.0, 0.0),
+        ("gelu", 1.0, 0.5 * (1 + math.erf(1 / math.sqrt(2)))),
+        ("gelu", -1e200, 0.0),
+        ("sine", 0.5, math.sin(0.5)),
+    ],
+)
+def test_activation_has_its_value(name, z, expected) -> None:
+    layer = prograd.layer(name)
+    assert layer.phi(np.array([[z]]))[0, 0] == pytest.approx(expected, rel=1e-14, abs=1e-300)
+
+
+@pytest.mark.parametrize(("name", "option"), [("leaky_relu", "slope"), ("elu", "alpha"), ("sine", "omega")])
+def test_activation_uses_its_option(name, option) -> None:
+    z = np.array([[-0.7, 0.3]])
+    assert not np.allclose(prograd.layer(name, **{option: 0.37}).phi(z), prograd.layer(name).phi(z))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activation_takes_any_size_of_number(name, dtype) -> None:
+    z = np.array([[0.0, 1.0, -1.0, 90.0, -90.0, 1e4, -1e4, np.finfo(dtype).max, np.finfo(dtype).min]], dtype)
+    layer = prograd.layer(name)
+    z_next = layer.phi(z)
+    assert np.isfinite(z_next).all()
+    assert np.isfinite(layer.dphi(z, z_next)).all()
+    assert z_next.dtype == layer.dphi(z, z_next).dtype == dtype
+
+
+def test_relu_has_derivative_zero_at_its_kink() -> None:
+    z = np.array([[0.0]])
+    assert prograd.layer("relu").dphi(z, z)[0, 0] == 0
+
+
+def test_softmax_is_a_point_of_the_simplex_however_large_the_inputs() -> None:
+    z = np.array([[1e4, 0.0, -1e4], [0.0, 0.0, 0.0], [-1e308, -1e308, -1e308]])
+    p = prograd.layer("softmax").g(Parameters(), z)
+    assert np.array_equal(p[0], [1, 0, 0])
+    assert np.allclose(p[1:], 1 / 3)
+
+
+def test_layer_norm_has_mean_zero_and_variance_one() -> None:
+    _, _, z_next, _, _ = at(prograd.layer("layer_norm", affine=False, eps=1e-12), 7)
+    assert np.allclose(z_next.mean(axis=1), 0)
+    assert np.allclose(z_next.var(axis=1), 1)
+
+
+def test_affine_is_a_matrix_product() -> None:
+    w, z, z_next, _, _ = at(prograd.layer("affine", width=4), 3)
+    assert np.allclose(z_next, [[w.W[j] @ z_n + w.b[j] for j in range(4)] for z_n in z])
+
+
+def test_affine_without_bias_has_one_parameter() -> None:
+    assert prograd.layer("affine", width=4, bias=False).shapes(3) == (4, {"W": (4, 3)})
+
+
+@pytest.mark.parametrize(("name", "expected"), [("scale_shift", ("scale", "shift")), ("layer_norm", ("gamma", "beta"))])
+def test_what_starts_as_the_identity(name, expected) -> None:
+    one, zero = expected
+    w = prograd.layer(name).init(rng(), 3)
+    assert np.array_equal(w[one], np.ones(3))
+    assert np.array_equal(w[zero], np.zeros(3))
+
+
+# Images.
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_conv2d_is_a_cross_correlation(kernel, stride, padding) -> None:
+    layer = prograd.layer("conv2d", image=[2, 5, 4], channels=3, kernel=kernel, stride=stride, padding=padding)
+    w, z, z_next, _, _ = at(layer, 40)
+    padded = np.pad(z.reshape(3, 2, 5, 4), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    for n in range(3):
+        for c in range(3):
+            planes = [scipy.signal.correlate2d(padded[n, k], w.W[c, k], mode="valid") for k in range(2)]
+            expected = sum(planes)[::stride, ::stride] + w.b[c]
+            size = expected.size
+            assert np.allclose(z_next[n, c * size : (c + 1) * size], expected.ravel())
+
+
+@pytest.mark.parametrize(("image", "window"), [((2, 4, 6), 2), ((1, 5, 7), 3), ((2, 3, 3), 1)])
+@pytest.mark.parametrize(("name", "reduce"), [("max_pool2d", np.max), ("avg_pool2d", np.mean)])
+def test_pooling_reduces_each_window(name, reduce, image, window) -> None:
+    C, H, W = image
+    _, z, z_next, _, _ = at(prograd.layer(name, image=image, window=window), C * H * W)
+    expected = [
+        reduce(z_n[c, i * window : (i + 1) * window, j * window : (j + 1) * window])
+        for z_n in z.reshape(3, C, H, W)
+        for c in range(C)
+        for i in range(H // window)
+        for j in range(W // window)
+    ]
+    assert np.allclose(z_next.ravel(), expected)
+
+
+def test_max_pool2d_takes_the_first_of_equals() -> None:
+    layer = prograd.layer("max_pool2d", image=(1, 2, 2), window=2)
+    z = np.ones((1, 4))
+    _, B = layer.jacobian(Parameters(), z, np.ones((1, 1)))
+    assert np.array_equal(B.dense()[0], [[1, 0, 0, 0]])
+
+
+# Structure: nothing is spread out into a dense matrix.
+
+
+def test_affine_keeps_its_structure() -> None:
+    _, _, _, A, B = at(prograd.layer("affine", width=4), 3)
+    assert [type(A["W"]), type(A["b"]), type(B)] == [Kronecker, Identity, Dense]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_is_diagonal(name) -> None:
+    _, _, _, A, B = at(prograd.layer(name), 3)
+    assert dict(A) == {}
+    assert type(B) is Diagonal
+
+
+@pytest.mark.parametrize(("name", "rank"), [("softmax", 1), ("layer_norm", 2)])
+def test_normalisation_is_diagonal_plus_low_rank(name, rank) -> None:
+    _, _, _, _, B = at(prograd.layer(name), 6)
+    assert type(B) is DiagonalPlusLowRank
+    assert B.U.shape[-1] == rank
+
+
+def test_convolution_counts_what_its_arithmetic_needs() -> None:
+    layer = prograd.layer("conv2d", image=(3, 12, 10), channels=5, kernel=3, padding=1)
+    _, _, _, A, B = at(layer, 360)
+    inside = sum(
+        0 <= i + a < 12 and 0 <= j + b < 10
+        for i in range(12)
+        for j in range(10)
+        for a in (-1, 0, 1)
+        for b in (-1, 0, 1)
+    )
+    arithmetic = 5 * 3 * inside
+    executed = 5 * 120 * 27  # the product of patches and W, zeros around the image included
+    assert B.edges == arithmetic == np.count_nonzero(B.dense())
+    assert executed <= 2 * arithmetic
+    assert A["W"].edges == executed
+    assert type(A["W"]) is type(A["b"]) is Kronecker
+    assert A["b"].samples == 1
+
+
+def test_convolution_holds_no_more_memory_than_its_arithmetic_needs() -> None:
+    layer = prograd.layer("conv2d", image=(4, 32, 32), channels=8, kernel=3, padding=1)
+    w, z, z_next, _, _ = at(layer, 4096, samples=8)
+    q = rng().normal(size=z_next.shape)
+    patches = 8 * 1024 * 4 * 9 * 8
+    needed = patches + z.nbytes + z_next.nbytes
+    assert _peak(lambda: layer.g(w, z)) < 2 * needed
+    blocks = layer.jacobian(w, z, z_next)
+    assert _peak(lambda: layer.jacobian(w, z, z_next)) < 2 * needed
+    assert _peak(lambda: blocks[1].vjp(q)) < 2 * needed
+    assert _peak(lambda: blocks[0]["W"].vjp_sum(q)) < 2 * needed
+
+
+def test_many_images_go_through_a_convolution_in_slabs() -> None:
+    layer = prograd.layer("conv2d", image=(1, 16, 16), channels=1, kernel=5, padding=2)
+    _, _, _, _, B = at(layer, 256)
+    v = rng().normal(size=(2000, 256))
+    patches = 2000 * 256 * 25 * 8
+    assert _peak(lambda: B.jvp(v)) < patches / 2
+    assert np.allclose(B.jvp(v)[1234], B.jvp(v[1234:1235])[0])
+
+
+def _peak(f) -> int:
+    f()
+    tracemalloc.start()
+    try:
+        f()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_average_pooling_takes_one_multiply_add_a_pixel() -> None:
+    _, _, _, _, B = at(prograd.layer("avg_pool2d", image=(2, 4, 4), window=2), 32)
+    assert B.edges == 32 == np.count_nonzero(B.dense())
+
+
+# Residual blocks.
+
+INNER = [{"name": "affine", "width": 5}, {"name": "tanh"}, {"name": "affine", "width": 3}]
+
+
+def test_residual_adds_what_is_inside() -> None:
+    layer = prograd.layer("residual", layers=INNER)
+    w, z, z_next, _, _ = at(layer, 3)
+    expected = z + np.tanh(z @ w["0.W"].T + w["0.b"]) @ w["2.W"].T + w["2.b"]
+    assert np.allclose(z_next, expected)
+
+
+def test_residual_names_its_parameters_by_place() -> None:
+    layer = prograd.layer("residual", layers=[{"name": "residual", "layers": INNER}, {"name": "scale_shift"}])
+    n_out, shapes = layer.shapes(3)
+    assert n_out == 3
+    assert list(shapes) == ["0.0.W", "0.0.b", "0.2.W", "0.2.b", "1.scale", "1.shift"]
+
+
+def test_residual_never_forms_a_dense_matrix_for_each_sample() -> None:
+    layer = prograd.layer(
+        "residual", layers=[{"name": "affine", "width": 300}, {"name": "tanh"}, {"name": "affine", "width": 200}]
+    )
+    w, z, z_next, A, B = at(layer, 200, samples=16)
+    q = rng().normal(size=z_next.shape)
+    one_dense_block = 16 * 200 * 200 * 8
+    assert _peak(lambda: layer.jacobian(w, z, z_next)) < one_dense_block / 4
+    assert _peak(lambda: B.vjp(q)) < one_dense_block / 4
+    assert A["0.W"].edges < 200 * 300 * 200 / 50
+    assert B.edges <= 2 * 200 * 300 + 300 + 200
+
+
+def test_residual_starts_like_what_is_inside() -> None:
+    inner = Network.from_config(INNER, n_in=3)
+    inside = inner.unpack(inner.init(np.random.default_rng(5)))
+    w = prograd.layer("residual", layers=INNER).init(np.random.default_rng(5), 3)
+    assert np.array_equal(w["0.W"], inside[0].W)
+    assert np.array_equal(w["2.W"], inside[2].W)
+
+
+def test_residual_takes_layers_as_they_are() -> None:
+    tanh = prograd.layer("tanh")
+    assert prograd.layer("residual", layers=[tanh]).inner == (tanh,)
+
+
+# Options and sizes.
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("affine", {"width": 0}, "affine: width must be an integer of at least 1, not 0"),
+        ("affine", {"width": 2.5}, "width must be an integer"),
+        ("affine", {"width": True}, "width must be an integer"),
+        ("affine", {"width": 3, "bias": "no"}, "bias must be true or false"),
+        ("leaky_relu", {"slope": "steep"}, "slope must be a finite number"),
+        ("elu", {"alpha": -1.0}, "alpha must be a finite number greater than 0"),
+        ("sine", {"omega": math.inf}, "omega must be a finite number"),
+        ("layer_norm", {"eps": 0.0}, "eps must be a finite number greater than 0"),
+        ("layer_norm", {"affine": 1}, "affine must be true or false"),
+        ("conv2d", {"image": (3, 3), "channels": 1, "kernel": 1}, r"image must be \[channels, height, width\]"),
+        ("conv2d", {"image": (1, 3, 0), "channels": 1, "kernel": 1}, "image's width must be an integer"),
+        ("conv2d", {"image": (1, 3, 3), "channels": 1, "kernel": 4}, "kernel=4 is larger than the image 3 × 3"),
+        (
+            "conv2d",
+            {"image": (1, 3, 3), "channels": 1, "kernel": 3, "padding": -1},
+            "padding must be an integer of at least 0",
+        ),
+        ("max_pool2d", {"image": (1, 3, 3), "window": 4}, "window=4 is larger than the image 3 × 3"),
+        ("residual", {"layers": []}, "layers must be a list of layers"),
+        ("residual", {"layers": "affine"}, "layers must be a list of layers"),
+        ("residual", {"layers": [{"width": 3}]}, r"layers\[0\]: expected a config with a name"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(name, options, message) -> None:
+    with pytest.raises(OptionError, match=message):
+        prograd.layer(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "n_in", "message"),
+    [
+        ("conv2d", {"image": (2, 3, 3), "channels": 1, "kernel": 1}, 17, "expected inputs of size 18 .* got 17"),
+        ("avg_pool2d", {"image": (2, 4, 4), "window": 2}, 16, "expected inputs of size 32 .* got 16"),
+        (
+            "residual",
+            {"layers": [{"name": "affine", "width": 4}]},
+            3,
+            "must put out as many numbers as they take, 3; got 4",
+        ),
+        (
+            "residual",
+            {"layers": [{"name": "tanh"}, {"name": "conv2d", "image": (1, 2, 2), "channels": 1, "kernel": 1}]},
+            5,
+            r"layers\[1\] \(conv2d\) can't take 5 inputs",
+        ),
+    ],
+)
+def test_inputs_of_the_wrong_size_are_refused(name, options, n_in, message) -> None:
+    with pytest.raises(ShapeError, match=message):
+        prograd.layer(name, **options).shapes(n_in)
+
+
+def test_images_from_configurations_are_hashable() -> None:
+    layer = prograd.layer("conv2d", image=[1, 2, 2], channels=1, kernel=1)
+    assert layer == prograd.layer("conv2d", image=(1, 2, 2), channels=1, kernel=1)
+    assert hash(layer)
+
+
+@pytest.mark.parametrize("name", sorted(prograd.registry().layers))
+def test_every_layer_works_in_every_mode(name) -> None:
+    """Beside the kit: a network of float32 stays float32 from end to end, with this layer in it."""
+    layer, n_in = next(iter(prograd.registry().layers[name].examples()))
+    net = Network([prograd.layer("affine", width=n_in), layer, prograd.layer("affine", width=2)], n_in=3)
+    w = net.init(0).astype(np.float32)
+    x, y = rng().normal(size=(4, 3)).astype(np.float32), np.zeros((4, 2), np.float32)
+    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
+    gradients = [f.gradient(w, mode=mode) for mode in prograd.MODES]
+    for gradient in gradients:
+        assert gradient.dtype == np.float32
+        assert np.allclose(gradient, gradients[0], rtol=1e-3, atol=1e-5)
