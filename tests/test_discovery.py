@@ -267,6 +267,26 @@ prograd.jacobian(net, net.init(0), np.ones((2, 3)), wrt="input")
     assert loaded_after(unasked, site.folder) & {"waves", "prograd_layers", "prograd_losses"} == set()
 
 
+def test_commands_work_beside_what_is_broken(site):
+    site.install("garbled", "[prograd]\nno equals sign\n[prograd.commands]\n")
+    site.install("halved", "[prograd.commands]\nhalved = halved:main\n", metadata="")
+    site.install("quits", "[prograd.commands]\nquits = quits:main\n[prograd]\nquits = quits\n")
+    site.module("quits", "raise SystemExit('no licence')")
+    command = [Path(sys.executable).parent / "prograd"]
+    env = os.environ | {"PYTHONPATH": str(site.folder), "COLUMNS": "100"}
+
+    def prograd(*arguments):
+        done = subprocess.run([*command, *arguments], env=env, check=False, capture_output=True, text=True)
+        assert "Traceback" not in done.stderr
+        return done
+
+    rows = json.loads(prograd("plugins", "--json").stdout)
+    assert {row["distribution"] for row in rows if row["status"] == "broken"} == {"garbled", "quits"}
+    assert prograd("check", "tanh").returncode == 0
+    assert "quits" in prograd("--help").stdout
+    assert "SystemExit: no licence" in prograd("quits").stderr
+
+
 def test_a_plugin_that_is_left_out_or_does_not_fit_is_not_imported(site):
     site.plugin("waves")
     site.plugin("future", requires=["prograd>=99"])

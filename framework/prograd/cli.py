@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 
 import prograd
+from prograd import discovery
 from prograd.commands.new import new
 from prograd.errors import ProgradError, UnknownNameError
 from prograd.layer import Layer
@@ -54,7 +55,7 @@ class Commands(click.Group):
 
 
 def _found() -> list[EntryPoint]:
-    return sorted(importlib.metadata.entry_points(group=COMMANDS), key=lambda point: (point.name, point.value))
+    return discovery.entry_points(COMMANDS)
 
 
 def _load(point: EntryPoint) -> click.Command:
@@ -62,7 +63,9 @@ def _load(point: EntryPoint) -> click.Command:
         command = point.load()
     except ModuleNotFoundError as error:
         reason = _missing(point, error)
-    except Exception as error:  # noqa: BLE001  (another distribution's command may raise anything when it is imported)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  (another distribution's command may raise anything, SystemExit too)
         reason = f"the command {point.name!r} ({point.value}) can't be loaded: {type(error).__name__}: {error}"
     else:
         if isinstance(command, click.Command):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -42,21 +43,22 @@ def find() -> list[Source]:
     Two distributions may use one entry-point name: both are found. Discovery itself follows the file system's order,
     which differs between machines.
     """
-    names: dict[str, str] = {}
-    sources = []
-    for distribution in metadata.distributions():
+    distributions, sources = _with_group(GROUP)
+    for distribution in distributions:
         try:
-            if f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
-                names[canonicalize_name(distribution.name)] = distribution.name
-        except Exception as error:  # noqa: BLE001  (half-removed installations: whatever is wrong with one is its own)
-            sources.append(_unreadable(UNKNOWN, error))
-    # Of several copies on the path the first is the one that is imported, also where it has no plugin any more.
-    for name in names.values():
-        try:
-            sources += _sources(metadata.distribution(name))
+            sources += _sources(distribution)
         except Exception as error:  # noqa: BLE001
-            sources.append(_unreadable(name, error))
+            sources.append(_unreadable(distribution.name, error))
     return sorted(sources, key=_order)
+
+
+def entry_points(group: str) -> list[metadata.EntryPoint]:
+    """The entry points of a group that can be read: `importlib.metadata`'s own stop at the first that can't."""
+    found: list[metadata.EntryPoint] = []
+    for distribution in _with_group(group)[0]:
+        with contextlib.suppress(Exception):
+            found += distribution.entry_points.select(group=group)
+    return sorted(found, key=lambda point: (point.name, point.value))
 
 
 def enabled(sources: Iterable[Source], disabled: str) -> list[Source]:
@@ -64,6 +66,20 @@ def enabled(sources: Iterable[Source], disabled: str) -> list[Source]:
     names = {name.strip() for name in disabled.split(",") if name.strip()}
     owners = {canonicalize_name(name) for name in names}
     return [source for source in sources if source.name not in names and source.owner not in owners]
+
+
+def _with_group(group: str) -> tuple[list[metadata.Distribution], list[Source]]:
+    """The distributions that have entry points in this group, and those of which that can't be told."""
+    names: dict[str, str] = {}
+    unreadable = []
+    for distribution in metadata.distributions():
+        try:
+            if f"[{group}]" in (distribution.read_text("entry_points.txt") or ""):
+                names[canonicalize_name(distribution.name)] = distribution.name
+        except Exception as error:  # noqa: BLE001  (half-removed installations: whatever is wrong with one is its own)
+            unreadable.append(_unreadable(UNKNOWN, error))
+    # Of several copies on the path the first is the one that is imported, also where it has no plugin any more.
+    return [metadata.distribution(name) for name in names.values()], unreadable
 
 
 def _sources(distribution: metadata.Distribution) -> list[Source]:
