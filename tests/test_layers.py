@@ -1,4 +1,4 @@
-"""The first-party layers: hand values, structure, counts, options. Their derivatives are left to the conformance kit."""
+"""The first-party layers: hand values, structure, counts, options. Derivatives are left to the conformance kit."""
 
 from __future__ import annotations
 

@@ -1,0 +1,277 @@
+"""The `prograd` command: what it prints, its JSON, its exit codes, and the commands that others bring."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import prograd
+from prograd import Elementwise, Layer, cli
+from prograd.plugin import BrokenPlugin, Plugin
+from prograd.registry import Registry
+
+
+class Wrong(Elementwise):
+    """Its derivative has the wrong sign."""
+
+    def phi(self, z):
+        return np.tanh(z)
+
+    def dphi(self, z, z_next):
+        return z_next**2 - 1
+
+
+class NoExamples(Layer):
+    """Has an option without a default, and no examples."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def shapes(self, n_in):
+        return self.width, {}
+
+    def g(self, w, z):
+        return z
+
+    def jacobian(self, w, z, z_next):
+        return {}, np.eye(self.width)
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(cli.main, list(arguments))
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch):
+    """Puts a registry of the test's own in the place of the one that is installed."""
+
+    def register(layers=(), broken=()) -> None:
+        layers = dict(layers)
+        plugin = Plugin("waves", "acme-waves", "1.2", layers, {})
+        monkeypatch.setattr(cli, "registry", lambda: Registry(layers, {}, (plugin,), tuple(broken)))
+
+    return register
+
+
+BROKEN = BrokenPlugin("more-losses", "acme-losses", "0.3", "ImportError: no module", "Traceback:\n  line 3")
+
+
+def test_plugins_lists_what_is_installed() -> None:
+    result = run("plugins")
+    assert result.exit_code == 0
+    for name in (*prograd.registry().layers, *prograd.registry().losses):
+        assert name in result.output
+
+
+def test_plugins_as_json() -> None:
+    rows = json.loads(run("plugins", "--json").output)
+    assert {tuple(row) for row in rows} == {("name", "kind", "distribution", "version", "status", "error")}
+    first_party = {(row["name"], row["kind"]) for row in rows if row["distribution"] == "prograd"}
+    assert {("affine", "layer"), ("softmax_cross_entropy", "loss")} <= first_party
+    affine = next(row for row in rows if row["name"] == "affine")
+    assert affine["status"] == "ok"
+    assert affine["error"] is None
+    assert affine["version"] == prograd.__version__
+
+
+def test_plugins_lists_what_is_broken_and_why(registered) -> None:
+    registered({"wrong": Wrong}, [BROKEN])
+    rows = json.loads(run("plugins", "--json").output)
+    assert rows[0] == {
+        "name": "wrong",
+        "kind": "layer",
+        "distribution": "acme-waves",
+        "version": "1.2",
+        "status": "ok",
+        "error": None,
+    }
+    assert (rows[1]["name"], rows[1]["kind"], rows[1]["status"]) == ("more-losses", "loss", "broken")
+    assert rows[1]["error"] == "ImportError: no module\nTraceback:\n  line 3"
+    table = run("plugins")
+    assert table.exit_code == 0
+    assert "more-losses of acme-losses 0.3 is broken:\n    ImportError: no module\n    Traceback:" in table.output
+
+
+def test_check_passes_what_is_right() -> None:
+    result = run("check", "tanh", "squared_error")
+    assert result.exit_code == 0, result.output
+    assert "all 2 conform" in result.output
+
+
+def test_check_as_json() -> None:
+    result = run("check", "affine", "--json")
+    (found,) = json.loads(result.output)
+    assert (found["name"], found["kind"], found["distribution"]) == ("affine", "layer", "prograd")
+    assert found["status"] == "passed"
+    assert len(found["examples"]) > 1
+    check = found["examples"][0]["checks"][0]
+    assert check == {"name": "shapes", "status": "passed", "message": ""}
+
+
+def test_check_names_what_is_wrong(registered) -> None:
+    registered({"wrong": Wrong})
+    result = run("check", "wrong")
+    assert result.exit_code == 1
+    assert "1 of 1 not conforming" in result.output
+    assert "jacobian_B: B[" in result.output
+    assert "likely cause: the sign" in result.output
+    (found,) = json.loads(run("check", "--json").output)
+    assert found["status"] == "failed"
+
+
+def test_check_fails_where_there_is_nothing_to_try(registered) -> None:
+    registered({"no_examples": NoExamples})
+    result = run("check", "no_examples")
+    assert result.exit_code == 1
+    assert "needs its own examples()" in result.output
+
+
+def test_check_of_everything_fails_for_a_broken_plugin(registered) -> None:
+    registered({"relu": prograd.registry().layers["relu"]}, [BROKEN])
+    result = run("check")
+    assert result.exit_code == 1
+    assert "more-losses" in result.output
+    assert "ImportError: no module" in result.output
+    assert run("check", "relu").exit_code == 0
+
+
+def test_check_of_an_unknown_name_offers_the_closest() -> None:
+    result = run("check", "afine")
+    assert result.exit_code == 2
+    assert "there is no layer or loss named 'afine'; did you mean 'affine'" in result.stderr
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert run("chekc").exit_code == 2
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_tells_the_exit_codes(flag) -> None:
+    assert "Exit codes: 0 for success; 1 where something failed" in " ".join(run(flag).output.split())
+    assert "2: unknown name" in " ".join(run("check", flag).output.split())
+
+
+def test_version() -> None:
+    assert run("--version").output == f"prograd, version {prograd.__version__}\n"
+
+
+def test_a_plugin_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse():
+        raise prograd.errors.PluginError("plugin 'waves' is broken")
+
+    monkeypatch.setattr(cli, "registry", refuse)
+    result = run("plugins")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: plugin 'waves' is broken\n"
+
+
+# Commands that others bring.
+
+
+@click.command()
+@click.option("--loud", is_flag=True)
+def hello(loud: bool) -> None:
+    """Say hello."""
+    click.echo("HELLO" if loud else "hello")
+
+
+@click.command()
+def needy() -> None:
+    import a_module_that_nobody_has  # noqa: F401, PLC0415
+
+
+no_command = 3
+
+
+@pytest.fixture
+def brought(monkeypatch: pytest.MonkeyPatch):
+    """Entry points `name = value` of the group of commands; this module can be reached as `cli_commands`."""
+
+    def bring(**points: str) -> None:
+        monkeypatch.setitem(sys.modules, "cli_commands", sys.modules[__name__])
+        found = [EntryPoint(name, value, cli.COMMANDS) for name, value in points.items()]
+        monkeypatch.setattr(cli, "_found", lambda: found)
+
+    return bring
+
+
+def test_a_command_of_another_distribution_joins(brought) -> None:
+    brought(hello="cli_commands:hello")
+    assert run("hello", "--loud").output == "HELLO\n"
+    assert "Say hello." in run("--help").output
+
+
+def test_prograds_own_commands_come_first(brought) -> None:
+    brought(plugins="cli_commands:hello")
+    assert "affine" in run("plugins").output
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            "a_module_that_nobody_has:main [waves]",
+            "needs the module 'a_module_that_nobody_has', which is not installed",
+        ),
+        ("a_module_that_nobody_has:main [waves]", "pip install 'prograd[waves]'"),
+        ("cli_commands:needy [waves]", "pip install 'prograd[waves]'"),
+        ("cli_commands:no_command", "is no click command but int"),
+        ("cli_commands:gone", "can't be loaded: AttributeError"),
+    ],
+)
+def test_a_command_that_is_not_available_says_why(brought, value, message) -> None:
+    brought(other=value, hello="cli_commands:hello")
+    result = run("other", "--some-option", "argument") if "needy" not in value else run("other")
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert run("hello").exit_code == 0
+    assert run("--help").exit_code == 0
+
+
+def test_the_extra_is_found_by_the_name_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    requirements = ['hydra-core<1.4; extra == "experiments"', 'jax; extra == "peers"', "numpy"]
+    monkeypatch.setattr(cli.importlib.metadata, "requires", lambda _: requirements)
+    message = cli._missing(EntryPoint("collect", "x:y", cli.COMMANDS), ModuleNotFoundError(name="hydra.core"))
+    assert message.endswith("which is not installed; install it with: pip install 'prograd[experiments]'")
+
+
+def test_a_mistake_inside_prograd_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone():
+        raise ModuleNotFoundError(name="prograd.gone")
+
+    monkeypatch.setattr(cli, "registry", gone)
+    assert isinstance(run("plugins").exception, ModuleNotFoundError)
+
+
+def test_the_installed_command_starts() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from prograd.cli import main; main(prog_name='prograd')", "check", "relu"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "all 1 conform" in done.stdout
+
+
+def test_starting_loads_neither_plugins_nor_tables_nor_the_kit() -> None:
+    code = (
+        "import sys, prograd.cli; "
+        "print([m for m in ('prograd_layers', 'prograd.testing', 'rich', 'hydra', 'pytest') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_kit_needs_no_pytest() -> None:
+    code = "import sys, prograd.testing; print('pytest' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
