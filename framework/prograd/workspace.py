@@ -11,6 +11,7 @@ from prograd.arrays import Array
 from prograd.errors import OptionError
 
 DEFAULT_BYTES = 64 * 2**20
+BUFFER_BYTES = 2**19  # of one buffer: both, and a layer's matrix, fit into a core's own cache
 INDICES = 6 * 8  # bytes a column: where it stands, which entries of which factors make it
 
 
@@ -35,10 +36,10 @@ def chunk_columns(widest: int, samples: int, dtype: np.dtype[Any], max_bytes: in
     """How many columns forward mode advances at once, within `max_bytes` for all that it allocates.
 
     That is both buffers and as much again as one of them, which an operator may need for one product, and the indices
-    with which columns are written. A matrix product wants a few hundred to a few thousand rows, a sample of a column
-    each: more of them for wide layers. Raises `OptionError` where not even one column fits.
+    with which columns are written. A matrix product wants a few hundred rows, a sample of a column each, but not more
+    than stay in the cache until the next product reads them. Raises `OptionError` where not even one column fits.
     """
-    rows = min(max(8 * widest, 512), 2048)
+    rows = min(max(BUFFER_BYTES // (widest * dtype.itemsize), 128), 1024)
     one = (3 * widest + 1) * samples * dtype.itemsize + INDICES
     if max_bytes is not None and max_bytes < one:
         raise OptionError(
