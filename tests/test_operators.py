@@ -38,7 +38,7 @@ def kron(left, right, samples):
 
 
 class Reversal(Operator):
-    """An author's own operator, with nothing but what must be given: it turns a vector around and scales it by sample."""
+    """An author's own operator, with nothing but what must be given: it turns a vector around, scaled by sample."""
 
     def __init__(self, scale):
         self.scale = scale
