@@ -394,7 +394,7 @@ class Coupled(Loss):
         return Dense(self.H.astype(z.dtype))
 
 
-@pytest.mark.parametrize("loss", [Quantile(), Poisson(), Coupled()], ids=repr)
+@pytest.mark.parametrize("loss", [Quantile(), Poisson(), Coupled()], ids=lambda loss: loss.name)
 @pytest.mark.parametrize("samples", [1, 3])
 def test_odd_loss_is_accepted(loss, samples) -> None:
     z = np.array([[0.3, -0.4], [1.2, 0.1], [-0.5, 0.8]])[:samples]
