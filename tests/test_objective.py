@@ -240,3 +240,24 @@ def test_one_hot():
     ):
         with pytest.raises(errors.LabelError, match=message):
             prograd.one_hot(labels, 3)
+
+
+def test_a_loop_may_change_w_in_place():
+    f, w, _, _ = problem()
+    for _ in range(3):
+        value, gradient = f.value_and_gradient(w)
+        fresh, expected = f.value_and_gradient(w.copy())
+        assert value == fresh == f(w)
+        np.testing.assert_array_equal(gradient, expected)
+        w -= 0.1 * gradient
+    w[3] = np.nan
+    for call in (f, f.gradient, f.per_sample_gradients):
+        with pytest.raises(errors.NonFiniteError, match="got nan in"):
+            call(w)
+
+
+def test_an_overflowing_loss_is_infinite_not_an_error():
+    net = prograd.Network([prograd.layer("affine", width=1)], n_in=1)
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.ones(1), np.zeros(1))
+    with np.errstate(over="ignore"):
+        assert f(np.array([1e200, 0])) == np.inf

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,10 +18,20 @@ from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization, check_blocks
 from prograd.loss import Loss
+from prograd.memory import keep_freed_memory
 from prograd.network import Network, check_finite
-from prograd.shards import shards, sum_over
+from prograd.shards import Apply, shards, sum_over
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+
+
+class Point(NamedTuple):
+    """Where an objective is evaluated: `w`, the views into it, and the samples and labels in its dtype."""
+
+    w: Array
+    parameters: list[Parameters]
+    x: Array
+    y: Array
 
 
 class Objective:
@@ -33,15 +44,16 @@ class Objective:
     def __init__(self, net: Network, loss: Loss, x: ArrayLike, y: ArrayLike) -> None:
         if not isinstance(net, Network) or not isinstance(loss, Loss):
             raise OptionError(f"expected a Network and a Loss, got {type(net).__name__} and {type(loss).__name__}")
+        keep_freed_memory()
         self.net, self.loss = net, loss
         x, one = net.check_x(x)
         y = self._labels(x, one, y)
         self._data = {dtype: (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, DOUBLE}}
         self._one = one
         self._blocks_checked = False
-        self._unpacked: tuple[Array | None, list[Parameters]] = (None, [])
+        self._last: Point | None = None
         self._cheapest: str | None = None
-        self._row_elements = max(net.n)
+        self._widest = max(net.n)
 
     @property
     def samples(self) -> int:
@@ -50,11 +62,11 @@ class Objective:
 
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`."""
-        w, x, y = self._at(w)
-        z = x
-        for layer, w_i in zip(self.net.layers, self.net.unpack(w), strict=True):
+        at = self._again(w)
+        z = at.x
+        for layer, w_i in zip(self.net.layers, at.parameters, strict=True):
             z = layer.g(w_i, z)
-        return float(np.add.reduce(self.loss.value(z, y)) / len(x))
+        return self._mean(float(np.add.reduce(self.loss.value(z, at.y))), at)
 
     def gradient(
         self, w: ArrayLike, mode: str = "reverse", out: Array | None = None, max_bytes: int | None = None
@@ -71,25 +83,19 @@ class Objective:
         the one with fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`.
         """
         check_mode(mode)
-        w, x, y = self._at(w)
-        p = self._room(out, w.dtype)
+        at = self._again(w)
+        p = self._room(out, at.w.dtype)
         if mode == "auto":
-            mode = self._cheapest or self._pick(w, x)
-        if mode == "forward":
-            return self._forward_into(w, x, y, p, max_bytes), p
-        cuts = shards(len(x), self._row_elements * w.itemsize)
-        parameters = self._unpack(w)
-        if len(cuts) == 1:
-            return self._reverse_into(parameters, x, y, len(x), p) / len(x), p
-        task = lambda cut, part: self._reverse_into(parameters, x[cut], y[cut], len(x), part)  # noqa: E731
-        return sum_over(cuts, task, p) / len(x), p
+            mode = self._cheapest or self._pick(at)
+        total = self._forward_into(at, p, max_bytes) if mode == "forward" else self._reverse_into(at, p)
+        return self._mean(total, at), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
-        w, x, y = self._at(w)
-        z, blocks = self._linearized(self.net.unpack(w), x)
-        p = np.empty((len(x), self.net.size), w.dtype)
-        recursions.reverse(blocks, self.loss.gradient(z[-1], y), self.net.slices(p), recursions.each_into)
+        at = self._at(w)
+        z, blocks = self._linearized(at.parameters, at.x)
+        p = np.empty((len(at.x), self.net.size), at.w.dtype)
+        recursions.reverse(blocks, self.loss.gradient(z[-1], at.y), self.net.slices(p), recursions.each_into)
         return p[0] if self._one else p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
@@ -98,35 +104,27 @@ class Objective:
         Its products cost one `jvp` and one `vjp` of the network each; the matrix is never formed. Raises
         `OptionError` for a loss without a hessian.
         """
-        w, x, y = self._at(w)
-        lin = self._linearize(w, x)
-        H = self.loss.hessian(lin.z[-1], y)
+        at = self._at(w)
+        lin = self._linearize(at)
+        H = self.loss.hessian(lin.z[-1], at.y)
+        size = self.net.size
 
         def matmat(v: Array) -> Array:
-            return lin.vjp(H.jvp(lin.jvp(np.ascontiguousarray(v.T)))).T / len(x)
+            return lin.vjp(H.jvp(lin.jvp(np.ascontiguousarray(v.T)))).T / len(at.x)
 
         def matvec(v: Array) -> Array:
             return matmat(v.reshape(-1, 1))[:, 0]
 
         return LinearOperator(
-            (w.size, w.size), matvec=matvec, rmatvec=matvec, matmat=matmat, rmatmat=matmat, dtype=w.dtype
+            (size, size), matvec=matvec, rmatvec=matvec, matmat=matmat, rmatmat=matmat, dtype=at.w.dtype
         )
 
     def linearize(self, w: ArrayLike) -> Linearization:
         """`prograd.linearize` of the network at `w` and at the objective's samples."""
-        w, x, _ = self._at(w)
-        return self._linearize(w, x)
+        return self._linearize(self._at(w))
 
-    def _unpack(self, w: Array) -> list[Parameters]:
-        """The views into `w`, kept for as long as the same array comes back: a loop that changes `w` in place."""
-        known, parameters = self._unpacked
-        if known is not w:
-            parameters = self.net.unpack(w)
-            self._unpacked = (w, parameters)
-        return parameters
-
-    def _linearize(self, w: Array, x: Array) -> Linearization:
-        z, blocks = self._linearized(self.net.unpack(w), x)
+    def _linearize(self, at: Point) -> Linearization:
+        z, blocks = self._linearized(at.parameters, at.x)
         return Linearization(self.net, z, list(blocks))
 
     def _linearized(self, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
@@ -136,29 +134,51 @@ class Objective:
             self._blocks_checked = True
         return z, blocks
 
-    def _reverse_into(self, parameters: Sequence[Parameters], x: Array, y: Array, samples: int, p: Array) -> float:
-        """Writes the part of `∇f` due to the rows `x`, of `samples` in all; returns the sum of their values."""
-        z, blocks = self._linearized(parameters, x)
-        values, q = self.loss.value_and_gradient(z[-1], y)
-        recursions.reverse(blocks, q / samples, self.net.slices(p), recursions.sum_into)
-        return float(np.add.reduce(values))
+    def _reverse_into(self, at: Point, p: Array) -> float:
+        """Writes `∇f` to `p`; returns the sum of the samples' values."""
+        slices = self.net.slices(p)
+        samples = len(at.x)
 
-    def _forward_into(self, w: Array, x: Array, y: Array, p: Array, max_bytes: int | None) -> float:
-        lin = self._linearize(w, x)
-        values, q = self.loss.value_and_gradient(lin.z[-1], y)
-        q = (q / len(x)).reshape(-1)
+        def shard(rows: slice, apply: Apply) -> float:
+            z, blocks = self._linearized(at.parameters, at.x[rows])
+            values, q = self.loss.value_and_gradient(z[-1], at.y[rows])
+            recursions.reverse(blocks, q / samples, slices, apply)
+            return float(np.add.reduce(values))
+
+        cuts = shards(samples, self._widest * p.itemsize)
+        return shard(cuts[0], recursions.sum_into) if len(cuts) == 1 else sum_over(cuts, shard)
+
+    def _forward_into(self, at: Point, p: Array, max_bytes: int | None) -> float:
+        lin = self._linearize(at)
+        values, q = self.loss.value_and_gradient(lin.z[-1], at.y)
+        q = (q / len(at.x)).reshape(-1)
         for chunk, J in lin.chain.columns(max_bytes):
             np.matmul(J.reshape(len(J), -1), q, out=p[chunk.start : chunk.stop])
-        return float(np.add.reduce(values)) / len(x)
+        return float(np.add.reduce(values))
 
-    def _pick(self, w: Array, x: Array) -> str:
-        self._cheapest = self._linearize(w, x).chain.pick("auto", rows=1)  # by shapes and structure: the same for all w
+    def _mean(self, total: float, at: Point) -> float:
+        if not math.isfinite(total):  # the loss overflows, or `w` was changed in place and is no longer finite
+            self.net.check_w(at.w)
+        return total / len(at.x)
+
+    def _pick(self, at: Point) -> str:
+        self._cheapest = self._linearize(at).chain.pick("auto", rows=1)  # by shapes and structure: the same for all w
         return self._cheapest
 
-    def _at(self, w: ArrayLike) -> tuple[Array, Array, Array]:
+    def _again(self, w: ArrayLike) -> Point:
+        """The point at `w`, which is checked and unpacked once for as long as the same array comes back."""
+        if self._last is not None and self._last.w is w:
+            return self._last
+        at = self._at(w)
+        if at.w is w:
+            self._last = at
+        return at
+
+    def _at(self, w: ArrayLike) -> Point:
         w = self.net.check_w(w)
         dtype = w.dtype if w.dtype in self._data else DOUBLE
-        return w.astype(dtype, copy=False), *self._data[dtype]
+        w = w.astype(dtype, copy=False)
+        return Point(w, self.net.unpack(w), *self._data[dtype])
 
     def _labels(self, x: Array, one: bool, y: ArrayLike) -> Array:  # noqa: FBT001
         n = self.net.n[-1]

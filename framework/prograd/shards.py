@@ -1,4 +1,4 @@
-"""A large batch in shards of rows: each shard's arrays stay in the cache, and threads take shards in turns."""
+"""A large batch in shards of rows: a shard's arrays stay in the cache, and threads take shards in turns."""
 
 from __future__ import annotations
 
@@ -6,51 +6,90 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
+from threading import Condition
+from typing import TypeAlias
 
-import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from prograd.arrays import Array
+from prograd.operators import Operator
+
+Apply: TypeAlias = Callable[[Operator, Array, Array], object]
 
 SHARD_BYTES = 2**18  # of one z^i: a few of them fit into a core's own cache
-FEWEST_ROWS = 512  # so that a matrix product does not notice, and adding up the shards' gradients costs little
-WIDEST_BYTES = 2**12  # a row longer than this makes products that keep every core busy without shards
+FEWEST_ROWS = 128  # below that a matrix product notices
+ENOUGH_ROWS = 256  # from there on adding up the shards' gradients costs little beside their matrix products
+WIDEST_BYTES = 2**12  # a row longer than this makes products beside which nothing else counts
 
 
 def shards(samples: int, row_bytes: int) -> list[slice]:
     """`range(samples)` cut into shards, or one that is all of it where the batch is too small or its rows too long."""
-    rows = max(FEWEST_ROWS, SHARD_BYTES // row_bytes)
+    rows = max(SHARD_BYTES // row_bytes, FEWEST_ROWS, min(ENOUGH_ROWS, samples // 2))
     if row_bytes > WIDEST_BYTES or samples < 2 * rows:
         return [slice(0, samples)]
     return [slice(start, min(start + rows, samples)) for start in range(0, samples, rows)]
 
 
-def sum_over(cuts: Sequence[slice], task: Callable[[slice, Array], float], p: Array) -> float:
-    """The sum of `task(shard, p)` over the shards; each writes its part of the gradient, whose sum goes to `p`.
+def sum_over(cuts: Sequence[slice], task: Callable[[slice, Apply], float]) -> float:
+    """The sum of `task(cut, apply)` over the shards; each gives its part of the gradient to `apply(A, q, p)`.
 
-    As many threads as BLAS may use now take shards in turns, BLAS at one thread each. The order of the sums depends
-    on their number alone, so the same number of threads gives the same bits.
+    As many threads as BLAS may use at this moment take shards in turns, with BLAS at one thread each. Every sum is
+    taken in the order of the shards, so the result does not depend on the number of threads, to the last bit.
     """
     blas = _controller().select(user_api="blas")
     threads = min(max((library.num_threads for library in blas.lib_controllers), default=1), len(cuts))
-    parts = [p] + [np.empty_like(p) for _ in range(threads - 1)]
+    turns = _Turns(len(cuts))
+    contexts = [copy_context() for _ in cuts]  # each thread runs in the caller's, which holds numpy's error state
 
-    def work(k: int) -> float:
-        value = task(cuts[k], parts[k])
-        more = np.empty_like(p) if k + threads < len(cuts) else p
-        for cut in cuts[k + threads :: threads]:
-            value += task(cut, more)
-            parts[k] += more
-        return value
+    def work(shard: int) -> float:
+        with turns:
+            return contexts[shard].run(task, cuts[shard], turns.adder(shard))
 
     with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        # Each thread runs in a copy of the caller's context, which holds numpy's error state.
-        values: list[float] = list(
-            pool.map(lambda k, context: context.run(work, k), range(threads), [copy_context() for _ in parts])
-        )
-    for part in parts[1:]:
-        p += part
-    return sum(values)
+        return sum(pool.map(work, range(len(cuts))))
+
+
+class _Turns:
+    """Shard j adds its k-th part after shard j − 1 has added its own.
+
+    Shards start in order and all go through the parameters in the same order, so none waits for one that has not begun.
+    """
+
+    def __init__(self, shards: int) -> None:
+        self._added = [0] * shards
+        self._changed = Condition()
+        self._error: BaseException | None = None
+
+    def adder(self, shard: int) -> Apply:
+        """What shard `shard` calls with each of its blocks: adds `Σ_n A_n^T q_n` to `p`."""
+
+        def add(A: Operator, q: Array, p: Array) -> None:
+            if shard == 0:
+                A.vjp_sum(q, out=p)
+            else:
+                part = A.vjp_sum(q)
+                self._wait_for(shard - 1, self._added[shard])
+                p += part
+            with self._changed:
+                self._added[shard] += 1
+                self._changed.notify_all()
+
+        return add
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error:
+            with self._changed:
+                self._error = self._error or error
+                self._changed.notify_all()
+
+    def _wait_for(self, shard: int, part: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._added[shard] > part or self._error)
+            if self._error:  # whoever waits for a shard that failed, fails with it
+                raise self._error
 
 
 @cache
