@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from prograd import recursions
+from prograd import recursions, threads
 from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.errors import UnknownNameError
 from prograd.network import Span
 from prograd.operators import Identity, Zero
-from prograd.workspace import Workspace, chunk_columns, chunks
+from prograd.workspace import DEFAULT_BYTES, Workspace, chunk_columns, column_bytes
 
 MODES = ("reverse", "forward")
+WORTH_THREADS = 10**7  # multiply-adds: a tenth of a millisecond, which is what starting threads takes
 
 
 def check_mode(mode: str) -> str:
@@ -58,16 +59,31 @@ class Chain:
         """`p` by layer and parameter: views of its last axis, which has `size` entries."""
         return [{name: p[..., at.start : at.stop] for name, at in span.each.items()} for span in self.spans]
 
-    def columns(self, max_bytes: int | None = None) -> Iterator[tuple[range, Array]]:
-        """Forward mode: chunks of the columns of `J`, `(columns, N, rows)`, each overwritten by the next.
+    def columns(self, use: Callable[[range, Array], None], max_bytes: int | None = None) -> None:
+        """Forward mode: calls `use(chunk, J)` for chunks of the columns of `J`, `(columns, N, rows)`.
 
-        `max_bytes` bounds the two buffers together; raises `OptionError` where not even one column fits.
+        The next chunk overwrites `J`. Chunks are shared out to threads where there is enough to do, so `use` must write
+        to different places for different chunks. `max_bytes` bounds all buffers together; raises `OptionError` where
+        not even one column fits.
         """
         widest = max(B_i.rows for _, B_i in self.blocks)
-        step = chunk_columns(widest, self.samples, self.dtype, max_bytes)
-        workspace = Workspace(min(step, self.size), self.samples, widest, self.dtype)
-        for chunk in chunks(self.size, step):
-            yield chunk, recursions.forward(self.blocks, self.spans, chunk, workspace)
+        limit = DEFAULT_BYTES if max_bytes is None else max_bytes
+        most = min(threads.available(), limit // column_bytes(widest, self.samples, self.dtype)) or 1
+        workers = most if self.multiply_adds("forward", rows=1) >= WORTH_THREADS else 1
+        step = chunk_columns(widest, self.samples, self.dtype, limit // workers)
+        step = max(1, min(step, -(-self.size // workers)))
+        starts = iter(range(0, self.size, step))  # one for all: who is done takes the next
+
+        def work(_: int) -> None:
+            workspace = Workspace(step, self.samples, widest, self.dtype)
+            for start in starts:
+                chunk = range(start, min(start + step, self.size))
+                use(chunk, recursions.forward(self.blocks, self.spans, chunk, workspace))
+
+        if workers > 1:
+            threads.run(work, range(workers), workers)
+        else:
+            work(0)
 
     def multiply_adds(self, mode: str, rows: int) -> int:
         """Multiply-adds of the products of one mode over all samples, from the operators' `edges`.

@@ -39,9 +39,15 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     if chain.pick(mode, rows=chain.rows) == "reverse":
         _reverse_into(chain, J)
     else:
-        for chunk, columns in chain.columns(max_bytes):
-            J[:, :, chunk.start : chunk.stop] = columns.transpose(1, 2, 0)
+        _forward_into(chain, J, max_bytes)
     return J[0] if lin.one else J
+
+
+def _forward_into(chain: Chain, J: Array, max_bytes: int | None) -> None:
+    def use(chunk: range, columns: Array) -> None:
+        J[:, :, chunk.start : chunk.stop] = columns.transpose(1, 2, 0)
+
+    chain.columns(use, max_bytes)
 
 
 def _reverse_into(chain: Chain, J: Array) -> None:

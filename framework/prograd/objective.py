@@ -152,8 +152,11 @@ class Objective:
         lin = self._linearize(at)
         values, q = self.loss.value_and_gradient(lin.z[-1], at.y)
         q = (q / len(at.x)).reshape(-1)
-        for chunk, J in lin.chain.columns(max_bytes):
+
+        def use(chunk: range, J: Array) -> None:
             np.matmul(J.reshape(len(J), -1), q, out=p[chunk.start : chunk.stop])
+
+        lin.chain.columns(use, max_bytes)
         return float(np.add.reduce(values))
 
     def _mean(self, total: float, at: Point) -> float:

@@ -66,10 +66,10 @@ def forward(blocks: Sequence[Block], spans: Sequence[Span], chunk: range, worksp
     `w` has the newest layer first, the columns that `A_i` brings stand just before those of `J_{i-1}`. Columns are
     kept as rows: `J` is `(columns, N, n_{i+1})` and lies in the workspace, also when it is returned.
     """
-    J = workspace.next(0, 0)
+    J = workspace.start()
     for (A_i, B_i), span in zip(blocks, spans, strict=True):
         own = overlap(span.all, chunk)
-        J, older = workspace.next(len(own) + len(J), B_i.rows), J
+        J, older = workspace.after(J, len(own), B_i), J
         if len(older):
             B_i.jvp_into(older, J[len(own) :])
         for name, at in span.each.items():

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import cache
 from threading import Condition
 from typing import TypeAlias
 
-from threadpoolctl import ThreadpoolController
-
+from prograd import threads
 from prograd.arrays import Array
 from prograd.operators import Operator
 
@@ -36,17 +32,13 @@ def sum_over(cuts: Sequence[slice], task: Callable[[slice, Apply], float]) -> fl
     As many threads as BLAS may use at this moment take shards in turns, with BLAS at one thread each. Every sum is
     taken in the order of the shards, so the result does not depend on the number of threads, to the last bit.
     """
-    blas = _controller().select(user_api="blas")
-    threads = min(max((library.num_threads for library in blas.lib_controllers), default=1), len(cuts))
     turns = _Turns(len(cuts))
-    contexts = [copy_context() for _ in cuts]  # each thread runs in the caller's, which holds numpy's error state
 
     def work(shard: int) -> float:
         with turns:
-            return contexts[shard].run(task, cuts[shard], turns.adder(shard))
+            return task(cuts[shard], turns.adder(shard))
 
-    with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        return sum(pool.map(work, range(len(cuts))))
+    return sum(threads.run(work, range(len(cuts)), min(threads.available(), len(cuts))))
 
 
 class _Turns:
@@ -90,8 +82,3 @@ class _Turns:
             self._changed.wait_for(lambda: self._added[shard] > part or self._error)
             if self._error:  # whoever waits for a shard that failed, fails with it
                 raise self._error
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # finding the libraries takes a millisecond; once is enough

@@ -23,6 +23,7 @@ class Operator(ABC):
 
     rows: int
     cols: int
+    in_place = False  # whether `jvp_into(v, out)` may be given `v` itself as `out`
     __array_ufunc__ = None  # numpy must not take `op @ array` for its own
 
     @abstractmethod

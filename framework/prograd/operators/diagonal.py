@@ -15,6 +15,8 @@ from prograd.operators.base import Operator
 class Diagonal(Operator):
     """`diag(d)`: `d` is `(n,)` shared by all samples, or `(N, n)`."""
 
+    in_place = True
+
     def __init__(self, d: ArrayLike) -> None:
         self.d = as_real(d, "Diagonal")
         if self.d.ndim not in (1, 2):

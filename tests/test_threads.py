@@ -1,0 +1,73 @@
+"""Tasks in threads: the same results, the same memory, errors that come through."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+import prograd
+from prograd import threads
+from prograd.chain import WORTH_THREADS
+
+
+def problem():
+    net = prograd.Network.from_config([{"name": "affine", "width": 48}, {"name": "tanh"}] * 3, n_in=48)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 48)), rng.normal(size=(2, 48))
+    return prograd.Objective(net, prograd.loss("squared_error"), x, y), net.init(rng), x
+
+
+def test_forward_mode_in_threads():
+    f, w, x = problem()
+    assert f.linearize(w).multiply_adds("forward") > WORTH_THREADS
+    expected, J = f.gradient(w), prograd.jacobian(f.net, w, x, mode="reverse")
+    for count in (1, 2):
+        with threadpoolctl.threadpool_limits(count):
+            assert threads.available() == count
+            np.testing.assert_allclose(f.gradient(w, mode="forward"), expected, rtol=1e-10, atol=1e-13)
+            np.testing.assert_allclose(prograd.jacobian(f.net, w, x, mode="forward"), J, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("max_bytes", [2**16, 2**18])
+def test_all_threads_together_stay_within_the_bytes(max_bytes):
+    f, w, _ = problem()
+    out = np.empty_like(w)
+
+    def peak(call):
+        call()
+        tracemalloc.start()
+        try:
+            call()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    with threadpoolctl.threadpool_limits(2):
+        rest = peak(lambda: f.linearize(w))
+        machinery = peak(lambda: threads.run(abs, [1, 2], 2))  # the threads themselves
+        used = peak(lambda: f.gradient(w, mode="forward", out=out, max_bytes=max_bytes))
+    assert used - rest - machinery <= max_bytes
+
+
+def test_tasks_run_with_blas_at_one_thread():
+    def blas(_):
+        return max(lib["num_threads"] for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas")
+
+    with threadpoolctl.threadpool_limits(2):
+        assert threads.run(blas, range(3), 2) == [1, 1, 1]
+        assert blas(0) == 2
+
+
+def test_tasks_share_the_threads_and_keep_their_order():
+    barrier = threading.Barrier(2, timeout=10)
+    names = threads.run(lambda k: (barrier.wait(), k)[1], range(4), 2)  # passes only where two run at a time
+    assert names == [0, 1, 2, 3]
+
+
+def test_an_error_comes_through():
+    with pytest.raises(ZeroDivisionError):
+        threads.run(lambda k: 1 // k, [1, 0], 2)
