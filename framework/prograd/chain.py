@@ -14,7 +14,7 @@ from prograd.blocks import Block
 from prograd.errors import UnknownNameError
 from prograd.network import Span
 from prograd.operators import Identity, Zero
-from prograd.workspace import DEFAULT_BYTES, Workspace, chunk_columns, column_bytes
+from prograd.workspace import DEFAULT_BYTES, OBJECTS, Workspace, chunk_columns, column_bytes
 
 MODES = ("reverse", "forward")
 WORTH_THREADS = 10**7  # multiply-adds: a tenth of a millisecond, which is what starting threads takes
@@ -68,7 +68,8 @@ class Chain:
         """
         widest = max(B_i.rows for _, B_i in self.blocks)
         limit = DEFAULT_BYTES if max_bytes is None else max_bytes
-        most = min(threads.available(), limit // column_bytes(widest, self.samples, self.dtype)) or 1
+        least = column_bytes(widest, self.samples, self.dtype) + OBJECTS
+        most = max(1, min(threads.available(), limit // least))
         workers = most if self.multiply_adds("forward", rows=1) >= WORTH_THREADS else 1
         step = chunk_columns(widest, self.samples, self.dtype, limit // workers)
         step = max(1, min(step, -(-self.size // workers)))

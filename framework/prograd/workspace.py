@@ -12,6 +12,7 @@ from prograd.operators import Operator
 
 DEFAULT_BYTES = 64 * 2**20
 BUFFER_BYTES = 2**19  # of one buffer: both, and a layer's matrix, fit into a core's own cache
+OBJECTS = 2**12  # bytes of a thread's own: views, ranges, frames
 INDICES = 6 * 8  # bytes a column: where it stands, which entries of which factors make it
 
 
@@ -50,11 +51,11 @@ def chunk_columns(widest: int, samples: int, dtype: np.dtype[Any], max_bytes: in
     """
     rows = min(max(BUFFER_BYTES // (widest * dtype.itemsize), 128), 1024)
     one = column_bytes(widest, samples, dtype)
-    if max_bytes < one:
+    if max_bytes < one + OBJECTS:
         raise OptionError(
-            f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers takes {one} bytes of buffers"
+            f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers takes {one + OBJECTS} bytes"
         )
-    return max(1, min(rows // samples, max_bytes // one))
+    return max(1, min(rows // samples, (max_bytes - OBJECTS) // one))
 
 
 def column_bytes(widest: int, samples: int, dtype: np.dtype[Any]) -> int:
