@@ -4,8 +4,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+PEERS := .venv/peers
+GRID ?= short
 
-.PHONY: help gap test lint format bench clean
+.PHONY: help gap peers test lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -13,6 +15,10 @@ help:  ## this list
 
 gap: $(READY)  ## how much slower is forward mode than reverse mode? table, picture and page
 	$(BIN)/prograd-run -m experiment=speed_gap
+
+# Engines start with the first point, and a C++ compiler, where there is one, works for torch.compile.
+peers: $(PEERS)  ## prograd beside numpy, JAX, PyTorch and autograd: tables, pictures and page (GRID=full: for hours)
+	$(BIN)/prograd-run experiment=peers grid=$(GRID)
 
 test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
@@ -41,4 +47,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "prograd needs Python 3.11 or later; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[experiments,test,dev,bench]"
+	touch $@
+
+$(PEERS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[experiments,peers]"
 	touch $@

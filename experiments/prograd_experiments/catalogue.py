@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from prograd_experiments.experiment import Experiment
+from prograd_experiments.peers.experiment import Peers
 from prograd_experiments.speed_gap import SpeedGap
 
-EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({SpeedGap.name: SpeedGap()})
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({SpeedGap.name: SpeedGap(), Peers.name: Peers()})

@@ -15,7 +15,8 @@ import threadpoolctl
 
 import prograd
 
-PACKAGES = ("prograd", "numpy", "scipy", "scikit-learn", "hydra-core", "matplotlib", "threadpoolctl")
+PEERS = ("jax", "jaxlib", "torch", "autograd")
+PACKAGES = ("prograd", "numpy", "scipy", "scikit-learn", "hydra-core", "matplotlib", "threadpoolctl", *PEERS)
 
 
 def environment() -> dict[str, Any]:

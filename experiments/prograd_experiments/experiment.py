@@ -30,6 +30,7 @@ class Experiment(ABC):
     name: ClassVar[str]
     question: ClassVar[str]
     how: ClassVar[str]
+    timed: ClassVar[str]  # what a time is the time of: "one gradient"
 
     @abstractmethod
     def check(self, config: Config) -> Config:

@@ -42,6 +42,7 @@ def render(
         table=_table(experiment.table(rows), rows),
         asked=_asked(records),
         how=escape(experiment.how),
+        timed=escape(experiment.timed),
         environment=_environments(records),
         jobs=_several(len(rows), "record"),
     )

@@ -77,7 +77,7 @@ def plan(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequence[str]]
             wrong[str(error)] = None
             continue
         apart = [override for override in overrides if override in varied]
-        label = " ".join(apart) or "the only point"
+        label = " ".join(apart).replace("\\", "") or "the only point"  # Hydra escapes what its grammar has a use for
         points.setdefault(fingerprint, Point(tuple(overrides), label, _folder(apart, fingerprint)))
     if wrong:
         raise ConfigError("\n".join(wrong))

@@ -11,6 +11,7 @@ from typing import Protocol
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -102,8 +103,12 @@ def show_table(console: Console, experiment: Experiment, rows: Sequence[Row]) ->
         table.add_column(escape(name), justify="right", overflow="fold")
     for line, after in zip(lines, [*lines[1:], None], strict=True):
         table.add_row(*map(escape, line), end_section=after is not None and after[0] != line[0])
-    console.print(table)
-    console.print("Times are for one gradient: median ± half the interquartile range.", style="dim", highlight=False)
+    # A file has lines as long as they have to be.
+    natural = Measurement.get(console, console.options.update(width=10_000), table).maximum
+    wide = console if console.is_terminal else Console(file=console.file, width=max(natural, console.width))
+    wide.print(table)
+    times = f"Times are for {experiment.timed}: median ± half the interquartile range."
+    console.print(times, style="dim", highlight=False)
 
 
 def show_record(console: Console, experiment: Experiment, record: Record, directory: Path) -> None:

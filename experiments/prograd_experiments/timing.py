@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median, quantiles
 
 LEAST_SAMPLES = 3
@@ -14,6 +15,8 @@ WARM_UP_CALLS = 2
 
 Action = Callable[[], object]
 Clock = Callable[[], float]
+Sampler = Callable[[int], float]
+"""Makes so many calls, and says how many seconds all of them took."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,11 @@ def take_turns(
     first called without being timed, then calibrated so that one sample lasts at least `sample_seconds`. When
     `repeats` rounds would take longer than `max_seconds`, there are fewer, but never fewer than 3.
     """
-    inner = {name: _calibrated(action, sample_seconds, clock) for name, action in actions.items()}
+    inner: dict[str, int] = {}
+    for name, action in actions.items():
+        for _ in range(WARM_UP_CALLS):
+            action()
+        inner[name] = calibrated(partial(once, action, clock=clock), sample_seconds)
     names = list(actions)
     samples: dict[str, list[float]] = {name: [] for name in names}
     # A collection that falls into one mode's sample would be charged to that mode.
@@ -49,7 +56,7 @@ def take_turns(
         begun = clock()
         for turn in range(repeats):
             for name in names if turn % 2 == 0 else reversed(names):
-                samples[name].append(_once(actions[name], inner[name], clock) / inner[name])
+                samples[name].append(once(actions[name], inner[name], clock) / inner[name])
             spent = clock() - begun
             if turn + 1 >= LEAST_SAMPLES and spent + spent / (turn + 1) > max_seconds:
                 break
@@ -59,18 +66,18 @@ def take_turns(
     return Turns(samples, inner)
 
 
-def _calibrated(action: Action, sample_seconds: float, clock: Clock) -> int:
-    for _ in range(WARM_UP_CALLS):
-        action()
+def calibrated(sampler: Sampler, sample_seconds: float) -> int:
+    """How many calls a sample of at least `sample_seconds` repeats."""
     inner = 1
-    while (seconds := _once(action, inner, clock)) < sample_seconds:
+    while (seconds := sampler(inner)) < sample_seconds:
         # Towards the goal by what was just seen, with a tenth to spare, at most tenfold at a time.
         wanted = 1.1 * inner * sample_seconds / seconds if seconds > 0 else math.inf
         inner = max(inner + 1, math.ceil(min(wanted, 10 * inner)))
     return inner
 
 
-def _once(action: Action, inner: int, clock: Clock) -> float:
+def once(action: Action, inner: int, clock: Clock = time.perf_counter) -> float:
+    """The seconds that `inner` calls take together."""
     calls = range(inner)
     begun = clock()
     for _ in calls:

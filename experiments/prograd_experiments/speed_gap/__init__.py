@@ -18,6 +18,7 @@ class SpeedGap(Experiment):
 
     name = "speed_gap"
     question = "How much slower is forward mode than reverse mode, as depth and width grow?"
+    timed = "one gradient"
     how = (
         "Each job builds one network, checks that the modes compute the same gradient to rounding, and then times them "
         "in turns inside one process, with the number of BLAS threads fixed. A sample repeats the gradient until it "

@@ -10,19 +10,14 @@ from threadpoolctl import threadpool_limits
 
 import prograd
 from prograd.errors import NonFiniteError
+from prograd_experiments import agreement, networks, timing
 from prograd_experiments import config as read
-from prograd_experiments import networks, timing
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.errors import AgreementError
 from prograd_experiments.networks import Array, Problem
 
 KEYS = ("experiment", *networks.KEYS, "threads", "modes", "repeats", "sample_seconds", "max_seconds")
-SAFETY = 16
-TOLERANCE_REASON = (
-    "A chain of products whose inner sums have n_i terms, one for each layer, and a mean over N samples lose about "
-    "(N + sum n_i) units of rounding at worst, in norm and without cancellation; the factor 16 leaves room for it."
-)
 
 
 def check(config: Config) -> Config:
@@ -46,7 +41,7 @@ def measure(config: Config) -> dict[str, Any]:
         value = float(objective(w))
         if not np.isfinite(value):
             raise NonFiniteError(f"loss {problem.loss.name}: it is {value} here, so there is no gradient to time")
-        agreement = agree({mode: objective.gradient(w, mode=mode) for mode in modes}, problem)
+        agreed = agree({mode: objective.gradient(w, mode=mode) for mode in modes}, problem)
         turns = timing.take_turns(
             {mode: partial(objective.gradient, w, mode=mode) for mode in modes},
             repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
@@ -59,7 +54,7 @@ def measure(config: Config) -> dict[str, Any]:
     return {
         "environment": surroundings,
         "problem": describe(problem) | {"value": value},
-        "agreement": agreement,
+        "agreement": agreed,
         "samples": turns.samples,
         "inner": turns.inner,
         "median": {mode: timing.middle(samples) for mode, samples in turns.samples.items()},
@@ -92,11 +87,10 @@ def agree(gradients: dict[str, Array], problem: Problem) -> dict[str, Any]:
     baseline = _baseline(tuple(gradients))
     reference = gradients[baseline].astype(np.float64)
     terms = len(np.atleast_2d(problem.x)) + sum(problem.net.n)
-    tolerance = SAFETY * terms * float(np.finfo(problem.w.dtype).eps)
-    scale = float(np.linalg.norm(reference))
+    tolerance = agreement.tolerance(terms, problem.w.dtype)
     differences = {}
     for mode, gradient in gradients.items():
-        difference = float(np.linalg.norm(gradient - reference)) / (scale if scale > 0 else 1.0)
+        difference = agreement.relative_difference(gradient, reference)
         if not difference <= tolerance:
             raise AgreementError(
                 f"the gradients of {mode} and {baseline} mode differ by {difference:.2e} in relative norm, more than "
@@ -106,8 +100,8 @@ def agree(gradients: dict[str, Array], problem: Problem) -> dict[str, Any]:
     return {
         "relative_difference": max(differences.values()),
         "tolerance": tolerance,
-        "reason": TOLERANCE_REASON,
-        "gradient_norm": scale,
+        "reason": agreement.REASON,
+        "gradient_norm": float(np.linalg.norm(reference)),
     }
 
 

@@ -1,0 +1,1 @@
+"""The points that `experiment=peers` sweeps."""

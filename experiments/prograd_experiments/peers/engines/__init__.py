@@ -1,0 +1,18 @@
+"""The engines, one a module: each is imported in its own process alone, so none of them has to be installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {
+        "floor": "prograd_experiments.peers.engines.floor:Floor",
+        "prograd": "prograd_experiments.peers.engines.prograd:Prograd",
+        "numpy": "prograd_experiments.peers.engines.numpy:Numpy",
+        "jax": "prograd_experiments.peers.engines.jax:Jax",
+        "torch": "prograd_experiments.peers.engines.torch:Torch",
+        "torch_compile": "prograd_experiments.peers.engines.torch_compile:TorchCompile",
+        "autograd": "prograd_experiments.peers.engines.autograd:Autograd",
+    }
+)

@@ -1,0 +1,76 @@
+"""JAX, compiled with jit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prograd_experiments.peers.engines.base import Engine, Ways
+from prograd_experiments.peers.given import Given, Numbers, Task, in_order
+
+
+class Jax(Engine):
+    """Parameters are a list of pairs of arrays, as in JAX's own examples."""
+
+    distributions = ("jax", "jaxlib", "numpy")
+    compiles = True
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        # Lets float64 be float64; what is float32 stays so.
+        jax.config.update("jax_enable_x64", True)  # noqa: FBT003  (JAX's own signature)
+
+    def ways(self, task: Task, given: Given) -> Ways:
+        """`value_and_grad`, `jacfwd` of the objective, `jacrev` and `jacfwd` of the network, and `vmap(grad)`."""
+        w, x, y = jax.tree.map(jnp.asarray, (list(given.layers), given.x, given.y))
+        if task == "reverse":
+            return {"": _ready(jax.jit(jax.value_and_grad(objective)), w, x, y)}
+        if task == "forward":
+            return {"": _ready(jax.jit(jax.jacfwd(objective)), w, x, y)}
+        if task == "per_sample":
+            return {"": _ready(jax.jit(jax.vmap(jax.grad(of_one), in_axes=(None, 0, 0))), w, x, y)}
+        each = {name: jax.vmap(by(network), in_axes=(None, 0)) for name, by in _JACOBIANS.items()}
+        return {name: _ready(jax.jit(of), w, x) for name, of in each.items()}
+
+    def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
+        """Gathered from the list of pairs."""
+        value, derivative = result if task == "reverse" else (None, result)
+        leading = np.shape(derivative[0][1])[:-1]
+        return Numbers(None if value is None else float(value), in_order(derivative, leading))
+
+
+def network(w: Any, x: Any) -> Any:
+    """`h_x(w)`, of one sample or of several."""
+    z = x
+    for W, b in w[:-1]:
+        z = jnp.tanh(z @ W.T + b)
+    W, b = w[-1]
+    return z @ W.T + b
+
+
+def of_one(w: Any, x: Any, y: Any) -> Any:
+    """The loss of each sample that there is."""
+    z = network(w, x)
+    return jax.nn.logsumexp(z, axis=-1) - (y * z).sum(axis=-1)
+
+
+def objective(w: Any, x: Any, y: Any) -> Any:
+    """The mean over the samples."""
+    return of_one(w, x, y).mean()
+
+
+_JACOBIANS = {"jacrev": jax.jacrev, "jacfwd": jax.jacfwd}
+
+
+def _ready(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    return partial(_call, function, arguments)
+
+
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    # JAX hands out results before they are computed.
+    return jax.block_until_ready(function(*arguments))

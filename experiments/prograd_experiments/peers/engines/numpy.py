@@ -1,0 +1,101 @@
+"""numpy, by hand: what someone who knows numpy and the chain rule writes for this network and no other."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from prograd_experiments.peers.engines.base import Engine, Ways
+from prograd_experiments.peers.given import Array, Given, Layers, Numbers, Task, in_order
+
+
+class Numpy(Engine):
+    """In place wherever an array is not needed any more; no memory is kept from call to call."""
+
+    distributions = ("numpy",)
+
+    def ways(self, task: Task, given: Given) -> Ways:
+        """No forward mode: by hand that is a program of its own, which is what prograd is."""
+        functions = {"reverse": value_and_gradient, "jacobian": jacobian, "per_sample": per_sample_gradients}
+        return {"": partial(functions[task], given)} if task in functions else {}
+
+    def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
+        """Arrays of each layer, one after the other."""
+        if task in {"reverse", "forward"}:
+            return Numbers(float(result[0]), in_order(result[1]))
+        return Numbers(None, in_order(result, result[0][1].shape[:-1]))
+
+
+def value_and_gradient(given: Given) -> tuple[Any, Layers]:
+    """The mean over the samples, and `(dW, db)` of each layer."""
+    z = forward_pass(given)
+    value, q = cross_entropy(z[-1], given.y)
+    q /= len(q)
+    gradient: list[tuple[Array, Array]] = []
+    for i in reversed(range(len(given.layers))):
+        gradient.append((q.T @ z[i], np.add.reduce(q, axis=0)))
+        if i > 0:
+            q = q @ given.layers[i][0]
+            q *= _slope(z[i])
+    return np.add.reduce(value) / len(q), gradient[::-1]
+
+
+def per_sample_gradients(given: Given) -> Layers:
+    """`(dW, db)` of each layer, each with an axis for the samples in front."""
+    z = forward_pass(given)
+    _, q = cross_entropy(z[-1], given.y)
+    gradient: list[tuple[Array, Array]] = []
+    for i in reversed(range(len(given.layers))):
+        gradient.append((q[:, :, None] * z[i][:, None, :], q))
+        if i > 0:
+            q = q @ given.layers[i][0]
+            q *= _slope(z[i])
+    return gradient[::-1]
+
+
+def jacobian(given: Given) -> Layers:
+    """`(∂h/∂W, ∂h/∂b)` of each layer, each with axes for the samples and the outputs in front."""
+    z = forward_pass(given)
+    N, n = z[-1].shape
+    q = np.zeros((N, n, n), z[-1].dtype)
+    q[:, range(n), range(n)] = 1
+    found: list[tuple[Array, Array]] = []
+    for i in reversed(range(len(given.layers))):
+        found.append((q[:, :, :, None] * z[i][:, None, None, :], q))
+        if i > 0:
+            q = q @ given.layers[i][0]
+            q *= _slope(z[i])[:, None, :]
+    return found[::-1]
+
+
+def forward_pass(given: Given) -> list[Array]:
+    """`z^1 … z^{L+1}`: the input, what each tanh gives, and the output."""
+    z = [given.x]
+    for W, b in given.layers:
+        a = z[-1] @ W.T
+        a += b
+        if len(z) < len(given.layers):
+            np.tanh(a, out=a)
+        z.append(a)
+    return z
+
+
+def cross_entropy(z: Array, y: Array) -> tuple[Array, Array]:
+    """`logsumexp(z) − y·z` of each sample, and its gradient `softmax(z) − y`; `z` is overwritten."""
+    z -= np.maximum.reduce(z, axis=1, keepdims=True)
+    q = np.exp(z)
+    total = np.add.reduce(q, axis=1, keepdims=True)
+    z *= y
+    value = np.log(total[:, 0])
+    value -= np.add.reduce(z, axis=1)
+    q /= total
+    q -= y
+    return value, q
+
+
+def _slope(z: Array) -> Array:
+    """`tanh' = 1 − tanh²`, written over what the tanh gave."""
+    np.multiply(z, z, out=z)
+    return np.subtract(1, z, out=z)

@@ -1,0 +1,104 @@
+"""An engine's process: `python -m prograd_experiments.peers.worker module:Class threads descriptor`.
+
+It answers each request on its connection with a pair `(kind, content)`, and ends when the other side is gone. The
+threads of the libraries are set in its environment, before any of them is imported.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from importlib import metadata
+from multiprocessing.connection import Connection
+from typing import Any
+
+from prograd_experiments import timing
+from prograd_experiments.peers.engines.base import Engine, Ways
+from prograd_experiments.peers.given import Given, Numbers, Task
+
+QUICK_SECONDS = 0.25  # a longer call is not noticeably longer for what it starts with
+DONE, FAILED, MISSING, NO_MEMORY = "done", "failed", "missing", "no memory"
+
+
+class Bench:
+    """An engine with the point that is on it now."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._point: tuple[Task, Given] | None = None
+        self._ways: Ways = {}
+        self._quick: dict[str, bool] = {}
+
+    def about(self) -> dict[str, Any]:
+        """Versions, threads, and whether first calls compile."""
+        engine = self._engine
+        versions = {name: metadata.version(name) for name in engine.distributions}
+        return {"versions": versions, "threads": engine.threads, "compiles": engine.compiles}
+
+    def prepare(self, task: Task, given: Given) -> list[str]:
+        """The names of the ways to compute this task."""
+        self._point, self._ways, self._quick = (task, given), self._engine.ways(task, given), {}
+        return list(self._ways)
+
+    def compute(self, way: str) -> Numbers | None:
+        """One call, not timed, and its result."""
+        if self._point is None:
+            raise RuntimeError("prepare() comes before compute()")
+        begun = time.perf_counter()
+        result = self._ways[way]()
+        self._quick[way] = time.perf_counter() - begun < QUICK_SECONDS
+        return self._engine.numbers(*self._point, result)
+
+    def sample(self, way: str, calls: int) -> float:
+        """The seconds that so many calls took."""
+        if self._quick.get(way, True):
+            self._ways[way]()  # caches and threads of a process that had to wait for its turn are cold
+        gc.collect(1)  # what calls left behind; all that was imported takes longer to look through than a sample lasts
+        seconds = timing.once(self._ways[way], calls)
+        self._quick[way] = seconds < QUICK_SECONDS * calls
+        return seconds
+
+    def forget(self) -> None:
+        """Lets go of the point's arrays."""
+        self._point, self._ways, self._quick = None, {}, {}
+        gc.collect()
+
+
+def serve(connection: Connection, target: str, threads: int) -> None:
+    """Answers until the other side is gone. Garbage is collected between samples, never in one."""
+    gc.disable()
+    kind, made = attempt(start, target, threads)
+    connection.send((kind, made.about() if kind == DONE else made))
+    while kind == DONE:
+        try:
+            request, *arguments = connection.recv()
+        except EOFError:
+            return
+        connection.send(attempt(getattr(made, request), *arguments))
+
+
+def start(target: str, threads: int) -> Bench:
+    """The engine that `module:Class` names, on a bench of its own."""
+    module, _, name = target.partition(":")
+    engine: Engine = getattr(importlib.import_module(module), name)(threads)
+    return Bench(engine)
+
+
+def attempt(action: Callable[..., Any], *arguments: Any) -> tuple[str, Any]:
+    """What the action gave, or what went wrong in words."""
+    try:
+        return DONE, action(*arguments)
+    except ModuleNotFoundError as error:
+        return MISSING, str(error)
+    except MemoryError as error:
+        return NO_MEMORY, str(error)
+    except Exception as error:  # noqa: BLE001  (an engine may raise anything; the driver shows it)
+        return FAILED, "".join(traceback.format_exception(error))
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[3])), sys.argv[1], int(sys.argv[2]))
