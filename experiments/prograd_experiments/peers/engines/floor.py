@@ -24,7 +24,7 @@ class Floor(Engine):
             return {"": partial(products, _reverse(given))}
         if task == "per_sample":
             return {"": partial(per_sample, *_per_sample(given))}
-        return {"": partial(products, _forward(given))} if task == "forward" else {}
+        return {"": partial(repeated, _forward(given))} if task == "forward" else {}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers | None:
         """Nothing."""
@@ -35,6 +35,13 @@ def products(factors: list[tuple[Any, Any, Any]]) -> None:
     """`a b` into `out` for each `(a, b, out)`."""
     for a, b, out in factors:
         np.dot(a, b, out=out)
+
+
+def repeated(factors: list[tuple[int, Any, Any, Any]]) -> None:
+    """`a b` into `out`, so many times, for each `(times, a, b, out)`."""
+    for times, a, b, out in factors:
+        for _ in range(times):
+            np.dot(a, b, out=out)
 
 
 def per_sample(factors: list[tuple[Any, Any, Any]], outer: list[tuple[Any, Any, Any]]) -> None:
@@ -67,14 +74,13 @@ def _per_sample(given: Given) -> tuple[list[tuple[Any, Any, Any]], list[tuple[An
     return shared, [(q, z, np.ones((N, n, n), given.x.dtype)) for _ in given.layers]
 
 
-def _forward(given: Given) -> list[tuple[Any, Any, Any]]:
+def _forward(given: Given) -> list[tuple[int, Any, Any, Any]]:
     """`J W^T` for each layer but the first, with a row for each sample of each parameter before it, in chunks."""
     N, n = given.x.shape
     step = min(max(8 * n, FEWEST_ROWS), MOST_ROWS)
     J, out = np.ones((step, n), given.x.dtype), np.ones((step, n), given.x.dtype)
     found = []
     for i, (W, _) in enumerate(given.layers):
-        rows = N * i * n * (n + 1)
-        sizes = [min(step, rows - start) for start in range(0, rows, step)]
-        found += [(J[:size], W.T, out[:size]) for size in sizes]
+        whole, rest = divmod(N * i * n * (n + 1), step)
+        found += [(whole, J, W.T, out), (1 if rest else 0, J[:rest], W.T, out[:rest])]
     return found
