@@ -32,6 +32,26 @@ def test_forward_mode_in_threads():
             np.testing.assert_allclose(prograd.jacobian(f.net, w, x, mode="forward"), J, rtol=1e-10, atol=1e-13)
 
 
+def test_rows_of_jacobians_and_samples_in_threads():
+    f, w, x = problem()
+    x = np.tile(x, (200, 1)) * np.linspace(1, 2, 400)[:, None]
+    f = prograd.Objective(f.net, f.loss, x, x)
+    results = []
+    for count in (1, 2):
+        with threadpoolctl.threadpool_limits(count):
+            results.append((f.per_sample_gradients(w), prograd.jacobian(f.net, w, x, mode="reverse")))
+    assert min(a.size for a in results[0]) > threads.WORTH_NUMBERS
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-12, atol=1e-15)
+
+
+def test_parts_cover_all_rows():
+    with threadpoolctl.threadpool_limits(2):
+        assert threads.parts(7, threads.WORTH_NUMBERS) == [slice(0, 3), slice(3, 7)]
+        assert threads.parts(1, threads.WORTH_NUMBERS) == [slice(0, 1)]
+        assert threads.parts(7, threads.WORTH_NUMBERS - 1) == [slice(0, 7)]
+
+
 @pytest.mark.parametrize("max_bytes", [2**16, 2**18])
 def test_all_threads_together_stay_within_the_bytes(max_bytes):
     f, w, _ = problem()

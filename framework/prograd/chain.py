@@ -81,10 +81,7 @@ class Chain:
                 chunk = range(start, min(start + step, self.size))
                 use(chunk, recursions.forward(self.blocks, self.spans, chunk, workspace))
 
-        if workers > 1:
-            threads.run(work, range(workers), workers)
-        else:
-            work(0)
+        threads.run(work, range(workers), workers)
 
     def multiply_adds(self, mode: str, rows: int) -> int:
         """Multiply-adds of the products of one mode over all samples, from the operators' `edges`.

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd import recursions
+from prograd import recursions, threads
 from prograd.arrays import Array
 from prograd.chain import Chain, check_mode
 from prograd.errors import UnknownNameError
@@ -51,7 +51,10 @@ def _forward_into(chain: Chain, J: Array, max_bytes: int | None) -> None:
 
 
 def _reverse_into(chain: Chain, J: Array) -> None:
-    q = np.eye(chain.rows, dtype=chain.dtype)[
-        :, None, :
-    ]  # every row of J is q^T J for a unit vector q, the same for all samples
-    recursions.reverse(chain.blocks, q, chain.slices(J.swapaxes(0, 1)), recursions.each_into)
+    seeds = np.eye(chain.rows, dtype=chain.dtype)[:, None, :]  # row k of J is e_k^T J, for every sample
+
+    def rows(part: slice) -> None:
+        recursions.reverse(chain.blocks, seeds[part], chain.slices(J[:, part].swapaxes(0, 1)), recursions.each_into)
+
+    cuts = threads.parts(chain.rows, J.size)
+    threads.run(rows, cuts, len(cuts))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import recursions
+from prograd import recursions, threads
 from prograd.arrays import Array, as_real
 from prograd.blocks import Blocks
 from prograd.chain import check_mode
@@ -93,9 +93,15 @@ class Objective:
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
         at = self._at(w)
-        z, blocks = self._linearized(at.parameters, at.x)
         p = np.empty((len(at.x), self.net.size), at.w.dtype)
-        recursions.reverse(blocks, self.loss.gradient(z[-1], at.y), self.net.slices(p), recursions.each_into)
+
+        def part(rows: slice) -> None:
+            z, blocks = self._linearized(at.parameters, at.x[rows])
+            q = self.loss.gradient(z[-1], at.y[rows])
+            recursions.reverse(blocks, q, self.net.slices(p[rows]), recursions.each_into)
+
+        cuts = threads.parts(len(p), p.size)
+        threads.run(part, cuts, len(cuts))
         return p[0] if self._one else p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
+from itertools import pairwise
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
+
+WORTH_NUMBERS = 2**21  # writing them takes some milliseconds, starting threads a fraction of one
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
@@ -19,12 +22,21 @@ def available() -> int:
     return max((library.num_threads for library in _blas().lib_controllers), default=1)
 
 
+def parts(rows: int, numbers: int) -> list[slice]:
+    """`range(rows)` in as many parts as there are threads, or in one where fewer than `WORTH_NUMBERS` are written."""
+    count = min(available(), rows) if numbers >= WORTH_NUMBERS else 1
+    ends = [rows * k // count for k in range(count + 1)]
+    return [slice(start, stop) for start, stop in pairwise(ends)]
+
+
 def run(work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], threads: int) -> list[ResultT]:
     """`[work(task) for task in tasks]`; tasks begin in their order. The first error in that order is raised.
 
     A matrix product that is cut into tasks uses every core as well as BLAS's own threads do, and what stands beside it
     (elementwise functions, copies) then uses them too.
     """
+    if threads == 1:
+        return [work(task) for task in tasks]
     contexts = [copy_context() for _ in tasks]  # each runs in the caller's context, which holds numpy's error state
     with _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda context, task: context.run(work, task), contexts, tasks))
