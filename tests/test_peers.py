@@ -217,6 +217,8 @@ def test_the_floor_has_the_products_that_theory_counts() -> None:
     assert len(back_and_forth) == 3 * depth - 1
     assert multiply_adds(back_and_forth) == (3 * depth - 1) * batch * width**2
     assert all((a @ b).shape == out.shape for a, b, out in back_and_forth)
+    shared, outer = floor._per_sample(Point("per_sample", depth, width, width, "float64").given(seed=0))
+    assert (len(shared), len(outer)) == (2 * depth - 1, depth)
     # Σ n_{i+1} n_i (r_{i-1} + … + r_1), for each sample
     pushed = sum(width**2 * i * width * (width + 1) for i in range(depth))
     each_time = [factors for times, *factors in floor._forward(given) for _ in range(times)]

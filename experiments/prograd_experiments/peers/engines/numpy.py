@@ -48,7 +48,7 @@ def per_sample_gradients(given: Given) -> Layers:
     _, q = cross_entropy(z[-1], given.y)
     gradient: list[tuple[Array, Array]] = []
     for i in reversed(range(len(given.layers))):
-        gradient.append((q[:, :, None] * z[i][:, None, :], q))
+        gradient.append((np.einsum("ni,nj->nij", q, z[i]), q))  # quicker than a broadcast product
         if i > 0:
             q = q @ given.layers[i][0]
             q *= _slope(z[i])
@@ -63,7 +63,7 @@ def jacobian(given: Given) -> Layers:
     q[:, range(n), range(n)] = 1
     found: list[tuple[Array, Array]] = []
     for i in reversed(range(len(given.layers))):
-        found.append((q[:, :, :, None] * z[i][:, None, None, :], q))
+        found.append((np.einsum("noi,nj->noij", q, z[i]), q))
         if i > 0:
             q = q @ given.layers[i][0]
             q *= _slope(z[i])[:, None, :]
