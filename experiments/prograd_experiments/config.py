@@ -14,10 +14,13 @@ from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
 
+NOT_ITS_OWN = ("hydra", "force")
+"""Keys that say how to run and not what: equal results have equal configurations without them."""
+
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The run's own part of a configuration as plain data: interpolations resolved, `hydra` left out."""
-    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    """The run's own part of a configuration as plain data: interpolations resolved, `hydra` and `force` left out."""
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_ITS_OWN])
     plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     if not isinstance(plain, dict):
         raise ConfigError("the configuration is a list; a mapping was expected")
@@ -50,6 +53,14 @@ def positive(config: Config, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise ConfigError(f"{key}={show(value)}: a number greater than 0 was expected")
     return float(value)
+
+
+def boolean(config: Config, key: str) -> bool:
+    """The truth value at `key`."""
+    value = get(config, key)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key}={show(value)}: true or false was expected")
+    return value
 
 
 def choice(config: Config, key: str, choices: Collection[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -71,6 +72,26 @@ def revision(folder: Path) -> dict[str, Any] | None:
     commit = _git(git, folder, "rev-parse", "HEAD")
     changes = _git(git, folder, "status", "--porcelain", "--untracked-files=no")
     return None if commit is None else {"revision": commit, "dirty": bool(changes)}
+
+
+@cache
+def code() -> str:
+    """What computes here, in one line that is the same exactly for the same code: the revision, else the version.
+
+    Of a changed checkout the changes count too, by their hash. Read once: a process keeps the code that it began with.
+    """
+    return code_in(Path(prograd.__file__).parent)
+
+
+def code_in(folder: Path) -> str:
+    """As `code`, of the package in `folder`."""
+    found = revision(folder)
+    if found is None:
+        return f"prograd {prograd.__version__}"
+    if not found["dirty"]:
+        return str(found["revision"])
+    changes = _git(shutil.which("git") or "git", folder, "diff", "HEAD") or ""
+    return f"{found['revision']} with changes {hashlib.sha256(changes.encode()).hexdigest()[:12]}"
 
 
 @cache

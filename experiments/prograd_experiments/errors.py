@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prograd.errors import ProgradError
 
 
@@ -15,3 +18,15 @@ class RecordError(ProgradError, ValueError):
 
 class AgreementError(ProgradError, AssertionError):
     """The modes computed different gradients, so their times mean nothing."""
+
+
+class BusyError(ProgradError, RuntimeError):
+    """Another process is at work in a directory."""
+
+
+class PartialError(ProgradError):
+    """A job can't go on; `results` is what it has got until then, to stand in its record."""
+
+    def __init__(self, message: str, results: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.results = dict(results)

@@ -19,6 +19,7 @@ from rich.console import Console
 import prograd
 from prograd.errors import ProgradError
 from prograd_experiments import choices, jobs, messages, terminal
+from prograd_experiments import config as read
 from prograd_experiments.config import resolved
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
@@ -30,10 +31,13 @@ def application(cfg: DictConfig) -> str:
     context = HydraConfig.get()
     directory = Path(context.runtime.output_dir)
     if context.mode == RunMode.MULTIRUN:
-        return str(jobs.run(resolved(cfg), directory)["status"])
+        return str(jobs.run(resolved(cfg), directory, force=read.boolean(cfg, "force"))["status"])
     # An exception would pass through Hydra, which writes the overrides above it; the message below says all.
     with reported():
-        record = jobs.run(resolved(cfg), directory)
+        force = read.boolean(cfg, "force")
+        if not force and jobs.kept(resolved(cfg), directory) is not None:
+            Console().print("complete already, and not run again; force=true does", highlight=False)
+        record = jobs.run(resolved(cfg), directory, force=force)
         terminal.show_record(Console(), jobs.experiment_of(record["config"]), record, directory)
     if record["status"] != "complete":
         raise SystemExit(FAILED)
@@ -60,7 +64,7 @@ def reported() -> Iterator[None]:
         _say(messages.of(error))
         raise SystemExit(REFUSED) from error
     except OSError as error:
-        _say(f"{error.strerror}: {error.filename}" if error.filename else str(error))
+        _say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
         raise SystemExit(FAILED) from error
     except KeyboardInterrupt as error:
         _say("interrupted")

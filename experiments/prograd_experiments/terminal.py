@@ -75,6 +75,11 @@ def progress(console: Console, total: int) -> Iterator[Bar]:
         yield _Live(live, total)
 
 
+def warn(console: Console, text: str) -> None:
+    """Something that a person should know, though the work goes on."""
+    console.print(f"[bold yellow]note[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
 def show(console: Console, collected: Collected) -> None:
     """The question, its answer, the table, what failed, and where the files are."""
     experiment = collected.experiment
