@@ -267,9 +267,13 @@ class Lying(prograd.Layer):
         return n_in, {"a": (n_in,)}
 
     def g(self, w, z):
-        return z[:, :1] if self.what == "g" else z * w.a
+        return {"g": z[:, :1], "none": None, "row": z[:, 0]}.get(self.what, z * w.a)
 
     def jacobian(self, w, z, z_next):
+        if self.what == "pair":
+            return np.eye(3)
+        if self.what == "vector":
+            return {"a": np.eye(3)}, np.ones(3)
         A = {"b" if self.what == "names" else "a": np.ones((1, 3, 2)) if self.what == "A" else np.ones((len(z), 3, 3))}
         return A, np.ones((5, 3, 3)) if self.what == "samples" else np.eye(2 if self.what == "B" else 3)
 
@@ -278,6 +282,10 @@ class Lying(prograd.Layer):
     ("what", "message"),
     [
         ("g", r"expected g to give shape \(2, 3\), got \(2, 1\)"),
+        ("none", r"expected g to give shape \(2, 3\), got NoneType"),
+        ("row", r"expected g to give shape \(2, 3\), got \(2,\)"),
+        ("pair", r"expected jacobian to give a pair \(A, B\) with A a dict, got ndarray"),
+        ("vector", "B: Dense: expected an array"),
         ("names", r"expected A to hold \['a'\], got \['b'\]"),
         ("A", r"expected A\['a'\] to be 3 × 3, got Dense\[3 × 2\]"),
         ("B", r"expected B to be 3 × 3, got Dense\[2 × 2\]"),
@@ -285,8 +293,32 @@ class Lying(prograd.Layer):
     ],
 )
 def test_a_layer_that_breaks_its_word_is_named(what, message):
-    net = prograd.Network([Lying(what)], n_in=3)
+    net = prograd.Network([Lying(what), prograd.layer("affine", width=3)], n_in=3)  # not its innocent successor
     f = prograd.Objective(net, prograd.loss("squared_error"), np.ones((2, 3)), np.ones((2, 3)))
-    for call in (lambda: prograd.linearize(net, np.ones(3), np.ones((2, 3))), lambda: f.gradient(np.ones(3))):
+    w = np.ones(net.size)
+    for call in (lambda: prograd.linearize(net, w, np.ones((2, 3))), lambda: f.gradient(w)):
         with pytest.raises(errors.PluginError, match=rf"layers\[0\] \(lying\): {message}"):
             call()
+
+
+@pytest.mark.parametrize("given", [3, None, (3, {"a": 3}), (3, {"a": (2.7,)}), (3, {"a": (-1,)}), (3, {7: (1,)})])
+def test_shapes_that_are_none(given):
+    class Shapes(Lying):
+        def shapes(self, n_in):
+            return given
+
+    with pytest.raises(errors.PluginError, match=r"layers\[0\] \(shapes\)"):
+        prograd.Network([Shapes("")], n_in=3)
+
+
+@pytest.mark.parametrize("w", [np.zeros(27), np.zeros(25), [0.0] * 26])
+def test_unpack_refuses_what_does_not_fit(w):
+    with pytest.raises(errors.ShapeError, match=r"w: expected an array of shape \(26,\)"):
+        small().unpack(w)
+
+
+def test_numpy_numbers_as_options_do_not_widen_float32():
+    z, y = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
+    for layer in (prograd.layer("leaky_relu", slope=np.float64(0.1)), prograd.layer("elu", alpha=np.float64(0.5))):
+        assert layer.phi(z).dtype == layer.dphi(z, layer.phi(z)).dtype == np.float32
+    assert prograd.loss("huber", delta=np.float64(0.5)).gradient(z, y).dtype == np.float32

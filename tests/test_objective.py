@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -261,3 +263,64 @@ def test_an_overflowing_loss_is_infinite_not_an_error():
     f = prograd.Objective(net, prograd.loss("squared_error"), np.ones(1), np.zeros(1))
     with np.errstate(over="ignore"):
         assert f(np.array([1e200, 0])) == np.inf
+
+
+@pytest.mark.parametrize("mode", prograd.MODES)
+def test_out_may_not_be_w(mode):
+    f, w, _, _ = problem()
+    with pytest.raises(errors.ShapeError, match="an array that shares w's"):
+        f.gradient(w, mode=mode, out=w)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_a_copied_objective_follows_the_copied_w(duplicate):
+    f, w, _, _ = problem()
+    f(w)
+    g, v = duplicate((f, w))
+    v += 0.5
+    assert g(v) == f(w + 0.5)
+
+
+def test_infinity_written_into_w_is_noticed_behind_a_saturated_activation():
+    f, w, _, _ = problem()
+    f.gradient(w)
+    f.net.unpack(w)[0].b[1] = np.inf  # tanh(inf) is finite
+    for call in (f, f.gradient):
+        with pytest.raises(errors.NonFiniteError, match=r"got inf in layers\[0\] \(affine\), b\[1\]"):
+            call(w)
+
+
+@pytest.mark.parametrize(
+    "configs",
+    [[{"name": "affine", "width": 5}], [{"name": "scale_shift"}], [{"name": "affine", "width": 9}, {"name": "tanh"}]],
+)
+def test_auto_is_the_cheapest_mode(configs):
+    net = prograd.Network.from_config(configs, n_in=6)
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.ones((3, 6)), np.zeros((3, net.n[-1])))
+    lin = f.linearize(net.init(0))
+    assert lin.multiply_adds("auto") == min(lin.multiply_adds(mode) for mode in prograd.MODES)
+    np.testing.assert_array_equal(f.gradient(net.init(0), mode="auto"), f.gradient(net.init(0), mode="reverse"))
+
+
+def test_big_endian_input():
+    f, w, x, y = problem()
+    f = prograd.Objective(f.net, f.loss, x.astype(">f8"), y.astype(">f8"))
+    np.testing.assert_array_equal(f.gradient(w.astype(">f8")), f.gradient(w))
+
+
+class Misshapen(prograd.Loss):
+    def __init__(self, what):
+        self.what = what
+
+    def value(self, z, y):
+        return z if self.what == "value" else z.sum(axis=1)
+
+    def gradient(self, z, y):
+        return np.ones(len(z)) if self.what == "gradient" else np.ones_like(z)
+
+
+@pytest.mark.parametrize("what", ["value", "gradient"])
+def test_a_loss_that_gives_the_wrong_shape_is_named(what):
+    f, w, x, y = problem()
+    with pytest.raises(errors.PluginError, match=f"loss misshapen: expected {what} to give shape"):
+        prograd.Objective(f.net, Misshapen(what), x, y).gradient(w)

@@ -260,3 +260,30 @@ def test_other_things_are_refused_by_python():
         Dense(a) @ a.T
     with pytest.raises(TypeError):
         Dense(a) + 1
+
+
+def test_matrices_are_not_multiplied_unasked():
+    product = Dense(np.ones((100, 1))) @ Dense(np.ones((1, 100)))
+    assert isinstance(product, Product)
+    assert product.edges == 200
+    assert isinstance(Dense(a.T) @ Kronecker(rng.normal(size=(4, 3)), row), Product)
+
+
+def test_sum_of_a_shared_and_a_stacked_map_on_one_vector():
+    both = Dense(np.ones((2, 2))) + Diagonal(np.ones((5, 2)))
+    np.testing.assert_array_equal(both.vjp_sum(np.ones((1, 2))), [15, 15])
+
+
+def test_nothing_of_something():
+    for op in (Dense(np.zeros((3, 0))), Dense(np.zeros((2, 3, 0))), Sparse(scipy.sparse.csr_array((3, 0)))):
+        assert op.vjp(np.ones((4, 2, 3))).shape == (4, 2, 0)
+        np.testing.assert_array_equal(op.jvp(np.ones((4, 2, 0))), np.zeros((4, 2, 3)))
+    rank_0 = DiagonalPlusLowRank(d, np.zeros((5, 0)), np.zeros((5, 0)))
+    np.testing.assert_array_equal(rank_0.dense()[0], np.diag(d))
+
+
+def test_vjp_sum_takes_any_out():
+    op, q = Kronecker(3, row), rng.normal(size=(N, 3))
+    for out in (np.zeros(24)[::2], np.zeros(12, np.float32)):
+        op.vjp_sum(q, out=out)
+        np.testing.assert_allclose(out, op.vjp_sum(q), rtol=1e-6)

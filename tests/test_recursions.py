@@ -203,3 +203,11 @@ def test_plain_arrays_are_operators():
     expected = np.broadcast_to([1, 1, 2, 2], (2, 3, 4))
     for mode in prograd.MODES:
         np.testing.assert_array_equal(prograd.jacobian(net, np.zeros(4), np.ones((2, 3)), mode=mode), expected)
+
+
+def test_blocks_from_the_end():
+    net, w, x = mlp()
+    _, blocks = recursions.linearize(net.layers, net.unpack(w), x)
+    for i in range(len(blocks)):
+        np.testing.assert_array_equal(blocks[i - len(blocks)][1].dense(), blocks[i][1].dense())
+    assert len(blocks[1:]) == len(blocks) - 1

@@ -91,3 +91,26 @@ def test_tasks_share_the_threads_and_keep_their_order():
 def test_an_error_comes_through():
     with pytest.raises(ZeroDivisionError):
         threads.run(lambda k: 1 // k, [1, 0], 2)
+
+
+def test_overlapping_calls_give_blas_its_threads_back():
+    entered, left = threading.Barrier(2, timeout=10), threading.Event()
+
+    def first(_):
+        entered.wait()  # both are inside
+
+    def second(_):
+        entered.wait()
+        left.wait(10)  # and the first leaves before the second
+
+    with threadpoolctl.threadpool_limits(2):
+        other = threading.Thread(target=_in_pool, args=(second,))
+        other.start()
+        _in_pool(first)
+        left.set()
+        other.join()
+        assert threads.available() == 2
+
+
+def _in_pool(work):
+    threads.run(lambda k: work(k) if k == 0 else None, [0, 1], 2)

@@ -19,7 +19,7 @@ def as_real(a: ArrayLike, what: str = "array") -> Array:
 
     Raises `ShapeError` for what isn't an array of real numbers; `what` is its name in the message.
     """
-    if a.__class__ is np.ndarray and a.dtype.char in _KEPT:
+    if a.__class__ is np.ndarray and a.dtype.char in _KEPT and a.dtype.isnative:
         return a
     try:
         array = np.asarray(a)
@@ -27,11 +27,11 @@ def as_real(a: ArrayLike, what: str = "array") -> Array:
         raise ShapeError(
             f"{what}: expected an array of real numbers, got {type(a).__name__} that is not rectangular ({error})"
         ) from error
-    if array.dtype.char in _KEPT:
+    if array.dtype.char in _KEPT and array.dtype.isnative:
         return array
     if array.dtype.kind not in "biuf":
         raise ShapeError(f"{what}: expected real numbers, got {array.dtype} ({type(a).__name__})")
-    return array.astype(np.float64)
+    return array.astype(np.float32 if array.dtype.char == "f" else np.float64)
 
 
 def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:

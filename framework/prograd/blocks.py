@@ -35,7 +35,9 @@ class Blocks(Sequence[Block]):
     def __getitem__(self, i: int | slice) -> Block | Sequence[Block]:
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
-        A, B = self._layers[i].jacobian(self._w[i], self._z[i], self._z[i + 1 or len(self)])
+        if i < 0:
+            i += len(self)
+        A, B = self._layers[i].jacobian(self._w[i], self._z[i], self._z[i + 1])
         for block in A.values():
             if isinstance(block, np.ndarray):
                 A = {name: as_operator(block) for name, block in A.items()}

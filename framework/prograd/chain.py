@@ -27,7 +27,7 @@ def check_mode(mode: str) -> str:
     return mode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chain:
     """`J = (A_L | B_L (A_{L-1} | B_{L-1} (…)))` for N samples: the blocks, and which columns each `A_i` brings."""
 
@@ -98,8 +98,12 @@ class Chain:
             columns += len(span.all)
         return self.samples * pushed
 
-    def pick(self, mode: str, rows: int) -> str:
-        """`mode`, or for "auto" the one with the fewest multiply-adds."""
-        if mode != "auto":
-            return mode
-        return min(MODES, key=lambda mode: self.multiply_adds(mode, rows))
+    def gradient_multiply_adds(self, mode: str) -> int:
+        """Multiply-adds of one gradient: forward mode ends with `J_L^T ∇ℓ`, one more product with every column."""
+        closing = self.samples * self.size * self.rows if mode == "forward" else 0
+        return self.multiply_adds(mode, rows=1) + closing
+
+    @staticmethod
+    def pick(mode: str, cost: Callable[[str], int]) -> str:
+        """`mode`, or for "auto" the one that costs least."""
+        return min(MODES, key=cost) if mode == "auto" else mode

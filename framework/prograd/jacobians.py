@@ -36,7 +36,7 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     lin = linearize(net, w, x)
     chain = lin.chain if wrt == "parameters" else lin.chain.by_input()
     J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)
-    if chain.pick(mode, rows=chain.rows) == "reverse":
+    if chain.pick(mode, lambda mode: chain.multiply_adds(mode, chain.rows)) == "reverse":
         _reverse_into(chain, J)
     else:
         _forward_into(chain, J, max_bytes)

@@ -9,20 +9,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd import recursions
+from prograd import checks, recursions
 from prograd.arrays import Array, as_real
 from prograd.blocks import Block
 from prograd.chain import Chain, check_mode
-from prograd.errors import PluginError, ShapeError
+from prograd.errors import ShapeError
 from prograd.network import Network
-from prograd.operators import Operator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Linearization:
     """`h_x` at `w`: `z` holds `z^1 … z^{L+1}`, `blocks` the pairs `(A_i, B_i)`.
 
-    `A_i` is a dict of operators, one a parameter; `B_i` is one operator.
+    `A_i` is a dict of operators, one a parameter; `B_i` is one operator. They hold views of `w` and `x`: give copies
+    where those will be changed in place.
     """
 
     net: Network
@@ -63,9 +63,8 @@ class Linearization:
 
         Forward mode ends with `J_L^T ∇ℓ`, one more product with every column. Raises `UnknownNameError`.
         """
-        mode = self.chain.pick(check_mode(mode), rows=1)
-        last = self.chain.samples * self.net.size * self.net.n[-1] if mode == "forward" else 0
-        return self.chain.multiply_adds(mode, rows=1) + last
+        mode = self.chain.pick(check_mode(mode), self.chain.gradient_multiply_adds)
+        return self.chain.gradient_multiply_adds(mode)
 
     def _vector(self, v: ArrayLike, what: str, shape: tuple[int, ...]) -> Array:
         v = as_real(v, what)
@@ -81,30 +80,5 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     `PluginError` where a layer gives an output or blocks that don't have the shapes it declared.
     """
     w, x, one = net.check(w, x)
-    z, made = recursions.linearize(net.layers, net.unpack(w), x)
-    blocks = list(made)
-    check_blocks(net, z, blocks)
+    z, blocks = checks.linearize(net, net.unpack(w), x)
     return Linearization(net, z, blocks, one)
-
-
-def check_blocks(net: Network, z: Sequence[Array], blocks: Sequence[Block]) -> None:
-    """Raises `PluginError` where a layer's output or blocks don't have the shapes that it declared."""
-    samples = len(z[0])
-    for i, (A, B) in enumerate(blocks):
-        n_out, n_in = net.n[i + 1], net.n[i]
-        if np.shape(z[i + 1]) != (samples, n_out):
-            _refuse(net, i, f"g to give shape {(samples, n_out)}, got {np.shape(z[i + 1])}")
-        if set(A) != set(net.shapes[i]):
-            _refuse(net, i, f"A to hold {sorted(net.shapes[i])}, got {sorted(A)}")
-        expected = {f"A[{name!r}]": (A[name], len(at)) for name, at in net.spans[i].each.items()} | {"B": (B, n_in)}
-        for block, (operator, cols) in expected.items():
-            if not isinstance(operator, Operator):
-                _refuse(net, i, f"{block} to be an operator or an array, got {type(operator).__name__}")
-            if (operator.rows, operator.cols) != (n_out, cols):
-                _refuse(net, i, f"{block} to be {n_out} × {cols}, got {operator!r}")
-            if operator.samples not in {1, samples}:
-                _refuse(net, i, f"{block} for 1 or {samples} samples, got {operator!r}")
-
-
-def _refuse(net: Network, i: int, what: str) -> None:
-    raise PluginError(f"{net.describe(i)}: expected {what}")

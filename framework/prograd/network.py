@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,10 +63,22 @@ class Network:
     def __call__(self, w: ArrayLike, x: ArrayLike) -> Array:
         """`h_x(w)`: `(N, n_1) -> (N, n_{L+1})`, or `(n_1,) -> (n_{L+1},)` for one sample."""
         w, x, one = self.check(w, x)
-        z = x
-        for layer, w_i in zip(self.layers, self.unpack(w), strict=True):
-            z = layer.g(w_i, z)
+        z = self.evaluate(self.unpack(w), x)
         return z[0] if one else z
+
+    def evaluate(self, parameters: Sequence[Parameters], x: Array) -> Array:
+        """`h_x(w)` from parameters that are unpacked and samples `(N, n_1)` that are checked already.
+
+        Raises `PluginError` where a layer's output does not have the shape that it declared.
+        """
+        z = x
+        for i, (layer, w_i) in enumerate(zip(self.layers, parameters, strict=True)):
+            z = layer.g(w_i, z)
+            if np.shape(z) != (len(x), self.n[i + 1]):
+                raise PluginError(
+                    f"{self.describe(i)}: expected g to give shape {(len(x), self.n[i + 1])}, got {np.shape(z)}"
+                )
+        return z
 
     def init(self, rng: np.random.Generator | int | None = None) -> Array:
         """Starting values for `w`, each layer's from its own `init`."""
@@ -73,7 +86,9 @@ class Network:
         return self.pack([layer.init(rng, n_in) for layer, n_in in zip(self.layers, self.n, strict=False)])
 
     def unpack(self, w: Array) -> list[Parameters]:
-        """The parameters of each layer, in order of application, as views into `w`."""
+        """The parameters of each layer, in order of application, as views into `w`. Raises `ShapeError`."""
+        if np.shape(w) != (self.size,) or not isinstance(w, np.ndarray):
+            raise ShapeError(f"w: expected an array of shape ({self.size},), got {type(w).__name__} {np.shape(w)}")
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
 
     def slices(self, p: Array) -> list[dict[str, Array]]:
@@ -198,15 +213,22 @@ def _shapes(i: int, layer: Layer, n_in: int) -> tuple[int, dict[str, tuple[int, 
         hint = "; use prograd.layer(name, …) or Network.from_config" if isinstance(layer, (str, Mapping)) else ""
         raise ShapeError(f"layers[{i}]: expected a Layer, got {layer!r}{hint}")
     try:
-        n_out, shapes = layer.shapes(n_in)
+        n_out, given = layer.shapes(n_in)
+        shapes = {name: tuple(map(operator.index, shape)) for name, shape in given.items()}
     except ShapeError as error:
         raise ShapeError(f"{describe(i, layer)} can't take {n_in} inputs: {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise PluginError(
+            f"{describe(i, layer)}: shapes({n_in}) must give (n_out, {{name: shape}}) with integers: {error}"
+        ) from error
     if not isinstance(n_out, (int, np.integer)) or n_out < 1:
         raise ShapeError(f"{describe(i, layer)}: shapes({n_in}) must give a positive number of outputs, got {n_out!r}")
-    for name in shapes:
+    for name, shape in shapes.items():
+        if not isinstance(name, str) or min(shape, default=0) < 0:
+            raise PluginError(f"{describe(i, layer)}: not a parameter: {name!r} of shape {shape}")
         if hasattr(dict, name):  # w.name would be the method of that name, not the parameter
             raise PluginError(f"{describe(i, layer)}: a parameter can't be named {name!r}, which is a method of dict")
-    return int(n_out), {name: tuple(map(int, shape)) for name, shape in shapes.items()}
+    return int(n_out), shapes
 
 
 def _spans(shapes: Sequence[Mapping[str, tuple[int, ...]]], size: int) -> list[Span]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import recursions, threads
+from prograd import checks, recursions, threads
 from prograd.arrays import Array, as_real
 from prograd.blocks import Blocks
 from prograd.chain import check_mode
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
-from prograd.linearization import Linearization, check_blocks
+from prograd.linearization import Linearization
 from prograd.loss import Loss
 from prograd.memory import keep_freed_memory
 from prograd.network import Network, check_finite
@@ -37,8 +36,8 @@ class Point(NamedTuple):
 class Objective:
     """`f(w) = (1/N) Σ_n ℓ_{y_n}(h_{x_n}(w))` for the samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
 
-    One-dimensional `x` and `y` are one sample. If `x` and `w` are both float32, everything is. Raises `ShapeError`,
-    `NonFiniteError`, and `LabelError` for labels outside the loss's domain.
+    One-dimensional `x` and `y` are one sample. If `x` and `w` are both float32, everything is. `x` and `y` are not
+    copied. Raises `ShapeError`, `NonFiniteError`, and `LabelError` for labels outside the loss's domain.
     """
 
     def __init__(self, net: Network, loss: Loss, x: ArrayLike, y: ArrayLike) -> None:
@@ -50,7 +49,7 @@ class Objective:
         y = self._labels(x, one, y)
         self._data = {dtype: (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, DOUBLE}}
         self._one = one
-        self._blocks_checked = False
+        self._checked = False
         self._last: Point | None = None
         self._cheapest: str | None = None
         self._widest = max(net.n)
@@ -63,10 +62,8 @@ class Objective:
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`."""
         at = self._again(w)
-        z = at.x
-        for layer, w_i in zip(self.net.layers, at.parameters, strict=True):
-            z = layer.g(w_i, z)
-        return self._mean(float(np.add.reduce(self.loss.value(z, at.y))), at)
+        z = self.net.evaluate(at.parameters, at.x)
+        return float(np.add.reduce(self.loss.value(z, at.y)) / len(at.x))
 
     def gradient(
         self, w: ArrayLike, mode: str = "reverse", out: Array | None = None, max_bytes: int | None = None
@@ -84,11 +81,11 @@ class Objective:
         """
         check_mode(mode)
         at = self._again(w)
-        p = self._room(out, at.w.dtype)
+        p = self._room(out, at.w)
         if mode == "auto":
             mode = self._cheapest or self._pick(at)
         total = self._forward_into(at, p, max_bytes) if mode == "forward" else self._reverse_into(at, p)
-        return self._mean(total, at), p
+        return total / len(at.x), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
@@ -134,11 +131,11 @@ class Objective:
         return Linearization(self.net, z, list(blocks))
 
     def _linearized(self, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
-        z, blocks = recursions.linearize(self.net.layers, parameters, x)
-        if not self._blocks_checked:  # once is enough: shapes don't depend on w
-            check_blocks(self.net, z, blocks)
-            self._blocks_checked = True
-        return z, blocks
+        if not self._checked:  # once is enough: shapes don't depend on w
+            z, _ = checks.linearize(self.net, parameters, x[:2])
+            checks.loss(self.loss, z[-1], self._data[x.dtype][1][:2])
+            self._checked = True
+        return recursions.linearize(self.net.layers, parameters, x)
 
     def _reverse_into(self, at: Point, p: Array) -> float:
         """Writes `∇f` to `p`; returns the sum of the samples' values."""
@@ -165,23 +162,24 @@ class Objective:
         lin.chain.columns(use, max_bytes)
         return float(np.add.reduce(values))
 
-    def _mean(self, total: float, at: Point) -> float:
-        if not math.isfinite(total):  # the loss overflows, or `w` was changed in place and is no longer finite
-            self.net.check_w(at.w)
-        return total / len(at.x)
-
     def _pick(self, at: Point) -> str:
-        self._cheapest = self._linearize(at).chain.pick("auto", rows=1)  # by shapes and structure: the same for all w
+        chain = self._linearize(at).chain
+        self._cheapest = chain.pick("auto", chain.gradient_multiply_adds)  # by structure alone: the same for all w
         return self._cheapest
 
     def _again(self, w: ArrayLike) -> Point:
-        """The point at `w`, which is checked and unpacked once for as long as the same array comes back."""
-        if self._last is not None and self._last.w is w:
-            return self._last
+        """The point at `w`, whose views are made once for as long as the same array comes back."""
+        last = self._last
+        if last is not None and last.w is w:
+            self.net.check_w(w)
+            return last
         at = self._at(w)
         if at.w is w:
             self._last = at
         return at
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last": None}  # a copy's views would not be views of the copied `w`
 
     def _at(self, w: ArrayLike) -> Point:
         w = self.net.check_w(w)
@@ -206,16 +204,12 @@ class Objective:
             raise LabelError(msg) from error
         return y
 
-    def _room(self, out: Array | None, dtype: np.dtype[Any]) -> Array:
+    def _room(self, out: Array | None, w: Array) -> Array:
         if out is None:
-            return np.empty(self.net.size, dtype)
-        if (
-            not isinstance(out, np.ndarray)
-            or (out.shape, out.dtype) != ((self.net.size,), dtype)
-            or not out.flags.carray
-        ):
+            return np.empty(self.net.size, w.dtype)
+        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-            raise ShapeError(
-                f"out: expected a contiguous, writable {dtype} vector of shape ({self.net.size},), got {got}"
-            )
+            raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {w.shape}, got {got}")
+        if np.may_share_memory(out, w):
+            raise ShapeError("out: expected memory of its own, got an array that shares w's, which is still being read")
         return out

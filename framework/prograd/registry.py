@@ -41,7 +41,7 @@ def registry() -> Registry:
     plugin raises `PluginError`.
     """
     sources = discovery.enabled(discovery.find(), os.environ.get(DISABLE, ""))
-    return assemble(sources, strict=os.environ.get(STRICT, "") not in {"", "0"})
+    return assemble(sources, strict=os.environ.get(STRICT, "").lower() not in {"", "0", "false", "no"})
 
 
 def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Registry:

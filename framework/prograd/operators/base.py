@@ -185,6 +185,7 @@ class Sum(Operator):
 
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
         """`Σ_n left_n^T q_n + Σ_n right_n^T q_n`."""
+        q = np.broadcast_to(q, (*q.shape[:-2], max(q.shape[-2], self.samples), self.rows))
         return np.add(self.left.vjp_sum(q), self.right.vjp_sum(q), out=out)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:

@@ -1,7 +1,8 @@
 """The composition rules: which products and sums of operators keep their structure.
 
-What has no rule, or a rule that returns None because the result would be larger than its factors, stays a lazy
-`Product` or `Sum`. No rule ever spreads a structured operator out into a dense matrix.
+What has no rule, or a rule that returns None, stays a lazy `Product` or `Sum`. No rule spreads a structured operator
+out into a dense matrix, makes N matrices of one, or multiplies two matrices, which costs more than many products with
+vectors.
 """
 
 from __future__ import annotations
@@ -41,11 +42,6 @@ def _diagonals(outer: Diagonal, inner: Diagonal) -> Diagonal:
     return Diagonal(outer.d * inner.d)
 
 
-@product_rule(Dense, Dense)
-def _matrices(outer: Dense, inner: Dense) -> Dense:
-    return Dense(outer.a @ inner.a)
-
-
 @product_rule(Diagonal, Dense)
 def _scaled_rows(outer: Diagonal, inner: Dense) -> Dense | None:
     if inner.samples < outer.samples:  # would make N matrices of one
@@ -62,9 +58,9 @@ def _scaled_columns(outer: Dense, inner: Diagonal) -> Dense | None:
 
 @product_rule(Dense, Kronecker)
 def _kronecker(outer: Dense, inner: Kronecker) -> Kronecker | None:
-    if inner.s > 1:
+    if inner.s > 1 or inner.left is not None:  # the second would be a product of matrices
         return None
-    return Kronecker(outer.a if inner.left is None else outer.a @ inner.left, inner.right)  # B (I ⊗ z^T) = B ⊗ z^T
+    return Kronecker(outer.a, inner.right)  # B (I ⊗ z^T) = B ⊗ z^T
 
 
 @product_rule(Diagonal, DiagonalPlusLowRank)

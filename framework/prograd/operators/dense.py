@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,14 @@ def _times(v: Array, m: Array) -> Array:
         if v.ndim <= 2:
             product: Array = np.dot(v, m)  # quicker to call than matmul
             return product
-        return (v.reshape(-1, v.shape[-1]) @ m).reshape(*v.shape[:-1], m.shape[-1])
-    rows = np.moveaxis(v.reshape(-1, *v.shape[-2:]), 0, 1) @ m
+        return (v.reshape(math.prod(v.shape[:-1]), v.shape[-1]) @ m).reshape(*v.shape[:-1], m.shape[-1])
+    rows = np.moveaxis(v.reshape(math.prod(v.shape[:-2]), *v.shape[-2:]), 0, 1) @ m
     return np.moveaxis(rows, 0, 1).reshape(*v.shape[:-2], *(rows.shape[0], m.shape[-1]))
 
 
 def _times_into(v: Array, m: Array, out: Array) -> None:
     if m.ndim == 2 and v.shape[:-1] == out.shape[:-1] and out.flags.c_contiguous:
-        np.matmul(v.reshape(-1, v.shape[-1]), m, out=out.reshape(-1, m.shape[-1], copy=False))
+        rows = math.prod(v.shape[:-1])
+        np.matmul(v.reshape(rows, v.shape[-1]), m, out=out.reshape(rows, m.shape[-1], copy=False))
     else:
         out[...] = _times(v, m)

@@ -80,8 +80,15 @@ class Kronecker(Operator):
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
         """`Σ_n left_n^T Q_n right_n`: one product over the samples."""
         right = self.right
-        if self.left is None and out is not None and right.ndim == q.ndim == 2 and len(q) == len(right):
-            np.dot(q.T, right, out.reshape(self.m, right.shape[1]))  # what every gradient asks for
+        if (  # what every gradient asks for
+            out is not None
+            and self.left is None
+            and right.ndim == q.ndim == 2
+            and len(q) == len(right)
+            and out.flags.c_contiguous
+            and out.dtype == right.dtype == q.dtype
+        ):
+            np.dot(q.T, right, out.reshape(self.m, right.shape[1]))
             return out
         lead = q.shape[:-2]
         samples = max(q.shape[-2], self.samples)
@@ -108,7 +115,9 @@ class Kronecker(Operator):
             out[...] = self.vjp(q)
         else:
             target = out.reshape(*out.shape[:-1], self.m, self.t)
-            np.einsum("...j,...k->...jk", self._pulled(q), self.right, out=target)  # half the time of multiply
+            np.einsum(
+                "...j,...k->...jk", self._pulled(q), self.right, out=target, casting="same_kind"
+            )  # quicker than multiply
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The column of the entry `W_jk` is column j of `left` times column k of `right`."""

@@ -49,8 +49,8 @@ class DiagonalPlusLowRank(Operator):
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The columns of `U V^T`, with `d` added on the diagonal."""
-        U = self.U.reshape(-1, self.rows, self.U.shape[-1])
-        V = self.V.reshape(-1, self.rows, self.V.shape[-1])[:, start:stop]
+        U = self.U[None] if self.U.ndim == 2 else self.U
+        V = (self.V[None] if self.V.ndim == 2 else self.V)[:, start:stop]
         out[...] = (V @ U.swapaxes(-1, -2)).swapaxes(0, 1)
         k = np.arange(start, stop)
         out[k - start, :, k] += np.atleast_2d(self.d)[:, start:stop].T
@@ -81,7 +81,7 @@ def _apply_into(d: Array, U: Array, V: Array, v: Array, out: Array) -> None:
 
 
 def _low_rank(U: Array, V: Array, v: Array) -> Array:
-    if U.shape[-1] > 1:
+    if U.shape[-1] != 1:
         return ((v[..., None, :] @ V) @ U.swapaxes(-1, -2))[..., 0, :]
     # Rank one: entrywise products are quicker than many tiny matrix products.
     return U[..., 0] * np.add.reduce(V[..., 0] * v, axis=-1, keepdims=True)

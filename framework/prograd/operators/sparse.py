@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -63,5 +64,5 @@ class Sparse(Operator):
 
 
 def _apply(matrix: scipy.sparse.csr_array, v: Array) -> Array:
-    product = matrix @ v.reshape(-1, v.shape[-1]).T
+    product = matrix @ v.reshape(math.prod(v.shape[:-1]), v.shape[-1]).T
     return np.ascontiguousarray(product.T).reshape(*v.shape[:-1], matrix.shape[0])

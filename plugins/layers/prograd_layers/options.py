@@ -20,11 +20,15 @@ def integer(layer: Layer, option: str, value: object, least: int = 1) -> None:
 
 
 def real(layer: Layer, option: str, value: object, above: float = -math.inf) -> None:
-    """Raises `OptionError` unless `value` is a finite number greater than `above`."""
+    """Stores `value` as a float; raises `OptionError` unless it is a finite number greater than `above`.
+
+    numpy's own numbers are taken too, but not kept: they would turn float32 arrays into float64.
+    """
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value <= above:
         bound = "" if above == -math.inf else f" greater than {above:g}"
         msg = f"{layer.name}: {option} must be a finite number{bound}, not {value!r}"
         raise OptionError(msg)
+    object.__setattr__(layer, option, float(value))
 
 
 def flag(layer: Layer, option: str, value: object) -> None:

@@ -52,6 +52,7 @@ class Huber(Loss):
         if isinstance(delta, bool) or not isinstance(delta, Real) or not math.isfinite(delta) or delta <= 0:
             msg = f"{self.name}: delta must be a finite number greater than 0, not {delta!r}"
             raise OptionError(msg)
+        object.__setattr__(self, "delta", float(delta))  # numpy's own would widen float32
 
     def value(self, z: Array, y: Array) -> Array:
         """The sum over the entries."""

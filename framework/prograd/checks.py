@@ -1,0 +1,81 @@
+"""What layers and losses give, checked against what they declared: once for an objective, always in public calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.blocks import Block, as_operator
+from prograd.errors import PluginError, ShapeError
+from prograd.layer import Parameters
+from prograd.loss import Loss
+from prograd.network import Network
+from prograd.operators import Operator
+
+
+def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Block]]:
+    """The forward pass with its blocks, every output and block checked before the next layer sees it.
+
+    Raises `PluginError` that names the layer whose `g` or `jacobian` does not give what its `shapes` declare.
+    """
+    z: list[Array] = [x]
+    blocks: list[Block] = []
+    for i, (layer, w) in enumerate(zip(net.layers, parameters, strict=True)):
+        z.append(_output(net, i, layer.g(w, z[i]), len(x)))
+        blocks.append(_block(net, i, layer.jacobian(w, z[i], z[i + 1]), len(x)))
+    return z, blocks
+
+
+def loss(used: Loss, z: Array, y: Array) -> None:
+    """Raises `PluginError` unless the loss gives a value a sample and a gradient of the shape of `z`."""
+    value, gradient = used.value_and_gradient(z, y)
+    for what, given, expected in (("value", value, z.shape[:1]), ("gradient", gradient, z.shape)):
+        if np.shape(given) != expected:
+            raise PluginError(f"loss {used.name}: expected {what} to give shape {expected}, got {np.shape(given)}")
+
+
+def _output(net: Network, i: int, z_next: object, samples: int) -> Array:
+    expected = (samples, net.n[i + 1])
+    if not isinstance(z_next, np.ndarray) or z_next.shape != expected:
+        got = z_next.shape if isinstance(z_next, np.ndarray) else type(z_next).__name__
+        _refuse(net, i, f"g to give shape {expected}, got {got}")
+    return z_next
+
+
+def _block(net: Network, i: int, given: Any, samples: int) -> Block:
+    if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], Mapping):
+        _refuse(net, i, f"jacobian to give a pair (A, B) with A a dict, got {_kind(given)}")
+    A, B = given
+    if set(A) != set(net.shapes[i]):
+        _refuse(net, i, f"A to hold {sorted(net.shapes[i])}, got {sorted(A)}")
+    sizes = {name: len(at) for name, at in net.spans[i].each.items()}
+    operators = {name: _operator(net, i, f"A[{name!r}]", A[name], sizes[name], samples) for name in sizes}
+    return operators, _operator(net, i, "B", B, net.n[i], samples)
+
+
+def _operator(  # noqa: PLR0913, PLR0917
+    net: Network, i: int, block: str, given: Any, cols: int, samples: int
+) -> Operator:
+    try:
+        operator = as_operator(given)
+    except ShapeError as error:
+        raise PluginError(f"{net.describe(i)}: {block}: {error}") from error
+    if not isinstance(operator, Operator):
+        _refuse(net, i, f"{block} to be an operator or an array, got {_kind(operator)}")
+    if (operator.rows, operator.cols) != (net.n[i + 1], cols):
+        _refuse(net, i, f"{block} to be {net.n[i + 1]} × {cols}, got {operator!r}")
+    if operator.samples not in {1, samples}:
+        _refuse(net, i, f"{block} for 1 or {samples} samples, got {operator!r}")
+    return operator
+
+
+def _kind(given: object) -> str:
+    kinds = f"({', '.join(type(part).__name__ for part in given)})" if isinstance(given, tuple) else ""
+    return kinds or type(given).__name__
+
+
+def _refuse(net: Network, i: int, what: str) -> NoReturn:
+    raise PluginError(f"{net.describe(i)}: expected {what}")
