@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import prograd
-from prograd_experiments import choices, data, networks, problems
+from prograd_experiments import choices, data, layers, networks, problems
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.speed_gap import SpeedGap
 
@@ -54,7 +54,7 @@ GOOD: dict[str, Any] = {
         ({"activation": "layer_norm"}, "activation=layer_norm: this layer has parameters (gamma, beta). Choices: elu"),
         ({"activation": {"name": "leaky_relu", "slpe": 1}}, "activation=leaky_relu: "),
         ({"activation": 3}, "activation=3: a layer's name"),
-        ({"network": {"name": "cnn"}}, "network.name=cnn is not known. Choices: mlp"),
+        ({"network": {"name": "cnn"}}, "network.name=cnn is not known. Choices: mlp, residual, conv, hourglass"),
         ({"network": {"name": "mlp", "final": "softmx"}}, "network.final=softmx is not known; did you mean softmax"),
         ({"data": {"name": "iriss"}}, "data.name=iriss is not known; did you mean iris? Choices: digits, iris"),
         ({"data": {"name": "iris", "rows": 3}}, "unknown key 'data.rows'. Choices: name"),
@@ -137,8 +137,8 @@ def test_every_loss_is_a_choice_with_its_options() -> None:
 
 
 def test_activations_are_the_layers_without_parameters_that_keep_the_size() -> None:
-    assert {"relu", "tanh", "softmax"} <= set(networks.activations())
-    assert not {"affine", "layer_norm", "scale_shift"} & set(networks.activations())
+    assert {"relu", "tanh", "softmax"} <= set(layers.activations())
+    assert not {"affine", "layer_norm", "scale_shift"} & set(layers.activations())
 
 
 def test_the_configuration_files_name_what_the_code_knows() -> None:

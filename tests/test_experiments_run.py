@@ -137,8 +137,8 @@ def test_a_job_that_is_refused_says_why_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data=digit", "data=digit is not known; did you mean digits? Choices: breast_cancer, diabetes, digits"),
-        ("loss=mse", "loss=mse is not known. Choices: cross_entropy, default"),
+        ("data=digit", "data=digit is not known; did you mean digits? Choices: breast_cancer, csv, diabetes, digits"),
+        ("loss=mse", "loss=mse is not known. Choices: by_classes, cross_entropy, default"),
         ("dpth=3", "unknown key 'dpth'; did you mean depth"),
         ("loss.delta=3", "unknown key 'loss.delta'. Choices: name"),
     ],

@@ -8,5 +8,6 @@ from types import MappingProxyType
 from prograd_experiments.experiment import Experiment
 from prograd_experiments.peers.experiment import Peers
 from prograd_experiments.speed_gap import SpeedGap
+from prograd_experiments.training import Train
 
-EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({SpeedGap.name: SpeedGap(), Peers.name: Peers()})
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({each.name: each for each in (SpeedGap(), Peers(), Train())})

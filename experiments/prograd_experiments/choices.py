@@ -9,7 +9,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 import prograd
-from prograd_experiments.networks import activations
+from prograd_experiments.layers import activations
 
 PROVIDER = "prograd"
 
@@ -45,6 +45,7 @@ def help_page() -> dict[str, str]:
         ),
         "template": (
             "${hydra.help.header}\n\n== Groups (group=choice) ==\n\n$APP_CONFIG_GROUPS\n"
+            f"== Layers, for network=custom ==\n\n{', '.join(prograd.registry().layers)}\n\n"
             f"== Activations ==\n\n{', '.join(activations())}\n\n"
             f"== Modes ==\n\n{', '.join(prograd.MODES)}\n\n"
             "== Configuration (key=value) ==\n\n$CONFIG\n${hydra.help.footer}\n"

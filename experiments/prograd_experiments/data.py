@@ -1,43 +1,24 @@
-"""The data sets: real ones that scikit-learn ships, read offline, and a synthetic one."""
+"""The data sets: real ones that scikit-learn ships or fetches, a synthetic one, and files of one's own."""
 
 from __future__ import annotations
 
+import socket
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 import prograd
 from prograd_experiments import config as read
+from prograd_experiments import files
 from prograd_experiments.errors import ConfigError
+from prograd_experiments.samples import Data, Image, Task, of_classes, of_numbers
 
-Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
-Task = Literal["classification", "regression"]
-
-
-@dataclass(frozen=True)
-class Data:
-    """Features `x (N, n_1)` and targets `y (N, n_{L+1})`: one-hot for classes, numbers for a regression.
-
-    Features, and the targets of a regression, have mean 0 and variance 1 in each column; constant columns are 0.
-    """
-
-    name: str
-    task: Task
-    x: Array
-    y: Array
-
-    def take(self, batch: int | None, rng: np.random.Generator) -> tuple[Array, Array]:
-        """`batch` samples, drawn without repetition; all of them in their order when `batch` is None."""
-        if batch is None:
-            return self.x, self.y
-        if batch > len(self.x):
-            raise ConfigError(f"batch={batch}: the data set {self.name} has {len(self.x)} samples")
-        rows = rng.choice(len(self.x), size=batch, replace=False)
-        return self.x[rows], self.y[rows]
+IMAGES: Mapping[str, Image] = MappingProxyType({"digits": (1, 8, 8), "mnist": (1, 28, 28)})
+SLOWEST_ANSWER = 30.0  # seconds that a server may leave us waiting
 
 
 @cache
@@ -46,8 +27,9 @@ def _sklearn(name: str, task: Task) -> Data:
     from sklearn import datasets  # noqa: PLC0415
 
     x, target = getattr(datasets, f"load_{name}")(return_X_y=True)
-    y = prograd.one_hot(target, int(target.max()) + 1) if task == "classification" else _standardised(target[:, None])
-    return Data(name, task, _standardised(x), y)
+    if task == "classification":
+        return of_classes(name, x, target, IMAGES.get(name))
+    return of_numbers(name, x, target)
 
 
 def _real(name: str, task: Task) -> Callable[[read.Config], Data]:
@@ -72,9 +54,31 @@ def _synthetic(config: read.Config) -> Data:
     return Data("synthetic", "regression", x, scores)
 
 
-def _standardised(a: Array) -> Array:
-    spread = a.std(axis=0)
-    return np.asarray((a - a.mean(axis=0)) / np.where(spread > 0, spread, 1.0), dtype=np.float64)
+@cache
+def _fetched() -> Data:
+    from sklearn import datasets  # noqa: PLC0415  (as above)
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SLOWEST_ANSWER)
+    try:
+        # The parser that needs no pandas.
+        with warnings.catch_warnings(action="ignore"):  # about an attempt that failed: what becomes of it is said below
+            x, target = datasets.fetch_openml(
+                "mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff", n_retries=1, delay=0.1
+            )
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"data=mnist: it can't be had from openml.org ({type(error).__name__}: {error}). It needs the network "
+            f"once, and stays in {datasets.get_data_home()}. Offline: data=digits, or data=npz data.path=FILE"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+    return of_classes("mnist", x, target, IMAGES["mnist"])
+
+
+def _mnist(config: read.Config) -> Data:
+    read.known_keys(config["data"], ("name",), "data.")
+    return _fetched()
 
 
 DATA: Mapping[str, Callable[[read.Config], Data]] = MappingProxyType(
@@ -84,7 +88,10 @@ DATA: Mapping[str, Callable[[read.Config], Data]] = MappingProxyType(
         "wine": _real("wine", "classification"),
         "breast_cancer": _real("breast_cancer", "classification"),
         "diabetes": _real("diabetes", "regression"),
+        "mnist": _mnist,
         "synthetic": _synthetic,
+        "csv": files.csv,
+        "npz": files.npz,
     }
 )
 
@@ -92,3 +99,10 @@ DATA: Mapping[str, Callable[[read.Config], Data]] = MappingProxyType(
 def load(config: read.Config) -> Data:
     """The data set that `data.name` names."""
     return DATA[read.choice(config, "data.name", tuple(DATA))](config)
+
+
+def settled(config: read.Config) -> dict[str, Any]:
+    """The configuration with the hash of a file's content beside its path: other content, other configuration."""
+    if config["data"]["name"] not in files.FORMATS:
+        return dict(config)
+    return {**config, "data": {**config["data"], "sha256": files.sha256(config)}}

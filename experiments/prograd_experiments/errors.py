@@ -30,3 +30,7 @@ class PartialError(ProgradError):
     def __init__(self, message: str, results: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.results = dict(results)
+
+
+class DivergedError(PartialError, FloatingPointError):
+    """Training came to numbers that are not finite; the message names the layer."""

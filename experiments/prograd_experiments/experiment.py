@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ class Experiment(ABC):
     name: ClassVar[str]
     question: ClassVar[str]
     how: ClassVar[str]
-    timed: ClassVar[str]  # what a time is the time of: "one gradient"
+    timed: ClassVar[str]  # what a time is the time of: "one gradient"; empty where nothing is timed
 
     @abstractmethod
     def check(self, config: Config) -> Config:
@@ -42,6 +43,17 @@ class Experiment(ABC):
     @abstractmethod
     def measure(self, config: Config) -> dict[str, Any]:
         """The results of one job, as JSON, to stand in its record."""
+
+    def measure_in(self, directory: Path, config: Config, *, force: bool = False) -> dict[str, Any]:
+        """As `measure`, for an experiment that keeps more than its record in the job's directory.
+
+        What it kept there before is not used with `force`.
+        """
+        return self.measure(config)
+
+    def caption(self, samples: str) -> str:
+        """What the table's numbers are, with how many samples were taken of each."""
+        return f"Times are for {self.timed}: median ± half the interquartile range{samples}."
 
     @abstractmethod
     def columns(self, records: Sequence[Record]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -11,13 +11,16 @@ import numpy as np
 import prograd
 from prograd.errors import ProgradError
 from prograd_experiments import config as read
-from prograd_experiments.data import Data, load
+from prograd_experiments.architectures import NETWORKS
+from prograd_experiments.data import load, settled
 from prograd_experiments.errors import ConfigError
+from prograd_experiments.layers import LayerConfig
+from prograd_experiments.samples import Data
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
-LayerConfig = dict[str, Any]
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
+BY_CLASSES = "by_classes"
 KEYS = ("depth", "width", "activation", "batch", "seed", "dtype", "network", "data", "loss")
 
 
@@ -43,32 +46,37 @@ def check(config: read.Config) -> dict[str, Any]:
     the data, a loss that wants probabilities) is for the job to find out: one misfit must not stop a whole sweep.
     """
     data = load(config)
+    config = settled(config)
     if read.get(config, "loss").get("name") == "default":
         read.known_keys(config["loss"], ("name",), "loss.")
-        config = {**config, "loss": {"name": DEFAULT_LOSSES[data.task]}}
-    _layers(config, data)
-    _loss(config)
+        config |= {"loss": {"name": DEFAULT_LOSSES[data.task]}}
+    if read.get(config, "loss").get("name") == BY_CLASSES:
+        config |= {"loss": {"name": _by_classes(config, data)}}
+    layers(config, fitted(data, config))
+    loss(config)
     _batch(config)
-    _dtype(config)
+    dtype(config)
     read.integer(config, "seed", 0)
-    return dict(config)
+    return config
 
 
 def build(config: read.Config) -> Problem:
     """The problem that a checked configuration describes. Raises a `ProgradError` where its parts don't fit."""
-    data = load(config)
-    net = prograd.Network.from_config(_layers(config, data), n_in=data.x.shape[1])
+    data = fitted(load(config), config)
+    net = prograd.Network.from_config(layers(config, data), n_in=data.x.shape[1])
     rng = np.random.default_rng(read.integer(config, "seed", 0))
     x, y = data.take(_batch(config), rng)
-    dtype = _dtype(config)
-    return Problem(net, _loss(config), x.astype(dtype), y.astype(dtype), net.init(rng).astype(dtype))
+    kind = dtype(config)
+    return Problem(net, loss(config), x.astype(kind), y.astype(kind), net.init(rng).astype(kind))
 
 
-def _layers(config: read.Config, data: Data) -> list[LayerConfig]:
-    return NETWORKS[read.choice(config, "network.name", tuple(NETWORKS))](config, data.y.shape[1])
+def layers(config: read.Config, data: Data) -> list[LayerConfig]:
+    """The layers' configurations. Raises `ConfigError`."""
+    return NETWORKS[read.choice(config, "network.name", tuple(NETWORKS))](config, data)
 
 
-def _loss(config: read.Config) -> prograd.Loss:
+def loss(config: read.Config) -> prograd.Loss:
+    """The loss. Raises `ConfigError`."""
     options = dict(read.get(config, "loss"))
     name = read.one_of("loss", options.pop("name", None), tuple(prograd.registry().losses))
     try:
@@ -77,54 +85,23 @@ def _loss(config: read.Config) -> prograd.Loss:
         raise ConfigError(f"loss={name}: {error}") from error
 
 
+def fitted(data: Data, config: read.Config) -> Data:
+    """The data with the targets that the loss wants: to the logistic loss, two classes are one number, 0 or 1."""
+    two = data.task == "classification" and data.y.shape[1] == 2
+    return replace(data, y=data.y[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
+
+
+def _by_classes(config: read.Config, data: Data) -> str:
+    read.known_keys(config["loss"], ("name",), "loss.")
+    if data.task != "classification":
+        raise ConfigError(f"loss={BY_CLASSES}: the data set {data.name} has no classes; loss=default fits it")
+    return "logistic" if data.y.shape[1] == 2 else "softmax_cross_entropy"
+
+
 def _batch(config: read.Config) -> int | None:
     return None if read.get(config, "batch") is None else read.integer(config, "batch", 1)
 
 
-def _dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
+def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
+    """The type of all numbers. Raises `ConfigError`."""
     return np.dtype(read.choice(config, "dtype", ("float64", "float32")))
-
-
-def mlp(config: read.Config, n_out: int) -> list[LayerConfig]:
-    """`depth` affine layers with `activation` between them: all of `width` outputs but the last, which has `n_out`."""
-    read.known_keys(config["network"], ("name", "final"), "network.")
-    depth, width = read.integer(config, "depth", 1), read.integer(config, "width", 1)
-    hidden = [{"name": "affine", "width": width}, activation(config, "activation", width)]
-    final = read.get(config, "network.final")
-    last = [] if final is None else [activation(config, "network.final", n_out)]
-    return [*hidden * (depth - 1), {"name": "affine", "width": n_out}, *last]
-
-
-NETWORKS: Mapping[str, Callable[[read.Config, int], list[LayerConfig]]] = MappingProxyType({"mlp": mlp})
-
-
-def activation(config: read.Config, key: str, n: int) -> LayerConfig:
-    """The layer at `key`, a name or `{name: …, option: …}`: registered, without parameters, from `n` to `n`."""
-    value = read.get(config, key)
-    described = {"name": value} if isinstance(value, str) else value
-    if not isinstance(described, dict) or not isinstance(described.get("name"), str):
-        raise ConfigError(f"{key}={read.show(value)}: a layer's name or {{name: …, option: …}} was expected")
-    name = described["name"]
-    if name not in prograd.registry().layers:
-        raise ConfigError(f"{key}={name} is not known{read.offer(name, activations())}")
-    try:
-        layer = prograd.layer(name, **{option: given for option, given in described.items() if option != "name"})
-        n_out, parameters = layer.shapes(n)
-    except ProgradError as error:
-        raise ConfigError(f"{key}={name}: {error}. Choices that need no options: {', '.join(activations())}") from error
-    if parameters or n_out != n:
-        what = f"has parameters ({', '.join(parameters)})" if parameters else f"maps {n} numbers to {n_out}"
-        raise ConfigError(f"{key}={name}: this layer {what}. Choices: {', '.join(activations())}")
-    return described
-
-
-def activations() -> tuple[str, ...]:
-    """The registered layers that can stand between affine layers without options: no parameters, size kept."""
-    return tuple(name for name, cls in prograd.registry().layers.items() if _fits_anywhere(cls))
-
-
-def _fits_anywhere(cls: type[prograd.Layer]) -> bool:
-    try:
-        return cls().shapes(3) == (3, {})
-    except Exception:  # noqa: BLE001  (a layer that needs options, or refuses this size, is no choice by name alone)
-        return False

@@ -38,14 +38,17 @@ def render(
         answer=re.sub(r"(?<=\d) (?=[mµn]?s\b)", "&nbsp;", escape(experiment.answer(rows))),
         failures=_failures(rows, records, unreadable),
         pictures="\n".join(_pictures(figures)),
-        samples=" to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "the",
+        caption=escape(experiment.caption(_counted(counts))),
         table=_table(experiment.table(rows), rows),
         asked=_asked(records),
         how=escape(experiment.how),
-        timed=escape(experiment.timed),
         environment=_environments(records),
         jobs=_several(len(rows), "record"),
     )
+
+
+def _counted(counts: Sequence[int]) -> str:
+    return f" of {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} samples" if counts else ""
 
 
 def _pictures(figures: Figures) -> Iterator[str]:

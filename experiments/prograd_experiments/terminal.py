@@ -112,8 +112,7 @@ def show_table(console: Console, experiment: Experiment, rows: Sequence[Row]) ->
     natural = Measurement.get(console, console.options.update(width=10_000), table).maximum
     wide = console if console.is_terminal else Console(file=console.file, width=max(natural, console.width))
     wide.print(table)
-    times = f"Times are for {experiment.timed}: median ± half the interquartile range."
-    console.print(times, style="dim", highlight=False)
+    console.print(experiment.caption(""), style="dim", highlight=False)
 
 
 def show_record(console: Console, experiment: Experiment, record: Record, directory: Path) -> None:

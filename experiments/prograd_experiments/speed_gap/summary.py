@@ -49,10 +49,10 @@ def row(record: Record) -> dict[str, Any]:
         "status": record["status"],
         "depth": config.get("depth"),
         "width": config.get("width"),
-        "data": _name(config.get("data")),
-        "network": _name(config.get("network")),
-        "activation": _name(config.get("activation")),
-        "loss": _name(config.get("loss")),
+        "data": named(config.get("data")),
+        "network": named(config.get("network")),
+        "activation": named(config.get("activation")),
+        "loss": named(config.get("loss")),
         "batch": problem.get("samples", config.get("batch")),
         "dtype": config.get("dtype"),
         "threads": config.get("threads"),
@@ -174,7 +174,7 @@ def _factor(value: float | None) -> str:
     return "–" if value is None else factor(value)
 
 
-def _name(value: object) -> str:
+def named(value: object) -> str:
     """A group or a layer in short: its name, with the options that it has beside it."""
     if not isinstance(value, dict):
         return str(value)
