@@ -275,3 +275,10 @@ def test_the_kit_needs_no_pytest() -> None:
     code = "import sys, prograd.testing; print('pytest' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_check_fails_where_there_is_nothing_to_check(registered) -> None:
+    registered()
+    result = run("check")
+    assert result.exit_code == 1
+    assert "nothing to check" in result.output

@@ -27,5 +27,10 @@ def test_loss_is_known_by_one_name(name: str) -> None:
     assert loss.name == name
 
 
+def test_the_first_party_ones_are_among_them() -> None:
+    assert {"affine", "tanh", "softmax", "layer_norm", "conv2d", "residual"} <= set(FOUND.layers)
+    assert {"squared_error", "softmax_cross_entropy", "kl_divergence", "hinge"} <= set(FOUND.losses)
+
+
 def test_nothing_is_broken() -> None:
     assert FOUND.broken == ()

@@ -192,6 +192,9 @@ def check(ctx: click.Context, names: tuple[str, ...], as_json: bool, seed: int) 
     results = [_check(kind, name, cls, _owner(found, kind, name), seed) for kind, name, cls in subjects]
     if not names:
         results += [_unchecked(plugin) for plugin in found.broken]
+    if not results:
+        click.echo("Error: there is nothing to check: no layers or losses are installed", err=True)
+        ctx.exit(FAILED)
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results], indent=2, ensure_ascii=False))
     else:
