@@ -5,13 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
+RAY := .venv/ray
 GRID ?= short
 
-.PHONY: help gap peers test lint format bench clean
+.PHONY: help gap peers test test-ray lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 gap: $(READY)  ## how much slower is forward mode than reverse mode? table, picture and page
 	$(BIN)/prograd-run -m experiment=speed_gap
@@ -22,6 +23,9 @@ peers: $(PEERS)  ## prograd beside numpy, JAX, PyTorch and autograd: tables, pic
 
 test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+
+test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own
+	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/test_launchers.py
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check
@@ -51,4 +55,10 @@ $(READY): pyproject.toml constraints.txt
 
 $(PEERS): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[experiments,peers]"
+	touch $@
+
+# Without constraints.txt: boto3, which the launcher needs, wants an older python-dateutil than the rest has.
+$(RAY)/ready: pyproject.toml
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[experiments,test,ray]"
 	touch $@

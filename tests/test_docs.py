@@ -27,7 +27,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# ([\w./]+\.(?:py|toml|yaml))(, at its end)?\n")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 FOLLOWED_STEP_BY_STEP = {ROOT / "docs" / "plugins.md"}
 """Documents that mix files, Python and shell; tests/test_plugin_guide.py runs them in order."""

@@ -42,7 +42,7 @@ class Train(Experiment):
 
     def caption(self, samples: str) -> str:
         """What the table's numbers are."""
-        return "Losses are means over the samples of one run; the score is on samples that were not trained on."
+        return "Losses are means over the samples of one run; those called test were not trained on."
 
     def columns(self, records: Sequence[Record]) -> list[str]:
         """Documented in `docs/training.md`."""
