@@ -8,11 +8,11 @@ PEERS := .venv/peers
 RAY := .venv/ray
 GRID ?= short
 
-.PHONY: help gap peers test test-ray lint format bench clean
+.PHONY: help gap peers test test-launchers test-ray lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 gap: $(READY)  ## how much slower is forward mode than reverse mode? table, picture and page
 	$(BIN)/prograd-run -m experiment=speed_gap
@@ -22,7 +22,10 @@ peers: $(PEERS)  ## prograd beside numpy, JAX, PyTorch and autograd: tables, pic
 	$(BIN)/prograd-run experiment=peers grid=$(GRID)
 
 test: $(READY)  ## the tests
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --ignore=tests/test_launchers.py
+
+test-launchers: $(READY)  ## the tests of the joblib and submitit launchers, which start dozens of processes
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_launchers.py
 
 test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own
 	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/test_launchers.py
