@@ -81,7 +81,7 @@ def settings(mischief: Path, tmp_path: Path) -> dict[str, str]:
 
 def run(folder: Path, settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(COMMANDS / "prograd-run"), "-m", *arguments]
-    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=600, check=False)
 
 
 def begin(folder: Path, settings: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
@@ -237,7 +237,7 @@ def test_one_job_keeps_a_record_that_stands(tmp_path: Path, settings) -> None:
         arguments = ("data=iris", "depth=1", "repeats=3", "sample_seconds=1e-4", "hydra.run.dir=r", *more)
         command = [str(COMMANDS / "prograd-run"), *arguments]
         return subprocess.run(
-            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=600, check=False
         )
 
     assert one().returncode == 0
