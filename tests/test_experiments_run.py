@@ -30,7 +30,7 @@ def run(folder: Path, command: str, *arguments: str, **settings: str) -> subproc
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -267,7 +267,7 @@ def run(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     command = [str(RUN), "-m", *arguments, "hydra.sweep.dir=s"]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "How well does the network predict" in done.stdout
