@@ -11,7 +11,7 @@ import pytest
 import scipy.optimize
 
 import prograd
-from prograd import errors
+from prograd import chain, errors
 
 
 def problem(samples=6, loss="softmax_cross_entropy", seed=0):
@@ -324,3 +324,9 @@ def test_a_loss_that_gives_the_wrong_shape_is_named(what):
     f, w, x, y = problem()
     with pytest.raises(errors.PluginError, match=f"loss misshapen: expected {what} to give shape"):
         prograd.Objective(f.net, Misshapen(what), x, y).gradient(w)
+
+
+def test_a_column_larger_than_the_default_limit_is_no_error(monkeypatch):
+    monkeypatch.setattr(chain, "DEFAULT_BYTES", 1)  # as a batch of thousands on wide layers would be to the real one
+    f, w, _, _ = problem()
+    np.testing.assert_allclose(f.gradient(w, mode="forward"), f.gradient(w), rtol=1e-10, atol=1e-13)

@@ -67,8 +67,8 @@ class Chain:
         not even one column fits.
         """
         widest = max(B_i.rows for _, B_i in self.blocks)
-        limit = DEFAULT_BYTES if max_bytes is None else max_bytes
         least = column_bytes(widest, self.samples, self.dtype) + OBJECTS
+        limit = max(DEFAULT_BYTES, least) if max_bytes is None else max_bytes
         most = max(1, min(threads.available(), limit // least))
         workers = most if self.multiply_adds("forward", rows=1) >= WORTH_THREADS else 1
         step = chunk_columns(widest, self.samples, self.dtype, limit // workers)
