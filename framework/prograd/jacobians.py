@@ -33,6 +33,12 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     check_mode(mode)
+    numbers = len(np.atleast_2d(x)) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
+    with threads.one_blas_thread(numbers >= threads.WORTH_NUMBERS or mode == "forward"):
+        return _jacobian(net, w, x, wrt, mode, max_bytes)
+
+
+def _jacobian(net: Network, w: ArrayLike, x: ArrayLike, wrt: str, mode: str, max_bytes: int | None) -> Array:
     lin = linearize(net, w, x)
     chain = lin.chain if wrt == "parameters" else lin.chain.by_input()
     J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)

@@ -52,7 +52,8 @@ class Objective:
         self._checked = False
         self._last: Point | None = None
         self._cheapest: str | None = None
-        self._widest = max(net.n)
+        self._cuts = {dtype: shards(len(x), max(net.n) * dtype.itemsize) for dtype in self._data}
+        self._sharded = any(len(cuts) > 1 for cuts in self._cuts.values())
 
     @property
     def samples(self) -> int:
@@ -80,16 +81,19 @@ class Objective:
         the one with fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`.
         """
         check_mode(mode)
-        at = self._again(w)
-        p = self._room(out, at.w)
-        if mode == "auto":
-            mode = self._cheapest or self._pick(at)
-        total = self._forward_into(at, p, max_bytes) if mode == "forward" else self._reverse_into(at, p)
-        return total / len(at.x), p
+        if self._sharded or mode != "reverse":
+            with threads.one_blas_thread():
+                return self._value_and_gradient(w, mode, out, max_bytes)
+        return self._value_and_gradient(w, mode, out, max_bytes)
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
-        at = self._at(w)
+        cuts = threads.parts(self.samples, self.samples * self.net.size)
+        with threads.one_blas_thread(len(cuts) > 1):
+            p = self._per_sample_gradients(self._at(w), cuts)
+        return p[0] if self._one else p
+
+    def _per_sample_gradients(self, at: Point, cuts: Sequence[slice]) -> Array:
         p = np.empty((len(at.x), self.net.size), at.w.dtype)
 
         def part(rows: slice) -> None:
@@ -97,9 +101,8 @@ class Objective:
             q = self.loss.gradient(z[-1], at.y[rows])
             recursions.reverse(blocks, q, self.net.slices(p[rows]), recursions.each_into)
 
-        cuts = threads.parts(len(p), p.size)
         threads.run(part, cuts, len(cuts))
-        return p[0] if self._one else p
+        return p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
         """`(1/N) Σ_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
@@ -137,6 +140,16 @@ class Objective:
             self._checked = True
         return recursions.linearize(self.net.layers, parameters, x)
 
+    def _value_and_gradient(
+        self, w: ArrayLike, mode: str, out: Array | None, max_bytes: int | None
+    ) -> tuple[float, Array]:
+        at = self._again(w)
+        p = self._room(out, at.w)
+        if mode == "auto":
+            mode = self._cheapest or self._pick(at)
+        total = self._forward_into(at, p, max_bytes) if mode == "forward" else self._reverse_into(at, p)
+        return total / len(at.x), p
+
     def _reverse_into(self, at: Point, p: Array) -> float:
         """Writes `∇f` to `p`; returns the sum of the samples' values."""
         slices = self.net.slices(p)
@@ -148,7 +161,7 @@ class Objective:
             recursions.reverse(blocks, q / samples, slices, apply)
             return float(np.add.reduce(values))
 
-        cuts = shards(samples, self._widest * p.itemsize)
+        cuts = self._cuts[p.dtype]
         return shard(cuts[0], recursions.sum_into) if len(cuts) == 1 else sum_over(cuts, shard)
 
     def _forward_into(self, at: Point, p: Array, max_bytes: int | None) -> float:

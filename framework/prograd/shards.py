@@ -13,14 +13,13 @@ from prograd.operators import Operator
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
 
 SHARD_BYTES = 2**18  # of one z^i: a few of them fit into a core's own cache
-FEWEST_ROWS = 128  # below that a matrix product notices
-ENOUGH_ROWS = 256  # from there on adding up the shards' gradients costs little beside their matrix products
+FEWEST_ROWS = 256  # with fewer, adding up the shards' gradients costs something beside their matrix products
 WIDEST_BYTES = 2**12  # a row longer than this makes products beside which nothing else counts
 
 
 def shards(samples: int, row_bytes: int) -> list[slice]:
     """`range(samples)` cut into shards, or one that is all of it where the batch is too small or its rows too long."""
-    rows = max(SHARD_BYTES // row_bytes, FEWEST_ROWS, min(ENOUGH_ROWS, samples // 2))
+    rows = max(SHARD_BYTES // row_bytes, FEWEST_ROWS)
     if row_bytes > WIDEST_BYTES or samples < 2 * rows:
         return [slice(0, samples)]
     return [slice(start, min(start + rows, samples)) for start in range(0, samples, rows)]

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
-from threading import Lock
-from typing import Any, TypeVar
+from threading import Lock, Thread
+from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-WORTH_NUMBERS = 2**21  # writing them takes some milliseconds, starting threads a fraction of one
+WORTH_NUMBERS = 2**21  # writing them takes some milliseconds; two threads need that long to be on two cores
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
 
 def available() -> int:
-    """How many threads BLAS may use at this moment."""
-    return max((library.num_threads for library in _blas().controller.lib_controllers), default=1)
+    """How many threads BLAS may use at this moment, or might before `one_blas_thread` took them away."""
+    return _blas().threads
 
 
 def parts(rows: int, numbers: int) -> list[slice]:
@@ -29,6 +29,20 @@ def parts(rows: int, numbers: int) -> list[slice]:
     count = min(available(), rows) if numbers >= WORTH_NUMBERS else 1
     ends = [rows * k // count for k in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(ends)]
+
+
+@contextmanager
+def one_blas_thread(limited: bool = True) -> Iterator[None]:  # noqa: FBT001, FBT002
+    """BLAS at one thread, where `limited`.
+
+    OpenBLAS's own threads spin for tens of milliseconds after each product, on the cores that threads of ours would
+    use. So this has to begin before the first product, however small, of a computation that starts threads later.
+    """
+    if not limited or _blas().threads == 1:
+        yield
+        return
+    with _blas().at_one_thread():
+        yield
 
 
 def run(work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], threads: int) -> list[ResultT]:
@@ -39,25 +53,55 @@ def run(work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], threads: int) 
     """
     if threads == 1:
         return [work(task) for task in tasks]
-    contexts = [copy_context() for _ in tasks]  # each runs in the caller's context, which holds numpy's error state
-    with _blas().at_one_thread(), ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda context, task: context.run(work, task), contexts, tasks))
+    waiting = deque(enumerate(tasks))
+    results: dict[int, ResultT] = {}
+    errors: dict[int, BaseException] = {}
+
+    def worker() -> None:
+        while waiting and not errors:
+            try:
+                i, task = waiting.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            try:
+                results[i] = work(task)
+            except BaseException as error:  # noqa: BLE001  (raised below, in the caller's thread)
+                errors[i] = error
+
+    with one_blas_thread():
+        # Each in a copy of the caller's context, which holds numpy's error state; the caller is one of the workers.
+        others = [Thread(target=copy_context().run, args=(worker,)) for _ in range(threads - 1)]
+        for thread in others:
+            thread.start()
+        worker()
+        for thread in others:
+            thread.join()
+    if errors:
+        raise errors[min(errors)]
+    return [results[i] for i in range(len(tasks))]
 
 
 class _Blas:
     """BLAS's threads, which are the process's: the first who limits them saves their number, the last restores it."""
 
     def __init__(self) -> None:
-        self.controller = ThreadpoolController().select(user_api="blas")
+        self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
         self._lock = Lock()
         self._users = 0
-        self._limit: Any = None
+        self._before: list[int] = []
+
+    @property
+    def threads(self) -> int:
+        before = self._before  # one read: another thread may be restoring
+        return max(before or (library.num_threads for library in self._libraries), default=1)
 
     @contextmanager
     def at_one_thread(self) -> Iterator[None]:
         with self._lock:
             if self._users == 0:
-                self._limit = self.controller.limit(limits=1)
+                self._before = [library.num_threads for library in self._libraries]
+                for library in self._libraries:
+                    library.set_num_threads(1)
             self._users += 1
         try:
             yield
@@ -65,7 +109,9 @@ class _Blas:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    self._limit.restore_original_limits()
+                    for library, threads in zip(self._libraries, self._before, strict=True):
+                        library.set_num_threads(threads)
+                    self._before = []
 
 
 @cache

@@ -21,6 +21,7 @@ from prograd_experiments.peers.engines.base import Engine, Ways
 from prograd_experiments.peers.given import Given, Numbers, Task
 
 QUICK_SECONDS = 0.25  # a longer call is not noticeably longer for what it starts with
+WARM_SECONDS = 0.06  # after a rest, it takes the system some tens of milliseconds to put two threads on two cores
 DONE, FAILED, MISSING, NO_MEMORY = "done", "failed", "missing", "no memory"
 
 
@@ -31,7 +32,7 @@ class Bench:
         self._engine = engine
         self._point: tuple[Task, Given] | None = None
         self._ways: Ways = {}
-        self._quick: dict[str, bool] = {}
+        self._slow: set[str] = set()
 
     def about(self) -> dict[str, Any]:
         """Versions, threads, and whether first calls compile."""
@@ -41,30 +42,29 @@ class Bench:
 
     def prepare(self, task: Task, given: Given) -> list[str]:
         """The names of the ways to compute this task."""
-        self._point, self._ways, self._quick = (task, given), self._engine.ways(task, given), {}
+        self._point, self._ways, self._slow = (task, given), self._engine.ways(task, given), set()
         return list(self._ways)
 
     def compute(self, way: str) -> Numbers | None:
         """One call, not timed, and its result."""
         if self._point is None:
             raise RuntimeError("prepare() comes before compute()")
-        begun = time.perf_counter()
-        result = self._ways[way]()
-        self._quick[way] = time.perf_counter() - begun < QUICK_SECONDS
-        return self._engine.numbers(*self._point, result)
+        return self._engine.numbers(*self._point, self._ways[way]())
 
     def sample(self, way: str, calls: int) -> float:
-        """The seconds that so many calls took."""
-        if self._quick.get(way, True):
-            self._ways[way]()  # caches and threads of a process that had to wait for its turn are cold
+        """The seconds that so many calls took, after some that are not counted."""
         gc.collect(1)  # what calls left behind; all that was imported takes longer to look through than a sample lasts
+        begun = time.perf_counter()
+        while way not in self._slow and time.perf_counter() - begun < WARM_SECONDS:
+            self._ways[way]()  # caches and threads of a process that had to wait for its turn are cold
         seconds = timing.once(self._ways[way], calls)
-        self._quick[way] = seconds < QUICK_SECONDS * calls
+        if seconds > QUICK_SECONDS * calls:
+            self._slow.add(way)
         return seconds
 
     def forget(self) -> None:
         """Lets go of the point's arrays."""
-        self._point, self._ways, self._quick = None, {}, {}
+        self._point, self._ways = None, {}
         gc.collect()
 
 

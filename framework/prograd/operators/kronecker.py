@@ -113,11 +113,15 @@ class Kronecker(Operator):
         """Writes `left^T Q right` to `out` without a copy."""
         if self.right.ndim == 3:
             out[...] = self.vjp(q)
-        else:
-            target = out.reshape(*out.shape[:-1], self.m, self.t)
-            np.einsum(
-                "...j,...k->...jk", self._pulled(q), self.right, out=target, casting="same_kind"
-            )  # quicker than multiply
+            return
+        q, right = self._pulled(q), self.right
+        target = out.reshape(*out.shape[:-1], self.m, self.t)
+        if target.shape[-3] == 1:
+            _outer("...j,k->...jk", q[..., 0, :], right[0], target[..., 0, :, :])
+            return
+        q = np.broadcast_to(q, (*target.shape[:-3], *q.shape[-2:]))
+        for k in np.ndindex(target.shape[:-3]):
+            _outer("nj,nk->njk", q[k], right, target[k])
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The column of the entry `W_jk` is column j of `left` times column k of `right`."""
@@ -154,6 +158,10 @@ class Kronecker(Operator):
         if self.left.ndim == 2:
             return q @ self.left
         return (q[..., None, :] @ self.left)[..., 0, :]
+
+
+def _outer(axes: str, q: Array, z: Array, out: Array) -> None:
+    np.einsum(axes, q, z, out=out, casting="same_kind")  # quicker than multiply, and than itself with more axes
 
 
 def _sandwich(left: Array | None, V: Array, right: Array) -> Array:
