@@ -104,6 +104,26 @@ def reference(J, v, transpose=False):
     return np.einsum("nrc,...nr->...nc" if transpose else "nrc,...nc->...nr", J, v)
 
 
+COLUMN_EDGES = {
+    "kronecker matrix": 2,
+    "kronecker matrix stack": 2,
+    "kronecker stack, shared row": 2,
+    "kronecker matrix, many rows": 4,
+    "kronecker stack, many rows shared": 4,
+    "low rank": 10,
+    "rank one": 5,
+    "product": 4,
+    "own": 16,
+}
+"""Multiply-adds of a column where it takes any: the others are written down or copied."""
+
+
+@EACH
+def test_multiply_adds_of_a_column(name):
+    op, _, _ = OPERATORS[name]
+    assert op.column_edges == COLUMN_EDGES.get(name, 0)
+
+
 @EACH
 def test_describes_itself(name):
     op, J, edges = OPERATORS[name]

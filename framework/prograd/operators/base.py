@@ -68,6 +68,11 @@ class Operator(ABC):
         return self.rows * self.cols
 
     @property
+    def column_edges(self) -> int:
+        """Multiply-adds that `columns_into` takes for one column, for one sample. The default is that of a `jvp`."""
+        return self.edges
+
+    @property
     def samples(self) -> int:
         """N, or 1 when all samples share one map."""
         return int(self._probe().shape[-2])
@@ -155,6 +160,11 @@ class Product(Operator):
         return self.outer.edges + self.inner.edges
 
     @property
+    def column_edges(self) -> int:
+        """The column of `inner`, and `outer` applied to it."""
+        return self.inner.column_edges + self.outer.edges
+
+    @property
     def samples(self) -> int:
         """N of the factor that is a stack."""
         return max(self.outer.samples, self.inner.samples)
@@ -199,6 +209,11 @@ class Sum(Operator):
     def edges(self) -> int:
         """One product with each term."""
         return self.left.edges + self.right.edges
+
+    @property
+    def column_edges(self) -> int:
+        """The columns of both terms."""
+        return self.left.column_edges + self.right.column_edges
 
     @property
     def samples(self) -> int:

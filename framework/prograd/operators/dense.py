@@ -53,6 +53,11 @@ class Dense(Operator):
         out[...] = stack[:, :, start:stop].transpose(2, 0, 1)
 
     @property
+    def column_edges(self) -> int:
+        """None: columns are copied."""
+        return 0
+
+    @property
     def samples(self) -> int:
         """N, or 1 when shared."""
         return 1 if self.a.ndim == 2 else self.a.shape[0]

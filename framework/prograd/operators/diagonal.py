@@ -51,6 +51,11 @@ class Diagonal(Operator):
         return self.rows
 
     @property
+    def column_edges(self) -> int:
+        """None: they are written down."""
+        return 0
+
+    @property
     def samples(self) -> int:
         """N, or 1 when shared."""
         return 1 if self.d.ndim == 1 else self.d.shape[0]
@@ -91,6 +96,11 @@ class Identity(Operator):
         return 0
 
     @property
+    def column_edges(self) -> int:
+        """None: they are written down."""
+        return 0
+
+    @property
     def samples(self) -> int:
         """Shared."""
         return 1
@@ -122,6 +132,11 @@ class Zero(Operator):
     @property
     def edges(self) -> int:
         """None."""
+        return 0
+
+    @property
+    def column_edges(self) -> int:
+        """None: they are written down."""
         return 0
 
     @property

@@ -142,6 +142,11 @@ class Kronecker(Operator):
         return pulled + self.m * self.s * self.t
 
     @property
+    def column_edges(self) -> int:
+        """`m' s` for the product of a column of `left` with one of `right`; none where `left` is `I_m`."""
+        return 0 if self.left is None else self.rows
+
+    @property
     def samples(self) -> int:
         """N, or 1 when shared."""
         return max(len(self.right), 1 if self.left is None or self.left.ndim == 2 else len(self.left))

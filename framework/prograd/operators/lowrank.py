@@ -61,6 +61,11 @@ class DiagonalPlusLowRank(Operator):
         return self.rows * (1 + 2 * int(self.U.shape[-1]))
 
     @property
+    def column_edges(self) -> int:
+        """N k for a column of `U V^T`."""
+        return self.rows * int(self.U.shape[-1])
+
+    @property
     def samples(self) -> int:
         """N, or 1 when shared."""
         return max(1 if self.d.ndim == 1 else len(self.d), *(1 if F.ndim == 2 else len(F) for F in (self.U, self.V)))

@@ -52,6 +52,11 @@ class Sparse(Operator):
         return int(self.matrix.nnz)
 
     @property
+    def column_edges(self) -> int:
+        """None: they are copied."""
+        return 0
+
+    @property
     def samples(self) -> int:
         """Shared."""
         return 1
