@@ -9,6 +9,7 @@ from prograd.hookspecs import hookimpl
 from prograd.jacobians import jacobian
 from prograd.labels import one_hot
 from prograd.layer import Elementwise, Layer, Parameters
+from prograd.lazy import LazyJacobian
 from prograd.linearization import Linearization, linearize
 from prograd.loss import Loss
 from prograd.network import Network, layers_from_config
@@ -22,6 +23,7 @@ __all__ = [
     "Array",
     "Elementwise",
     "Layer",
+    "LazyJacobian",
     "Linearization",
     "Loss",
     "Network",

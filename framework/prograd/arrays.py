@@ -34,6 +34,14 @@ def as_real(a: ArrayLike, what: str = "array") -> Array:
     return array.astype(np.float32 if array.dtype.char == "f" else np.float64)
 
 
+def as_vectors(v: ArrayLike, what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """`v` as `(..., *shape)`, at least as precise as `dtype`. Raises `ShapeError`, with `what` for a name."""
+    v = as_real(v, what)
+    if v.shape[max(0, v.ndim - len(shape)) :] != shape:
+        raise ShapeError(f"{what}: expected shape (..., {', '.join(map(str, shape))}), got {v.shape}")
+    return v.astype(np.result_type(dtype, v), copy=False)
+
+
 def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
     """float32 if all are, otherwise float64."""
     narrow = bool(arrays) and all(a.dtype.char == "f" for a in arrays)

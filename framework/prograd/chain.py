@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from prograd import recursions, threads
+from prograd import factored, recursions, threads
 from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.errors import UnknownNameError
@@ -16,7 +16,7 @@ from prograd.network import Span
 from prograd.operators import Identity, Zero
 from prograd.workspace import DEFAULT_BYTES, OBJECTS, Workspace, chunk_columns, column_bytes
 
-MODES = ("reverse", "forward")
+MODES = ("reverse", "forward", "factored")
 WORTH_THREADS = 10**7  # multiply-adds: a tenth of a millisecond, which is what starting threads takes
 
 
@@ -87,8 +87,10 @@ class Chain:
         """Multiply-adds of the products of one mode over all samples, from the operators' `edges`.
 
         Reverse multiplies each of `rows` rows by each block but `B_1`; forward multiplies `B_i` by the columns of
-        `J_{i-1}`.
+        `J_{i-1}`, factored by what stands before the `A_j` in them, and the rows of that by `A_j` in the end.
         """
+        if mode == "factored":
+            return factored.jacobian_multiply_adds(self.blocks)
         if mode == "reverse":
             A = sum(operator.edges for A_i, _ in self.blocks for operator in A_i.values())
             return self.samples * rows * (A + sum(B_i.edges for _, B_i in self.blocks[1:]))
@@ -99,7 +101,9 @@ class Chain:
         return self.samples * pushed
 
     def gradient_multiply_adds(self, mode: str) -> int:
-        """Multiply-adds of one gradient: forward mode ends with `J_L^T ∇ℓ`, one more product with every column."""
+        """Multiply-adds of one gradient: forward modes end with `J_L^T ∇ℓ`, a product with every column or block."""
+        if mode == "factored":
+            return factored.gradient_multiply_adds(self.blocks, self.samples)
         closing = self.samples * self.size * self.rows if mode == "forward" else 0
         return self.multiply_adds(mode, rows=1) + closing
 

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd import recursions, threads
+from prograd import factored, recursions, threads
 from prograd.arrays import Array
 from prograd.chain import Chain, check_mode
-from prograd.errors import UnknownNameError
+from prograd.errors import OptionError, UnknownNameError
+from prograd.lazy import LazyJacobian
 from prograd.linearization import linearize
 from prograd.network import Network
 
 
+@overload
+def jacobian(
+    net: Network,
+    w: ArrayLike,
+    x: ArrayLike,
+    wrt: Literal["parameters", "input"] = "parameters",
+    mode: str = "auto",
+    max_bytes: int | None = None,
+    *,
+    lazy: Literal[False] = False,
+) -> Array: ...
+@overload
+def jacobian(
+    net: Network,
+    w: ArrayLike,
+    x: ArrayLike,
+    wrt: Literal["parameters", "input"] = "parameters",
+    mode: str = "auto",
+    max_bytes: None = None,
+    *,
+    lazy: Literal[True],
+) -> LazyJacobian: ...
 def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defaults)
     net: Network,
     w: ArrayLike,
@@ -22,31 +45,55 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     wrt: Literal["parameters", "input"] = "parameters",
     mode: str = "auto",
     max_bytes: int | None = None,
-) -> Array:
+    *,
+    lazy: bool = False,
+) -> Array | LazyJacobian:
     """`J_{h_x}(w)` of every sample: `(N, n_{L+1}, size)`, or with `wrt="input"` `(N, n_{L+1}, n_1)`.
 
     A one-dimensional `x` is one sample, and the result has no sample axis. Columns are in the order of `w`. `mode` is
-    "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), or "auto", the one with
-    fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
-    `max_bytes`.
+    "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), "factored" (forward mode
+    on operators), or "auto", the one with fewest multiply-adds. With `lazy` it comes as a `LazyJacobian`, whose blocks
+    are products still, multiplied from the input on by "factored", from the output on by "reverse". Raises
+    `ShapeError`, `NonFiniteError`, `UnknownNameError`, `OptionError` for too small `max_bytes` and a lazy "forward".
     """
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     check_mode(mode)
+    if lazy:
+        chain, one = _chain(net, w, x, wrt)
+        return LazyJacobian(chain, _left_factors(chain, mode), one=one)
     numbers = len(np.atleast_2d(x)) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
     with threads.one_blas_thread(numbers >= threads.WORTH_NUMBERS or mode == "forward"):
         return _jacobian(net, w, x, wrt, mode, max_bytes)
 
 
 def _jacobian(net: Network, w: ArrayLike, x: ArrayLike, wrt: str, mode: str, max_bytes: int | None) -> Array:
-    lin = linearize(net, w, x)
-    chain = lin.chain if wrt == "parameters" else lin.chain.by_input()
+    chain, one = _chain(net, w, x, wrt)
+    mode = chain.pick(mode, lambda mode: chain.multiply_adds(mode, chain.rows))
+    if mode == "factored":
+        return LazyJacobian(chain, factored.forward(chain.blocks), one=one).dense()
     J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)
-    if chain.pick(mode, lambda mode: chain.multiply_adds(mode, chain.rows)) == "reverse":
+    if mode == "reverse":
         _reverse_into(chain, J)
     else:
         _forward_into(chain, J, max_bytes)
-    return J[0] if lin.one else J
+    return J[0] if one else J
+
+
+def _chain(net: Network, w: ArrayLike, x: ArrayLike, wrt: str) -> tuple[Chain, bool]:
+    lin = linearize(net, w, x)
+    return lin.chain if wrt == "parameters" else lin.chain.by_input(), lin.one
+
+
+def _left_factors(chain: Chain, mode: str) -> list[factored.Left]:
+    orders = {"reverse": factored.backward, "factored": factored.forward}
+    if mode == "auto":
+        mode = min(orders, key=lambda order: factored.multiply_adds(orders[order], chain.blocks))
+    if mode not in orders:
+        raise OptionError(
+            f'lazy=True keeps products of blocks: expected mode "reverse", "factored" or "auto", got "{mode}"'
+        )
+    return orders[mode](chain.blocks)
 
 
 def _forward_into(chain: Chain, J: Array, max_bytes: int | None) -> None:

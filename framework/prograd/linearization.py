@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd import checks, recursions
-from prograd.arrays import Array, as_real
+from prograd.arrays import Array, as_vectors
 from prograd.blocks import Block
 from prograd.chain import Chain, check_mode
-from prograd.errors import ShapeError
 from prograd.network import Network
 
 
@@ -42,7 +41,7 @@ class Linearization:
 
     def jvp(self, dw: ArrayLike) -> Array:
         """`J_h dw`: `(..., size) -> (..., N, n_{L+1})`; without the sample axis for one sample."""
-        dw = self._vector(dw, "dw", (self.net.size,))
+        dw = as_vectors(dw, "dw", (self.net.size,), self.z[-1].dtype)
         dz = np.zeros((*dw.shape[:-1], 1, self.net.n[0]), dw.dtype)
         for (A, B), dw_i in zip(self.blocks, self.chain.slices(dw[..., None, :]), strict=True):
             dz = sum((A[name].jvp(part) for name, part in dw_i.items()), start=B.jvp(dz))
@@ -52,7 +51,7 @@ class Linearization:
     def vjp(self, q: ArrayLike) -> Array:
         """`J_h^T q`, summed over the samples: `(..., N, n_{L+1}) -> (..., size)`; no sample axis for one sample."""
         shape = self.z[-1].shape
-        q = self._vector(q, "q", shape[1:] if self.one else shape)
+        q = as_vectors(q, "q", shape[1:] if self.one else shape, self.z[-1].dtype)
         q = q[..., None, :] if self.one else q
         p = np.empty((*q.shape[:-2], self.net.size), q.dtype)
         recursions.reverse(self.blocks, q, self.chain.slices(p), recursions.sum_into)
@@ -61,16 +60,10 @@ class Linearization:
     def multiply_adds(self, mode: str) -> int:
         """Multiply-adds of the products of one gradient over all samples, from the operators' `edges`.
 
-        Forward mode ends with `J_L^T ∇ℓ`, one more product with every column. Raises `UnknownNameError`.
+        Forward modes end with `J_L^T ∇ℓ`, one more product with every column or block. Raises `UnknownNameError`.
         """
         mode = self.chain.pick(check_mode(mode), self.chain.gradient_multiply_adds)
         return self.chain.gradient_multiply_adds(mode)
-
-    def _vector(self, v: ArrayLike, what: str, shape: tuple[int, ...]) -> Array:
-        v = as_real(v, what)
-        if v.shape[max(0, v.ndim - len(shape)) :] != shape:
-            raise ShapeError(f"{what}: expected shape (..., {', '.join(map(str, shape))}), got {v.shape}")
-        return v.astype(np.result_type(self.z[-1], v), copy=False)
 
 
 def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, recursions, threads
+from prograd import checks, factored, recursions, threads
 from prograd.arrays import Array, as_real
 from prograd.blocks import Blocks
 from prograd.chain import check_mode
@@ -77,11 +77,12 @@ class Objective:
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
-        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks; `max_bytes` bounds its buffers), or "auto",
-        the one with fewer multiply-adds. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`.
+        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators), or
+        "auto", the one with fewest multiply-adds. `max_bytes` bounds what the forward modes hold. Raises `ShapeError`,
+        `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
         check_mode(mode)
-        if self._sharded or mode != "reverse":
+        if mode != "factored" and (self._sharded or mode != "reverse"):  # factored: its products are large themselves
             with threads.one_blas_thread():
                 return self._value_and_gradient(w, mode, out, max_bytes)
         return self._value_and_gradient(w, mode, out, max_bytes)
@@ -147,7 +148,12 @@ class Objective:
         p = self._room(out, at.w)
         if mode == "auto":
             mode = self._cheapest or self._pick(at)
-        total = self._forward_into(at, p, max_bytes) if mode == "forward" else self._reverse_into(at, p)
+        if mode == "forward":
+            total = self._forward_into(at, p, max_bytes)
+        elif mode == "factored":
+            total = self._factored_into(at, p, max_bytes)
+        else:
+            total = self._reverse_into(at, p)
         return total / len(at.x), p
 
     def _reverse_into(self, at: Point, p: Array) -> float:
@@ -174,6 +180,23 @@ class Objective:
 
         lin.chain.columns(use, max_bytes)
         return float(np.add.reduce(values))
+
+    def _factored_into(self, at: Point, p: Array, max_bytes: int | None) -> float:
+        slices = self.net.slices(p)
+        samples = len(at.x)
+
+        def part(rows: slice, apply: Apply) -> float:
+            z, made = self._linearized(at.parameters, at.x[rows])
+            blocks = list(made)
+            values, q = self.loss.value_and_gradient(z[-1], at.y[rows])
+            factored.pull(factored.forward(blocks), blocks, q / samples, slices, apply)
+            return float(np.add.reduce(values))
+
+        cuts = factored.shards(self.net, samples, p.itemsize, max_bytes)
+        if len(cuts) == 1:
+            return part(cuts[0], recursions.sum_into)
+        with threads.one_blas_thread():
+            return sum_over(cuts, part)
 
     def _pick(self, at: Point) -> str:
         chain = self._linearize(at).chain

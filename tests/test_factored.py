@@ -1,0 +1,176 @@
+"""Forward mode on operators: its results against the other modes, its counts against what operators are asked for."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import prograd
+from prograd import factored, recursions
+from prograd.lazy import LazyJacobian
+from prograd.operators import Diagonal, DiagonalPlusLowRank, Operator, Product, Sum
+from prograd.operators import base as operators_base
+
+ROUNDING = 1e-11  # the last bits of at most some thousand additions of numbers near one
+EXAMPLES = [
+    pytest.param(layer, n_in, id=f"{name}-{k}")
+    for name, kind in sorted(prograd.registry().layers.items())
+    for k, (layer, n_in) in enumerate(kind.examples())
+]
+# How many entries the rules scale that take a multiplication an entry.
+SCALING = {
+    (Diagonal, Diagonal): lambda outer, inner: size(outer.d, inner.d),
+    (Diagonal, DiagonalPlusLowRank): lambda outer, inner: size(outer.d, inner.d) + size(outer.d[..., None], inner.U),
+    (DiagonalPlusLowRank, Diagonal): lambda outer, inner: size(outer.d, inner.d) + size(inner.d[..., None], outer.V),
+}
+KEEPS_SIZE = ["tanh", "relu", "softmax", "scale_shift", "layer_norm", "residual"]
+
+
+def assert_close(actual, expected, rounding=ROUNDING):
+    np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding * max(1, np.abs(expected).max(initial=0)))
+
+
+def size(a, b):
+    return np.broadcast(a, b).size
+
+
+def hidden(name, width):
+    if name != "residual":
+        return {"name": name}
+    return {
+        "name": name,
+        "layers": [{"name": "affine", "width": 2}, {"name": "tanh"}, {"name": "affine", "width": width}],
+    }
+
+
+@st.composite
+def networks(draw):
+    """Layers of all kinds of structure, narrowing and widening, with and without an affine layer at either end."""
+    n_in = n = draw(st.integers(1, 6))
+    configs = []
+    for _ in range(draw(st.integers(1, 6))):
+        if draw(st.booleans()):
+            n = draw(st.integers(1, 7))
+            configs.append({"name": "affine", "width": n, "bias": draw(st.booleans())})
+        else:
+            configs.append(hidden(draw(st.sampled_from(KEEPS_SIZE)), n))
+    return prograd.Network.from_config(configs, n_in)
+
+
+@st.composite
+def problems(draw):
+    net = draw(networks())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    samples = draw(st.integers(1, 3))
+    x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
+    return net, net.init(rng) + 0.1 * rng.normal(size=net.size), x, y
+
+
+def around(layer, n_in, samples=2):
+    """`layer` between two affine maps, and two more behind an activation, so that its blocks meet every kind."""
+    parts = [prograd.layer("affine", width=n_in), layer, prograd.layer("affine", width=4), prograd.layer("tanh")]
+    net = prograd.Network([*parts, prograd.layer("affine", width=3)], n_in=3)
+    rng = np.random.default_rng(5)
+    w = net.init(rng) + 0.1 * rng.normal(size=net.size)
+    return net, w, rng.normal(size=(samples, 3)), rng.normal(size=(samples, 3))
+
+
+@settings(max_examples=60)
+@given(problems())
+def test_equals_the_other_modes(problem):
+    net, w, x, y = problem
+    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
+    assert_close(f.gradient(w, mode="factored"), f.gradient(w))
+    for wrt in ("parameters", "input"):
+        expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
+        assert_close(prograd.jacobian(net, w, x, wrt=wrt, mode="factored"), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
+def test_works_for_every_layer(layer, n_in, dtype):
+    net, w, x, y = around(layer, n_in)
+    w, x, y = (a.astype(dtype) for a in (w, x, y))
+    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
+    gradient, J = f.gradient(w, mode="factored"), prograd.jacobian(net, w, x, mode="factored")
+    assert gradient.dtype == J.dtype == dtype
+    rounding = ROUNDING if dtype == np.float64 else 1e-4  # the same, in units of float32
+    assert_close(gradient, f.gradient(w), rounding)
+    assert_close(J, prograd.jacobian(net, w, x, mode="reverse"), rounding)
+
+
+@contextmanager
+def counted():
+    """Counts the multiply-adds of all products with operators that hold numbers, and of those that scale entries."""
+    count, inside = [0], [False]
+
+    def product(method):
+        def call(self, v, *args, **options):
+            if inside[0]:
+                return method(self, v, *args, **options)
+            count[0] += math.prod(v.shape[:-2]) * max(v.shape[-2], self.samples) * self.edges
+            inside[0] = True
+            try:
+                return method(self, v, *args, **options)
+            finally:
+                inside[0] = False
+
+        return call
+
+    def scaling(rule, entries):
+        def call(outer, inner):
+            count[0] += entries(outer, inner)
+            return rule(outer, inner)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in set(_kinds(Operator)) - {Product, Sum}:
+            for name in {"jvp", "vjp", "vjp_sum", "jvp_into", "vjp_into"} & set(vars(kind)):
+                patch.setattr(kind, name, product(vars(kind)[name]))
+        rules = operators_base._PRODUCTS
+        for kinds, entries in SCALING.items():
+            patch.setitem(rules, kinds, scaling(rules[kinds], entries))
+        yield count
+
+
+def _kinds(kind):
+    for below in kind.__subclasses__():
+        yield below
+        yield from _kinds(below)
+
+
+def check_counts(net, w, x):
+    lin = prograd.linearize(net, w, x)
+    q, p = np.ones_like(lin.output), np.empty(net.size)
+    with counted() as count:
+        J = factored.forward(lin.blocks)
+        factored.pull(J, lin.blocks, q, lin.chain.slices(p), recursions.sum_into)
+    assert lin.multiply_adds("factored") == count[0]
+    for chain in (lin.chain, lin.chain.by_input()):
+        for order in (factored.forward, factored.backward):
+            with counted() as count:
+                J = order(chain.blocks)
+            assert factored.multiply_adds(order, chain.blocks) == count[0]
+        with counted() as count:
+            LazyJacobian(chain, factored.forward(chain.blocks), one=False).dense()
+        assert chain.multiply_adds("factored", chain.rows) == count[0]
+
+
+@settings(max_examples=60)
+@given(problems())
+def test_multiply_adds_are_predicted(problem):
+    net, w, x, _ = problem
+    check_counts(net, w, x)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
+def test_multiply_adds_are_predicted_for_every_layer(layer, n_in, samples):
+    net, w, x, _ = around(layer, n_in, samples)
+    check_counts(net, w, x)
