@@ -62,22 +62,23 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     if lazy:
         chain, one = _chain(net, w, x, wrt)
         return LazyJacobian(chain, _left_factors(chain, mode), one=one)
-    numbers = len(np.atleast_2d(x)) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
+    numbers = len(net.check_x(x)[0]) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
     with threads.one_blas_thread(numbers >= threads.WORTH_NUMBERS or mode == "forward"):
-        return _jacobian(net, w, x, wrt, mode, max_bytes)
+        chain, one = _chain(net, w, x, wrt)
+        J = _dense(chain, mode, max_bytes)
+    return J[0] if one else J
 
 
-def _jacobian(net: Network, w: ArrayLike, x: ArrayLike, wrt: str, mode: str, max_bytes: int | None) -> Array:
-    chain, one = _chain(net, w, x, wrt)
+def _dense(chain: Chain, mode: str, max_bytes: int | None) -> Array:
     mode = chain.pick(mode, lambda mode: chain.multiply_adds(mode, chain.rows))
     if mode == "factored":
-        return LazyJacobian(chain, factored.forward(chain.blocks), one=one).dense()
+        return LazyJacobian(chain, factored.forward(chain.blocks), one=False).dense()
     J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)
     if mode == "reverse":
         _reverse_into(chain, J)
     else:
         _forward_into(chain, J, max_bytes)
-    return J[0] if one else J
+    return J
 
 
 def _chain(net: Network, w: ArrayLike, x: ArrayLike, wrt: str) -> tuple[Chain, bool]:
