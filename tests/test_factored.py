@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 import prograd
 from prograd import factored, recursions
+from prograd.errors import OptionError
 from prograd.lazy import LazyJacobian
-from prograd.operators import Diagonal, DiagonalPlusLowRank, Operator, Product, Sum
+from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Operator, Product, Sum
 from prograd.operators import base as operators_base
 
 ROUNDING = 1e-11  # the last bits of at most some thousand additions of numbers near one
@@ -174,3 +176,60 @@ def test_multiply_adds_are_predicted(problem):
 def test_multiply_adds_are_predicted_for_every_layer(layer, n_in, samples):
     net, w, x, _ = around(layer, n_in, samples)
     check_counts(net, w, x)
+
+
+def mlp(depth, width, samples, outputs=10):
+    hidden_layers = [{"name": "affine", "width": width}, {"name": "tanh"}] * (depth - 1)
+    net = prograd.Network.from_config([*hidden_layers, {"name": "affine", "width": outputs}], n_in=width)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(samples, width)), rng.normal(size=(samples, outputs))
+    return prograd.Objective(net, prograd.loss("squared_error"), x, y), net.init(rng)
+
+
+def test_a_cube_where_forward_mode_takes_a_fourth_power():
+    """Affine layers alone, one sample: `n_{i+1} n_i (n_i + … + n_2)` against `n_{i+1} n_i (r_{i-1} + … + r_1)`."""
+    counts = {}
+    for n in (8, 16):
+        net = prograd.Network([prograd.layer("affine", width=n, bias=False)] * 4, n_in=n)
+        lin = prograd.linearize(net, net.init(0), np.ones((1, n)))
+        counts[n] = {mode: lin.chain.multiply_adds(mode, rows=n) for mode in ("forward", "factored")}
+        by = factored.multiply_adds(factored.forward, lin.blocks)
+        assert by == (1 + 2) * n**3  # I · W_2 is W_2; W_3 W_2; W_4 times both
+        assert counts[n]["forward"] == (1 + 2 + 3) * n**4
+        assert counts[n]["factored"] == by + 4 * n * n**2  # n rows of each A_i = I ⊗ z^T, n² multiply-adds a row
+
+
+def test_large_batches_go_through_in_parts():
+    f, w = mlp(depth=4, width=32, samples=96)
+    one = 3 * 32 * (3 * 32) * 8
+    whole = f.gradient(w, mode="factored")
+    assert_close(whole, f.gradient(w))
+    for samples in (1, 7, 96):
+        assert_close(f.gradient(w, mode="factored", max_bytes=samples * one), whole)
+    with pytest.raises(OptionError, match=f"left factors of one sample take {one} bytes"):
+        f.gradient(w, mode="factored", max_bytes=one - 1)
+    for samples in (10, 30):
+        held = peak(lambda samples=samples: f.gradient(w, mode="factored", max_bytes=samples * one))
+        assert held < samples * one + 10 * 96 * 32 * 8  # beside the left factors: activations, slopes, the gradient
+    assert peak(lambda: f.gradient(w, mode="factored")) > 40 * one
+
+
+def test_a_bottleneck_stays_two_thin_matrices():
+    """64 → 2 → 64: the left factors behind it have rank two, and take no 64 × 64 matrix."""
+    net = prograd.Network([prograd.layer("affine", width=n) for n in (64, 2, 64, 64)], n_in=64)
+    lin = prograd.linearize(net, net.init(0), np.ones((1, 64)))
+    P = factored.each(factored.forward(lin.blocks), lin.blocks)
+    assert P[0].edges == 2 * 64 * 2
+    assert P[1].edges == 64 * 2
+    assert type(P[2]) is Dense
+    assert_close(P[0].dense()[0], lin.blocks[3][1].a @ lin.blocks[2][1].a @ lin.blocks[1][1].a)
+
+
+def peak(f):
+    f()
+    tracemalloc.start()
+    try:
+        f()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -152,8 +152,8 @@ class LazyJacobian:
         lines = [f"LazyJacobian {self.shape}, {self.dtype}"]
         for i, P in self.P.items():
             for name, A in self.chain.blocks[i][0].items():
-                left = "" if isinstance(P, Identity) else f"{P!r} @ "
-                lines.append(f'  blocks[{i}]["{name}"] = {left}{A!r}')
+                factors = [repr(F) for F in (P, A) if not isinstance(F, Identity)] or [repr(A)]
+                lines.append(f'  blocks[{i}]["{name}"] = {" @ ".join(factors)}')
         return "\n".join(lines)
 
 
