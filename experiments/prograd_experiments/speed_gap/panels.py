@@ -185,15 +185,16 @@ def _shade(mode: str, modes: Sequence[str], strength: float) -> tuple[float, flo
 
 
 def _legend(axes: Axes, handles: Sequence[Line2D], columns: int) -> None:
+    narrow = columns > 2  # three modes beside each other: what they say is the same, in less room
     legend = axes.legend(
         handles=handles,
         ncols=columns,
         loc="upper center",
         bbox_to_anchor=(0.5, -0.13),
         frameon=False,
-        fontsize=11,
-        columnspacing=2.5,
-        handlelength=2.2,
+        fontsize=10 if narrow else 11,
+        columnspacing=1.0 if narrow else 2.5,
+        handlelength=1.6 if narrow else 2.2,
         labelcolor=INK,
     )
     for handle, text in zip(handles, legend.get_texts(), strict=True):
