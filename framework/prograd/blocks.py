@@ -42,7 +42,9 @@ class Blocks(Sequence[Block]):
             if isinstance(block, np.ndarray):
                 A = {name: as_operator(block) for name, block in A.items()}
                 break
-        return A, as_operator(B)  # type: ignore[return-value]  # no arrays are left in A
+        if isinstance(B, np.ndarray):
+            B = Dense(B)
+        return A, B  # type: ignore[return-value]  # no arrays are left in A
 
 
 def as_operator(block: Given) -> Operator:

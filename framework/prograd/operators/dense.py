@@ -72,7 +72,7 @@ def _times(v: Array, m: Array) -> Array:
     """`v m` row by row: `(..., N, k)` times `(k, j)` or `(N, k, j)`."""
     if m.ndim == 2:
         if v.ndim <= 2:
-            product: Array = np.dot(v, m)  # quicker to call than matmul
+            product: Array = v.dot(m)  # quicker to call than matmul
             return product
         return (v.reshape(math.prod(v.shape[:-1]), v.shape[-1]) @ m).reshape(*v.shape[:-1], m.shape[-1])
     rows = np.moveaxis(v.reshape(math.prod(v.shape[:-2]), *v.shape[-2:]), 0, 1) @ m

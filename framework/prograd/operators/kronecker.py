@@ -88,7 +88,7 @@ class Kronecker(Operator):
             and out.flags.c_contiguous
             and out.dtype == right.dtype == q.dtype
         ):
-            np.dot(q.T, right, out.reshape(self.m, right.shape[1]))
+            q.T.dot(right, out.reshape(self.m, right.shape[1]))
             return out
         lead = q.shape[:-2]
         samples = max(q.shape[-2], self.samples)

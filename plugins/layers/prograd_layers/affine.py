@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from prograd import Layer
 from prograd.operators import Dense, Identity, Kronecker, Operator
 from prograd_layers import options
@@ -38,7 +36,7 @@ class Affine(Layer):
 
     def g(self, w: Parameters, z: Array) -> Array:
         """`W z + b`, a sample a row."""
-        z_next: Array = np.dot(z, w["W"].T)  # quicker to call than matmul
+        z_next: Array = z.dot(w["W"].T)  # quicker to call than matmul
         if self.bias:
             z_next += w["b"]
         return z_next
