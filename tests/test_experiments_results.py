@@ -3,81 +3,18 @@
 from __future__ import annotations
 
 import csv
-import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from prograd_experiments import records
-from prograd_experiments.collect import Collected, as_csv, collect, gather
+from prograd_experiments.collect import Collected, as_csv, collect
 from prograd_experiments.errors import RecordError
-from prograd_experiments.speed_gap import figures, panels, summary
+from prograd_experiments.gather import gather
+from prograd_experiments.speed_gap import figures, groups, panels, summary
 from prograd_experiments.speed_gap.measure import gaps
-
-ENVIRONMENT: dict[str, Any] = {
-    "python": "3.12.0",
-    "packages": {"prograd": "0.1.0", "numpy": "2.0.0"},
-    "plugins": [{"name": "layers", "distribution": "prograd", "version": "0.1.0"}],
-    "git": {"revision": "0" * 40, "dirty": True},
-    "blas": [{"name": "openblas", "version": "0.3", "kernel": "Zen", "threads": 1}],
-    "platform": "Linux",
-    "cpu": "A <fast> processor",
-    "cores": 4,
-    "cores_available": 2,
-}
-
-
-def record(depth: int, width: int, forward: float, reverse: float, **config: Any) -> dict[str, Any]:
-    samples = {"forward": [forward * f for f in (0.9, 1.0, 1.2)], "reverse": [reverse * f for f in (0.9, 1.0, 1.2)]}
-    counts = {"forward": depth * width**3, "reverse": depth * width}
-    return {
-        "schema": records.SCHEMA,
-        "experiment": "speed_gap",
-        "status": "complete",
-        "config": {
-            "experiment": {"name": "speed_gap"},
-            "depth": depth,
-            "width": width,
-            "activation": "tanh",
-            "data": {"name": "digits"},
-            "network": {"name": "mlp", "final": None},
-            "loss": {"name": "softmax_cross_entropy"},
-            "batch": 1,
-            "seed": 0,
-            "dtype": "float64",
-            "threads": 1,
-            "modes": ["forward", "reverse"],
-        }
-        | config,
-        "config_hash": f"{depth}-{width}-{config}",
-        "error": None,
-        "environment": ENVIRONMENT,
-        "problem": {"samples": config.get("batch", 1), "parameters": 7},
-        "agreement": {"relative_difference": 1e-16},
-        "samples": samples,
-        "median": {mode: float(np.median(values)) for mode, values in samples.items()},
-        "spread": {"forward": 0.15 * forward, "reverse": 0.15 * reverse},
-        "multiply_adds": counts,
-        **gaps(samples, counts),
-    }
-
-
-def failed(depth: int, width: int) -> dict[str, Any]:
-    whole = record(depth, width, 1, 1)
-    error = {"type": "MemoryError", "message": "too <large>", "traceback": "Traceback …\nMemoryError: too <large>"}
-    kept = {key: whole[key] for key in ("schema", "experiment", "config", "config_hash")}
-    return kept | {"status": "failed", "error": error}
-
-
-def lay_out(directory: Path, made: list[dict[str, Any]]) -> Path:
-    for number, one in enumerate(made):
-        folder = directory / f"job{number}"
-        folder.mkdir()
-        records.write(folder, one)
-    return directory
+from tests.made_up import failed, lay_out, record
 
 
 def power_law(depth: int, width: int) -> dict[str, Any]:
@@ -114,7 +51,14 @@ def test_one_point_and_one_mode_are_enough(tmp_path: Path) -> None:
     for key in ("samples", "median", "spread", "multiply_adds"):
         del alone[key]["forward"]
     collected = collect(lay_out(tmp_path, [alone | gaps(alone["samples"], alone["multiply_adds"])]))
-    assert collected.experiment.table(collected.rows)[0] == ["depth", "width", "reverse", "gap", "predicted"]
+    assert collected.experiment.table(collected.rows).texts()[0] == [
+        "depth",
+        "width",
+        "reverse",
+        "gap",
+        "predicted",
+        "samples",
+    ]
     assert collected.whole
 
 
@@ -127,14 +71,14 @@ def test_a_third_mode_has_columns_at_the_end(tmp_path: Path) -> None:
 
     assert list(row)[: len(summary.COLUMNS)] == list(summary.COLUMNS)
     assert float(row["factored_gap"]) == pytest.approx(2.0)
-    assert "factored" in collected.experiment.table(collected.rows)[0]
+    assert "factored" in collected.experiment.table(collected.rows).texts()[0]
 
 
 def test_what_varies_beside_depth_and_width_is_told_apart(tmp_path: Path) -> None:
     made = [record(2, 8, 1e-3, 1e-4, batch=1), record(2, 8, 2e-3, 1e-4, batch=32), record(2, 8, 3e-3, 1e-4, seed=1)]
     collected = gather(lay_out(tmp_path, made))
-    assert collected.experiment.table(collected.rows)[0][:4] == ["depth", "width", "batch", "seed"]
-    assert len(figures.groups(collected.rows)) == 2  # seeds repeat a point, batches are another
+    assert collected.experiment.table(collected.rows).texts()[0][:4] == ["depth", "width", "batch", "seed"]
+    assert len(groups.groups(collected.rows)) == 2  # seeds repeat a point, batches are another
 
 
 def test_the_answer_has_both_raw_times_and_claims_growth_only_where_it_is(tmp_path: Path) -> None:
@@ -151,7 +95,7 @@ def test_the_answer_has_both_raw_times_and_claims_growth_only_where_it_is(tmp_pa
 
 def test_slopes_are_those_of_the_power_law(tmp_path: Path) -> None:
     rows = gather(lay_out(tmp_path, GRID)).rows
-    (group,) = figures.groups(rows)
+    (group,) = groups.groups(rows)
     figure = figures.Figure()
     axes = figure.subplots()
     panels.draw_times(axes, group, ["forward", "reverse"], along="depth", lines="width")
@@ -160,31 +104,16 @@ def test_slopes_are_those_of_the_power_law(tmp_path: Path) -> None:
     labels = [text.get_text() for text in legend.get_texts()]
     forward, reverse = ([f"width {width}: slope {slope}" for width in (8, 16)] for slope in ("2.00", "1.00"))
     assert labels == ["forward", *forward, "reverse", *reverse]
-    assert panels.fitted_slope([3], [1.0]) is None
+    assert groups.fitted_slope([3], [1.0]) is None
 
 
 def test_the_heat_map_shows_every_gap_with_both_times(tmp_path: Path) -> None:
     rows = gather(lay_out(tmp_path, [*GRID, failed(2, 32)])).rows
-    (group,) = figures.groups(rows)
+    (group,) = groups.groups(rows)
     axes = figures.Figure().subplots()
     panels.draw_gap(axes, group, "gap")
     texts = [text.get_text() for text in axes.texts]
     assert {"12.8×", "2.05 ms / 160 µs", "205×", "262 ms / 1.28 ms", "failed", "no job"} <= set(texts)
-
-
-class Outside(HTMLParser):
-    """Collects what a page would load from elsewhere, and its images."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.images: list[dict[str, str | None]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
-        self.links += [value for key, value in attrs if key in {"src", "href"} and value is not None]
-        if tag == "img":
-            self.images.append(named)
 
 
 def test_records_of_several_or_unknown_experiments_are_refused(tmp_path: Path) -> None:
@@ -217,7 +146,7 @@ def test_a_failed_point_stands_in_table_csv_and_page(collected) -> None:
 
     assert not results.whole
     assert (row["status"], row["gap"], row["error"]) == ("failed", "", "MemoryError: too <large>")
-    assert ["4", "32", "failed", "–", "–", "–"] in results.experiment.table(results.rows)
+    assert ["4", "32", "failed", *"––––"] in results.experiment.table(results.rows).texts()
     assert "MemoryError: too &lt;large&gt;" in page
     assert "<large>" not in page
     assert "1 of 7 points gave no time" in page
@@ -228,17 +157,3 @@ def test_a_file_that_is_no_record_is_left_out_and_listed(collected) -> None:
     assert len(results.rows) == 7
     assert [file.path for file in results.unreadable] == [directory / "job7" / "record.json"]
     assert "not whole JSON" in (directory / "report.html").read_text()
-
-
-def test_the_page_stands_alone(collected) -> None:
-    _, directory = collected
-    text = (directory / "report.html").read_text()
-    page = Outside()
-    page.feed(text)
-
-    assert len(page.images) == 4
-    assert all(image["alt"] for image in page.images)
-    assert all(link.startswith("data:") for link in page.links)
-    assert not re.search(r"@import|url\(|<script", text)
-    assert "A &lt;fast&gt; processor" in text
-    assert "$" not in re.sub(r"base64,[^\"]*", "", text)

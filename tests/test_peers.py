@@ -21,7 +21,7 @@ from prograd_experiments import config as reading
 from prograd_experiments import records
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import AgreementError, ConfigError
-from prograd_experiments.peers import compare, figures, measure, rounds, summary
+from prograd_experiments.peers import compare, figures, measure, pictures, rounds, summary
 from prograd_experiments.peers.crew import Crew
 from prograd_experiments.peers.engines import ENGINES, floor
 from prograd_experiments.peers.experiment import Peers
@@ -416,12 +416,13 @@ def test_the_summary_has_times_ratios_and_who_was_best(tmp_path: Path) -> None:
 
 def test_the_table_shows_times_and_why_there_are_none(tmp_path: Path) -> None:
     rows = collect(lay_out(tmp_path, REVERSE, JACOBIAN)).rows
-    spaced = [[text.replace("\N{NO-BREAK SPACE}", " ") for text in line] for line in summary.table(rows)]
+    spaced = [[text.replace("\N{NO-BREAK SPACE}", " ") for text in line] for line in summary.table(rows).texts()]
     heading, reverse, jacobian = spaced
-    assert heading == ["task", "point", "prograd / floor", "best peer / prograd", *ENGINES]
-    assert reverse[:6] == ["reverse", "4:64:1", "2.00×", "1.50×", "10.0 µs ±7%", "20.0 µs ±7%"]
-    assert reverse[8:] == ["> 20 s", "died", "not installed"]
-    assert jacobian[2:8] == ["–", "2.00×", "–", "200 µs ±7%", "–", "400 µs ±7%"]
+    assert heading == ["task", "point", "prograd / floor", "best peer / prograd", *ENGINES, "samples"]
+    # The made-up samples rise and fall together, so that their ratios have no spread.
+    assert reverse[:6] == ["reverse", "4:64:1", "2.00× ± 0.00", "1.50× ± 0.00", "10.0 µs ±7%", "20.0 µs ±7%"]
+    assert reverse[8:] == ["> 20 s", "died", "not installed", "3"]
+    assert jacobian[2:8] == ["–", "2.00× ± 0.00", "–", "200 µs ±7%", "–", "400 µs ±7%"]
 
 
 def test_the_answer_has_the_ratios_with_both_times(tmp_path: Path) -> None:
@@ -437,10 +438,16 @@ def test_the_answer_has_the_ratios_with_both_times(tmp_path: Path) -> None:
 
 def test_pictures_show_a_dot_for_each_time(tmp_path: Path) -> None:
     rows = collect(lay_out(tmp_path, REVERSE, JACOBIAN)).rows
-    first, second = figures.pictures(rows)
-    (axes,) = first.figure.axes
-    dots = {dot.get_label(): dot.get_offsets()[0][0] for dot in axes.collections}
-    assert dots == pytest.approx({"floor": 1, "prograd": 2, "numpy": 3, "jax": 5})
+    first, second = pictures.pictures(rows)
+    (axes, _) = figures.poster(rows).axes
+    assert {dot.get_label(): dot.get_offsets()[0][0] for dot in axes.collections} == pytest.approx(
+        {series.name: series.points[0].x for series in first.series}
+    )
+    assert {series.name: series.points[0].x for series in first.series} == pytest.approx(
+        {"floor": 1, "prograd": 2, "numpy": 3, "jax": 5}
+    )
+    (jax,) = (series.points[0] for series in first.series if series.name == "jax")
+    assert jax.says == "4:64:1, jax: 5.00× the time of floor, middle half 5.00× to 5.00×; 50.0 µs, 3 samples"
     assert "over that of prograd" in second.alt
     assert set(figures.STYLES) == set(ENGINES)
 
@@ -451,6 +458,8 @@ def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
     kept = {key: failed[key] for key in ("schema", "experiment", "status", "config", "config_hash", "error")}
     collected = collect(lay_out(tmp_path, empty, kept))
     assert summary.answer(collected.rows) == "1 of 2 points gave no time: see the table."
+    (chart,) = pictures.pictures(collected.rows)
+    assert [point.says for series in chart.series for point in series.points] == ["4:64:1: failed, E: m"]
     assert not collected.whole
 
 

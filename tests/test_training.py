@@ -18,7 +18,7 @@ from prograd_experiments import environment, jobs, records
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.samples import Data
-from prograd_experiments.training import Train, figures, lesson, loop, settings, state, summary
+from prograd_experiments.training import Train, figures, lesson, loop, pictures, settings, state, summary
 
 RUN = Path(sys.executable).parent / "prograd-run"
 
@@ -298,7 +298,7 @@ def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
     assert record["problem"]["test_samples"] == 449
     assert len(record["curves"]["epochs"]) == 31
     page = (tmp_path / "s" / "report.html").read_text()
-    assert "Losses are means over the samples of one run" in page
+    assert "Losses are means over the samples; those called test were not trained on" in page
     assert "Times are for" not in page
 
 
@@ -316,5 +316,9 @@ def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
         "test: seed 1",
     ]
     assert list(axes.get_lines()[0].get_ydata()) == rows[0]["curves"]["train_loss"]
+    loss, score = pictures.pictures(rows)
+    assert [series.name for series in loss.series] == [line.get_label() for line in axes.get_lines()]
+    assert [point.y for point in loss.series[0].points] == rows[0]["curves"]["train_loss"]
+    assert score.y.label == rows[0]["score_is"]
     assert summary.varying(rows) == ["seed"]
     assert "the best of 2 runs" in summary.answer(rows)

@@ -1,4 +1,4 @@
-"""`prograd collect DIR`: reached by the `prograd` command through the entry-point group `prograd.commands`."""
+"""`prograd collect` and `prograd report`: reached by `prograd` through the entry-point group `prograd.commands`."""
 
 from __future__ import annotations
 
@@ -29,4 +29,40 @@ def collect(directory: Path) -> None:
         raise SystemExit(2) from error
     terminal.show(Console(), collected)
     if not collected.whole:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the page goes: DIR/report.html for one directory, else comparison.html here.",
+)
+def report(directories: tuple[Path, ...], output: Path | None) -> None:
+    """Make one page of the sweeps in each DIR, beside each other; the first is what the others are compared with.
+
+    Exit code 0: all jobs of all sweeps complete; 1: some failed, did not end, or left a file that is no record; 2:
+    nothing could be made.
+    """
+    from prograd_experiments import records  # noqa: PLC0415
+    from prograd_experiments.errors import RecordError  # noqa: PLC0415
+    from prograd_experiments.gather import gather  # noqa: PLC0415
+    from prograd_experiments.report import page  # noqa: PLC0415
+
+    try:
+        sweeps = [gather(directory) for directory in directories]
+        output = output or (directories[0] / page.NAME if len(sweeps) == 1 else Path("comparison.html"))
+        records.write_atomically(output, page.render(sweeps))
+    except (RecordError, OSError) as error:
+        click.echo(f"prograd report: {error}", err=True)
+        raise SystemExit(2) from error
+    for sweep in sweeps:
+        click.echo(f"{sweep.directory}: {page.standing(sweep)}")
+        for file in sweep.unreadable:
+            click.echo(f"left out {file.path}: {file.reason}")
+    click.echo(f"\n  {output}")
+    if not all(sweep.whole for sweep in sweeps):
         raise SystemExit(1)

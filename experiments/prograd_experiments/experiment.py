@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from matplotlib.figure import Figure
-
+from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
+from prograd_experiments.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure  # half a second to import, and only the end of a sweep draws
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure, what it shows in one sentence for who can't see it, and the heading it stands under (or none)."""
-
-    figure: Figure
-    alt: str
-    heading: str = ""
 
 
 class Experiment(ABC):
@@ -68,8 +61,12 @@ class Experiment(ABC):
         """What the summary is sorted by."""
 
     @abstractmethod
-    def table(self, rows: Sequence[Row]) -> list[list[str]]:
-        """The table that people read: a heading for each column, then a line for each row."""
+    def table(self, rows: Sequence[Row]) -> Table:
+        """The table that people read, a line for each row."""
+
+    @abstractmethod
+    def samples(self, record: Record) -> Mapping[str, Sequence[float]]:
+        """What can be set against another sweep's record of the same point: by name, every sample of it."""
 
     @abstractmethod
     def answer(self, rows: Sequence[Row]) -> str:
@@ -81,4 +78,4 @@ class Experiment(ABC):
 
     @abstractmethod
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
-        """The pictures one by one, for the page."""
+        """The pictures of the page."""

@@ -102,7 +102,7 @@ def show(console: Console, collected: Collected) -> None:
 
 def show_table(console: Console, experiment: Experiment, rows: Sequence[Row]) -> None:
     """The experiment's own table; a rule wherever the first column changes."""
-    heading, *lines = experiment.table(rows)
+    heading, *lines = experiment.table(rows).texts()
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     for name in heading:
         table.add_column(escape(name), justify="right", overflow="fold")

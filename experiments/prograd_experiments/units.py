@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _COUNTS = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
@@ -15,6 +16,11 @@ def seconds(value: float, *, like: float | None = None) -> str:
         return f"{three(value / scale)} {unit}"
     decimals = len(three(like / scale).partition(".")[2])
     return f"{value / scale:.{decimals}f}"
+
+
+def short_seconds(value: float) -> str:
+    """`0.0020` -> `2 ms`, for the ticks of an axis."""
+    return re.sub(r"\.0+(?= )", "", seconds(value))
 
 
 def count(value: float) -> str:

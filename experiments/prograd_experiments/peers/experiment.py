@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
+from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Picture, Row
-from prograd_experiments.peers import figures, measure, summary
+from prograd_experiments.experiment import Experiment, Row
+from prograd_experiments.peers import measure, pictures, summary
 from prograd_experiments.records import Record
+from prograd_experiments.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Peers(Experiment):
@@ -51,9 +54,13 @@ class Peers(Experiment):
         """By task and type, then by size."""
         return summary.order(row)
 
-    def table(self, rows: Sequence[Row]) -> list[list[str]]:
+    def table(self, rows: Sequence[Row]) -> Table:
         """Ratios of prograd to the floor and of the best peer to prograd, and each engine's time with its spread."""
         return summary.table(rows)
+
+    def samples(self, record: Record) -> Mapping[str, Sequence[float]]:
+        """Each engine's times, and prograd over the floor in each round."""
+        return summary.samples(record)
 
     def answer(self, rows: Sequence[Row]) -> str:
         """For each task the ratios in the middle and at their worst."""
@@ -61,8 +68,10 @@ class Peers(Experiment):
 
     def poster(self, rows: Sequence[Row]) -> Figure:
         """All panels on one sheet."""
+        from prograd_experiments.peers import figures  # noqa: PLC0415  (matplotlib: a job need not wait for it)
+
         return figures.poster(rows)
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         """For each task and type, every engine against the floor, or against prograd where there is none."""
-        return figures.pictures(rows)
+        return pictures.pictures(rows)

@@ -1,18 +1,18 @@
-"""The peers in pictures: a dot for each engine at each point, on a log axis of its time over the floor's."""
+"""The peers on one sheet: a dot for each engine at each point, on a log axis of its time over the floor's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from prograd_experiments.experiment import Picture, Row
+from prograd_experiments.experiment import Row
 from prograd_experiments.peers import summary
 from prograd_experiments.peers.engines import ENGINES
+from prograd_experiments.peers.pictures import Panel, panels
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart; markers tell the engines apart again.
 STYLES: dict[str, dict[str, Any]] = {
@@ -29,43 +29,11 @@ WIDTH, ROW, FRAME = 7.6, 0.36, 2.2  # inches: of a panel, of a point in it, of a
 LEGEND = 4  # engines in a line of the legend
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The points of one task and type, and what their times are divided by."""
-
-    task: str
-    dtype: str
-    rows: Sequence[Row]
-
-    @property
-    def base(self) -> str:
-        """The floor, where the task has one that was timed."""
-        return "floor" if any(row["floor_s"] for row in self.rows) else "prograd"
-
-    @property
-    def title(self) -> str:
-        """What is computed, in which type."""
-        return f"{summary.TASK_WORDS.get(self.task, self.task).capitalize()}, {self.dtype}"
-
-    @property
-    def height(self) -> float:
-        """In inches."""
-        return FRAME + ROW * len(self.rows)
-
-
-def panels(rows: Sequence[Row]) -> list[Panel]:
-    """One for each task and type, in the order of the rows."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        found.setdefault((str(row["task"]), str(row["dtype"])), []).append(row)
-    return [Panel(task, dtype, members) for (task, dtype), members in found.items()]
-
-
 def poster(rows: Sequence[Row]) -> Figure:
     """All panels on one sheet, two beside each other."""
     every = panels(rows)
     pairs = [every[start : start + 2] for start in range(0, len(every), 2)]
-    heights = [max(panel.height for panel in pair) for pair in pairs]
+    heights = [max(_height(panel) for panel in pair) for pair in pairs]
     figure = Figure(figsize=(2 * WIDTH, sum(heights) + 1.0))
     figure.set_layout_engine("constrained", w_pad=0.15, h_pad=0.15)
     figure.suptitle("prograd beside its peers", fontsize=19, fontweight="bold", color=INK)
@@ -74,11 +42,6 @@ def poster(rows: Sequence[Row]) -> Figure:
         for column, panel in enumerate(pair):
             draw(figure.add_subplot(grid[line, column]), panel)
     return figure
-
-
-def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """The panels one by one."""
-    return list(_pictures(rows))
 
 
 def draw(axes: Axes, panel: Panel) -> None:
@@ -115,6 +78,10 @@ def draw(axes: Axes, panel: Panel) -> None:
     )  # fmt: skip
 
 
+def _height(panel: Panel) -> float:
+    return FRAME + ROW * len(panel.rows)
+
+
 def _dots(axes: Axes, rows: Sequence[Row], engine: str, base: str) -> None:
     style = STYLES[engine]
     x, y = [], []
@@ -143,12 +110,3 @@ def _ticks(low: float, high: float) -> list[float]:
     digits = (1, 2, 5) if high / low < 300 else (1,)
     every = (digit * 10.0**power for power in range(-9, 10) for digit in digits)
     return [tick for tick in every if low <= tick <= high]
-
-
-def _pictures(rows: Sequence[Row]) -> Iterator[Picture]:
-    for panel in panels(rows):
-        figure = Figure(figsize=(WIDTH, panel.height), layout="constrained")
-        draw(figure.add_subplot(), panel)
-        over = "the bare matrix products" if panel.base == "floor" else "prograd"
-        alt = f"{panel.title}: the time of each engine over that of {over} on a log axis, a line for each point."
-        yield Picture(figure, alt, summary.TASK_WORDS.get(panel.task, panel.task).capitalize())

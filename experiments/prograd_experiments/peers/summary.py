@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prograd_experiments import tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.given import TASKS
 from prograd_experiments.peers.point import DTYPES
 from prograd_experiments.records import Record
-from prograd_experiments.timing import middle
+from prograd_experiments.tables import Cell, Table
+from prograd_experiments.timing import middle, paired_ratios
 from prograd_experiments.units import factor, seconds
 
 POINT = ("task", "depth", "width", "batch", "dtype", "threads", "seed")
@@ -68,6 +70,7 @@ def row(record: Record) -> dict[str, Any]:
             f"{engine}_iqr_s": record.get("spread", {}).get(name),
             f"{engine}_outcome": record.get("outcomes", {}).get(name, {}).get("outcome"),
             f"{engine}_note": record.get("outcomes", {}).get(name, {}).get("note"),
+            f"{engine}_samples": len(record.get("samples", {}).get(name, ())),
             f"{engine}_way": name.partition("/")[2],
             **{f"{engine}_to_{to}": _ratio(record, name, to).get("median") for to in OWN},
             **{f"{engine}_to_{to}_quartiles": _ratio(record, name, to).get("quartiles") for to in OWN},
@@ -100,19 +103,31 @@ def order(row: Row) -> tuple[Any, ...]:
     return (task, dtype, *sizes, row["config_hash"], row["directory"])
 
 
-def table(rows: Sequence[Row]) -> list[list[str]]:
+def table(rows: Sequence[Row]) -> Table:
     """The point, prograd / floor, best peer / prograd, and each engine's time with its spread or why it has none."""
     engines = [engine for engine in ENGINES if any(engine in row["engines"] for row in rows)]
     others = [key for key in ("threads", "seed") if len({row[key] for row in rows}) > 1]
-    lines = [["task", "point", *others, "prograd / floor", "best peer / prograd", *engines]]
+    point, results = ["task", "point", *others], ["prograd / floor", "best peer / prograd", *engines, "samples"]
+    lines = []
     for row in rows:
-        point = [str(row["task"]), label(row), *(str(row[key]) for key in others)]
+        where = [tables.plain(row["task"]), tables.plain(label(row)), *(tables.plain(row[key]) for key in others)]
         if row["status"] != "complete":
-            lines.append([*point, STATUS_WORDS[row["status"]], *["–"] * (len(engines) + 1)])
+            lines.append([*where, *tables.unfinished(STATUS_WORDS[row["status"]], len(results))])
             continue
-        times = [cell(row, engine) for engine in engines]
-        lines.append([*point, _factor(row["prograd_to_floor"]), _factor(row["best_peer_to_prograd"]), *times])
-    return lines
+        ratios = [tables.ratio(row[key], row[f"{key}_iqr"]) for key in ("prograd_to_floor", "best_peer_to_prograd")]
+        times = [Cell(cell(row, engine), row[f"{engine}_s"]) for engine in engines]
+        lines.append([*where, *ratios, *times, tables.plain(row["samples"])])
+    return Table(point, results, lines)
+
+
+def samples(record: Record) -> dict[str, Sequence[float]]:
+    """The times of the way that stands for each engine, and prograd / floor in each round."""
+    every = record.get("samples", {})
+    found = {engine: every[name] for engine in ENGINES if (name := headline(record, engine)) in every}
+    if set(OWN) <= set(found):
+        rounds = min(len(found[engine]) for engine in OWN)
+        found["prograd / floor"] = paired_ratios(found["prograd"][:rounds], found["floor"][:rounds])
+    return found
 
 
 def label(row: Row) -> str:
@@ -179,10 +194,6 @@ def _by(key: str) -> Any:
 def _ratio(record: Record, name: str, to: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = record.get("ratios", {}).get(to, {}).get(name, {})
     return found
-
-
-def _factor(value: float | None) -> str:
-    return "–" if value is None else factor(value)
 
 
 def _place(value: Any, among: Sequence[str]) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
+from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Picture, Row
+from prograd_experiments.experiment import Experiment, Row
 from prograd_experiments.records import Record
-from prograd_experiments.speed_gap import figures, measure, summary
+from prograd_experiments.speed_gap import measure, pictures, summary
+from prograd_experiments.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class SpeedGap(Experiment):
@@ -49,9 +52,13 @@ class SpeedGap(Experiment):
         """By what is measured, then by depth and width."""
         return summary.order(row)
 
-    def table(self, rows: Sequence[Row]) -> list[list[str]]:
-        """Both times with their spread, the gap and the predicted gap for each point."""
+    def table(self, rows: Sequence[Row]) -> Table:
+        """Both times and the gap with their spread, the predicted gap, and the number of samples for each point."""
         return summary.table(rows)
+
+    def samples(self, record: Record) -> Mapping[str, Sequence[float]]:
+        """Each mode's times, and the gap in each turn."""
+        return summary.samples(record)
 
     def answer(self, rows: Sequence[Row]) -> str:
         """The range of the gap with the raw times at its ends, and whether it grows."""
@@ -59,8 +66,10 @@ class SpeedGap(Experiment):
 
     def poster(self, rows: Sequence[Row]) -> Figure:
         """Times against depth and width with their slopes, and the gap as heat maps."""
+        from prograd_experiments.speed_gap import figures  # noqa: PLC0415  (matplotlib: a job need not wait for it)
+
         return figures.poster(rows)
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
-        """The panels of the poster one by one."""
-        return figures.pictures(rows)
+        """The same as lines and maps."""
+        return pictures.pictures(rows)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgb
@@ -15,7 +13,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from prograd_experiments.experiment import Row
-from prograd_experiments.units import count, factor, seconds
+from prograd_experiments.speed_gap.groups import UNITS, Group, in_the_middle, slope_text
+from prograd_experiments.units import count, factor, seconds, short_seconds
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart; markers tell the lines apart once more.
 COLOURS = {"forward": "#D55E00", "reverse": "#0072B2"}
@@ -24,33 +23,10 @@ MARKERS = "osD^vPX*"
 INK, GREY, PALE = "#1d2733", "#5b6773", "#e4e8ec"
 GAP_COLOURS = colormaps["YlGnBu"]
 LEGIBLE_COLUMNS = 6
-UNITS = {"depth": "affine layers", "width": "outputs of a layer"}
 TITLES = {
     "gap": ("Measured gap: time forward / reverse", "in small: both times"),
     "predicted_gap": ("Predicted gap: multiply-adds forward / reverse", "in small: both counts"),
 }
-
-Bars = tuple[list[float], list[float]]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows that differ in depth, width and seed alone."""
-
-    rows: list[Row]
-
-    @property
-    def measured(self) -> list[Row]:
-        """The rows that have times."""
-        return [row for row in self.rows if row["status"] == "complete"]
-
-    def values(self, key: str) -> list[int]:
-        """The depths, or the widths, in order."""
-        return sorted({row[key] for row in self.rows if row[key] is not None})
-
-    def at(self, depth: int, width: int) -> list[Row]:
-        """The rows of one point, a row for each seed."""
-        return [row for row in self.rows if (row["depth"], row["width"]) == (depth, width)]
 
 
 def draw_times(axes: Axes, group: Group, modes: Sequence[str], *, along: str, lines: str) -> None:
@@ -67,7 +43,11 @@ def draw_times(axes: Axes, group: Group, modes: Sequence[str], *, along: str, li
     for mode in modes:
         handles.append(Line2D([], [], ls="none", label=mode))
         for index, value in enumerate(values):
-            x, y, bars = _line(group, mode, along, lines, value)
+            found = group.line(mode, along, lines, value)
+            x, y = [position for position, _ in found], [row[f"{mode}_s"] for _, row in found]
+            ends = [row[f"{mode}_quartiles"] for _, row in found]
+            below = [max(time - low, 0.0) for time, (low, _) in zip(y, ends, strict=True)]
+            above = [max(high - time, 0.0) for time, (_, high) in zip(y, ends, strict=True)]
             style: dict[str, Any] = {
                 "color": _shade(mode, modes, (index + 1) / len(values)),
                 "marker": MARKERS[index % len(MARKERS)],
@@ -76,8 +56,10 @@ def draw_times(axes: Axes, group: Group, modes: Sequence[str], *, along: str, li
                 "lw": 2,
                 "ms": 7,
             }
-            axes.errorbar(x, y, yerr=bars, capsize=3, **style)
-            handles.append(Line2D([], [], label=f"{lines} {value}{_slope_text(x, y)}", **style))
+            axes.errorbar(x, y, yerr=(below, above), capsize=3, **style)
+            handles.append(
+                Line2D([], [], label=": ".join(filter(None, (f"{lines} {value}", slope_text(x, y)))), **style)
+            )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(FixedLocator(group.values(along)))
@@ -90,23 +72,23 @@ def draw_times(axes: Axes, group: Group, modes: Sequence[str], *, along: str, li
     _legend(axes, handles, len(modes))
 
 
-def draw_gap(axes: Axes, group: Group, key: str, *, stacked: bool = False) -> None:
+def draw_gap(axes: Axes, group: Group, key: str) -> None:
     """The measured or the predicted gap as a heat map, depth down and width across, with values in the cells.
 
-    Under each ratio stand its two sides: in one line, or `stacked` where cells are narrow.
+    Under each ratio stand its two sides, unless cells are too many to write in.
     """
     depths, widths = group.values("depth"), group.values("width")
     both = [row[name] for row in group.measured for name in TITLES if row[name] is not None]
     low, high = (min(both), max(both)) if both else (1.0, 1.0)
     # One scale for the measured and the predicted map, so that equal colours are equal gaps.
     norm = LogNorm(low, max(high, low * 1.01))
-    over = None if len(widths) > LEGIBLE_COLUMNS else "/\n" if stacked else "/ "
+    legible = len(widths) <= LEGIBLE_COLUMNS
     for i, depth in enumerate(depths):
         for j, width in enumerate(widths):
             rows = group.at(depth, width)
-            gaps = [row[key] for row in rows if row[key] is not None]
-            if gaps:
-                _cell(axes, (j, i), float(np.median(gaps)), norm, _sides(rows, key, over))
+            row = in_the_middle(rows, key)
+            if row is not None:
+                _cell(axes, (j, i), row[key], norm, _sides(row, key) if legible else "")
             else:
                 _empty_cell(axes, (j, i), rows)
     axes.set(xlim=(-0.5, len(widths) - 0.5), ylim=(len(depths) - 0.5, -0.5))
@@ -116,13 +98,6 @@ def draw_gap(axes: Axes, group: Group, key: str, *, stacked: bool = False) -> No
     _frame(axes, title, f"width ({UNITS['width']}); {small}", f"depth ({UNITS['depth']})")
     for side in axes.spines.values():
         side.set_visible(False)
-
-
-def fitted_slope(x: Sequence[float], y: Sequence[float]) -> float | None:
-    """The exponent p of the power law `y = c x^p` that fits best on log axes; None for a single point."""
-    if len(set(x)) < 2:
-        return None
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
 def _cell(axes: Axes, at: tuple[int, int], value: float, norm: LogNorm, sides: str) -> None:
@@ -136,7 +111,7 @@ def _cell(axes: Axes, at: tuple[int, int], value: float, norm: LogNorm, sides: s
         axes.text(x, y, factor(value), va="center", fontsize=13, fontweight="bold", **style)
         return
     axes.text(x, y - 0.02, factor(value), va="bottom", fontsize=15, fontweight="bold", **style)
-    axes.text(x, y + 0.08, sides, va="top", fontsize=11 if "\n" in sides else 9.5, linespacing=1.15, **style)
+    axes.text(x, y + 0.08, sides, va="top", fontsize=9.5, **style)
 
 
 def _empty_cell(axes: Axes, at: tuple[int, int], rows: list[Row]) -> None:
@@ -149,30 +124,9 @@ def _empty_cell(axes: Axes, at: tuple[int, int], rows: list[Row]) -> None:
     axes.text(x, y, text, ha="center", va="center", color=GREY, fontsize=11, bbox=box)
 
 
-def _sides(rows: list[Row], key: str, over: str | None) -> str:
-    """Both sides of the ratio in a cell, of the first seed; nothing where cells are too many to write in."""
-    if over is None:
-        return ""
-    row = next(row for row in rows if row[key] is not None)
+def _sides(row: Row, key: str) -> str:
     name, write = ("s", seconds) if key == "gap" else ("multiply_adds", count)
-    return f"{write(row[f'forward_{name}'])} {over}{write(row[f'reverse_{name}'])}"
-
-
-def _line(group: Group, mode: str, along: str, lines: str, value: int) -> tuple[list[int], list[float], Bars]:
-    """Positions, medians, and how far the quartiles lie below and above them (over seeds: of the middle one)."""
-    x: list[int] = []
-    y: list[float] = []
-    bars: Bars = ([], [])
-    for position in group.values(along):
-        rows = [r for r in group.measured if r[lines] == value and r[along] == position and r.get(f"{mode}_s")]
-        if rows:
-            median = float(np.median([row[f"{mode}_s"] for row in rows]))
-            low, high = min(rows, key=lambda row: abs(row[f"{mode}_s"] - median))[f"{mode}_quartiles"]
-            x.append(position)
-            y.append(median)
-            bars[0].append(max(median - low, 0.0))
-            bars[1].append(max(high - median, 0.0))
-    return x, y, bars
+    return f"{write(row[f'forward_{name}'])} / {write(row[f'reverse_{name}'])}"
 
 
 def _shade(mode: str, modes: Sequence[str], strength: float) -> tuple[float, float, float]:
@@ -202,13 +156,6 @@ def _legend(axes: Axes, handles: Sequence[Line2D], columns: int) -> None:
             text.set_fontweight("bold")
 
 
-def _slope_text(x: Sequence[int], y: Sequence[float]) -> str:
-    if not x:
-        return ": no time"
-    slope = fitted_slope(x, y)
-    return "" if slope is None else f": slope {slope:.2f}"
-
-
 def _frame(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set_title(title, fontsize=13.5, fontweight="bold", color=INK, loc="left", pad=10)
     axes.set_xlabel(x, fontsize=12, color=GREY)
@@ -219,4 +166,4 @@ def _frame(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def _tick_seconds(value: float, _: int) -> str:
-    return seconds(value).replace(".00", "").replace(".0", "")
+    return short_seconds(value)

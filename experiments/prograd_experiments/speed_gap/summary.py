@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from prograd_experiments import tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
-from prograd_experiments.timing import quartiles
-from prograd_experiments.units import factor, seconds, three
+from prograd_experiments.tables import Table
+from prograd_experiments.timing import paired_ratios, quartiles
+from prograd_experiments.units import seconds, three
 
 POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed")
 MODES = ("forward", "reverse")
@@ -96,18 +98,26 @@ def varying(rows: Sequence[Row]) -> list[str]:
     return [key for key in POINT[2:] if len({row[key] for row in rows}) > 1]
 
 
-def table(rows: Sequence[Row]) -> list[list[str]]:
-    """Depth and width, what else varies, each mode's time with its spread, the gap and the predicted gap."""
+def table(rows: Sequence[Row]) -> Table:
+    """Depth and width, what else varies; each mode's time and the gap with their spread, the predicted gap, samples."""
     modes, others = modes_of(rows) or list(MODES), varying(rows)
-    lines = [["depth", "width", *others, *modes, "gap", "predicted"]]
+    point, results = ["depth", "width", *others], [*modes, "gap", "predicted", "samples"]
+    lines = []
     for row in rows:
-        point = [_text(row[key]) for key in ("depth", "width", *others)]
+        cells = [tables.plain(row[key], "all") for key in point]
         if row["status"] != "complete":
-            lines.append([*point, STATUS_WORDS[row["status"]], *["–"] * (len(modes) + 1)])
+            lines.append([*cells, *tables.unfinished(STATUS_WORDS[row["status"]], len(results))])
             continue
-        times = [_with_spread(row.get(f"{mode}_s"), row.get(f"{mode}_iqr_s")) for mode in modes]
-        lines.append([*point, *times, _factor(row["gap"]), _factor(row["predicted_gap"])])
-    return lines
+        times = [tables.time(row.get(f"{mode}_s"), row.get(f"{mode}_iqr_s")) for mode in modes]
+        gaps = [tables.ratio(row["gap"], row["gap_iqr"]), tables.ratio(row["predicted_gap"], None)]
+        lines.append([*cells, *times, *gaps, tables.plain(row["samples"])])
+    return Table(point, results, lines)
+
+
+def samples(record: Record) -> dict[str, Sequence[float]]:
+    """The times of each mode, and the ratio forward / reverse in each turn."""
+    found: dict[str, Sequence[float]] = dict(record.get("samples", {}))
+    return found | ({"gap": paired_ratios(*(found[mode] for mode in MODES))} if set(MODES) <= set(found) else {})
 
 
 def answer(rows: Sequence[Row]) -> str:
@@ -166,14 +176,6 @@ def _where(row: Row) -> str:
     return f"at depth {row['depth']}, width {row['width']}"
 
 
-def _with_spread(middle: float | None, spread: float | None) -> str:
-    return "–" if middle is None or spread is None else f"{seconds(middle)} ± {seconds(spread / 2, like=middle)}"
-
-
-def _factor(value: float | None) -> str:
-    return "–" if value is None else factor(value)
-
-
 def named(value: object) -> str:
     """A group or a layer in short: its name, with the options that it has beside it."""
     if not isinstance(value, dict):
@@ -181,7 +183,3 @@ def named(value: object) -> str:
     options = {key: option for key, option in value.items() if key != "name" and option is not None}
     name = str(value.get("name"))
     return f"{name} {json.dumps(options, sort_keys=True)}" if options else name
-
-
-def _text(value: object) -> str:
-    return "all" if value is None else str(value)

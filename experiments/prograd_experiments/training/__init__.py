@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
+from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Picture, Row
+from prograd_experiments.experiment import Experiment, Row
 from prograd_experiments.records import Record
-from prograd_experiments.training import figures, loop, settings, summary
+from prograd_experiments.tables import Table
+from prograd_experiments.training import loop, pictures, settings, summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Train(Experiment):
@@ -42,7 +45,10 @@ class Train(Experiment):
 
     def caption(self, samples: str) -> str:
         """What the table's numbers are."""
-        return "Losses are means over the samples of one run; those called test were not trained on."
+        return (
+            "Losses are means over the samples; those called test were not trained on. Each figure is of one run: it "
+            "has no spread."
+        )
 
     def columns(self, records: Sequence[Record]) -> list[str]:
         """Documented in `docs/training.md`."""
@@ -56,9 +62,13 @@ class Train(Experiment):
         """By data, network and optimizer."""
         return summary.order(row)
 
-    def table(self, rows: Sequence[Row]) -> list[list[str]]:
+    def table(self, rows: Sequence[Row]) -> Table:
         """What varies, epochs, losses and scores."""
         return summary.table(rows)
+
+    def samples(self, record: Record) -> Mapping[str, Sequence[float]]:
+        """The losses, scores and seconds of one run: one value of each."""
+        return summary.samples(record)
 
     def answer(self, rows: Sequence[Row]) -> str:
         """The best score on unseen samples for each data set."""
@@ -66,8 +76,10 @@ class Train(Experiment):
 
     def poster(self, rows: Sequence[Row]) -> Figure:
         """Loss and score against epochs."""
+        from prograd_experiments.training import figures  # noqa: PLC0415  (matplotlib: a job need not wait for it)
+
         return figures.poster(rows)
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
-        """The panels of the poster one by one."""
-        return figures.pictures(rows)
+        """The same as lines."""
+        return pictures.pictures(rows)

@@ -1,4 +1,4 @@
-"""Training in pictures: loss and score against epochs."""
+"""Training on one sheet: loss and score against epochs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prograd_experiments.experiment import Picture, Row
+from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap.panels import GREY, INK, PALE
+from prograd_experiments.training.pictures import PANELS
 from prograd_experiments.training.summary import label
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-PANELS = (("loss", "Mean loss"), ("score", "Score"))
-SHEET, PANEL = (13.2, 5.8), (6.4, 5.4)
+SHEET = (13.2, 5.8)
 
 
 def poster(rows: Sequence[Row]) -> Figure:
@@ -23,17 +23,6 @@ def poster(rows: Sequence[Row]) -> Figure:
     for axes, (what, title) in zip(figure.subplots(1, 2), PANELS, strict=True):
         draw(axes, rows, what, title)
     return figure
-
-
-def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """Loss and score one by one."""
-    found = []
-    for what, title in PANELS:
-        figure = Figure(figsize=PANEL, layout="constrained")
-        draw(figure.add_subplot(), rows, what, title)
-        alt = f"{title} against epochs, a line for each run; drawn through: training part, dashed: test part."
-        found.append(Picture(figure, alt, "Epoch by epoch"))
-    return found
 
 
 def draw(axes: Axes, rows: Sequence[Row], what: str, title: str) -> None:

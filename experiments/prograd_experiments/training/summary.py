@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from prograd_experiments import tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
 from prograd_experiments.speed_gap.summary import STATUS_WORDS, named
+from prograd_experiments.tables import Cell, Table
 from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.units import seconds, three
 
@@ -76,21 +78,31 @@ def label(row: Row, rows: Sequence[Row]) -> str:
     return ", ".join(f"{key} {row[key]}" for key in varying(rows)) or f"{row['data']}, {row['network']}"
 
 
-def table(rows: Sequence[Row]) -> list[list[str]]:
+def table(rows: Sequence[Row]) -> Table:
     """What varies, then epochs, losses, scores and time."""
     varied = varying(rows)
-    keys = list(dict.fromkeys(["data", "optimizer", *varied]))
-    lines = [[*keys, "epochs", "train loss", "test loss", "train score", "test score", "took"]]
+    point = list(dict.fromkeys(["data", "optimizer", *varied]))
+    results = ["epochs done", "train loss", "test loss", "train score", "test score", "took"]
+    lines = []
     for row in rows:
-        point = [str(row[key]) if key in varied else str(row[key]).partition(" ")[0] for key in keys]
-        done = str(row["epochs_done"]) if row["epochs_done"] is not None else "–"
+        texts = [str(row[key]) if key in varied else str(row[key]).partition(" ")[0] for key in point]
+        cells = [Cell(text, row[key]) for text, key in zip(texts, point, strict=True)]
+        done = tables.plain(row["epochs_done"])
         if row["status"] != "complete":
-            lines.append([*point, done, STATUS_WORDS[row["status"]], *["–"] * 4])
+            lines.append([*cells, done, *tables.unfinished(STATUS_WORDS[row["status"]], len(results) - 1)])
             continue
-        losses = [_loss(row[key]) for key in ("train_loss", "test_loss")]
-        scores = [_score(row[key], row) for key in ("train_score", "test_score")]
-        lines.append([*point, done, *losses, *scores, seconds(row["seconds"])])
-    return lines
+        losses = [Cell(_loss(row[key]), row[key]) for key in ("train_loss", "test_loss")]
+        scores = [Cell(_score(row[key], row), row[key]) for key in ("train_score", "test_score")]
+        lines.append([*cells, done, *losses, *scores, Cell(seconds(row["seconds"]), row["seconds"])])
+    return Table(point, results, lines)
+
+
+def samples(record: Record) -> dict[str, Sequence[float]]:
+    """One value each of the losses, the scores and the seconds."""
+    if record["status"] != "complete":
+        return {}
+    values = {key.replace("_", " "): record["final"].get(key) for key in FINAL} | {"took": record.get("seconds")}
+    return {key: [float(value)] for key, value in values.items() if value is not None}
 
 
 def answer(rows: Sequence[Row]) -> str:

@@ -1,0 +1,1 @@
+"""`report.html`: one sweep, or several beside each other, in one file that needs nothing else."""
