@@ -58,7 +58,7 @@ def _times(group: Group, modes: Sequence[str], along: str, lines: str) -> Iterat
             yield Series(
                 f"{mode}, {lines} {value}",
                 [Point(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found],
-                COLOURS.get(mode, number),
+                COLOURS.get(mode, 3 + number % 4),  # 2 is what failed
                 index,
                 0.3 * (1 - (index + 1) / len(values)),
                 note=slope_text([x for x, _ in found], [row[f"{mode}_s"] for _, row in found]),
