@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prograd import errors, operators
+from prograd import bracketing, errors, operators
 from prograd.arrays import Array
 from prograd.chain import MODES
 from prograd.hookspecs import hookimpl
@@ -30,6 +30,7 @@ __all__ = [
     "Objective",
     "Parameters",
     "__version__",
+    "bracketing",
     "errors",
     "hookimpl",
     "jacobian",
