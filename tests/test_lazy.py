@@ -199,6 +199,8 @@ def test_refuses_what_it_cannot_use():
     w, x = net.init(0), np.ones((4, 3))
     with pytest.raises(OptionError, match='expected mode "reverse", "factored" or "auto", got "forward"'):
         prograd.jacobian(net, w, x, mode="forward", lazy=True)
+    with pytest.raises(OptionError, match="expected no max_bytes, got 1000"):
+        prograd.jacobian(net, w, x, lazy=True, max_bytes=1000)
     with pytest.raises(UnknownNameError, match="did you mean 'factored'"):
         prograd.jacobian(net, w, x, mode="factor", lazy=True)
     J = prograd.jacobian(net, w, x, lazy=True)

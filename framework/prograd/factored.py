@@ -130,7 +130,7 @@ def shards(net: Network, samples: int, itemsize: int, max_bytes: int | None) -> 
     one = 3 * numbers * itemsize
     limit = DEFAULT_BYTES if max_bytes is None else max_bytes
     if max_bytes is not None and one > max_bytes:
-        raise OptionError(f"max_bytes={max_bytes}: the left factors of one sample take {one} bytes")
+        raise OptionError(f"max_bytes={max_bytes}: the left factors of one sample take up to {one} bytes")
     if samples * one <= limit:
         return [slice(0, samples)]
     step = max(1, limit // (one * threads.available()))

@@ -60,6 +60,10 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     check_mode(mode)
     if lazy:
+        if max_bytes is not None:
+            raise OptionError(
+                f"lazy=True holds the left factors and no buffers: expected no max_bytes, got {max_bytes}"
+            )
         chain, one = _chain(net, w, x, wrt)
         return LazyJacobian(chain, _left_factors(chain, mode), one=one)
     numbers = len(net.check_x(x)[0]) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
