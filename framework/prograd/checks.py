@@ -1,4 +1,4 @@
-"""What layers and losses give, checked against what they declared: once for an objective, always in public calls."""
+"""What layers and losses give, checked against what they declared: once for a network, once for an objective's loss."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from prograd import recursions
 from prograd.arrays import Array
 from prograd.blocks import Block, as_operator
 from prograd.errors import PluginError, ShapeError
@@ -17,15 +18,19 @@ from prograd.operators import Operator
 
 
 def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Block]]:
-    """The forward pass with its blocks, every output and block checked before the next layer sees it.
+    """The forward pass with its blocks, which are checked, with every output, when the network is run the first time.
 
     Raises `PluginError` that names the layer whose `g` or `jacobian` does not give what its `shapes` declare.
     """
-    z: list[Array] = [x]
+    if net.checked:
+        z, made = recursions.linearize(net.layers, parameters, x)
+        return z, list(made)
+    z = [x]
     blocks: list[Block] = []
     for i, (layer, w) in enumerate(zip(net.layers, parameters, strict=True)):
         z.append(_output(net, i, layer.g(w, z[i]), len(x)))
         blocks.append(_block(net, i, layer.jacobian(w, z[i], z[i + 1]), len(x)))
+    net.checked = True
     return z, blocks
 
 

@@ -29,8 +29,9 @@ class Network:
     """`h_x(w) = g_L(w^L; … g_1(w^1; x))`, with `w = (w^L; …; w^1)` one flat vector, newest layer first.
 
     `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, `size` their sum, `shapes` the
-    parameters' shapes, layer by layer, and `spans` their places in `w`. Raises `ShapeError` for an empty network, or
-    where a layer can't take what the layer before it puts out.
+    parameters' shapes, layer by layer, and `spans` their places in `w`. `checked` says whether its layers were seen to
+    give what they declare, which depends on neither `w` nor `x`: once is enough. Raises `ShapeError` for an empty
+    network, or where a layer can't take what the layer before it puts out.
     """
 
     def __init__(self, layers: Sequence[Layer], n_in: int) -> None:
@@ -46,6 +47,7 @@ class Network:
         self.shapes = tuple(shapes)
         self.r = tuple(sum(map(math.prod, shapes_i.values())) for shapes_i in shapes)
         self.size = sum(self.r)
+        self.checked = False
         self.spans = tuple(_spans(shapes, self.size))
         self._views = [
             [

@@ -115,7 +115,10 @@ class Kronecker(Operator):
             out[...] = self.vjp(q)
             return
         q, right = self._pulled(q), self.right
-        target = out.reshape(*out.shape[:-1], self.m, self.t)
+        target = out.reshape(*out.shape[:-1], self.m, right.shape[1])
+        if target.ndim == 3:
+            _outer("nj,nk->njk", q, right, target)
+            return
         if target.shape[-3] == 1:
             _outer("...j,k->...jk", q[..., 0, :], right[0], target[..., 0, :, :])
             return
