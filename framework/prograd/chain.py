@@ -17,7 +17,7 @@ from prograd.operators import Identity, Zero
 from prograd.workspace import DEFAULT_BYTES, OBJECTS, Workspace, chunk_columns, column_bytes
 
 MODES = ("reverse", "forward", "factored")
-WORTH_THREADS = 10**7  # multiply-adds: a tenth of a millisecond, which is what starting threads takes
+WORTH_THREADS = 10**8  # multiply-adds: some milliseconds; two threads need that long to be on two cores
 
 
 def check_mode(mode: str) -> str:

@@ -46,10 +46,10 @@ class Workspace:
 def chunk_columns(widest: int, samples: int, dtype: np.dtype[Any], max_bytes: int) -> int:
     """How many columns forward mode advances at once, within `max_bytes` for all that it allocates.
 
-    A matrix product wants a few hundred rows, a sample of a column each, but not more than stay in the cache until the
+    A matrix product wants hundreds of rows, a sample of a column each, but not more than stay in the cache until the
     next product reads them. Raises `OptionError` where not even one column fits.
     """
-    rows = min(max(BUFFER_BYTES // (widest * dtype.itemsize), 128), 1024)
+    rows = min(max(BUFFER_BYTES // (widest * dtype.itemsize), 128), 2048)
     one = column_bytes(widest, samples, dtype)
     if max_bytes < one + OBJECTS:
         raise OptionError(
