@@ -1,8 +1,9 @@
-"""What every test can rely on: no plugin setting of the caller's, and property tests that don't depend on the clock."""
+"""What every test can rely on: no plugin setting of the caller's, fixed rates, and property tests without a clock."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import hypothesis
 import matplotlib as mpl
@@ -20,3 +21,9 @@ hypothesis.settings.load_profile("prograd")
 def _no_plugin_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROGRAD_DISABLE_PLUGINS", raising=False)
     monkeypatch.delenv("PROGRAD_STRICT_PLUGINS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What "auto" chooses is the same on every machine."""
+    monkeypatch.setenv("PROGRAD_RATES", str(Path(__file__).with_name("rates.json")))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import tracemalloc
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,9 +12,8 @@ from hypothesis import strategies as st
 import prograd
 from prograd import factored, recursions
 from prograd.errors import OptionError
-from prograd.lazy import LazyJacobian
-from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Operator, Product, Sum
-from prograd.operators import base as operators_base
+from prograd.operators import Dense
+from prograd.testing import counted
 
 ROUNDING = 1e-11  # the last bits of at most some thousand additions of numbers near one
 EXAMPLES = [
@@ -24,21 +21,11 @@ EXAMPLES = [
     for name, kind in sorted(prograd.registry().layers.items())
     for k, (layer, n_in) in enumerate(kind.examples())
 ]
-# How many entries the rules scale that take a multiplication an entry.
-SCALING = {
-    (Diagonal, Diagonal): lambda outer, inner: size(outer.d, inner.d),
-    (Diagonal, DiagonalPlusLowRank): lambda outer, inner: size(outer.d, inner.d) + size(outer.d[..., None], inner.U),
-    (DiagonalPlusLowRank, Diagonal): lambda outer, inner: size(outer.d, inner.d) + size(inner.d[..., None], outer.V),
-}
 KEEPS_SIZE = ["tanh", "relu", "softmax", "scale_shift", "layer_norm", "residual"]
 
 
 def assert_close(actual, expected, rounding=ROUNDING):
     np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding * max(1, np.abs(expected).max(initial=0)))
-
-
-def size(a, b):
-    return np.broadcast(a, b).size
 
 
 def hidden(name, width):
@@ -106,62 +93,18 @@ def test_works_for_every_layer(layer, n_in, dtype):
     assert_close(J, prograd.jacobian(net, w, x, mode="reverse"), rounding)
 
 
-@contextmanager
-def counted():
-    """Counts the multiply-adds of all products with operators that hold numbers, and of those that scale entries."""
-    count, inside = [0], [False]
-
-    def product(method):
-        def call(self, v, *args, **options):
-            if inside[0]:
-                return method(self, v, *args, **options)
-            count[0] += math.prod(v.shape[:-2]) * max(v.shape[-2], self.samples) * self.edges
-            inside[0] = True
-            try:
-                return method(self, v, *args, **options)
-            finally:
-                inside[0] = False
-
-        return call
-
-    def scaling(rule, entries):
-        def call(outer, inner):
-            count[0] += entries(outer, inner)
-            return rule(outer, inner)
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        for kind in set(_kinds(Operator)) - {Product, Sum}:
-            for name in {"jvp", "vjp", "vjp_sum", "jvp_into", "vjp_into"} & set(vars(kind)):
-                patch.setattr(kind, name, product(vars(kind)[name]))
-        rules = operators_base._PRODUCTS
-        for kinds, entries in SCALING.items():
-            patch.setitem(rules, kinds, scaling(rules[kinds], entries))
-        yield count
-
-
-def _kinds(kind):
-    for below in kind.__subclasses__():
-        yield below
-        yield from _kinds(below)
-
-
 def check_counts(net, w, x):
     lin = prograd.linearize(net, w, x)
     q, p = np.ones_like(lin.output), np.empty(net.size)
     with counted() as count:
         J = factored.forward(lin.blocks)
         factored.pull(J, lin.blocks, q, lin.chain.slices(p), recursions.sum_into)
-    assert lin.multiply_adds("factored") == count[0]
+    assert lin.multiply_adds("factored") == count.multiply_adds
     for chain in (lin.chain, lin.chain.by_input()):
         for order in (factored.forward, factored.backward):
             with counted() as count:
                 J = order(chain.blocks)
-            assert factored.multiply_adds(order, chain.blocks) == count[0]
-        with counted() as count:
-            LazyJacobian(chain, factored.forward(chain.blocks), one=False).dense()
-        assert chain.multiply_adds("factored", chain.rows) == count[0]
+            assert factored.multiply_adds(order, chain.blocks) == count.multiply_adds
 
 
 @settings(max_examples=60)
@@ -192,7 +135,8 @@ def test_a_cube_where_forward_mode_takes_a_fourth_power():
     for n in (8, 16):
         net = prograd.Network([prograd.layer("affine", width=n, bias=False)] * 4, n_in=n)
         lin = prograd.linearize(net, net.init(0), np.ones((1, n)))
-        counts[n] = {mode: lin.chain.multiply_adds(mode, rows=n) for mode in ("forward", "factored")}
+        costs = prograd.plan(net, outputs="jacobian").costs
+        counts[n] = {mode: costs[mode].multiply_adds for mode in ("forward", "factored")}
         by = factored.multiply_adds(factored.forward, lin.blocks)
         assert by == (1 + 2) * n**3  # I · W_2 is W_2; W_3 W_2; W_4 times both
         assert counts[n]["forward"] == (1 + 2 + 3) * n**4

@@ -14,6 +14,7 @@ from prograd.linearization import Linearization, linearize
 from prograd.loss import Loss
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
+from prograd.planning import Plan, Rates, plan
 from prograd.registry import layer, loss, registry
 
 __version__ = "0.1.0"
@@ -29,6 +30,8 @@ __all__ = [
     "Network",
     "Objective",
     "Parameters",
+    "Plan",
+    "Rates",
     "__version__",
     "bracketing",
     "errors",
@@ -40,5 +43,6 @@ __all__ = [
     "loss",
     "one_hot",
     "operators",
+    "plan",
     "registry",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from prograd import factored, recursions, threads
+from prograd import recursions, threads
 from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.errors import UnknownNameError
@@ -66,13 +66,8 @@ class Chain:
         to different places for different chunks. `max_bytes` bounds all buffers together; raises `OptionError` where
         not even one column fits.
         """
+        workers, step = self.chunking(max_bytes)
         widest = max(B_i.rows for _, B_i in self.blocks)
-        least = column_bytes(widest, self.samples, self.dtype) + OBJECTS
-        limit = max(DEFAULT_BYTES, least) if max_bytes is None else max_bytes
-        most = max(1, min(threads.available(), limit // least))
-        workers = most if self.multiply_adds("forward", rows=1) >= WORTH_THREADS else 1
-        step = chunk_columns(widest, self.samples, self.dtype, limit // workers)
-        step = max(1, min(step, -(-self.size // workers)))
         starts = iter(range(0, self.size, step))  # one for all: who is done takes the next
 
         def work(_: int) -> None:
@@ -83,31 +78,24 @@ class Chain:
 
         threads.run(work, range(workers), workers)
 
-    def multiply_adds(self, mode: str, rows: int) -> int:
-        """Multiply-adds of the products of one mode over all samples, from the operators' `edges`.
+    def chunking(self, max_bytes: int | None = None) -> tuple[int, int]:
+        """How many threads share out forward mode's chunks, and how many columns are in one.
 
-        Reverse multiplies each of `rows` rows by each block but `B_1`; forward multiplies `B_i` by the columns of
-        `J_{i-1}`, factored by what stands before the `A_j` in them, and the rows of that by `A_j` in the end.
+        Raises `OptionError` where not even one column fits into `max_bytes`.
         """
-        if mode == "factored":
-            return factored.jacobian_multiply_adds(self.blocks)
-        if mode == "reverse":
-            A = sum(operator.edges for A_i, _ in self.blocks for operator in A_i.values())
-            return self.samples * rows * (A + sum(B_i.edges for _, B_i in self.blocks[1:]))
-        columns = pushed = 0
+        widest = max(B_i.rows for _, B_i in self.blocks)
+        least = column_bytes(widest, self.samples, self.dtype) + OBJECTS
+        limit = max(DEFAULT_BYTES, least) if max_bytes is None else max_bytes
+        most = max(1, min(threads.available(), limit // least))
+        workers = most if self.pushed >= WORTH_THREADS else 1
+        step = chunk_columns(widest, self.samples, self.dtype, limit // workers)
+        return workers, max(1, min(step, -(-self.size // workers)))
+
+    @property
+    def pushed(self) -> int:
+        """Multiply-adds of forward mode's products with the `B_i`, over all samples."""
+        columns = total = 0
         for (_, B_i), span in zip(self.blocks, self.spans, strict=True):
-            pushed += columns * B_i.edges
+            total += columns * B_i.edges
             columns += len(span.all)
-        return self.samples * pushed
-
-    def gradient_multiply_adds(self, mode: str) -> int:
-        """Multiply-adds of one gradient: forward modes end with `J_L^T ∇ℓ`, a product with every column or block."""
-        if mode == "factored":
-            return factored.gradient_multiply_adds(self.blocks, self.samples)
-        closing = self.samples * self.size * self.rows if mode == "forward" else 0
-        return self.multiply_adds(mode, rows=1) + closing
-
-    @staticmethod
-    def pick(mode: str, cost: Callable[[str], int]) -> str:
-        """`mode`, or for "auto" the one that costs least."""
-        return min(MODES, key=cost) if mode == "auto" else mode
+        return self.samples * total

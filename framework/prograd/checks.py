@@ -29,7 +29,7 @@ def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple
     blocks: list[Block] = []
     for i, (layer, w) in enumerate(zip(net.layers, parameters, strict=True)):
         z.append(_output(net, i, layer.g(w, z[i]), len(x)))
-        blocks.append(_block(net, i, layer.jacobian(w, z[i], z[i + 1]), len(x)))
+        blocks.append(block(net, i, layer.jacobian(w, z[i], z[i + 1]), len(x)))
     net.checked = True
     return z, blocks
 
@@ -50,7 +50,8 @@ def _output(net: Network, i: int, z_next: object, samples: int) -> Array:
     return z_next
 
 
-def _block(net: Network, i: int, given: Any, samples: int) -> Block:
+def block(net: Network, i: int, given: Any, samples: int) -> Block:
+    """What the `jacobian` of layer i gave, as operators. Raises `PluginError` for what it did not declare."""
     if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], Mapping):
         _refuse(net, i, f"jacobian to give a pair (A, B) with A a dict, got {_kind(given)}")
     A, B = given

@@ -15,6 +15,7 @@ import click
 import prograd
 from prograd import discovery
 from prograd.commands.new import new
+from prograd.commands.plan import plan
 from prograd.errors import ProgradError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
@@ -120,6 +121,7 @@ def main() -> None:
 
 
 main.add_command(new)
+main.add_command(plan)
 
 
 @main.command()

@@ -9,7 +9,7 @@ What goes through `B_i` is not the `r_j` columns of `P_j A_j` but `P_j` alone, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from prograd.blocks import Block
 from prograd.errors import OptionError
 from prograd.network import Network
 from prograd.operators import Dense, Identity, Operator, Product, Zero
-from prograd.operators.counting import Counting, vjp_multiply_adds
+from prograd.operators.counting import Counting
 from prograd.operators.multiplication import NUMBERS, Arithmetic, multiply
 from prograd.workspace import DEFAULT_BYTES
 
@@ -87,26 +87,6 @@ def multiply_adds(order: Callable[[Sequence[Block], Arithmetic], object], blocks
     by = Counting()
     order(blocks, by)
     return by.multiply_adds
-
-
-def gradient_multiply_adds(blocks: Sequence[Block], samples: int) -> int:
-    """Multiply-adds of `forward`, and of one `pull` with all samples."""
-    by = Counting()
-    pulled = sum(vjp_multiply_adds(P, 1, samples) for P, _ in forward(blocks, by))
-    return by.multiply_adds + pulled + sum(vjp_multiply_adds(A, 1, samples) for A_i, _ in blocks for A in A_i.values())
-
-
-def jacobian_multiply_adds(blocks: Sequence[Block]) -> int:
-    """Multiply-adds of `forward`, and of `J` written out as a matrix."""
-    by = Counting()
-    J = each(forward(blocks, by), blocks)
-    return by.multiply_adds + sum(dense_multiply_adds(P, blocks[j][0].values()) for j, P in J.items())
-
-
-def dense_multiply_adds(P: Operator, A: Iterable[Operator]) -> int:
-    """Multiply-adds of `P A` written out as a matrix: each row of `P`, pulled through `A`."""
-    written = 0 if isinstance(P, Dense) else vjp_multiply_adds(P, P.rows, 1)
-    return written + sum(vjp_multiply_adds(block, P.rows, P.samples) for block in A)
 
 
 def rows(P: Operator, part: slice, dtype: np.dtype[Any]) -> Array:

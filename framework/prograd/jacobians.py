@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd import factored, recursions, threads
-from prograd.arrays import Array
+from prograd.arrays import Array, real_dtype
 from prograd.chain import Chain, check_mode
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
 from prograd.linearization import linearize
 from prograd.network import Network
+from prograd.planning.modes import Task
+from prograd.planning.plan import choose
 
 
 @overload
@@ -52,9 +54,10 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
 
     A one-dimensional `x` is one sample, and the result has no sample axis. Columns are in the order of `w`. `mode` is
     "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), "factored" (forward mode
-    on operators), or "auto", the one with fewest multiply-adds. With `lazy` it comes as a `LazyJacobian`, whose blocks
-    are products still, multiplied from the input on by "factored", from the output on by "reverse". Raises
-    `ShapeError`, `NonFiniteError`, `UnknownNameError`, `OptionError` for too small `max_bytes` and a lazy "forward".
+    on operators), or "auto", the one that is predicted to be the quickest (see `prograd.plan`). With `lazy` it comes as
+    a `LazyJacobian`, whose blocks are products still, multiplied from the input on by "factored", from the output on by
+    "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `OptionError` for too small `max_bytes` and a
+    lazy "forward".
     """
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
@@ -66,7 +69,10 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
             )
         chain, one = _chain(net, w, x, wrt)
         return LazyJacobian(chain, _left_factors(chain, mode), one=one)
-    numbers = len(net.check_x(x)[0]) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
+    samples, _ = net.check_x(x)
+    if mode == "auto":
+        mode = choose(net, len(samples), wrt, Task("jacobian", max_bytes), real_dtype(net.check_w(w), samples))
+    numbers = len(samples) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
     with threads.one_blas_thread(numbers >= threads.WORTH_NUMBERS or mode == "forward"):
         chain, one = _chain(net, w, x, wrt)
         J = _dense(chain, mode, max_bytes)
@@ -74,7 +80,6 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
 
 
 def _dense(chain: Chain, mode: str, max_bytes: int | None) -> Array:
-    mode = chain.pick(mode, lambda mode: chain.multiply_adds(mode, chain.rows))
     if mode == "factored":
         return LazyJacobian(chain, factored.forward(chain.blocks), one=False).dense()
     J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)

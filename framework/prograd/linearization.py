@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike
 from prograd import checks, recursions
 from prograd.arrays import Array, as_vectors
 from prograd.blocks import Block
-from prograd.chain import Chain, check_mode
+from prograd.chain import MODES, Chain, check_mode
 from prograd.network import Network
+from prograd.planning.modes import COSTS, Task
+from prograd.planning.structure import Structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +60,13 @@ class Linearization:
         return p
 
     def multiply_adds(self, mode: str) -> int:
-        """Multiply-adds of the products of one gradient over all samples, from the operators' `edges`.
+        """Multiply-adds of the products of one gradient over all samples; of "auto", the least of any mode.
 
         Forward modes end with `J_L^T ∇ℓ`, one more product with every column or block. Raises `UnknownNameError`.
         """
-        mode = self.chain.pick(check_mode(mode), self.chain.gradient_multiply_adds)
-        return self.chain.gradient_multiply_adds(mode)
+        check_mode(mode)
+        structure = Structure(self.net, self.chain, len(self.z[0]))
+        return min(COSTS[each](structure, Task("gradient")).multiply_adds for each in MODES if mode in {each, "auto"})
 
 
 def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:

@@ -19,6 +19,8 @@ from prograd.linearization import Linearization
 from prograd.loss import Loss
 from prograd.memory import keep_freed_memory
 from prograd.network import Network, check_finite
+from prograd.planning.modes import Task
+from prograd.planning.plan import choose
 from prograd.shards import Apply, shards, sum_over
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
@@ -51,7 +53,6 @@ class Objective:
         self._one = one
         self._checked = False
         self._last: Point | None = None
-        self._cheapest: str | None = None
         self._cuts = {dtype: shards(len(x), max(net.n) * dtype.itemsize) for dtype in self._data}
         self._sharded = any(len(cuts) > 1 for cuts in self._cuts.values())
 
@@ -78,10 +79,14 @@ class Objective:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
         `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators), or
-        "auto", the one with fewest multiply-adds. `max_bytes` bounds what the forward modes hold. Raises `ShapeError`,
-        `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
+        "auto", the one that is predicted to be the quickest (see `prograd.plan`). `max_bytes` bounds what the forward
+        modes hold. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
+        `max_bytes`.
         """
-        check_mode(mode)
+        if check_mode(mode) == "auto":
+            mode = choose(
+                self.net, self.samples, "parameters", Task("gradient", max_bytes), self._dtype(as_real(w, "w"))
+            )
         if mode != "factored" and (self._sharded or mode != "reverse"):  # factored: its products are large themselves
             with threads.one_blas_thread():
                 return self._value_and_gradient(w, mode, out, max_bytes)
@@ -146,8 +151,6 @@ class Objective:
     ) -> tuple[float, Array]:
         at = self._again(w)
         p = self._room(out, at.w)
-        if mode == "auto":
-            mode = self._cheapest or self._pick(at)
         if mode == "forward":
             total = self._forward_into(at, p, max_bytes)
         elif mode == "factored":
@@ -198,11 +201,6 @@ class Objective:
         with threads.one_blas_thread():
             return sum_over(cuts, part)
 
-    def _pick(self, at: Point) -> str:
-        chain = self._linearize(at).chain
-        self._cheapest = chain.pick("auto", chain.gradient_multiply_adds)  # by structure alone: the same for all w
-        return self._cheapest
-
     def _again(self, w: ArrayLike) -> Point:
         """The point at `w`, whose views are made once for as long as the same array comes back."""
         last = self._last
@@ -219,9 +217,12 @@ class Objective:
 
     def _at(self, w: ArrayLike) -> Point:
         w = self.net.check_w(w)
-        dtype = w.dtype if w.dtype in self._data else DOUBLE
+        dtype = self._dtype(w)
         w = w.astype(dtype, copy=False)
         return Point(w, self.net.unpack(w), *self._data[dtype])
+
+    def _dtype(self, w: Array) -> np.dtype[Any]:
+        return w.dtype if w.dtype in self._data else DOUBLE
 
     def _labels(self, x: Array, one: bool, y: ArrayLike) -> Array:  # noqa: FBT001
         n = self.net.n[-1]

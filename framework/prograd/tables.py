@@ -86,6 +86,19 @@ def show_checks(results: Sequence[Result]) -> None:
     console.print(Text(verdict, style="red" if wrong else "green"))
 
 
+def show_plan(title: str, lines: Sequence[Sequence[str]], chosen: str) -> None:
+    """The table of `prograd plan`, the quickest mode first, and the products of that one with their brackets."""
+    table = Table(box=None, pad_edge=False)
+    for k, heading in enumerate(lines[0]):
+        table.add_column(heading, justify="right" if k else "left", no_wrap=True)
+    for k, line in enumerate(lines[1:]):
+        table.add_row(*(Text(cell, style="" if k else "bold") for cell in line))
+    console = Console()
+    console.print(Text(title), soft_wrap=True)
+    console.print(table)
+    console.print(Text(chosen), soft_wrap=True)
+
+
 def _status(status: str) -> Text:
     return Text(status, style=_STYLE[status])
 

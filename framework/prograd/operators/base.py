@@ -72,6 +72,13 @@ class Operator(ABC):
         """Multiply-adds that `columns_into` takes for one column, for one sample. The default is that of a `jvp`."""
         return self.edges
 
+    def scratch(self, vectors: int) -> int:
+        """How many numbers a product with so many vectors holds for a moment, beside these and its result.
+
+        Override it where that is a good part of both: memory is planned with it. The default is none.
+        """
+        return 0
+
     @property
     def samples(self) -> int:
         """N, or 1 when all samples share one map."""

@@ -14,16 +14,19 @@ of `value`, sums with plain loops.
 from __future__ import annotations
 
 from prograd.errors import ConformanceError
+from prograd.testing.counted import Count, counted
 from prograd.testing.kit import check_layer, check_loss, check_operator
 from prograd.testing.parametrize import parametrize_with_checks
 from prograd.testing.report import Outcome, Report
 
 __all__ = [
     "ConformanceError",
+    "Count",
     "Outcome",
     "Report",
     "check_layer",
     "check_loss",
     "check_operator",
+    "counted",
     "parametrize_with_checks",
 ]

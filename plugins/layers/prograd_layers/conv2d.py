@@ -54,11 +54,20 @@ class Convolution(Operator):
         out[...] = p
         return out
 
+    def scratch(self, vectors: int) -> int:
+        """The patches of a slab, the image with its zeros, and what comes out before it is in its place."""
+        patches = self.windows.positions * self.windows.size
+        return min(vectors, self._slab) * (patches + self.windows.padded_size + max(self.rows, self.cols))
+
+    @property
+    def _slab(self) -> int:
+        """How many images go through at once."""
+        return max(1, _SLAB // (self.windows.positions * self.windows.size))
+
     def _each_slab(self, x: Array, out: Array, f: Any) -> None:
         x, y = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
-        step = max(1, _SLAB // (self.windows.positions * self.windows.size))
-        for start in range(0, len(x), step):
-            slab = slice(start, start + step)
+        for start in range(0, len(x), self._slab):
+            slab = slice(start, start + self._slab)
             y[slab] = f(x[slab]).reshape(y[slab].shape)
 
     @property

@@ -62,6 +62,12 @@ class Windows:
         """How many numbers a window has: `C kernel²`."""
         return self.image[0] * self.kernel**2
 
+    @property
+    def padded_size(self) -> int:
+        """How many numbers the image has with the zeros around it."""
+        C, H, W = self.image
+        return C * (H + 2 * self.padding) * (W + 2 * self.padding)
+
     @cached_property
     def taps(self) -> int:
         """How many pairs of a window and a pixel in it there are, for one channel, zeros around the image left out."""

@@ -1,0 +1,179 @@
+"""The plan of a computation: what each mode would cost, and which one is predicted to be the quickest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from prograd import threads
+from prograd.errors import OptionError, ShapeError, UnknownNameError
+from prograd.network import Network
+from prograd.planning.brackets import ORDERS, Letters
+from prograd.planning.calibration import machine_rates
+from prograd.planning.costs import Cost
+from prograd.planning.modes import COSTS, Outputs, Task
+from prograd.planning.rates import Rates
+from prograd.planning.structure import Structure, structure
+
+Variable = Literal["parameters", "input"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a gradient or a Jacobian of a network will cost in each mode, before anything is computed.
+
+    `costs` and `seconds` have an entry for each mode, `orders` the products with their brackets. `mode` is the one
+    that is predicted to be the quickest, which is what "auto" takes.
+    """
+
+    network: str
+    batch: int
+    wrt: Variable
+    outputs: Outputs
+    dtype: str
+    threads: int
+    costs: Mapping[str, Cost]
+    seconds: Mapping[str, float]
+    orders: Mapping[str, str]
+
+    @property
+    def mode(self) -> str:
+        """The mode that is predicted to be the quickest."""
+        return min(self.seconds, key=self.seconds.__getitem__)
+
+    @property
+    def cost(self) -> Cost:
+        """The chosen mode's."""
+        return self.costs[self.mode]
+
+    @property
+    def order(self) -> str:
+        """The chosen mode's products with their brackets."""
+        return self.orders[self.mode]
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain data; units are multiply-adds, bytes and seconds."""
+        return {
+            "network": self.network,
+            "batch": self.batch,
+            "wrt": self.wrt,
+            "outputs": self.outputs,
+            "dtype": self.dtype,
+            "threads": self.threads,
+            "mode": self.mode,
+            "order": self.order,
+            "modes": {
+                mode: {
+                    "multiply_adds": cost.multiply_adds,
+                    "peak_bytes": cost.peak_bytes,
+                    "moved_bytes": cost.moved_bytes,
+                    "seconds": self.seconds[mode],
+                    "order": self.orders[mode],
+                }
+                for mode, cost in self.costs.items()
+            },
+        }
+
+    def rows(self) -> list[list[str]]:
+        """The plan as a table: a heading, then a line for each mode, the quickest first."""
+        lines = [["mode", "multiply-adds", "peak bytes", "bytes moved", "seconds"]]
+        for mode in sorted(self.seconds, key=self.seconds.__getitem__):
+            cost = self.costs[mode]
+            numbers = (cost.multiply_adds, cost.peak_bytes, cost.moved_bytes)
+            lines.append([mode, *(f"{number:,}" for number in numbers), f"{self.seconds[mode]:.3g}"])
+        return lines
+
+    @property
+    def title(self) -> str:
+        """What is planned, in a line."""
+        samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
+        what = "gradient" if self.outputs == "gradient" else f"Jacobian by {self.wrt}"
+        return f"{what} of {self.network}, {samples}, {self.dtype}"
+
+    def __str__(self) -> str:
+        lines = self.rows()
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        table = [
+            "  ".join(
+                cell.ljust(width) if k == 0 else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in lines
+        ]
+        return "\n".join([self.title, *table, f"{self.mode}: {self.order}"])
+
+
+def plan(  # noqa: PLR0913
+    net: Network,
+    batch: int = 1,
+    wrt: Variable = "parameters",
+    outputs: Outputs = "gradient",
+    *,
+    dtype: DTypeLike = np.float64,
+    max_bytes: int | None = None,
+    rates: Rates | None = None,
+) -> Plan:
+    """What the gradient or the Jacobian of a network would cost in each mode, from shapes and structure alone.
+
+    `batch` is the number of samples, `max_bytes` bounds forward mode's buffers, `rates` are the machine's unless given.
+    Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for a layer whose blocks don't fit.
+    """
+    if not isinstance(net, Network):
+        raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
+    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
+        raise ShapeError(f"batch: expected a positive number of samples, got {batch!r}")
+    if outputs not in {"gradient", "jacobian"}:
+        raise UnknownNameError("kind of outputs", outputs, ("gradient", "jacobian"))
+    if wrt not in {"parameters", "input"}:
+        raise UnknownNameError("variable", wrt, ("parameters", "input"))
+    if (wrt, outputs) == ("input", "gradient"):
+        raise OptionError('wrt="input": an objective has no gradient by its samples; plan outputs="jacobian" instead')
+    found = np.dtype(dtype)
+    if found.char not in "df":
+        raise OptionError(f"dtype: expected float64 or float32, got {found}")
+    costs = _costs(net, int(batch), wrt, Task(outputs, max_bytes), found)
+    rates = machine_rates() if rates is None else rates
+    letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
+    return Plan(
+        repr(net),
+        int(batch),
+        wrt,
+        outputs,
+        str(found),
+        threads.available(),
+        costs,
+        {mode: rates.seconds(cost) for mode, cost in costs.items()},
+        {mode: ORDERS[mode](letters) for mode in costs},
+    )
+
+
+def choose(net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any]) -> str:
+    """The mode that is predicted to be the quickest; found once for each network and task."""
+    return _choice(net, samples, wrt, task, dtype, machine_rates(), threads.available())
+
+
+@lru_cache(maxsize=256)
+def _choice(  # noqa: PLR0913, PLR0917
+    net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any], rates: Rates, _: int
+) -> str:
+    costs = _costs(net, samples, wrt, task, dtype)
+    return min(costs, key=lambda mode: rates.seconds(costs[mode]))
+
+
+def _costs(net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any]) -> dict[str, Cost]:
+    of: Structure = structure(net, samples, dtype)
+    of = of if wrt == "parameters" else of.by_input()
+    costs, too_small = {}, None
+    for mode, cost in COSTS.items():
+        try:
+            costs[mode] = cost(of, task)
+        except OptionError as error:  # max_bytes is less than the mode can do with
+            too_small = error
+    if not costs and too_small:
+        raise too_small
+    return costs

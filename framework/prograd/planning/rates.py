@@ -1,0 +1,110 @@
+"""How fast this machine is: what turns multiply-adds and bytes into seconds."""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+from prograd.errors import OptionError
+from prograd.planning.costs import Cost, Step
+
+SCHEMA = "prograd.rates/1"
+Curve = tuple[tuple[float, float], ...]
+"""Points `(size, rate)` with growing sizes; in between the rate is interpolated on log axes, beyond it stays."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates of one core, a second: multiply-adds of products, bytes moved, numbers a function is applied to.
+
+    `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
+    the bytes that a call touches. `call`, `columns_call` and `fork` are seconds: of a call of an operator, of one that
+    writes columns, and of starting threads.
+    """
+
+    product64: Curve
+    product32: Curve
+    memory: Curve
+    transpose: float
+    sparse: float
+    function: float
+    call: float
+    columns_call: float
+    fork: float
+
+    def seconds(self, cost: Cost) -> float:
+        """The predicted time: each step takes as long as its multiply-adds or its bytes, whichever take longer."""
+        return sum(self.step_seconds(step, cost.item) for step in (*cost.steps, *cost.around))
+
+    def step_seconds(self, step: Step, item: int) -> float:
+        """The predicted time of a step of numbers of `item` bytes."""
+        if not step.calls:
+            return 0.0
+        moving = step.moved / at(self.memory, step.moved / step.calls)
+        call = self.call
+        match step.kind:
+            case "product":
+                work = max(step.multiply_adds / at(self.product64 if item == 8 else self.product32, step.depth), moving)
+            case "sparse":
+                work = max(step.multiply_adds / self.sparse, moving)
+            case "columns":
+                work, call = moving, self.columns_call
+            case "transpose":
+                work = step.moved / self.transpose
+            case "function":
+                work = step.moved / (2 * item * self.function)
+            case _:
+                work = moving
+        return (work + step.calls * call) / step.threads + (self.fork if step.threads > 1 else 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is written to a file."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, content: object) -> Self:
+        """The rates that a file holds. Raises `OptionError` where it holds none."""
+        if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
+            raise OptionError(f"no rates: the schema is not {SCHEMA!r}")
+        found: dict[str, Any] = {}
+        for name in cls.__dataclass_fields__:
+            value: Any = content.get(name)
+            if name in {"product64", "product32", "memory"}:
+                found[name] = _curve(name, value)
+            elif _positive(value):
+                found[name] = float(value)
+            else:
+                raise OptionError(f"no rates: {name} is {value!r}, a positive number was expected")
+        return cls(**found)
+
+    def __str__(self) -> str:
+        return json.dumps(self.as_json())
+
+
+def at(curve: Curve, size: float) -> float:
+    """The rate at a size."""
+    k = bisect_left(curve, (size, 0.0))
+    if k == 0 or k == len(curve):
+        return curve[min(k, len(curve) - 1)][1]
+    (below, low), (above, high) = curve[k - 1], curve[k]
+    part = math.log(size / below) / math.log(above / below)
+    return float(low ** (1 - part) * high**part)
+
+
+def _curve(name: str, value: Any) -> Curve:
+    points = value if isinstance(value, (list, tuple)) else ()
+    good = bool(points) and all(
+        isinstance(point, (list, tuple)) and len(point) == 2 and all(map(_positive, point)) for point in points
+    )
+    if not good or any(a[0] >= b[0] for a, b in pairwise(points)):
+        raise OptionError(f"no rates: {name} is {value!r}, pairs of a growing size and a rate were expected")
+    return tuple((float(size), float(rate)) for size, rate in points)
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
