@@ -9,9 +9,9 @@ from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
 from threading import Lock, Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 WORTH_NUMBERS = 2**21  # writing them takes some milliseconds; two threads need that long to be on two cores
 
@@ -85,23 +85,23 @@ class _Blas:
     """BLAS's threads, which are the process's: the first who limits them saves their number, the last restores it."""
 
     def __init__(self) -> None:
-        self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._controller = ThreadpoolController().select(user_api="blas")
         self._lock = Lock()
         self._users = 0
-        self._before: list[int] = []
+        self._before = 0
+        self._limit: Any = None
 
     @property
     def threads(self) -> int:
-        before = self._before  # one read: another thread may be restoring
-        return max(before or (library.num_threads for library in self._libraries), default=1)
+        return self._before or max((library.num_threads for library in self._controller.lib_controllers), default=1)
 
     @contextmanager
     def at_one_thread(self) -> Iterator[None]:
         with self._lock:
             if self._users == 0:
-                self._before = [library.num_threads for library in self._libraries]
-                for library in self._libraries:
-                    library.set_num_threads(1)
+                self._before = self.threads
+                with _in_control():
+                    self._limit = self._controller.limit(limits=1)
             self._users += 1
         try:
             yield
@@ -109,9 +109,17 @@ class _Blas:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    for library, threads in zip(self._libraries, self._before, strict=True):
-                        library.set_num_threads(threads)
-                    self._before = []
+                    with _in_control():
+                        self._limit.restore_original_limits()
+                    self._before = 0
+
+
+@contextmanager
+def _in_control() -> Iterator[None]:
+    """threadpoolctl takes limits from the thread that set one first and ignores all others; here, any may be last."""
+    OpenBLASController.clear_controlling_thread(force=True)
+    yield
+    OpenBLASController.clear_controlling_thread(force=True)
 
 
 @cache
