@@ -116,7 +116,7 @@ class _Blas:
 
 @contextmanager
 def _in_control() -> Iterator[None]:
-    """threadpoolctl takes limits from the thread that set one first and ignores all others; here, any may be last."""
+    """With threadpoolctl listening to this thread, not to the one that set a limit first: any may be last."""
     OpenBLASController.clear_controlling_thread(force=True)
     yield
     OpenBLASController.clear_controlling_thread(force=True)
