@@ -8,7 +8,7 @@ PEERS := .venv/peers
 RAY := .venv/ray
 GRID ?= short
 
-.PHONY: help gap peers test test-launchers test-ray lint format bench clean
+.PHONY: help gap peers auto test test-launchers test-ray lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -20,6 +20,9 @@ gap: $(READY)  ## how much slower is forward mode than reverse mode? table, pict
 # Engines start with the first point, and a C++ compiler, where there is one, works for torch.compile.
 peers: $(PEERS)  ## prograd beside numpy, JAX, PyTorch and autograd: tables, pictures and page (GRID=full: for hours)
 	$(BIN)/prograd-run experiment=peers grid=$(GRID)
+
+auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks, and the score (two to three minutes)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.auto
 
 test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --ignore=tests/test_launchers.py

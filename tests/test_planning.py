@@ -22,11 +22,13 @@ RATES = Rates(
     product64=((4, 1e9), (64, 1e10)),
     product32=((4, 2e9),),
     memory=((1e6, 1e10), (1e8, 1e9)),
-    transpose=1e9,
+    write=((1e6, 1e10),),
+    transpose=((1e6, 1e10),),
     sparse=1e9,
     function=1e8,
     call=1e-6,
     columns_call=1e-5,
+    rule=5e-6,
     fork=1e-4,
 )
 

@@ -40,6 +40,8 @@ class Arithmetic:
     def push(self, outer: Operator, inner: Dense) -> Dense:
         """`outer` times the columns of `inner`, which lie one behind the other afterwards."""
         columns = inner.a.reshape(-1, inner.rows, inner.cols).transpose(2, 0, 1)
+        if inner.samples == 1 < outer.samples:  # N matrices come from one: let it be the one that is copied into order
+            columns = np.ascontiguousarray(columns)
         return Dense(outer.jvp(columns).transpose(1, 2, 0))
 
     def pull(self, outer: Dense, inner: Operator) -> Dense:

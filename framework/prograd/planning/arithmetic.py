@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -27,12 +28,12 @@ class Planned(Arithmetic):
 
     def push(self, outer: Operator, inner: Dense) -> Dense:
         """One product of `outer` with each column."""
-        self._ledger.steps += self._products.jvp(outer, Vectors(inner.cols, self._structure.stack(inner)))
+        self._carry_out(self._products.jvp(outer, Vectors(inner.cols, self._structure.stack(inner))))
         return self._room(outer, inner, inner.cols)
 
     def pull(self, outer: Dense, inner: Operator) -> Dense:
         """One product of `inner` with each row."""
-        self._ledger.steps += self._products.vjp(inner, Vectors(outer.rows, self._structure.stack(outer)))
+        self._carry_out(self._products.vjp(inner, Vectors(outer.rows, self._structure.stack(outer))))
         return self._room(outer, inner, inner.cols)
 
     def compose(self, outer: Operator, inner: Operator) -> Operator:
@@ -47,15 +48,20 @@ class Planned(Arithmetic):
                 scaled = self._numbers(product.d, 1) + self._numbers(factor, 2)
         if scaled:
             moved = 3 * scaled * self._structure.item
-            self._ledger.steps.append(Step("product", self._products.calls, scaled, moved, 1.0, self._products.threads))
+            self._carry_out([Step("product", self._products.calls, scaled, moved, 1.0, self._products.threads)])
         return product
 
     def beside(self, left: Dense, right: Dense) -> Dense:
         """Copying is no arithmetic."""
         made = self._room(left, right, left.cols + right.cols)
         moved = 2 * self._structure.stack(made) * made.rows * made.cols * self._structure.item
-        self._ledger.around.append(Step("copy", self._products.calls, 0, moved, 1.0, self._products.threads))
+        self._ledger.around.append(
+            Step("copy", self._products.calls, 0, moved, 1.0, self._products.threads, self._products.calls)
+        )
         return made
+
+    def _carry_out(self, steps: Iterable[Step]) -> None:
+        self._ledger.steps += (step._replace(rules=step.calls) for step in steps)
 
     def _numbers(self, array: np.ndarray[tuple[int, ...], np.dtype[np.floating]], axes: int) -> int:
         """How many numbers an array holds for all samples; without a sample axis it has so many axes."""

@@ -24,13 +24,15 @@ from threadpoolctl import threadpool_info
 from prograd import threads
 from prograd.errors import OptionError
 from prograd.operators import Dense, Kronecker, Sparse
+from prograd.operators.multiplication import multiply
 from prograd.planning.rates import Curve, Rates
 
 FILE = "PROGRAD_RATES"
 LEAST_SECONDS = 0.004  # of one measurement, of which the quickest of REPEATS counts
 REPEATS = 3
 DEPTHS = (4, 8, 16, 32, 64, 128, 256)
-BYTES = tuple(2**k for k in (16, 18, 20, 22, 25))
+BYTES = tuple(2**k for k in (16, 18, 20, 22, 24, 26))
+NUMBERS = (2**16, 2**22)  # of a Jacobian: half a MiB, which a cache holds, and 32 MiB
 
 
 def machine_rates() -> Rates:
@@ -105,11 +107,13 @@ def calibrate() -> Rates:
             product64=_products(np.float64),
             product32=_products(np.float32),
             memory=tuple((float(size), _memory(size)) for size in BYTES),
-            transpose=_transpose(),
+            write=tuple((float(8 * size), _write(size)) for size in NUMBERS),
+            transpose=tuple((float(16 * size), _transpose(size)) for size in NUMBERS),
             sparse=_sparse(),
             function=_function(),
             call=_call(),
             columns_call=_columns_call(),
+            rule=_rule(),
             fork=_fork(),
         )
 
@@ -125,17 +129,29 @@ def _products(dtype: Any) -> Curve:
 
 
 def _memory(size: int) -> float:
-    a, out = np.ones(size // 16), np.ones(size // 16)
-    return size / _quickest(lambda: np.multiply(a, 2.0, out=out))
+    """A diagonal product, which makes a new array."""
+    v, d = np.ones((size // 2**15, 32, 64)), np.ones((32, 64))
+    return size / _quickest(lambda: v * d)
 
 
-def _transpose() -> float:
-    """As forward mode does it: columns that are in the cache, put side by side."""
-    columns, J = np.ones((512, 1, 64)), np.empty((1, 64, 2048))
+def _write(size: int) -> float:
+    """The rows of a Jacobian, from outer products."""
+    J, q, A = np.empty((1, size // 4096, 64, 64)), np.ones((1, 64)), Kronecker(64, np.ones((1, 64)))
+
+    def write() -> None:
+        for row in range(J.shape[1]):
+            A.vjp_into(q, J[:, row].reshape(1, -1))
+
+    return J.nbytes / _quickest(write)
+
+
+def _transpose(size: int) -> float:
+    """The columns of a Jacobian, in chunks that are in the cache."""
+    columns, J = np.ones((256, 1, 64)), np.empty((1, 64, size // 64))
 
     def put() -> None:
-        for start in range(0, 2048, 512):
-            J[:, :, start : start + 512] = columns.transpose(1, 2, 0)
+        for start in range(0, J.shape[2], 256):
+            J[:, :, start : start + 256] = columns.transpose(1, 2, 0)
 
     return 2 * J.nbytes / _quickest(put)
 
@@ -165,6 +181,12 @@ def _call() -> float:
 def _columns_call() -> float:
     A, out = Kronecker(4, np.ones((1, 4))), np.empty((16, 1, 4))
     return _quickest(lambda: A.columns_into(0, 16, out))
+
+
+def _rule() -> float:
+    """What carrying a product out takes beside it."""
+    a, b, v = Dense(np.ones((4, 4))), Dense(np.ones((4, 4))), np.ones((4, 1, 4))
+    return max(1e-7, _quickest(lambda: multiply(a, b)) - _quickest(lambda: a.jvp(v)))
 
 
 def _fork() -> float:

@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-Kind: TypeAlias = Literal["product", "sparse", "columns", "copy", "transpose", "function"]
+Kind: TypeAlias = Literal["product", "sparse", "columns", "copy", "write", "transpose", "function"]
 """`product` with an operator, `sparse` with a sparse one, `columns`: those of an operator written down, `copy`: numbers
-copied in their order, `transpose`: into another order, `function`: of each number, such as a tanh."""
+copied in their order, `write`: products or copies that go into rows of a Jacobian, `transpose`: into its columns,
+`function`: of each number, such as a tanh."""
 
 
 class Step(NamedTuple):
     """`calls` equal calls, with the multiply-adds and the bytes read or written of all of them together.
 
-    `depth` is the number of multiply-adds for each number read or written, which a matrix product has many of.
+    `depth` is the number of multiply-adds for each number read or written, which a matrix product has many of. `rules`
+    is how often a product of operators is carried out.
     """
 
     kind: Kind
@@ -24,6 +26,7 @@ class Step(NamedTuple):
     moved: int
     depth: float = 1.0
     threads: int = 1
+    rules: int = 0
 
 
 @dataclass(frozen=True)

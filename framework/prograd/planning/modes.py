@@ -13,7 +13,7 @@ from prograd.operators import Dense
 from prograd.planning import scratch
 from prograd.planning.arithmetic import Planned
 from prograd.planning.costs import Cost, Kind, Ledger, Step
-from prograd.planning.products import Products, Vectors
+from prograd.planning.products import Products, Vectors, depth_of
 from prograd.planning.structure import Structure
 from prograd.shards import shards
 
@@ -181,8 +181,8 @@ def _forward_pass(ledger: Ledger, structure: Structure, rows: int, calls: int = 
     """`z^2 … z^{L+1}`, which are kept; returns their bytes. A layer's `g` takes about what its largest block does."""
     before = ledger.held
     for A, B in structure.chain.blocks:
-        largest = max((*A.values(), B), key=lambda operator: operator.edges)
-        depth = largest.edges / max(largest.rows, largest.cols, 1)
+        largest = max((B, *A.values()), key=lambda operator: operator.edges)
+        depth = depth_of(largest, structure.samples)
         numbers = structure.samples * (B.cols + B.rows)
         kind: Kind = "product" if A else "function"
         multiply_adds = structure.samples * largest.edges if A else 0

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from prograd.operators import (
     Dense,
-    Diagonal,
     DiagonalPlusLowRank,
     Kronecker,
     Operator,
@@ -87,13 +86,19 @@ class Products:
             case Dense() | Sparse() if operator.samples == 1:  # the samples are added up first
                 yield self._product(operator, q, operator.rows, 0)._replace(depth=1.0)
             case _:
-                yield self._product(operator, q, operator.rows, 0, extra=q.many * operator.cols)
+                step = self._product(operator, q, operator.rows, 0)
+                written = q.many * operator.cols * self.structure.item
+                yield step._replace(moved=step.moved + written, depth=depth_of(operator, q.samples))
 
     def vjp_into(self, operator: Operator, q: Vectors) -> Iterator[Step]:
         """`J^T q` into rows of a Jacobian: once for each sample, whether it differs or not."""
+        written = self.structure.samples * q.many * operator.cols
+        if isinstance(operator, Kronecker) and operator.s == 1 and operator.left is None:  # where it belongs, at once
+            multiply_adds = self.through(operator, q).all * operator.edges
+            yield self._pass("write", written)._replace(multiply_adds=multiply_adds)
+            return
         yield from self.vjp(operator, q)
-        if not isinstance(operator, Kronecker | Diagonal):  # these write it where it belongs
-            yield self._pass("copy", (1 + self.structure.samples) * q.many * operator.cols)
+        yield self._pass("write", written)
 
     def columns(self, operator: Operator, count: int) -> Iterator[Step]:
         """So many columns of `J`, written down for every sample."""
@@ -111,17 +116,23 @@ class Products:
                 moved = count * samples * operator.rows
                 yield self._pass("columns", moved)._replace(multiply_adds=multiply_adds)
 
-    def _product(self, operator: Operator, v: Vectors, n_in: int, n_out: int, extra: int = 0) -> Step:
+    def _product(self, operator: Operator, v: Vectors, n_in: int, n_out: int) -> Step:
         vectors = self.through(operator, v).all
-        passes = _passes(operator)
-        moved = self.structure.item * (passes * (v.all * n_in + vectors * n_out) + extra)
+        numbers = _passes(operator) * (v.all * n_in + vectors * n_out) + 2 * operator.scratch(vectors)
+        moved = self.structure.item * numbers
         moved += self.calls * self.structure.reads(operator, self.rows)
         kind: Kind = "sparse" if isinstance(operator, Sparse) else "product"
-        depth = operator.edges / max(operator.rows, operator.cols, 1)
-        return Step(kind, self.calls, vectors * operator.edges, moved, depth, self.threads)
+        return Step(kind, self.calls, vectors * operator.edges, moved, depth_of(operator), self.threads)
 
     def _pass(self, kind: Kind, numbers: int) -> Step:
         return Step(kind, self.calls, 0, numbers * self.structure.item, 1.0, self.threads)
+
+
+def depth_of(operator: Operator, samples: int = 1) -> float:
+    """Multiply-adds for each number read or written, with so many samples added up in one product."""
+    if isinstance(operator, Kronecker):
+        return min(operator.m, operator.t, operator.s * samples)
+    return operator.edges / max(operator.rows, operator.cols, 1)
 
 
 def _passes(operator: Operator) -> int:

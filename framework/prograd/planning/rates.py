@@ -14,6 +14,7 @@ from prograd.errors import OptionError
 from prograd.planning.costs import Cost, Step
 
 SCHEMA = "prograd.rates/1"
+CURVES = ("product64", "product32", "memory", "write", "transpose")
 Curve = tuple[tuple[float, float], ...]
 """Points `(size, rate)` with growing sizes; in between the rate is interpolated on log axes, beyond it stays."""
 
@@ -23,18 +24,21 @@ class Rates:
     """Rates of one core, a second: multiply-adds of products, bytes moved, numbers a function is applied to.
 
     `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
-    the bytes that a call touches. `call`, `columns_call` and `fork` are seconds: of a call of an operator, of one that
-    writes columns, and of starting threads.
+    the bytes that a call touches, `write` and `transpose` are over the bytes of a Jacobian. Seconds are those of a
+    `call` of an operator, of one that writes columns, of what a `rule` of multiplication takes beside its products, and
+    of starting threads.
     """
 
     product64: Curve
     product32: Curve
     memory: Curve
-    transpose: float
+    write: Curve
+    transpose: Curve
     sparse: float
     function: float
     call: float
     columns_call: float
+    rule: float
     fork: float
 
     def seconds(self, cost: Cost) -> float:
@@ -54,13 +58,17 @@ class Rates:
                 work = max(step.multiply_adds / self.sparse, moving)
             case "columns":
                 work, call = moving, self.columns_call
+            case "write":
+                work = step.moved / at(self.write, step.moved)
             case "transpose":
-                work = step.moved / self.transpose
+                work = step.moved / at(self.transpose, step.moved)
             case "function":
                 work = step.moved / (2 * item * self.function)
             case _:
                 work = moving
-        return (work + step.calls * call) / step.threads + (self.fork if step.threads > 1 else 0)
+        return (work + step.calls * call + step.rules * self.rule) / step.threads + (
+            self.fork if step.threads > 1 else 0
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As it is written to a file."""
@@ -74,7 +82,7 @@ class Rates:
         found: dict[str, Any] = {}
         for name in cls.__dataclass_fields__:
             value: Any = content.get(name)
-            if name in {"product64", "product32", "memory"}:
+            if name in CURVES:
                 found[name] = _curve(name, value)
             elif _positive(value):
                 found[name] = float(value)
