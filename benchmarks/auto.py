@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import click
 import numpy as np
 
 import prograd
@@ -173,12 +174,12 @@ def main() -> None:
             f"{mode} {seconds * 1e3:.4g} ms (predicted {outcome.predicted[mode] * 1e3:.4g})"
             for mode, seconds in outcome.measured.items()
         )
-        print(
-            f"{'won ' if outcome.won else 'LOST'} {outcome.over:5.2f} {outcome.chosen:9} {outcome.point}: {times}",
-            flush=True,
-        )
+        verdict = "won " if outcome.won else "LOST"
+        click.echo(f"{verdict} {outcome.over:5.2f} {outcome.chosen:9} {outcome.point}: {times}")
     won = sum(outcome.won for outcome in outcomes)
-    print(f"auto is within 10 % of the quickest mode on {won} of {len(outcomes)} points ({won / len(outcomes):.1%})")
+    click.echo(
+        f"auto is within 10 % of the quickest mode on {won} of {len(outcomes)} points ({won / len(outcomes):.1%})"
+    )
     if options.save:
         options.save.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
 
