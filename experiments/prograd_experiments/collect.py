@@ -7,13 +7,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from prograd_experiments import records
 from prograd_experiments.experiment import Row
+from prograd_experiments.garbage import collector_off
 from prograd_experiments.gather import Gathered, gather
 from prograd_experiments.report import page
 
@@ -27,6 +27,7 @@ class Collected(Gathered):
     files: Sequence[Path]
 
 
+@collector_off()
 def collect(directory: str | Path) -> Collected:
     """Writes `summary.csv`, the picture and `report.html` into `directory` from the records in it and below.
 
@@ -49,7 +50,7 @@ def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    writer.writerows(rows)  # None becomes an empty cell
     return text.getvalue()
 
 
@@ -57,10 +58,9 @@ def as_png(figure: Figure) -> bytes:
     """The figure drawn by Agg, which needs no display."""
     FigureCanvasAgg(figure)
     content = io.BytesIO()
-    # Without the version of matplotlib in it, equal figures are equal files.
-    figure.savefig(content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    # Without the version of matplotlib in it, equal figures are equal files. Lines and flat colours hardly get smaller
+    # at a higher level of compression, only slower.
+    figure.savefig(
+        content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"compress_level": 1}
+    )
     return content.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else value

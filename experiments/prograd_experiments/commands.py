@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from prograd_experiments.garbage import collector_off
+
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@collector_off()
 def collect(directory: Path) -> None:
     """Make a sweep's summary, picture and page again from the records in DIR.
 
@@ -41,6 +44,7 @@ def collect(directory: Path) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where the page goes: DIR/report.html for one directory, else comparison.html here.",
 )
+@collector_off()
 def report(directories: tuple[Path, ...], output: Path | None) -> None:
     """Make one page of the sweeps in each DIR, beside each other; the first is what the others are compared with.
 

@@ -77,7 +77,8 @@ def read_all(directory: Path) -> tuple[dict[Path, Record], list[Unreadable]]:
     """
     records: dict[Path, Record] = {}
     unreadable: list[Unreadable] = []
-    for path in sorted(_find(directory)):
+    for name in sorted(_find(directory)):
+        path = Path(name)
         try:
             records[path.parent] = read(path)
         except RecordError as error:
@@ -87,7 +88,7 @@ def read_all(directory: Path) -> tuple[dict[Path, Record], list[Unreadable]]:
     return records, unreadable
 
 
-def _find(directory: Path) -> Iterator[Path]:
+def _find(directory: Path) -> Iterator[str]:
     if not directory.is_dir():
         problem = "not a directory" if directory.exists() else "no such directory"
         raise RecordError(f"{directory}: {problem}")
@@ -97,7 +98,7 @@ def _find(directory: Path) -> Iterator[Path]:
 
     for folder, _, files in os.walk(directory, onerror=refuse):
         if NAME in files:
-            yield Path(folder) / NAME
+            yield os.path.join(folder, NAME)  # noqa: PTH118  (strings are sorted ten times as fast as paths)
 
 
 def _sync_directory(directory: Path) -> None:

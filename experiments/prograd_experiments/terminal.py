@@ -19,6 +19,8 @@ from prograd_experiments.collect import Collected
 from prograd_experiments.experiment import Experiment, Row
 from prograd_experiments.records import Record
 
+MOST_LINES = 200  # of a table in a terminal
+
 
 class Bar(Protocol):
     """Tells how far a sweep has come."""
@@ -87,7 +89,10 @@ def show(console: Console, collected: Collected) -> None:
     console.print(escape(experiment.question), style="bold", highlight=False)
     console.print(escape(experiment.answer(collected.rows)), highlight=False)
     console.print()
-    show_table(console, experiment, collected.rows)
+    if len(collected.rows) > MOST_LINES:
+        console.print(f"{len(collected.rows)} points are too many to list here: the table is in the files below.")
+    else:
+        show_table(console, experiment, collected.rows)
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in collected.unfinished:
         what = row["error"] or "the job did not end: it was killed, or it still runs"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median, quantiles
 
+from prograd_experiments.garbage import collector_off
+
 LEAST_SAMPLES = 3
 WARM_UP_CALLS = 2
 
@@ -48,11 +50,8 @@ def take_turns(
         inner[name] = calibrated(partial(once, action, clock=clock), sample_seconds)
     names = list(actions)
     samples: dict[str, list[float]] = {name: [] for name in names}
-    # A collection that falls into one mode's sample would be charged to that mode.
-    collecting = gc.isenabled()
     gc.collect()
-    gc.disable()
-    try:
+    with collector_off():
         begun = clock()
         for turn in range(repeats):
             for name in names if turn % 2 == 0 else reversed(names):
@@ -60,9 +59,6 @@ def take_turns(
             spent = clock() - begun
             if turn + 1 >= LEAST_SAMPLES and spent + spent / (turn + 1) > max_seconds:
                 break
-    finally:
-        if collecting:
-            gc.enable()
     return Turns(samples, inner)
 
 

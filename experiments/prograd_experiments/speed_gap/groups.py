@@ -11,7 +11,6 @@ import numpy as np
 from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap import summary
 
-MOST_GROUPS = 6
 UNITS = {"depth": "affine layers", "width": "outputs of a layer"}
 
 
@@ -37,7 +36,7 @@ class Group:
 
     def values(self, key: str) -> list[int]:
         """The depths, or the widths, in order."""
-        return sorted({row[key] for row in self.rows if row[key] is not None})
+        return self._values[key]
 
     def at(self, depth: int, width: int) -> list[Row]:
         """The rows of one point, a row for each seed."""
@@ -52,6 +51,10 @@ class Group:
             if row is not None:
                 found.append((position, row))
         return found
+
+    @cached_property
+    def _values(self) -> dict[str, list[int]]:
+        return {key: sorted({row[key] for row in self.rows if row[key] is not None}) for key in UNITS}
 
     @cached_property
     def _at(self) -> dict[tuple[int, int], list[Row]]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from prograd_experiments.charts import Axis, Chart, Map, Picture, Point, Series, Square
 from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap import summary
-from prograd_experiments.speed_gap.groups import MOST_GROUPS, UNITS, Group, groups, in_the_middle, slope_text
+from prograd_experiments.speed_gap.groups import UNITS, Group, groups, in_the_middle, slope_text
+from prograd_experiments.timing import quartiles
 from prograd_experiments.units import count, factor, seconds, short_seconds
 
+MOST_GROUPS = 6
 COLOURS = {"forward": 0, "reverse": 1}
 MAPS = {
     "gap": ("Measured gap: time forward / reverse", "In small: both times."),
@@ -57,7 +59,7 @@ def _times(group: Group, modes: Sequence[str], along: str, lines: str) -> Iterat
             found = group.line(mode, along, lines, value)
             yield Series(
                 f"{mode}, {lines} {value}",
-                [Point(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found],
+                [Point(x, row[f"{mode}_s"], _time(row, mode), quartiles(row[f"{mode}_samples"])) for x, row in found],
                 COLOURS.get(mode, 3 + number % 4),  # 2 is what failed
                 index,
                 0.3 * (1 - (index + 1) / len(values)),
@@ -95,7 +97,7 @@ def _square(rows: Sequence[Row], depth: int, width: int, key: str) -> Square:
 
 
 def _time(row: Row, mode: str) -> str:
-    low, high = row[f"{mode}_quartiles"]
+    low, high = quartiles(row[f"{mode}_samples"])
     half = f"middle half {seconds(low)} to {seconds(high)}"
     return f"{_where(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}{_samples(row)}"
 

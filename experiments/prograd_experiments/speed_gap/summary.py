@@ -11,7 +11,7 @@ from prograd_experiments import tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
 from prograd_experiments.tables import Table
-from prograd_experiments.timing import paired_ratios, quartiles
+from prograd_experiments.timing import paired_ratios
 from prograd_experiments.units import seconds, three
 
 POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed")
@@ -62,6 +62,7 @@ def row(record: Record) -> dict[str, Any]:
         "gap": record.get("gap"),
         "predicted_gap": record.get("predicted_gap"),
         "gap_iqr": record.get("gap_spread"),
+        "modes": list(record.get("median", ())),
         "samples": min(map(len, record["samples"].values())) if record.get("samples") else None,
         "relative_difference": record.get("agreement", {}).get("relative_difference"),
         "parameters": problem.get("parameters"),
@@ -73,7 +74,7 @@ def row(record: Record) -> dict[str, Any]:
             f"{mode}_s": record.get("median", {}).get(mode),
             f"{mode}_iqr_s": record.get("spread", {}).get(mode),
             f"{mode}_multiply_adds": record.get("multiply_adds", {}).get(mode),
-            f"{mode}_quartiles": quartiles(record["samples"][mode]) if mode in record.get("samples", {}) else None,
+            f"{mode}_samples": record.get("samples", {}).get(mode),
         }
         if mode not in MODES:
             values[f"{mode}_gap"] = record.get("gaps", {}).get(mode, {}).get("median")
@@ -88,8 +89,7 @@ def order(row: Row) -> tuple[tuple[bool, Any], ...]:
 
 def modes_of(rows: Sequence[Row]) -> list[str]:
     """The modes that some row has a time of: forward and reverse first, further ones by name."""
-    found = {key.removesuffix("_s") for row in rows for key in row if key.endswith("_s") and row[key] is not None}
-    found = {mode for mode in found if not mode.endswith("_iqr")}
+    found = {mode for row in rows for mode in row["modes"]}
     return [*(mode for mode in MODES if mode in found), *sorted(found - set(MODES))]
 
 

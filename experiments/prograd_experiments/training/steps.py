@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-from scipy.optimize import minimize
 
 import prograd
 from prograd_experiments.config import Config
@@ -42,6 +41,8 @@ def lbfgs(state: State, lesson: Lesson, config: Config) -> None:
 
     That is the price of going on from a checkpoint as if nothing had happened: scipy's memory can't be saved.
     """
+    from scipy.optimize import minimize  # noqa: PLC0415  (takes a while to import, and every job imports this module)
+
     most, memory = config["optimizer"]["iterations"], config["optimizer"]["memory"]
     fun = _gradient(lesson, lesson.train, config)
     found = minimize(fun, state.w, jac=True, method="L-BFGS-B", options={"maxiter": most, "maxcor": memory})
