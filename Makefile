@@ -8,7 +8,7 @@ PEERS := .venv/peers
 RAY := .venv/ray
 GRID ?= short
 
-.PHONY: help gap peers auto test test-launchers test-ray lint format bench clean
+.PHONY: help gap peers auto test test-ray lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -25,10 +25,7 @@ auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.auto
 
 test: $(READY)  ## the tests
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --ignore=tests/test_launchers.py
-
-test-launchers: $(READY)  ## the tests of the joblib and submitit launchers, which start dozens of processes
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_launchers.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own
 	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/test_launchers.py

@@ -15,7 +15,10 @@ import pytest
 from prograd_experiments.records import read
 
 COMMANDS = Path(sys.executable).parent
-QUICK = ("data=iris", "width=3", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
+# Data without scikit-learn, which takes a second to import in each process.
+QUICK = (
+    "data=synthetic", "modes=[forward,reverse]", "width=3", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s",
+)  # fmt: skip
 DEADLY = """
 import os, signal
 import numpy as np
@@ -49,7 +52,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"} | settings
     command = [str(COMMANDS / "prograd-run"), "-m", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 

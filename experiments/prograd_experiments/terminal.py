@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich import box
 from rich.console import Console
@@ -15,9 +15,11 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from prograd_experiments.collect import Collected
 from prograd_experiments.experiment import Experiment, Row
 from prograd_experiments.records import Record
+
+if TYPE_CHECKING:
+    from prograd_experiments.collect import Collected  # it imports matplotlib, for which no job should wait
 
 MOST_LINES = 200  # of a table in a terminal
 
