@@ -29,6 +29,7 @@ RATES = Rates(
     call=1e-6,
     columns_call=1e-5,
     rule=5e-6,
+    layer=5e-6,
     fork=1e-4,
 )
 

@@ -11,28 +11,37 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.sparse
 from threadpoolctl import threadpool_info
 
-from prograd import threads
+from prograd import checks, threads
+from prograd.arrays import Array
 from prograd.errors import OptionError
-from prograd.operators import Dense, Kronecker, Sparse
+from prograd.layer import Layer, Parameters
+from prograd.network import Network
+from prograd.operators import Dense, Kronecker, Operator, Sparse
 from prograd.operators.multiplication import multiply
 from prograd.planning.rates import Curve, Rates
 
 FILE = "PROGRAD_RATES"
-LEAST_SECONDS = 0.004  # of one measurement, of which the quickest of REPEATS counts
-REPEATS = 3
-DEPTHS = (4, 8, 16, 32, 64, 128, 256)
+SAMPLE_SECONDS = 0.002
+ROUNDS = 5  # of which the quickest counts; all rates take part in each, since a machine's speed changes by the second
+DEPTHS = (4, 8, 16, 32, 64, 128, 256, 512)
 BYTES = tuple(2**k for k in (16, 18, 20, 22, 24, 26))
 NUMBERS = (2**16, 2**22)  # of a Jacobian: half a MiB, which a cache holds, and 32 MiB
+
+ROWS = 512  # of the vectors in a product
+LAYERS = 8
+SHORTEST = 1e-7  # seconds: less is the clock's grain
+
+Action: TypeAlias = Callable[[], object]
 
 
 def machine_rates() -> Rates:
@@ -101,40 +110,68 @@ def fingerprint(available: int) -> str:
 
 
 def calibrate() -> Rates:
-    """Measures one core, in about half a second."""
+    """Measures one core, in well under a second."""
     with threads.one_blas_thread():
-        return Rates(
-            product64=_products(np.float64),
-            product32=_products(np.float32),
-            memory=tuple((float(size), _memory(size)) for size in BYTES),
-            write=tuple((float(8 * size), _write(size)) for size in NUMBERS),
-            transpose=tuple((float(16 * size), _transpose(size)) for size in NUMBERS),
-            sparse=_sparse(),
-            function=_function(),
-            call=_call(),
-            columns_call=_columns_call(),
-            rule=_rule(),
-            fork=_fork(),
-        )
+        works = _works()
+        found = dict(zip(works, _quickest([work.action for work in works.values()]), strict=True))
+    rate = {name: work.amount / found[name] for name, work in works.items()}
+
+    def curve(name: str, sizes: Sequence[int], factor: int = 1) -> Curve:
+        return tuple((float(size * factor), rate[f"{name} {size}"]) for size in sizes)
+
+    return Rates(
+        product64=curve("float64", DEPTHS),
+        product32=curve("float32", DEPTHS),
+        memory=curve("memory", BYTES),
+        write=curve("write", NUMBERS, 8),
+        transpose=curve("transpose", NUMBERS, 16),
+        sparse=rate["sparse"],
+        function=rate["function"],
+        call=found["call"] / 2,
+        columns_call=found["columns"],
+        rule=max(found["multiply"] - found["push"], SHORTEST),
+        layer=found["layers"] / LAYERS,
+        fork=found["fork"],
+    )
 
 
-def _products(dtype: Any) -> Curve:
-    """Many vectors with matrices of growing size, each rate no less than that of a smaller one."""
-    points: list[tuple[float, float]] = []
-    for n in DEPTHS:
-        rows = 512
-        v, a, out = np.ones((rows, n), dtype), np.ones((n, n), dtype), np.ones((rows, n), dtype)
-        points.append((float(n), rows * n * n / _quickest(lambda v=v, a=a, out=out: np.matmul(v, a, out=out))))  # type: ignore[misc]
-    return tuple(points)
+class _Work(NamedTuple):
+    """Something to be timed, and how much of what it does, where a rate is wanted."""
+
+    action: Action
+    amount: float = 1.0
 
 
-def _memory(size: int) -> float:
+def _works() -> dict[str, _Work]:
+    works = {f"{dtype} {n}": _product(n, dtype) for dtype in ("float64", "float32") for n in DEPTHS}
+    works |= {f"memory {size}": _memory(size) for size in BYTES}
+    works |= {f"write {size}": _write(size) for size in NUMBERS}
+    works |= {f"transpose {size}": _transpose(size) for size in NUMBERS}
+    return works | {
+        "sparse": _sparse(),
+        "function": _function(),
+        "call": _call(),
+        "columns": _columns(),
+        "multiply": _Work(partial(multiply, Dense(np.ones((4, 4))), Dense(np.ones((4, 4))))),
+        "push": _Work(partial(Dense(np.ones((4, 4))).jvp, np.ones((4, 1, 4)))),
+        "layers": _layers(),
+        "fork": _Work(_fork),
+    }
+
+
+def _product(n: int, dtype: str) -> _Work:
+    """Many vectors with a matrix."""
+    v, a, out = np.ones((ROWS, n), dtype), np.ones((n, n), dtype), np.ones((ROWS, n), dtype)
+    return _Work(partial(np.matmul, v, a, out=out), ROWS * n * n)
+
+
+def _memory(size: int) -> _Work:
     """A diagonal product, which makes a new array."""
     v, d = np.ones((size // 2**15, 32, 64)), np.ones((32, 64))
-    return size / _quickest(lambda: v * d)
+    return _Work(partial(np.multiply, v, d), size)
 
 
-def _write(size: int) -> float:
+def _write(size: int) -> _Work:
     """The rows of a Jacobian, from outer products."""
     J, q, A = np.empty((1, size // 4096, 64, 64)), np.ones((1, 64)), Kronecker(64, np.ones((1, 64)))
 
@@ -142,10 +179,10 @@ def _write(size: int) -> float:
         for row in range(J.shape[1]):
             A.vjp_into(q, J[:, row].reshape(1, -1))
 
-    return J.nbytes / _quickest(write)
+    return _Work(write, J.nbytes)
 
 
-def _transpose(size: int) -> float:
+def _transpose(size: int) -> _Work:
     """The columns of a Jacobian, in chunks that are in the cache."""
     columns, J = np.ones((256, 1, 64)), np.empty((1, 64, size // 64))
 
@@ -153,63 +190,82 @@ def _transpose(size: int) -> float:
         for start in range(0, J.shape[2], 256):
             J[:, :, start : start + 256] = columns.transpose(1, 2, 0)
 
-    return 2 * J.nbytes / _quickest(put)
+    return _Work(put, 2 * J.nbytes)
 
 
-def _sparse() -> float:
+def _sparse() -> _Work:
     operator = Sparse(scipy.sparse.random(256, 256, 0.05, random_state=0, format="csr"))
-    q = np.ones((64, 256))
-    return 64 * operator.edges / _quickest(lambda: operator.vjp(q))
+    return _Work(partial(operator.vjp, np.ones((64, 256))), 64 * operator.edges)
 
 
-def _function() -> float:
+def _function() -> _Work:
     a = np.linspace(-2, 2, 4096)
-    return a.size / _quickest(lambda: np.tanh(a))
+    return _Work(partial(np.tanh, a), a.size)
 
 
-def _call() -> float:
-    """Of a product that takes no time: the mean of two kinds that every network has."""
+def _call() -> _Work:
+    """Products that take no time, of two kinds that every network has."""
     a, q, out = np.ones((4, 4)), np.ones((1, 4)), np.empty(16)
 
     def calls() -> None:
         Dense(a).vjp(q)
         Kronecker(4, q).vjp_sum(q, out)
 
-    return _quickest(calls) / 2
+    return _Work(calls)
 
 
-def _columns_call() -> float:
+def _columns() -> _Work:
     A, out = Kronecker(4, np.ones((1, 4))), np.empty((16, 1, 4))
-    return _quickest(lambda: A.columns_into(0, 16, out))
+    return _Work(partial(A.columns_into, 0, 16, out))
 
 
-def _rule() -> float:
-    """What carrying a product out takes beside it."""
-    a, b, v = Dense(np.ones((4, 4))), Dense(np.ones((4, 4))), np.ones((4, 1, 4))
-    return max(1e-7, _quickest(lambda: multiply(a, b)) - _quickest(lambda: a.jvp(v)))
+class _Linear(Layer):
+    """`g(W; z) = W z`."""
+
+    def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
+        return n_in, {"W": (n_in, n_in)}
+
+    def g(self, w: Parameters, z: Array) -> Array:
+        return z @ w["W"].T
+
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
+        return {"W": Kronecker(len(w["W"]), z)}, Dense(w["W"])
 
 
-def _fork() -> float:
-    def start() -> None:
-        thread = Thread(target=int)
-        thread.start()
-        thread.join()
-
-    return _quickest(start)
+def _layers() -> _Work:
+    """The forward pass of layers that take no time, and their blocks."""
+    net = Network([_Linear()] * LAYERS, 4)
+    return _Work(partial(checks.linearize, net, net.unpack(np.zeros(net.size)), np.ones((1, 4))))
 
 
-def _quickest(action: Callable[[], object]) -> float:
-    """Seconds of a call: the best mean of several tries, since others can only make it slower."""
-    action()
-    inner, best = 1, math.inf
-    tries = 0
-    while tries < REPEATS:
-        begun = time.perf_counter()
-        for _ in range(inner):
-            action()
-        spent = time.perf_counter() - begun
-        if spent < LEAST_SECONDS:
-            inner = max(inner + 1, math.ceil(inner * min(10.0, 1.2 * LEAST_SECONDS / max(spent, 1e-9))))
-            continue
-        best, tries = min(best, spent / inner), tries + 1
+def _fork() -> None:
+    thread = Thread(target=int)
+    thread.start()
+    thread.join()
+
+
+def _quickest(actions: Sequence[Action]) -> list[float]:
+    """Seconds of a call of each: the quickest of several rounds, since others can only make it slower."""
+    inner = [_inner(action) for action in actions]
+    best = [math.inf] * len(actions)
+    for _ in range(ROUNDS):
+        for k, action in enumerate(actions):
+            best[k] = min(best[k], _seconds(action, inner[k]) / inner[k])
     return best
+
+
+def _inner(action: Action) -> int:
+    """How many calls take about `SAMPLE_SECONDS`."""
+    action()
+    inner, spent = 1, _seconds(action, 1)
+    while spent < SAMPLE_SECONDS / 2:
+        inner = math.ceil(inner * min(10.0, SAMPLE_SECONDS / max(spent, SHORTEST)))
+        spent = _seconds(action, inner)
+    return inner
+
+
+def _seconds(action: Action, inner: int) -> float:
+    begun = time.perf_counter()
+    for _ in range(inner):
+        action()
+    return time.perf_counter() - begun

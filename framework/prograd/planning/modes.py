@@ -188,6 +188,7 @@ def _forward_pass(ledger: Ledger, structure: Structure, rows: int, calls: int = 
         multiply_adds = structure.samples * largest.edges if A else 0
         moved = numbers * structure.item + calls * structure.reads(largest, 0)
         ledger.around.append(Step(kind, calls, multiply_adds, moved, depth, workers))
+        ledger.around.append(Step("layer", calls, 0, 0, threads=workers))
         ledger.hold(rows * B.rows * structure.item * workers)
     return ledger.held - before
 

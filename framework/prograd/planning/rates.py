@@ -25,8 +25,8 @@ class Rates:
 
     `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
     the bytes that a call touches, `write` and `transpose` are over the bytes of a Jacobian. Seconds are those of a
-    `call` of an operator, of one that writes columns, of what a `rule` of multiplication takes beside its products, and
-    of starting threads.
+    `call` of an operator, of one that writes columns, of what a `rule` of multiplication takes beside its products, of
+    the calls of a `layer`, and of starting threads.
     """
 
     product64: Curve
@@ -39,6 +39,7 @@ class Rates:
     call: float
     columns_call: float
     rule: float
+    layer: float
     fork: float
 
     def seconds(self, cost: Cost) -> float:
@@ -60,6 +61,8 @@ class Rates:
                 work, call = moving, self.columns_call
             case "write":
                 work = step.moved / at(self.write, step.moved)
+            case "layer":
+                work, call = 0.0, self.layer
             case "transpose":
                 work = step.moved / at(self.transpose, step.moved)
             case "function":
