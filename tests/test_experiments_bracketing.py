@@ -7,7 +7,7 @@ import csv
 import pytest
 from hydra import compose, initialize_config_module
 
-from prograd_experiments import jobs
+from prograd_experiments import choices, jobs
 from prograd_experiments.bracketing import summary
 from prograd_experiments.collect import as_csv, collect
 from prograd_experiments.config import resolved
@@ -20,6 +20,7 @@ PREDICTED = {"reverse": 6e-3, "forward": 5e-3, "factored": 5e-4}
 
 
 def composed(*overrides):
+    choices.store()
     with initialize_config_module("prograd_experiments.conf", version_base="1.3"):
         return resolved(compose("config", ["experiment=bracketing", *overrides]))
 
@@ -52,6 +53,7 @@ def failed(width, bottleneck):
 
 def test_a_job_is_planned_measured_and_drawn(tmp_path):
     config = composed("width=12", "network.bottleneck=2", "repeats=3", "sample_seconds=1e-4")
+    (tmp_path / "job").mkdir()
     done = jobs.run(config, tmp_path / "job")
     assert done["status"] == "complete", done["error"]
     assert set(done["median"]) == set(done["plan"]["modes"]) & set(config["modes"])
@@ -64,6 +66,7 @@ def test_a_job_is_planned_measured_and_drawn(tmp_path):
 def test_gradients_and_jacobians_by_parameters(tmp_path):
     for k, what in enumerate((["outputs=gradient", "wrt=parameters"], ["wrt=parameters"])):
         config = composed("width=4", "network.bottleneck=2", "repeats=3", "sample_seconds=1e-4", *what)
+        (tmp_path / str(k)).mkdir()
         assert jobs.run(config, tmp_path / str(k))["status"] == "complete"
 
 
