@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import processes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,6 +36,8 @@ FOLLOWED_STEP_BY_STEP = {ROOT / "docs" / "plugins.md"}
 
 MADE_BY_MAKE = {". .venv/bin/activate"}
 """Lines that enter the environment that the test already runs in."""
+
+SHELLS_OWN = {"|", ">", ">>", "<", "&&", "||", ";"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ def test_shell(document: Path, folder: Path) -> None:
                 register(folder)
             case _ if line in MADE_BY_MAKE:
                 pass
+            case ["prograd" | "prograd-run", *_] as command if not SHELLS_OWN & set(command):
+                done = processes.run(command, folder, environment(folder))
+                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
             case _:
                 run(["bash", "-euc", line], folder)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ import prograd
 from prograd_experiments import data, networks
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.records import read
-
-RUN = Path(sys.executable).parent / "prograd-run"
+from tests import processes
 
 BASE: dict[str, Any] = {
     "network": {"name": "mlp", "final": None},
@@ -95,10 +93,7 @@ def test_a_network_that_can_not_be_is_refused(change: dict[str, Any], message: s
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "100"} | settings
-    command = [str(RUN), "-m", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
+    return processes.run(["prograd-run", *arguments], folder, environment)
 
 
 def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_path: Path) -> None:
@@ -118,10 +113,9 @@ def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_pa
     quick = ("depth=2", "width=4", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
     layers = "network.layers=[{name: affine, width: 5}, cube, {name: affine, width: outputs}]"
-    assert run(tmp_path, "network=custom", layers, *quick, **site).returncode == 0
-    shown = subprocess.run(
-        [str(RUN), "--help"], cwd=tmp_path, env=os.environ | site, capture_output=True, text=True, check=True
-    )
+    assert run(tmp_path, "-m", "network=custom", layers, *quick, **site).returncode == 0
+    shown = run(tmp_path, "--help", **site)
+    assert shown.returncode == 0
 
     (made,) = (tmp_path / "s").glob("*/record.json")
     assert read(made)["problem"]["layers"] == ["affine", "cube", "affine"]

@@ -17,22 +17,15 @@ from hydra.errors import HydraException
 
 from prograd_experiments import choices, messages
 from prograd_experiments.records import read
+from tests import processes
 
 COMMANDS = Path(sys.executable).parent
+ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "100"}
 QUICK = ("repeats=3", "sample_seconds=1e-4")
 
 
-def run(folder: Path, command: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "100"} | settings
-    return subprocess.run(
-        [str(COMMANDS / command), *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return processes.run(command, folder, ENVIRONMENT)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,10 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complete
     """A sweep of four points as the contract writes it, smaller, and its directory."""
     folder = tmp_path_factory.mktemp("sweep")
     sizes = ("depth=2,3", "width=4,8", "network=mlp", "data=digits", "hydra.sweep.dir=results")
-    done = run(folder, "prograd-run", "-m", "experiment=speed_gap", *sizes, *QUICK)
+    command = [str(COMMANDS / "prograd-run"), "-m", "experiment=speed_gap", *sizes, *QUICK]
+    done = subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
+    )
     return done, folder / "results"
 
 

@@ -29,6 +29,7 @@ from prograd_experiments.peers.given import TASKS
 from prograd_experiments.peers.point import Point
 from prograd_experiments.peers.remote import Lost, environment, resident_bytes
 from prograd_experiments.problems import Mlp
+from tests import processes
 
 GIBIBYTE = 2**30
 OWN = ("floor", "prograd", "numpy")
@@ -464,10 +465,10 @@ def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
 
 
 def test_prograd_run_sweeps_the_points_and_leaves_the_results(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).parent / "prograd-run"), "experiment=peers", "hydra.run.dir=results"]
+    command = ["prograd-run", "experiment=peers", "hydra.run.dir=results"]
     quick = ["engines=[floor,prograd,numpy]", "threads=1", "repeats=3", "sample_seconds=1e-4", "rest_seconds=1e-3"]
     points = "point=reverse:2:4:3,forward:2:4:1:float32"
-    done = subprocess.run([*command, *quick, points], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = processes.run([*command, *quick, points], tmp_path, os.environ)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "[1/2] point=reverse:2:4:3: complete" in done.stdout

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,8 @@ import pytest
 from prograd_experiments import environment, jobs, locks, records
 from prograd_experiments.errors import BusyError, RecordError
 from prograd_experiments.standing import Standing, standing
+from tests import processes
 
-COMMANDS = Path(sys.executable).parent
 QUICK = ("data=iris", "width=3", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
 MISCHIEF = '''
@@ -80,14 +79,11 @@ def settings(mischief: Path, tmp_path: Path) -> dict[str, str]:
 
 
 def run(folder: Path, settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(COMMANDS / "prograd-run"), "-m", *arguments]
-    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=600, check=False)
+    return processes.run(["prograd-run", "-m", *arguments], folder, settings)
 
 
-def begin(folder: Path, settings: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    command = [str(COMMANDS / "prograd-run"), "-m", *arguments]
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, cwd=folder, env=settings, stdout=quiet, stderr=quiet, start_new_session=True)
+def begin(folder: Path, settings: dict[str, str], *arguments: str) -> processes.Started:
+    return processes.begin(["prograd-run", "-m", *arguments], folder, settings)
 
 
 def until(what: object, seconds: float = 60) -> None:
@@ -235,10 +231,7 @@ def test_a_read_only_directory_is_refused_in_one_line(small_disk: Path, settings
 def test_one_job_keeps_a_record_that_stands(tmp_path: Path, settings) -> None:
     def one(*more: str) -> subprocess.CompletedProcess[str]:
         arguments = ("data=iris", "depth=1", "repeats=3", "sample_seconds=1e-4", "hydra.run.dir=r", *more)
-        command = [str(COMMANDS / "prograd-run"), *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=600, check=False
-        )
+        return processes.run(["prograd-run", *arguments], tmp_path, settings)
 
     assert one().returncode == 0
     before = (tmp_path / "r" / "record.json").read_bytes()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,7 @@ from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.samples import Data
 from prograd_experiments.training import Train, figures, lesson, loop, pictures, settings, state, summary
-
-RUN = Path(sys.executable).parent / "prograd-run"
+from tests import processes
 
 GD = {"name": "gradient_descent", "rate": 0.2}
 SGD = {"name": "sgd", "rate": 0.1, "momentum": 0.9, "batch": 7}
@@ -264,11 +261,8 @@ def test_every_optimizer_has_its_keys_in_a_file() -> None:
 
 
 def run(folder: Path, *arguments: str) -> list[dict[str, Any]]:
-    command = [str(RUN), "-m", *arguments, "hydra.sweep.dir=s"]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
+    done = processes.run(["prograd-run", "-m", *arguments, "hydra.sweep.dir=s"], folder, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "How well does the network predict" in done.stdout
     for name in ("summary.csv", "train.png", "report.html"):
