@@ -13,10 +13,10 @@ from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.errors import UnknownNameError
 from prograd.network import Span
-from prograd.operators import Identity, Zero
+from prograd.operators import Dense, Identity, Zero
 from prograd.workspace import DEFAULT_BYTES, OBJECTS, Workspace, chunk_columns, column_bytes
 
-MODES = ("reverse", "forward", "factored")
+MODES = ("reverse", "forward", "factored", "optimal")
 WORTH_THREADS = 10**8  # multiply-adds: some milliseconds; two threads need that long to be on two cores
 
 
@@ -53,6 +53,11 @@ class Chain:
         nothing = Span(range(0), {})
         blocks = [start, *(({}, B_i) for _, B_i in self.blocks)]
         spans = [Span(range(n), {"x": range(n)}), *(nothing for _ in self.blocks)]
+        return Chain(blocks, spans, self.samples, self.dtype)
+
+    def before(self, q: Array) -> Chain:
+        """With one more block behind the last, the one row `q^T` of each sample: `q` is `(N, n_{L+1})`."""
+        blocks, spans = [*self.blocks, ({}, Dense(q[:, None, :]))], [*self.spans, Span(range(0), {})]
         return Chain(blocks, spans, self.samples, self.dtype)
 
     def slices(self, p: Array) -> list[dict[str, Array]]:

@@ -7,7 +7,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd import factored, recursions, threads
+from prograd import accumulation, factored, recursions, threads
 from prograd.arrays import Array, real_dtype
 from prograd.chain import Chain, check_mode
 from prograd.errors import OptionError, UnknownNameError
@@ -83,7 +83,9 @@ def _dense(chain: Chain, mode: str, max_bytes: int | None) -> Array:
     if mode == "factored":
         return LazyJacobian(chain, factored.forward(chain.blocks), one=False).dense()
     J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)
-    if mode == "reverse":
+    if mode == "optimal":
+        accumulation.jacobian_into(chain, J)
+    elif mode == "reverse":
         _reverse_into(chain, J)
     else:
         _forward_into(chain, J, max_bytes)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, factored, recursions, threads
+from prograd import accumulation, checks, factored, recursions, threads
 from prograd.arrays import Array, as_real
 from prograd.blocks import Blocks
 from prograd.chain import check_mode
@@ -155,6 +155,8 @@ class Objective:
             total = self._forward_into(at, p, max_bytes)
         elif mode == "factored":
             total = self._factored_into(at, p, max_bytes)
+        elif mode == "optimal":
+            total = self._optimal_into(at, p)
         else:
             total = self._reverse_into(at, p)
         return total / len(at.x), p
@@ -182,6 +184,12 @@ class Objective:
             np.matmul(J.reshape(len(J), -1), q, out=p[chunk.start : chunk.stop])
 
         lin.chain.columns(use, max_bytes)
+        return float(np.add.reduce(values))
+
+    def _optimal_into(self, at: Point, p: Array) -> float:
+        lin = self._linearize(at)
+        values, q = self.loss.value_and_gradient(lin.z[-1], at.y)
+        accumulation.gradient_into(lin.chain, q / len(at.x), p)
         return float(np.add.reduce(values))
 
     def _factored_into(self, at: Point, p: Array, max_bytes: int | None) -> float:

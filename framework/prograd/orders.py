@@ -2,7 +2,8 @@
 
 `P` and `W` of an interval, and the ways of merging two, are defined in `bracketing`. Costs are multiply-adds of all
 samples together. A matrix that belongs to no sample in particular (a product of blocks that all samples share) is
-multiplied once, so what a block costs depends on whether what it multiplies is a stack already.
+multiplied once, so what a block costs depends on whether what it multiplies is a stack already. Only tangents know
+beforehand what their columns will be, and begin with as many as they end with.
 """
 
 from __future__ import annotations
@@ -80,8 +81,7 @@ class Node:
 def forward_cost(costs: Costs, *, product: bool) -> int:
     """Pure tangents: unit columns for `P`, the columns of the `A`s for `W`, through every `B` behind them."""
     if product:
-        stacks = [any(costs.stacked[:i]) for i in range(len(costs))]
-        return costs.cols[0] * sum(push[stack] for push, stack in zip(costs.push, stacks, strict=True))
+        return costs.cols[0] * (costs.push[0][0] + sum(push[any(costs.stacked)] for push in costs.push[1:]))
     columns = pushed = 0
     for own, push in zip(costs.own, costs.push, strict=True):
         pushed += columns * push[1]
@@ -151,13 +151,12 @@ class _Tables:
         push, pull, own_pull = integers(costs.push), integers(costs.pull), integers(costs.own_pull)
         stacked = np.concatenate([[0], np.cumsum(costs.stacked)])
         first, last = np.ogrid[:L, :L]
-        # Whether B_last … B_first is a stack, what B_last is applied to from the left end, B_first^T from the right.
+        # Whether B_last … B_first is a stack, and so what B_first^T is applied to, coming from the last.
         whole, right_end = stacked[last + 1] > stacked[first], stacked[last + 1] > stacked[first + 1]
-        left_end = stacked[last] > stacked[first]
+        self.whole = _left(whole)
         self.samples = _left(np.where(whole, integers([costs.samples]), integers([1])))
         self.R = _left(np.cumsum(own)[None] - (np.cumsum(own) - own)[:, None])
-        self.push_P = _left(np.cumsum(np.where(left_end, push[None, :, 1], push[None, :, 0]), axis=1))
-        self.push_W = _left(np.broadcast_to(np.cumsum(push[:, 1]), (L, L)))
+        self.push, self.push_stack = (_left(np.broadcast_to(np.cumsum(push[:, k]), (L, L))) for k in (0, 1))
         by_row = np.where(right_end, pull[:, None, 1], pull[:, None, 0])
         through = by_row + np.where(right_end, own_pull[:, None, 1], own_pull[:, None, 0])
         self.pull_first = _right(by_row)
@@ -187,6 +186,8 @@ class _Tables:
         if P and self.numbers is not None and d < L - 1:
             numbers = self.samples[: L - d, d] * self.m[d:] * self.n[: L - d]
             cost = np.where(numbers > self.numbers, self.infinite, cost)
+        if not P:  # layers without parameters
+            cost = np.where(self.R[: L - d, d] == 0, 0, cost)
         kept: Integers = np.minimum(cost, self.infinite)
         self.left[P, : L - d, d] = self.right[P, d:, d] = kept
         return kept
@@ -207,8 +208,9 @@ class _Tables:
         if self.numbers is not None:
             inner = np.where(between * R * N > self.numbers, self.infinite, inner)
         if way == "tangents":
-            cost = inner + outer[0] + R * (self.push_W[i, all_of_it] - self.push_W[i, :d])
-            return cost + n * (self.push_P[i, all_of_it] - self.push_P[i, :d]) if P else cost
+            stack, shared = (push[i, all_of_it] - push[i, :d] for push in (self.push_stack, self.push))
+            cost = inner + outer[0] + R * stack
+            return cost + n * np.where(self.whole[i, all_of_it], stack, shared) if P else cost
         cost = inner + outer[1] + m * between * (R * N + n * self.samples[i, all_of_it] if P else R * N)
         return cost
 

@@ -35,6 +35,17 @@ def vjp_multiply_adds(J: Operator, vectors: int, samples: int) -> int:
     return vectors * max(samples, J.samples) * J.edges
 
 
+def columns_multiply_adds(J: Operator, columns: int, samples: int) -> int:
+    """Multiply-adds of writing so many columns of `J` for so many samples."""
+    match J:
+        case Product():
+            inner = columns_multiply_adds(J.inner, columns, samples)
+            return inner + jvp_multiply_adds(J.outer, columns, samples)
+        case Sum():
+            return columns_multiply_adds(J.left, columns, samples) + columns_multiply_adds(J.right, columns, samples)
+    return columns * J.samples * J.column_edges
+
+
 _ZERO: Final = bytes(4)
 
 

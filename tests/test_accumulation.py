@@ -1,0 +1,204 @@
+"""The best bracketing carried out: the same Jacobian, with the multiply-adds that were counted beforehand."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import prograd
+from prograd import accumulation
+from prograd.costs import block_costs, cheapest
+from prograd.operators import Operator, Product, Sum
+from prograd.orders import best, forward_cost, reverse_cost
+
+CHOICES = ["tanh", "softmax", "scale_shift", "layer_norm", "residual", "affine", "affine", "affine"]
+
+
+@st.composite
+def networks(draw):
+    """Wide and narrow layers, with and without parameters, shared and stacked blocks, some of them products."""
+    configs, n_in = [], draw(st.integers(1, 5))
+    n = n_in
+    for name in draw(st.lists(st.sampled_from(CHOICES), min_size=1, max_size=7)):
+        if name == "affine":
+            n = draw(st.integers(1, 7))
+            configs.append({"name": name, "width": n, "bias": draw(st.booleans())})
+        elif name == "residual":
+            inner = {"name": draw(st.sampled_from(CHOICES[:4]))}
+            configs.append(
+                {"name": name, "layers": [{"name": "affine", "width": 2}, inner, {"name": "affine", "width": n}]}
+            )
+        else:
+            configs.append({"name": name})
+    return prograd.Network.from_config(configs, n_in)
+
+
+def problem(net, samples, seed=0):
+    rng = np.random.default_rng(seed)
+    return net.init(rng) + 0.1 * rng.normal(size=net.size), rng.normal(size=(samples, net.n[0]))
+
+
+@contextmanager
+def counted():
+    """Counts multiply-adds of what operators do meanwhile: `edges` × vectors × samples, `column_edges` × columns."""
+    count, inside = [0], []
+
+    def counting(method, work):
+        def wrapped(operator, *args, **options):
+            if inside:
+                return method(operator, *args, **options)
+            inside.append(operator)
+            count[0] += work(operator, *args)
+            try:
+                return method(operator, *args, **options)
+            finally:
+                inside.pop()
+
+        return wrapped
+
+    def product(operator, v, *_):
+        return math.prod(v.shape[:-2]) * max(v.shape[-2], operator.samples) * operator.edges
+
+    def columns(operator, start, stop, _):
+        return (stop - start) * operator.samples * operator.column_edges
+
+    works = dict.fromkeys(("jvp", "jvp_into", "vjp", "vjp_into", "vjp_sum"), product) | {"columns_into": columns}
+    kinds = [cls for cls in subclasses(Operator) if cls not in {Product, Sum}]
+    patches = [
+        patch.object(cls, name, counting(vars(cls)[name], work))
+        for cls in kinds
+        for name, work in works.items()
+        if name in vars(cls)
+    ]
+    patches.append(patch.object(Operator, "_probe", counting(Operator._probe, lambda _: 0)))
+    for change in patches:
+        change.start()
+    try:
+        yield count
+    finally:
+        for change in patches:
+            change.stop()
+
+
+def subclasses(cls):
+    for sub in type.__subclasses__(cls):
+        yield sub
+        yield from subclasses(sub)
+
+
+def chains(net, w, x):
+    lin = prograd.linearize(net, w, x)
+    return lin.chain, lin.chain.by_input()
+
+
+@settings(deadline=None, max_examples=150)
+@given(networks(), st.integers(1, 3))
+def test_as_many_multiply_adds_as_planned(net, samples):
+    w, x = problem(net, samples)
+    for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
+        J = np.full((samples, chain.rows, chain.size), np.nan)
+        with counted() as count:
+            accumulation.jacobian_into(chain, J)
+        assert count[0] == chain.multiply_adds("optimal", chain.rows)
+        np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-9, atol=1e-11)
+    q = np.random.default_rng(1).normal(size=(samples, net.n[-1]))
+    chain, _ = chains(net, w, x)
+    p = np.full(net.size, np.nan)
+    with counted() as count:
+        accumulation.gradient_into(chain, q, p)
+    assert count[0] == chain.gradient_multiply_adds("optimal")
+    np.testing.assert_allclose(p, prograd.linearize(net, w, x).vjp(q), rtol=1e-9, atol=1e-11)
+
+
+@settings(deadline=None, max_examples=100)
+@given(networks(), st.integers(1, 3), st.integers(0, 60))
+def test_every_tree_gives_the_jacobian(net, samples, numbers):
+    """Also those that are not the best: merged by products alone, or with small matrices only."""
+    w, x = problem(net, samples)
+    for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
+        expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
+        costs = block_costs(chain.blocks, samples)
+        kinds = [{"ways": ("product",)}, {"ways": ("tangents",)}, {"ways": ("adjoints",)}, {"numbers": numbers}]
+        for options in kinds:
+            tree = best(costs, product=False, **options)
+            if tree is None:
+                continue
+            J = np.full(expected.shape, np.nan)
+            with counted() as count:
+                accumulation.execute(chain, tree, J)
+            assert count[0] == tree.cost, options
+            np.testing.assert_allclose(J, expected, rtol=1e-9, atol=1e-11)
+
+
+@settings(deadline=None, max_examples=60)
+@given(networks(), st.integers(1, 3))
+def test_pure_modes_cost_what_they_are_said_to(net, samples):
+    """The chain counts a product for every sample, and takes columns of `A` for free."""
+    w, x = problem(net, samples)
+    for chain in chains(net, w, x):
+        costs = block_costs(chain.blocks, samples)
+        columns = sum(A.cols * A.column_edges * A.samples for A_i, _ in chain.blocks for A in A_i.values())
+        if not any(isinstance(A, (Product, Sum)) for A_i, _ in chain.blocks for A in A_i.values()):
+            assert forward_cost(costs, product=False) == columns + chain.multiply_adds("forward", chain.rows)
+        if samples == 1:
+            assert reverse_cost(costs, product=False) == chain.multiply_adds("reverse", chain.rows)
+        assert reverse_cost(costs, product=False) <= chain.multiply_adds("reverse", chain.rows)
+        assert cheapest(chain.blocks, samples).cost <= min(
+            forward_cost(costs, product=False), reverse_cost(costs, product=False)
+        )
+
+
+def hourglass(widths=(24, 8, 1, 8, 24), n_in=24):
+    configs = [config for n in widths for config in ({"name": "affine", "width": n}, {"name": "tanh"})]
+    return prograd.Network.from_config(configs, n_in)
+
+
+@pytest.mark.parametrize("samples", [1, 5])
+def test_a_bottleneck_is_best_left_between_two_products(samples):
+    net = hourglass()
+    w, x = problem(net, samples)
+    _, chain = chains(net, w, x)
+    tree = cheapest(chain.blocks, samples)
+    steps = tree.steps()
+    product = next(step for step in steps if step.way == "product")
+    assert chain.blocks[product.split][1].cols == 1
+    assert {step.way for step in steps} == {"dense", "adjoints", "tangents", "product"}
+    assert 5 * tree.cost < min(chain.multiply_adds(mode, chain.rows) for mode in ("forward", "reverse"))
+
+
+def test_gradients_go_in_reverse():
+    net = hourglass()
+    w, x = problem(net, 3)
+    lin = prograd.linearize(net, w, x)
+    assert lin.multiply_adds("optimal") == lin.multiply_adds("reverse")
+    y = np.zeros((3, net.n[-1]))
+    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
+    assert np.array_equal(f.gradient(w, mode="optimal"), f.gradient(w))
+    assert f.value_and_gradient(w, mode="optimal")[0] == f(w)
+
+
+def test_float32_is_kept():
+    net = hourglass()
+    w, x = (a.astype(np.float32) for a in problem(net, 3))
+    for wrt in ("parameters", "input"):
+        J = prograd.jacobian(net, w, x, wrt=wrt, mode="optimal")
+        assert J.dtype == np.float32
+        np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-4, atol=1e-6)
+    assert prograd.jacobian(net, w, x[0], mode="optimal").shape == (net.n[-1], net.size)
+
+
+def test_large_jacobians_in_threads(monkeypatch):
+    """Rows and columns are shared out to threads where there is enough to do."""
+    net = hourglass((64, 2, 64), 40)
+    w, x = problem(net, 12)
+    monkeypatch.setattr(prograd.threads, "WORTH_NUMBERS", 1)
+    monkeypatch.setattr(prograd.threads, "available", lambda: 3)
+    for wrt in ("parameters", "input"):
+        expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
+        np.testing.assert_allclose(prograd.jacobian(net, w, x, wrt=wrt, mode="optimal"), expected, atol=1e-12)
