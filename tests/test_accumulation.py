@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import contextmanager
-from unittest.mock import patch
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,8 +10,9 @@ from hypothesis import strategies as st
 import prograd
 from prograd import accumulation
 from prograd.costs import block_costs, cheapest
-from prograd.operators import Operator, Product, Sum
+from prograd.operators import Product, Sum
 from prograd.orders import best, forward_cost, reverse_cost
+from prograd.testing import counted
 
 CHOICES = ["tanh", "softmax", "scale_shift", "layer_norm", "residual", "affine", "affine", "affine"]
 
@@ -44,54 +41,6 @@ def problem(net, samples, seed=0):
     return net.init(rng) + 0.1 * rng.normal(size=net.size), rng.normal(size=(samples, net.n[0]))
 
 
-@contextmanager
-def counted():
-    """Counts multiply-adds of what operators do meanwhile: `edges` × vectors × samples, `column_edges` × columns."""
-    count, inside = [0], []
-
-    def counting(method, work):
-        def wrapped(operator, *args, **options):
-            if inside:
-                return method(operator, *args, **options)
-            inside.append(operator)
-            count[0] += work(operator, *args)
-            try:
-                return method(operator, *args, **options)
-            finally:
-                inside.pop()
-
-        return wrapped
-
-    def product(operator, v, *_):
-        return math.prod(v.shape[:-2]) * max(v.shape[-2], operator.samples) * operator.edges
-
-    def columns(operator, start, stop, _):
-        return (stop - start) * operator.samples * operator.column_edges
-
-    works = dict.fromkeys(("jvp", "jvp_into", "vjp", "vjp_into", "vjp_sum"), product) | {"columns_into": columns}
-    kinds = [cls for cls in subclasses(Operator) if cls not in {Product, Sum}]
-    patches = [
-        patch.object(cls, name, counting(vars(cls)[name], work))
-        for cls in kinds
-        for name, work in works.items()
-        if name in vars(cls)
-    ]
-    patches.append(patch.object(Operator, "_probe", counting(Operator._probe, lambda _: 0)))
-    for change in patches:
-        change.start()
-    try:
-        yield count
-    finally:
-        for change in patches:
-            change.stop()
-
-
-def subclasses(cls):
-    for sub in type.__subclasses__(cls):
-        yield sub
-        yield from subclasses(sub)
-
-
 def chains(net, w, x):
     lin = prograd.linearize(net, w, x)
     return lin.chain, lin.chain.by_input()
@@ -105,14 +54,14 @@ def test_as_many_multiply_adds_as_planned(net, samples):
         J = np.full((samples, chain.rows, chain.size), np.nan)
         with counted() as count:
             accumulation.jacobian_into(chain, J)
-        assert count[0] == chain.multiply_adds("optimal", chain.rows)
+        assert count.multiply_adds == cheapest(chain.blocks, samples).cost
         np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-9, atol=1e-11)
     q = np.random.default_rng(1).normal(size=(samples, net.n[-1]))
     chain, _ = chains(net, w, x)
     p = np.full(net.size, np.nan)
     with counted() as count:
         accumulation.gradient_into(chain, q, p)
-    assert count[0] == chain.gradient_multiply_adds("optimal")
+    assert count.multiply_adds == cheapest(chain.before(q).blocks, samples).cost
     np.testing.assert_allclose(p, prograd.linearize(net, w, x).vjp(q), rtol=1e-9, atol=1e-11)
 
 
@@ -132,23 +81,26 @@ def test_every_tree_gives_the_jacobian(net, samples, numbers):
             J = np.full(expected.shape, np.nan)
             with counted() as count:
                 accumulation.execute(chain, tree, J)
-            assert count[0] == tree.cost, options
+            assert count.multiply_adds == tree.cost, options
             np.testing.assert_allclose(J, expected, rtol=1e-9, atol=1e-11)
+
+
+def reverse_multiply_adds(chain):
+    A = sum(operator.edges for A_i, _ in chain.blocks for operator in A_i.values())
+    return chain.samples * chain.rows * (A + sum(B_i.edges for _, B_i in chain.blocks[1:]))
 
 
 @settings(deadline=None, max_examples=60)
 @given(networks(), st.integers(1, 3))
 def test_pure_modes_cost_what_they_are_said_to(net, samples):
-    """The chain counts a product for every sample, and takes columns of `A` for free."""
     w, x = problem(net, samples)
     for chain in chains(net, w, x):
         costs = block_costs(chain.blocks, samples)
-        columns = sum(A.cols * A.column_edges * A.samples for A_i, _ in chain.blocks for A in A_i.values())
         if not any(isinstance(A, (Product, Sum)) for A_i, _ in chain.blocks for A in A_i.values()):
-            assert forward_cost(costs, product=False) == columns + chain.multiply_adds("forward", chain.rows)
+            assert forward_cost(costs, product=False) == chain.pushed + sum(costs.own_dense)
         if samples == 1:
-            assert reverse_cost(costs, product=False) == chain.multiply_adds("reverse", chain.rows)
-        assert reverse_cost(costs, product=False) <= chain.multiply_adds("reverse", chain.rows)
+            assert reverse_cost(costs, product=False) == reverse_multiply_adds(chain)
+        assert reverse_cost(costs, product=False) <= reverse_multiply_adds(chain)
         assert cheapest(chain.blocks, samples).cost <= min(
             forward_cost(costs, product=False), reverse_cost(costs, product=False)
         )
@@ -169,7 +121,7 @@ def test_a_bottleneck_is_best_left_between_two_products(samples):
     product = next(step for step in steps if step.way == "product")
     assert chain.blocks[product.split][1].cols == 1
     assert {step.way for step in steps} == {"dense", "adjoints", "tangents", "product"}
-    assert 5 * tree.cost < min(chain.multiply_adds(mode, chain.rows) for mode in ("forward", "reverse"))
+    assert 5 * tree.cost < min(chain.pushed, reverse_multiply_adds(chain))
 
 
 def test_gradients_go_in_reverse():

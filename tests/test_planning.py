@@ -97,7 +97,7 @@ def test_peak_bytes_within_a_tenth(name, batch, dtype):
     f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
     for outputs in ("gradient", "jacobian"):
         plan = prograd.plan(net, batch, outputs=outputs, dtype=dtype, rates=RATES)
-        for mode in ("reverse", "forward"):
+        for mode in ("reverse", "forward", "optimal"):
             if plan.costs[mode].multiply_adds > 10**9 or plan.costs[mode].peak_bytes > 2 * 10**8:
                 continue  # takes long; the smaller ones have the same shape
             call = f.value_and_gradient if outputs == "gradient" else partial(prograd.jacobian, net, x=x)
@@ -135,6 +135,7 @@ def test_by_the_input():
         "reverse": "((B_3 B_2) B_1)",
         "forward": "(B_3 (B_2 B_1))",
         "factored": "(B_3 (B_2 B_1))",
+        "optimal": "((B_3 B_2) B_1)",
     }
     assert plan.costs["reverse"].multiply_adds == 2 * (8 + 4 + 12)
     assert plan.costs["forward"].multiply_adds == 3 * (8 + 4 + 12)

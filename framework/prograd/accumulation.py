@@ -13,6 +13,7 @@ forward mode's columns and reverse mode's rows do all the work, on chains in whi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,16 @@ from prograd.network import Span
 from prograd.operators import Dense, Identity, Operator, Zero
 from prograd.orders import Node
 
+NOTHING = Span(range(0), {})
+
+
+class Merged(NamedTuple):
+    """Layers as one layer: `(A | B)`, and which columns each entry of `A` has."""
+
+    A: Mapping[str, Operator]
+    B: Operator
+    span: Span
+
 
 def jacobian_into(chain: Chain, J: Array) -> None:
     """Writes `J`, `(N, rows, size)`, with the fewest multiply-adds."""
@@ -33,19 +44,28 @@ def jacobian_into(chain: Chain, J: Array) -> None:
 
 def execute(chain: Chain, tree: Node, J: Array) -> None:
     """Writes `J`, `(N, rows, size)`, as the tree says."""
-    _Accumulation(chain, summed=False).into(tree, J)
+    Accumulation(chain).into(tree, J)
 
 
 def gradient_into(chain: Chain, q: Array, p: Array) -> None:
     """Writes `Σ_n J_n^T q_n` to `p` with the fewest multiply-adds."""
     extended = chain.before(q)
-    _Accumulation(extended, summed=True).into(cheapest(extended.blocks, extended.samples), p.reshape(1, 1, -1))
+    tree = cheapest(extended.blocks, extended.samples)
+    Accumulation(extended, summed=True).into(tree, p.reshape(1, 1, -1))
 
 
-class _Accumulation:
-    """Accumulates the layers of a chain; what ends with the last layer is added up over the samples where `summed`."""
+def is_reverse(tree: Node) -> bool:
+    """Whether one row, the last block's, goes back through all layers."""
+    return tree.way == "adjoints" and tree.split == tree.stop - 1
 
-    def __init__(self, chain: Chain, *, summed: bool) -> None:
+
+class Accumulation:
+    """Accumulates the layers of a chain; what ends with the last layer is added up over the samples where `summed`.
+
+    Meant to be subclassed by what plans it: `room`, `push`, `pull` and `written` take all memory and do all the work.
+    """
+
+    def __init__(self, chain: Chain, *, summed: bool = False) -> None:
         self.chain = chain
         self.summed = summed
 
@@ -57,98 +77,21 @@ class _Accumulation:
         if W.shape[-1] == 0 and not node.product:
             return None
         if node.way == "dense":
-            (A, B), span = self._written(node)
-            self._columns([(A, _none(B))], [span], W, summed=self._is_summed(node))
-            return B if node.product else None
+            single = self._single(node)
+            self._columns([(single.A, _none(single.B))], [single.span], W, node)
+            return single.B if node.product else None
         if node.way == "tangents":
             return self._tangents(node, W)
-        outer = node.outer
-        assert outer is not None  # noqa: S101  (adjoints and products have one)
-        newer = self._size(outer)
-        P = self.into(outer, W[..., :newer])
-        assert isinstance(P, Dense)  # noqa: S101  (and it is asked for its P)
-        blocks, spans = self.chain.blocks[node.start : node.split], self.chain.spans[node.start : node.split]
-        if node.inner is not None:
-            (A, B), span = self._merged(node.inner)
-            blocks, spans = [({name: self._dense(operator) for name, operator in A.items()}, B)], [span]
-        return self._rows(P, blocks, spans, W[..., newer:], node)
+        return self._adjoints(node, W)
 
-    def _merged(self, node: Node) -> tuple[Block, Span]:
-        """Layers as one layer."""
-        if node.way == "dense":
-            return self._written(node)
-        columns = self._size(node)
-        samples, rows = self.chain.samples, self.chain.blocks[node.stop - 1][1].rows
-        if node.way == "tangents":  # column after column, as they are made and as they will be wanted
-            W = np.empty((columns, samples, rows), self.chain.dtype).transpose(1, 2, 0)
-        else:
-            W = np.empty((samples, rows, columns), self.chain.dtype)
-        P = self.into(node, W)
-        A: dict[str, Operator] = {"W": Dense(W)} if columns else {}
-        return (A, P or Zero(rows, 0)), Span(range(columns), {name: range(columns) for name in A})
+    def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:
+        """An array `(samples, rows, columns)`, in which column lies after column or row after row."""
+        if by_columns:
+            return np.empty((columns, samples, rows), self.chain.dtype).transpose(1, 2, 0)
+        return np.empty((samples, rows, columns), self.chain.dtype)
 
-    def _written(self, node: Node) -> tuple[Block, Span]:
-        """One layer, with `P` as a matrix, and what is cheaper by rows as a matrix too."""
-        A, B = self.chain.blocks[node.start]
-        N = self.chain.samples
-        A = {name: self._by_rows(operator) if by_rows(operator, N) else operator for name, operator in A.items()}
-        if not node.product:
-            return (A, _none(B)), self.chain.spans[node.start]
-        return (A, self._by_rows(B) if by_rows(B, B.samples) else Dense(B.dense())), self.chain.spans[node.start]
-
-    def _by_rows(self, operator: Operator) -> Dense:
-        rows = operator.vjp(np.eye(operator.rows, dtype=self.chain.dtype)[:, None, :])
-        return Dense(rows.transpose(1, 0, 2))
-
-    def _dense(self, operator: Operator) -> Dense:
-        if isinstance(operator, Dense) and operator.samples == self.chain.samples:
-            return operator
-        columns = np.empty((operator.cols, self.chain.samples, operator.rows), self.chain.dtype)
-        operator.columns_into(0, operator.cols, columns)
-        return Dense(columns.transpose(1, 2, 0))
-
-    def _tangents(self, node: Node, W: Array) -> Operator | None:
-        """The columns of the inner layers and, where the outer are single layers, theirs, as forward mode has them."""
-        blocks: list[Block] = []
-        spans: list[Span] = []
-        newer = 0
-        inner: Node | None = node
-        while inner is not None and (inner is node or self._goes_on(node, inner)):
-            behind = self.chain.blocks[inner.split : inner.stop]
-            if inner.outer is not None and _one(inner):
-                (A, _), span = self._written(inner.outer)
-                blocks.insert(0, (A, behind[0][1]))
-                spans.insert(0, span)
-            else:
-                if inner.outer is not None:
-                    newer = self._size(inner.outer)
-                    self.into(inner.outer, W[..., :newer])
-                blocks[:0] = [({}, B) for _, B in behind]
-                spans[:0] = [Span(range(0), {})] * len(behind)
-            inner = inner.inner
-        assert inner is not None  # noqa: S101  (a run of tangents begins with something accumulated)
-        (A, P), span = self._merged(inner)
-        self._columns([(A, _none(P)), *blocks], [span, *spans], W[..., newer:], summed=self._is_summed(node))
-        if not node.product:
-            return None
-        samples = self._samples(node)
-        columns = np.empty((P.cols, samples, blocks[-1][1].rows), self.chain.dtype).transpose(1, 2, 0)
-        nothing = [Span(range(0), {})] * len(blocks)
-        start, entries = ({"P": P}, _none(P)), Span(range(P.cols), {"P": range(P.cols)})
-        self._columns([start, *(({}, B) for _, B in blocks)], [entries, *nothing], columns)
-        return Dense(columns)
-
-    def _goes_on(self, node: Node, inner: Node) -> bool:
-        """Whether the columns of `inner` can go on to the end of `node` without being put together in between."""
-        single = inner.outer is None or _one(inner)
-        return inner.way == "tangents" and single and self._samples(inner) == self._samples(node)
-
-    def _columns(self, blocks: Sequence[Block], spans: Sequence[Span], W: Array, *, summed: bool = False) -> None:
-        """Forward mode, into `W`."""
-        if W.shape[-1] == 0:
-            return
-        samples = self.chain.samples if summed else len(W)
-        chain = Chain(blocks, _placed(spans), samples, self.chain.dtype)
+    def push(self, chain: Chain, W: Array, *, summed: bool) -> None:
+        """Forward mode into `W`."""
 
         def use(chunk: range, J: Array) -> None:
             part = W[..., chunk.start : chunk.stop]
@@ -159,23 +102,108 @@ class _Accumulation:
 
         chain.columns(use)
 
-    def _rows(self, P: Dense, blocks: Sequence[Block], spans: Sequence[Span], W: Array, node: Node) -> Operator | None:
-        """Reverse mode from the rows of `P`, into `W`; `P B … B` if that is wanted."""
-        q = P.a.reshape(-1, P.rows, P.cols).swapaxes(0, 1)
-        W = W[0] if self._is_summed(node) else W.swapaxes(0, 1)
-        p, after = [_parts(span, W) for span in _placed(spans)], None
-        if node.product:
-            n = blocks[0][1].cols
-            after = np.empty((self._samples(node), P.rows, n), self.chain.dtype)
-            blocks, p = [({"P": Identity(n)}, Zero(n, 0)), *blocks], [{"P": after.swapaxes(0, 1)}, *p]
+    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
+        """Reverse mode from the rows `q`, `(rows, N, n)`, into `p`, which has so many numbers."""
 
         def some(part: slice) -> None:
             mine = [{name: of[part] for name, of in p_i.items()} for p_i in p]
             recursions.reverse(blocks, q[part], mine, _sum_or_each)
 
-        cuts = threads.parts(P.rows, W.size)
+        cuts = threads.parts(len(q), numbers)
         threads.run(some, cuts, len(cuts))
-        return None if after is None else Dense(after)
+
+    def written(self, operator: Operator, samples: int) -> Dense:
+        """The operator as a matrix for so many samples, by rows where that takes less."""
+        if isinstance(operator, Dense) and (operator.samples > 1) == (samples > 1):
+            return operator
+        if by_rows(operator, samples, self.chain.samples):
+            rows = operator.vjp(np.eye(operator.rows, dtype=self.chain.dtype)[:, None, :])
+            return Dense(rows.transpose(1, 0, 2))
+        W = self.room(samples, operator.rows, operator.cols, by_columns=True)
+        operator.columns_into(0, operator.cols, W.transpose(2, 0, 1))
+        return Dense(W)
+
+    def _single(self, node: Node) -> Merged:
+        """One layer, with `P` as a matrix if it is wanted, and as a matrix, too, what is cheaper by rows."""
+        A, B = self.chain.blocks[node.start]
+        N = self.chain.samples
+        A = {name: self.written(operator, N) if by_rows(operator, N, N) else operator for name, operator in A.items()}
+        P = self.written(B, self._samples(node)) if node.product else _none(B)
+        return Merged(A, P, self.chain.spans[node.start])
+
+    def _merged(self, node: Node) -> Merged:
+        """Layers as one layer."""
+        if node.way == "dense":
+            return self._single(node)
+        columns, rows = self._size(node), self.chain.blocks[node.stop - 1][1].rows
+        # Tangents come column after column, and in what follows they will be wanted so.
+        W = self.room(self.chain.samples, rows, columns, by_columns=node.way == "tangents")
+        P = self.into(node, W)
+        A: dict[str, Operator] = {"W": Dense(W)} if columns else {}
+        return Merged(A, P or Zero(rows, 0), Span(range(columns), {name: range(columns) for name in A}))
+
+    def _tangents(self, node: Node, W: Array) -> Operator | None:
+        """The columns of the inner layers and, where the outer are single layers, theirs, as forward mode has them."""
+        blocks: list[Block] = []
+        spans: list[Span] = []
+        newer, inner = 0, node
+        while inner is node or self._goes_on(node, inner):
+            behind = self.chain.blocks[inner.split : inner.stop]
+            if inner.outer is not None and inner.outer.way == "dense":
+                single = self._single(inner.outer)
+                blocks.insert(0, (single.A, behind[0][1]))
+                spans.insert(0, single.span)
+            else:
+                if inner.outer is not None:
+                    newer = self._size(inner.outer)
+                    self.into(inner.outer, W[..., :newer])
+                blocks[:0] = [({}, B) for _, B in behind]
+                spans[:0] = [NOTHING] * len(behind)
+            inner = _there(inner.inner)
+        start = self._merged(inner)
+        self._columns([(start.A, _none(start.B)), *blocks], [start.span, *spans], W[..., newer:], node)
+        if not node.product:
+            return None
+        n, samples = start.B.cols, self._samples(node)
+        P = self.room(samples, blocks[-1][1].rows, n, by_columns=True)
+        through: list[Block] = [({"P": start.B}, _none(start.B)), *(({}, B) for _, B in blocks)]
+        entries = Span(range(n), {"P": range(n)})
+        self.push(Chain(through, [entries, *(NOTHING for _ in blocks)], samples, self.chain.dtype), P, summed=False)
+        return Dense(P)
+
+    def _goes_on(self, node: Node, inner: Node) -> bool:
+        """Whether the columns of `inner` can go on to the end of `node` without being put together in between."""
+        single = inner.outer is None or inner.outer.way == "dense"
+        return inner.way == "tangents" and single and self._samples(inner) == self._samples(node)
+
+    def _columns(self, blocks: Sequence[Block], spans: Sequence[Span], W: Array, node: Node) -> None:
+        if W.shape[-1]:
+            chain = Chain(blocks, _placed(spans), self.chain.samples, self.chain.dtype)
+            self.push(chain, W, summed=self._is_summed(node))
+
+    def _adjoints(self, node: Node, W: Array) -> Operator | None:
+        """The rows of the outer `P` back through the inner layers, one after the other or merged into one."""
+        outer = _there(node.outer)
+        newer = self._size(outer)
+        P = self.into(outer, W[..., :newer])
+        assert isinstance(P, Dense)  # noqa: S101  (it is asked for)
+        blocks, spans = self.chain.blocks[node.start : node.split], self.chain.spans[node.start : node.split]
+        if node.inner is not None:
+            inner = self._merged(node.inner)
+            A = {name: self.written(operator, self.chain.samples) for name, operator in inner.A.items()}
+            blocks, spans = [(A, inner.B)], [inner.span]
+        q = P.a.reshape(-1, P.rows, P.cols).swapaxes(0, 1)
+        own = W[..., newer:]
+        own = own[0] if self._is_summed(node) else own.swapaxes(0, 1)
+        p = [{name: own[..., at.start : at.stop] for name, at in span.each.items()} for span in _placed(spans)]
+        if not node.product:
+            self.pull(blocks, q, p, own.size)
+            return None
+        n = blocks[0][1].cols
+        after = self.room(self._samples(node), P.rows, n)
+        blocks, p = [({"P": Identity(n)}, Zero(n, 0)), *blocks], [{"P": after.swapaxes(0, 1)}, *p]
+        self.pull(blocks, q, p, own.size + after.size)
+        return Dense(after)
 
     def _is_summed(self, node: Node) -> bool:
         return self.summed and node.stop == len(self.chain.blocks)
@@ -184,12 +212,14 @@ class _Accumulation:
         return sum(len(span.all) for span in self.chain.spans[node.start : node.stop])
 
     def _samples(self, node: Node) -> int:
+        """Of `P`: N, or 1 where all samples share it."""
         stacked = any(B.samples > 1 for _, B in self.chain.blocks[node.start : node.stop])
         return self.chain.samples if stacked else 1
 
 
-def _one(node: Node) -> bool:
-    return node.outer is not None and node.outer.way == "dense"
+def _there(node: Node | None) -> Node:
+    assert node is not None  # noqa: S101  (which way has which parts, says `Node`)
+    return node
 
 
 def _none(B: Operator) -> Zero:
@@ -211,7 +241,3 @@ def _placed(spans: Sequence[Span]) -> list[Span]:
 def _sum_or_each(A: Operator, q: Array, p: Array) -> None:
     """The sum over the samples where `p` has no place for each of them."""
     (recursions.sum_into if p.ndim < q.ndim else recursions.each_into)(A, q, p)
-
-
-def _parts(span: Span, W: Array) -> Mapping[str, Array]:
-    return {name: W[..., at.start : at.stop] for name, at in span.each.items()}

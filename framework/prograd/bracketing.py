@@ -30,7 +30,7 @@ Source: U. Naumann, On the generalized dense Jacobian chain product problem, 202
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -79,7 +79,10 @@ class Plan:
 
     def __str__(self) -> str:
         """Such as `(B_4 (B_3 B_2))`; with parameters a product for each layer that has any, newest layer first."""
-        P, W = _expressions(self.tree, self.columns)
+        own = [f"A_{i + 1}" if r else "" for i, r in enumerate(self.columns)]
+        P, W = expressions(
+            self.tree, own, [f"B_{i + 1}" for i in range(len(own))], lambda left, right: f"({left} {right})"
+        )
         return P if self.tree.product else f"({' | '.join(W)})"
 
     def as_dict(self) -> dict[str, Any]:
@@ -162,26 +165,29 @@ def _checked(kind: type[GivenT], what: str, i: int, given: Sequence[int | None])
     return kind(*numbers)  # type: ignore[arg-type]  # only a fourth may be None, which a Factor may have
 
 
-def _expressions(tree: Node, columns: Sequence[int]) -> tuple[str, list[str]]:
-    """The bracketed products that make `P`, and the columns of each layer that has any."""
+def expressions(
+    tree: Node, own: Sequence[str], through: Sequence[str], times: Callable[[str, str], str]
+) -> tuple[str, list[str]]:
+    """The bracketed products that make `P`, and the columns of each layer that has any, newest layer first.
+
+    `own` and `through` are what to call the `A_i` and `B_i`, an `A_i` without columns by nothing.
+    """
     parts: list[tuple[str, list[str]]] = []
     for node in tree.steps():
         i = node.start
         if node.way == "dense":
-            parts.append((f"B_{i + 1}", [f"A_{i + 1}"] if columns[i] else []))
+            parts.append((through[i], [own[i]] if own[i] else []))
             continue
         if node.way == "adjoints":
             P, W = parts.pop()
             for k in reversed(range(node.start, node.split)):
-                W = [*W, f"({P} A_{k + 1})"] if columns[k] else W
-                P = f"({P} B_{k + 1})"
+                W = [*W, times(P, own[k])] if own[k] else W
+                P = times(P, through[k])
             parts.append((P, W))
             continue
         inner_P, inner_W = parts.pop()
         P, W = parts.pop() if node.outer else ("", [])
-        through = [P] if node.way == "product" else [f"B_{k + 1}" for k in range(node.split, node.stop)]
-        pushed = [inner_P, *inner_W]
-        for B in through:
-            pushed = [f"({B} {X})" for X in pushed]
-        parts.append((pushed[0], W + pushed[1:]))
+        for B in [P] if node.way == "product" else through[node.split : node.stop]:
+            inner_P, inner_W = times(B, inner_P), [times(B, A) for A in inner_W]
+        parts.append((inner_P, W + inner_W))
     return parts[0]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 from prograd.blocks import Block
 from prograd.operators import Operator
 from prograd.operators.counting import columns_multiply_adds, jvp_multiply_adds, vjp_multiply_adds
 from prograd.orders import Costs, Node, best
+
+Count: TypeAlias = Callable[[Operator, int, int, int], int]
 
 KEPT = 64  # orders for structures that come back, which they do in every step of a descent
 
@@ -26,31 +29,34 @@ def _cheapest(costs: Costs) -> Node:
 
 
 def block_costs(blocks: Sequence[Block], samples: int) -> Costs:
-    """Multiply-adds of products with the blocks, for all samples together."""
+    """Multiply-adds of products with the blocks, for all samples together; stacks may have been made for fewer."""
     A, B = [list(A_i.values()) for A_i, _ in blocks], [B_i for _, B_i in blocks]
+    N = samples
+
+    def both(of: Count, operators: Sequence[Operator]) -> tuple[int, int]:
+        return sum(of(J, 1, 1, N) for J in operators), sum(of(J, 1, N, N) for J in operators)
+
     return Costs(
         rows=tuple(B_i.rows for B_i in B),
         cols=tuple(B_i.cols for B_i in B),
-        own=tuple(sum(operator.cols for operator in A_i) for A_i in A),
-        push=tuple((jvp_multiply_adds(B_i, 1, 1), jvp_multiply_adds(B_i, 1, samples)) for B_i in B),
-        pull=tuple((vjp_multiply_adds(B_i, 1, 1), vjp_multiply_adds(B_i, 1, samples)) for B_i in B),
-        own_pull=tuple(
-            (sum(vjp_multiply_adds(a, 1, 1) for a in A_i), sum(vjp_multiply_adds(a, 1, samples) for a in A_i))
-            for A_i in A
-        ),
-        dense=tuple(written(B_i, B_i.samples) for B_i in B),
-        own_dense=tuple(sum(written(operator, samples) for operator in A_i) for A_i in A),
+        own=tuple(sum(J.cols for J in A_i) for A_i in A),
+        push=tuple(both(jvp_multiply_adds, [B_i]) for B_i in B),
+        pull=tuple(both(vjp_multiply_adds, [B_i]) for B_i in B),
+        own_pull=tuple(both(vjp_multiply_adds, A_i) for A_i in A),
+        dense=tuple(_written(B_i, N if B_i.samples > 1 else 1, N) for B_i in B),
+        own_dense=tuple(sum(_written(J, N, N) for J in A_i) for A_i in A),
         stacked=tuple(B_i.samples > 1 for B_i in B),
-        samples=samples,
+        samples=N,
     )
 
 
-def written(operator: Operator, samples: int) -> int:
-    """Multiply-adds of writing an operator out for so many samples, by its columns or by its rows."""
-    by_columns = columns_multiply_adds(operator, operator.cols, samples)
-    return min(by_columns, vjp_multiply_adds(operator, operator.rows, 1)) if by_columns else 0
+def by_rows(J: Operator, samples: int, stack: int | None = None) -> bool:
+    """Whether writing `J` out for so many samples takes less by its rows than by its columns."""
+    by_columns = columns_multiply_adds(J, J.cols, samples, stack)
+    return by_columns > 0 and vjp_multiply_adds(J, J.rows, 1, stack) < by_columns
 
 
-def by_rows(operator: Operator, samples: int) -> bool:
-    """Whether writing it out takes less by its rows."""
-    return written(operator, samples) < columns_multiply_adds(operator, operator.cols, samples)
+def _written(J: Operator, samples: int, stack: int) -> int:
+    if by_rows(J, samples, stack):
+        return vjp_multiply_adds(J, J.rows, 1, stack)
+    return columns_multiply_adds(J, J.cols, samples, stack)

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from prograd import checks, recursions
 from prograd.arrays import Array, as_vectors
 from prograd.blocks import Block
-from prograd.chain import MODES, Chain, check_mode
+from prograd.chain import Chain, check_mode
 from prograd.network import Network
-from prograd.planning.modes import COSTS, Task
+from prograd.planning.modes import COSTS, Task, considered
 from prograd.planning.structure import Structure
 
 
@@ -66,7 +66,8 @@ class Linearization:
         """
         check_mode(mode)
         structure = Structure(self.net, self.chain, len(self.z[0]))
-        return min(COSTS[each](structure, Task("gradient")).multiply_adds for each in MODES if mode in {each, "auto"})
+        modes = considered(len(self.blocks)) if mode == "auto" else [mode]
+        return min(COSTS[each](structure, Task("gradient")).multiply_adds for each in modes)
 
 
 def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:

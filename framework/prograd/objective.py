@@ -13,12 +13,14 @@ from prograd import accumulation, checks, factored, recursions, threads
 from prograd.arrays import Array, as_real
 from prograd.blocks import Blocks
 from prograd.chain import check_mode
+from prograd.costs import cheapest
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
 from prograd.memory import keep_freed_memory
 from prograd.network import Network, check_finite
+from prograd.orders import Node
 from prograd.planning.modes import Task
 from prograd.planning.plan import choose
 from prograd.shards import Apply, shards, sum_over
@@ -53,6 +55,7 @@ class Objective:
         self._one = one
         self._checked = False
         self._last: Point | None = None
+        self._best: Node | None = None
         self._cuts = {dtype: shards(len(x), max(net.n) * dtype.itemsize) for dtype in self._data}
         self._sharded = any(len(cuts) > 1 for cuts in self._cuts.values())
 
@@ -78,15 +81,17 @@ class Objective:
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
-        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators), or
-        "auto", the one that is predicted to be the quickest (see `prograd.plan`). `max_bytes` bounds what the forward
-        modes hold. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
-        `max_bytes`.
+        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators),
+        "optimal" (the cheapest bracketing, which nearly always is reverse mode), or "auto", the one that is predicted
+        to be the quickest (see `prograd.plan`). `max_bytes` bounds what the forward modes hold. Raises `ShapeError`,
+        `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
         if check_mode(mode) == "auto":
             mode = choose(
                 self.net, self.samples, "parameters", Task("gradient", max_bytes), self._dtype(as_real(w, "w"))
             )
+        if mode == "optimal" and self._is_reverse(w):
+            mode = "reverse"
         if mode != "factored" and (self._sharded or mode != "reverse"):  # factored: its products are large themselves
             with threads.one_blas_thread():
                 return self._value_and_gradient(w, mode, out, max_bytes)
@@ -191,6 +196,14 @@ class Objective:
         values, q = self.loss.value_and_gradient(lin.z[-1], at.y)
         accumulation.gradient_into(lin.chain, q / len(at.x), p)
         return float(np.add.reduce(values))
+
+    def _is_reverse(self, w: ArrayLike) -> bool:
+        """Whether reverse mode is the cheapest order: the blocks' structure says it, which is the same for all `w`."""
+        if self._best is None:
+            chain = self._linearize(self._at(w)).chain
+            q = np.broadcast_to(np.ones((), chain.dtype), (chain.samples, chain.rows))
+            self._best = cheapest(chain.before(q).blocks, chain.samples)
+        return accumulation.is_reverse(self._best)
 
     def _factored_into(self, at: Point, p: Array, max_bytes: int | None) -> float:
         slices = self.net.slices(p)

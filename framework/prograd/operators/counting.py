@@ -13,37 +13,45 @@ from prograd.operators.lowrank import DiagonalPlusLowRank
 from prograd.operators.multiplication import Arithmetic
 
 
-def jvp_multiply_adds(J: Operator, vectors: int, samples: int) -> int:
-    """Multiply-adds of `J v` for `vectors` vectors, each of `samples` samples (1: the same for every sample of `J`)."""
+def jvp_multiply_adds(J: Operator, vectors: int, samples: int, stack: int | None = None) -> int:
+    """Multiply-adds of `J v` for `vectors` vectors, each of `samples` samples (1: the same for every sample of `J`).
+
+    `stack` is how many maps a stack has, where `J` was made for fewer.
+    """
     match J:
         case Product():
-            inner = jvp_multiply_adds(J.inner, vectors, samples)
-            return inner + jvp_multiply_adds(J.outer, vectors, max(samples, J.inner.samples))
+            inner = jvp_multiply_adds(J.inner, vectors, samples, stack)
+            return inner + jvp_multiply_adds(J.outer, vectors, max(samples, _maps(J.inner, stack)), stack)
         case Sum():
-            return jvp_multiply_adds(J.left, vectors, samples) + jvp_multiply_adds(J.right, vectors, samples)
-    return vectors * max(samples, J.samples) * J.edges
+            return sum(jvp_multiply_adds(term, vectors, samples, stack) for term in (J.left, J.right))
+    return vectors * max(samples, _maps(J, stack)) * J.edges
 
 
-def vjp_multiply_adds(J: Operator, vectors: int, samples: int) -> int:
+def vjp_multiply_adds(J: Operator, vectors: int, samples: int, stack: int | None = None) -> int:
     """Multiply-adds of `J^T q`, in the same way."""
     match J:
         case Product():
-            outer = vjp_multiply_adds(J.outer, vectors, samples)
-            return outer + vjp_multiply_adds(J.inner, vectors, max(samples, J.outer.samples))
+            outer = vjp_multiply_adds(J.outer, vectors, samples, stack)
+            return outer + vjp_multiply_adds(J.inner, vectors, max(samples, _maps(J.outer, stack)), stack)
         case Sum():
-            return vjp_multiply_adds(J.left, vectors, samples) + vjp_multiply_adds(J.right, vectors, samples)
-    return vectors * max(samples, J.samples) * J.edges
+            return sum(vjp_multiply_adds(term, vectors, samples, stack) for term in (J.left, J.right))
+    return vectors * max(samples, _maps(J, stack)) * J.edges
 
 
-def columns_multiply_adds(J: Operator, columns: int, samples: int) -> int:
+def columns_multiply_adds(J: Operator, columns: int, samples: int, stack: int | None = None) -> int:
     """Multiply-adds of writing so many columns of `J` for so many samples."""
     match J:
         case Product():
-            inner = columns_multiply_adds(J.inner, columns, samples)
-            return inner + jvp_multiply_adds(J.outer, columns, samples)
+            inner = columns_multiply_adds(J.inner, columns, samples, stack)
+            return inner + jvp_multiply_adds(J.outer, columns, samples, stack)
         case Sum():
-            return columns_multiply_adds(J.left, columns, samples) + columns_multiply_adds(J.right, columns, samples)
-    return columns * J.samples * J.column_edges
+            return sum(columns_multiply_adds(term, columns, samples, stack) for term in (J.left, J.right))
+    return columns * _maps(J, stack) * J.column_edges
+
+
+def _maps(J: Operator, stack: int | None) -> int:
+    samples = J.samples
+    return samples if stack is None or samples == 1 else stack
 
 
 _ZERO: Final = bytes(4)

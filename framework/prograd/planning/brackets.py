@@ -8,6 +8,9 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Final
 
+from prograd.bracketing import expressions
+from prograd.orders import Node
+
 IDENTITY: Final = "I"
 
 
@@ -59,6 +62,13 @@ def factored(letters: Letters) -> str:
             P = reduce(lambda product, B: _times(B, product), letters.through[i + 1 :], "")
             parts.append(_times(_times(letters.q, P), letters.own[i]))
     return _beside(parts)
+
+
+def optimal(letters: Letters, tree: Node) -> str:
+    """As the tree of the cheapest bracketing says; with `q`, which is a block of the tree then, it is the last."""
+    through = [*letters.through, letters.q] if letters.q else letters.through
+    own = [*letters.own, ""] if letters.q else letters.own
+    return _beside(expressions(tree, own, through, _times)[1])
 
 
 def _times(left: str, right: str) -> str:

@@ -12,8 +12,10 @@ from prograd import threads
 from prograd.operators import Dense
 from prograd.planning import scratch
 from prograd.planning.arithmetic import Planned
-from prograd.planning.costs import Cost, Kind, Ledger, Step
-from prograd.planning.products import Products, Vectors, depth_of
+from prograd.planning.costs import Cost, Ledger, Step
+from prograd.planning.optimal import Accumulated
+from prograd.planning.passes import columns, forward_pass
+from prograd.planning.products import Products, Vectors
 from prograd.planning.structure import Structure
 from prograd.shards import shards
 
@@ -38,7 +40,7 @@ def forward(structure: Structure, task: Task) -> Cost:
     """The columns of `J` in chunks, each put in its place, or multiplied by `∇ℓ`."""
     chain, item = structure.chain, structure.item
     ledger = Ledger(item)
-    passed = _forward_pass(ledger, structure, structure.samples)
+    passed = forward_pass(ledger, structure, structure.samples)
     ledger.hold(structure.made(chain.blocks, structure.samples))
     n_out = structure.samples * chain.rows
     if task.outputs == "gradient":
@@ -48,7 +50,7 @@ def forward(structure: Structure, task: Task) -> Cost:
         ledger.hold(structure.viewed(chain.blocks, structure.samples) - passed)
         ledger.hold(n_out * chain.size * item)
     workers, step = chain.chunking(task.max_bytes)
-    _columns(ledger, structure, workers, step)
+    columns(ledger, structure, workers, step)
     chunks = -(-chain.size // step)
     if task.outputs == "gradient":
         moved = (chain.size * n_out + chunks * n_out) * item
@@ -56,26 +58,6 @@ def forward(structure: Structure, task: Task) -> Cost:
     else:
         ledger.around.append(Step("transpose", chunks, 0, 2 * chain.size * n_out * item, 1.0, workers))
     return ledger.cost()
-
-
-def _columns(ledger: Ledger, structure: Structure, workers: int, step: int) -> None:
-    """`J_i = (A_i | B_i J_{i-1})` for all chunks."""
-    chain, samples = structure.chain, structure.samples
-    momentary = 0
-    for (A, B), span in zip(chain.blocks, chain.spans, strict=True):
-        older = chain.size - span.all.stop
-        calls = -(-chain.size // step) - span.all.stop // step
-        if older:
-            products = Products(structure, samples, calls, workers)
-            ledger.steps += products.jvp(B, Vectors(older, samples))
-            momentary = max(momentary, scratch.apply_into(B, B.cols, B.rows, min(step, older) * samples))
-        for name, at in span.each.items():
-            calls = -(-at.stop // step) - at.start // step
-            if at:
-                ledger.steps += Products(structure, samples, calls, workers).columns(A[name], len(at))
-                momentary = max(momentary, scratch.columns(A[name], min(step, len(at)) * samples))
-    widest = max(B.rows for _, B in chain.blocks)
-    ledger.touch(workers * structure.item * (2 * step * samples * widest + momentary))
 
 
 def _reverse_gradient(structure: Structure) -> Cost:
@@ -86,7 +68,7 @@ def _reverse_gradient(structure: Structure) -> Cost:
     ledger.hold(chain.size * item)
     products = Products(structure, rows, len(cuts), workers)
     with ledger.holding(0):
-        _forward_pass(ledger, structure, rows, len(cuts), workers)
+        forward_pass(ledger, structure, rows, len(cuts), workers)
         ledger.touch(LOSS_ARRAYS * rows * chain.rows * item * workers)
         ledger.hold(rows * chain.rows * item * workers)
         n_q, before = chain.rows, 0
@@ -110,7 +92,7 @@ def _reverse_jacobian(structure: Structure) -> Cost:
     size, R = structure.samples * chain.rows * chain.size, chain.rows
     parts = len(threads.parts(R, size))
     ledger = Ledger(item)
-    passed = _forward_pass(ledger, structure, structure.samples)
+    passed = forward_pass(ledger, structure, structure.samples)
     ledger.hold(structure.made(chain.blocks, structure.samples))
     ledger.hold(structure.viewed(chain.blocks, structure.samples) - passed)
     ledger.hold((size + R * R) * item)
@@ -139,7 +121,7 @@ def _factored_gradient(structure: Structure, task: Task) -> Cost:
     rows, workers = cuts[0].stop, min(threads.available(), len(cuts))
     ledger = Ledger(item)
     ledger.hold(chain.size * item)
-    _forward_pass(ledger, structure, rows, len(cuts), workers)
+    forward_pass(ledger, structure, rows, len(cuts), workers)
     ledger.hold(structure.made(chain.blocks, rows) * workers)
     products = Products(structure, rows, len(cuts), workers)
     ledger.hold(2 * rows * chain.rows * item * workers)
@@ -156,7 +138,7 @@ def _factored_gradient(structure: Structure, task: Task) -> Cost:
 def _factored_jacobian(structure: Structure) -> Cost:
     chain, item = structure.chain, structure.item
     ledger = Ledger(item)
-    passed = _forward_pass(ledger, structure, structure.samples)
+    passed = forward_pass(ledger, structure, structure.samples)
     ledger.hold(structure.made(chain.blocks, structure.samples))
     ledger.hold(structure.viewed(chain.blocks, structure.samples) - passed)
     J = factors.each(
@@ -177,21 +159,19 @@ def _factored_jacobian(structure: Structure) -> Cost:
     return ledger.cost()
 
 
-def _forward_pass(ledger: Ledger, structure: Structure, rows: int, calls: int = 1, workers: int = 1) -> int:
-    """`z^2 … z^{L+1}`, which are kept; returns their bytes. A layer's `g` takes about what its largest block does."""
-    before = ledger.held
-    for A, B in structure.chain.blocks:
-        largest = max((B, *A.values()), key=lambda operator: operator.edges)
-        depth = depth_of(largest, structure.samples)
-        numbers = structure.samples * (B.cols + B.rows)
-        kind: Kind = "product" if A else "function"
-        multiply_adds = structure.samples * largest.edges if A else 0
-        moved = numbers * structure.item + calls * structure.reads(largest, 0)
-        ledger.around.append(Step(kind, calls, multiply_adds, moved, depth, workers))
-        ledger.around.append(Step("layer", calls, 0, 0, threads=workers))
-        ledger.hold(rows * B.rows * structure.item * workers)
-    return ledger.held - before
+def optimal(structure: Structure, task: Task) -> Cost:
+    """The cheapest bracketing; a gradient's is reverse mode, as good as always."""
+    planned = Accumulated(structure, gradient=task.outputs == "gradient")
+    return _reverse_gradient(structure) if planned.is_reverse else planned.cost()
 
 
 CostFunction: TypeAlias = Callable[[Structure, Task], Cost]
-COSTS: Mapping[str, CostFunction] = MappingProxyType({"reverse": reverse, "forward": forward, "factored": factored})
+COSTS: Mapping[str, CostFunction] = MappingProxyType(
+    {"reverse": reverse, "forward": forward, "factored": factored, "optimal": optimal}
+)
+LONGEST = 200  # layers for which the cheapest bracketing is found in a fraction of a second; the time is cubic
+
+
+def considered(layers: int) -> list[str]:
+    """The modes that "auto" takes into account for so many layers."""
+    return [mode for mode in COSTS if mode != "optimal" or layers <= LONGEST]

@@ -13,10 +13,11 @@ from numpy.typing import DTypeLike
 from prograd import threads
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.network import Network
-from prograd.planning.brackets import ORDERS, Letters
+from prograd.planning.brackets import ORDERS, Letters, optimal
 from prograd.planning.calibration import machine_rates
 from prograd.planning.costs import Cost
-from prograd.planning.modes import COSTS, Outputs, Task
+from prograd.planning.modes import COSTS, Outputs, Task, considered
+from prograd.planning.optimal import Accumulated
 from prograd.planning.rates import Rates
 from prograd.planning.structure import Structure, structure
 
@@ -139,6 +140,10 @@ def plan(  # noqa: PLR0913
     costs = _costs(net, int(batch), wrt, Task(outputs, max_bytes), found)
     rates = machine_rates() if rates is None else rates
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
+    orders = {mode: order(letters) for mode, order in ORDERS.items() if mode in costs}
+    if "optimal" in costs:
+        of = _structure(net, int(batch), wrt, found)
+        orders["optimal"] = optimal(letters, Accumulated(of, gradient=outputs == "gradient").tree)
     return Plan(
         repr(net),
         int(batch),
@@ -148,7 +153,7 @@ def plan(  # noqa: PLR0913
         threads.available(),
         costs,
         {mode: rates.seconds(cost) for mode, cost in costs.items()},
-        {mode: ORDERS[mode](letters) for mode in costs},
+        orders,
     )
 
 
@@ -166,14 +171,18 @@ def _choice(  # noqa: PLR0913, PLR0917
 
 
 def _costs(net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any]) -> dict[str, Cost]:
-    of: Structure = structure(net, samples, dtype)
-    of = of if wrt == "parameters" else of.by_input()
+    of = _structure(net, samples, wrt, dtype)
     costs, too_small = {}, None
-    for mode, cost in COSTS.items():
+    for mode in considered(len(net.layers)):
         try:
-            costs[mode] = cost(of, task)
+            costs[mode] = COSTS[mode](of, task)
         except OptionError as error:  # max_bytes is less than the mode can do with
             too_small = error
     if not costs and too_small:
         raise too_small
     return costs
+
+
+def _structure(net: Network, samples: int, wrt: Variable, dtype: np.dtype[Any]) -> Structure:
+    of = structure(net, samples, dtype)
+    return of if wrt == "parameters" else of.by_input()
