@@ -8,7 +8,7 @@ PEERS := .venv/peers
 RAY := .venv/ray
 GRID ?= short
 
-.PHONY: help gap peers auto test test-ray lint format bench clean
+.PHONY: help gap peers auto test test-ray lint format bench bench-history bench-site clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -44,6 +44,17 @@ format: $(READY)  ## let ruff rewrite what it can
 bench: $(READY)  ## the asv suite on the present revision; results in .asv/
 	test -f ~/.asv-machine.json || $(BIN)/asv machine --yes
 	$(BIN)/asv run --python=same $$(git diff --quiet HEAD && echo --set-commit-hash=$$(git rev-parse HEAD) || echo --dry-run)
+
+# asv builds each revision in .asv/env; what has been measured on this machine is kept and not measured again.
+REVISIONS ?= HEAD~5..HEAD
+BENCH ?= gap
+bench-history: $(READY)  ## the asv suite on older revisions: REVISIONS=HEAD~5..HEAD BENCH=gap (a regular expression)
+	test -f ~/.asv-machine.json || $(BIN)/asv machine --yes
+	$(BIN)/asv run --skip-existing --bench '$(BENCH)' $(REVISIONS)
+
+bench-site: $(READY)  ## what has been measured as pages in .asv/html, which need no network
+	$(BIN)/asv publish
+	$(BIN)/python -m prograd_benchmarks.site .asv/html
 
 clean:  ## remove the environment, caches and results
 	rm -rf .venv .asv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis outputs

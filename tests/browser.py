@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,17 +45,28 @@ class Tab:
                 return dict(answer["result"])
             self._note(answer)
 
-    def open(self, page: Path, width: int, height: int = 900, *, dark: bool = False) -> None:
-        """Shows a file in a window of this size, and waits until it is there."""
+    def open(self, page: Path | str, width: int, height: int = 900, *, dark: bool = False) -> None:
+        """Shows a file or an address in a window of this size, and waits until it is there."""
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
-        self._events.clear()
-        self.send("Page.navigate", url=page.as_uri())
-        while "Page.loadEventFired" not in self._events:
-            self._note(self._receive())
+        for url in (
+            "about:blank",
+            page if isinstance(page, str) else page.as_uri(),
+        ):  # a new fragment alone loads nothing
+            self._events.clear()
+            self.send("Page.navigate", url=url)
+            while "Page.loadEventFired" not in self._events:
+                self._note(self._receive())
+
+    def wait(self, script: str, seconds: float = 60) -> None:
+        """Until the expression is true in the page."""
+        end = time.monotonic() + seconds
+        while not self.ask(f"Boolean({script})"):
+            assert time.monotonic() < end, f"not true within {seconds:g} s: {script}"
+            time.sleep(0.02)
 
     def ask(self, script: str) -> Any:
         """The value of a JavaScript expression in the page."""

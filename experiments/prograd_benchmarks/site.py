@@ -1,0 +1,107 @@
+"""asv's pages without a network: `python -m prograd_benchmarks.site .asv/html` after `asv publish`.
+
+The page that asv writes loads jQuery, flot, Bootstrap and some smaller scripts from the web, and shows an error without
+them. Here they come from packages that are installed with the extra `bench`, or from `web/` where they do little.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from fnmatch import fnmatch
+from importlib import metadata, resources
+from pathlib import Path
+
+import click
+
+FOLDER = "vendor"
+REMOTE = re.compile(
+    r"""<(?P<kind>script|link)\b[^>]*?\b(?:src|href)=(?P<quote>["'])(?P<url>(?:https?:)?//[^"']+)(?P=quote)[^>]*>"""
+)
+PACKAGED = {
+    "jquery-*.min.js": ("js.jquery", "jquery-*[0-9].min.js"),
+    "jquery.flot.min.js": ("js.jquery_flot", "jquery.flot.min.js"),
+    "jquery.flot.time.min.js": ("js.jquery_flot", "jquery.flot.time.min.js"),
+    "jquery.flot.selection.min.js": ("js.jquery_flot", "jquery.flot.selection.min.js"),
+    "jquery.flot.categories.min.js": ("js.jquery_flot", "jquery.flot.categories.min.js"),
+    "bootstrap.min.js": ("js.bootstrap", "bootstrap.min.js"),
+    "bootstrap.min.css": ("js.bootstrap", "bootstrap.min.css"),
+}
+"""Name of what asv's page asks for -> the distribution that has it, and the file's name there."""
+OWN = ("stupidtable.min.js", "md5.min.js", "jquery.flot.orderBars.js")
+FONTS = ("js.bootstrap", "glyphicons-halflings-regular.*")
+
+
+class SiteError(click.ClickException):
+    """A page that can't be made to work without a network; the message says what is missing."""
+
+    exit_code = 2
+
+
+def offline(html: Path) -> list[str]:
+    """Rewrites `index.html` below `html` to load nothing from the web; returns the addresses that were replaced.
+
+    Raises `SiteError` where there is no page, for an address that no package is known for, and for a package that is
+    not installed. Nothing is written then.
+    """
+    index = html / "index.html"
+    if not index.is_file():
+        raise SiteError(f"{index}: expected the page of `asv publish`, found none")
+    text = index.read_text(encoding="utf-8")
+    addresses = [found["url"] for found in REMOTE.finditer(text)]
+    sources = {address: _source(address) for address in addresses}
+    fonts = _files(*FONTS)
+    for folder, files in ((FOLDER, sources.values()), ("fonts", fonts)):  # where Bootstrap's style looks for its fonts
+        (html / folder).mkdir(exist_ok=True)
+        for source in files:
+            shutil.copyfile(source, html / folder / source.name)
+    index.write_text(REMOTE.sub(_local(sources), text), encoding="utf-8")
+    return addresses
+
+
+def _local(sources: dict[str, Path]) -> Callable[[re.Match[str]], str]:
+    def tag(found: re.Match[str]) -> str:
+        path = f"{FOLDER}/{sources[found['url']].name}"
+        if found["kind"] == "script":
+            return f'<script src="{path}" onerror="js_load_failure()">'
+        return f'<link rel="stylesheet" href="{path}">'
+
+    return tag
+
+
+def _source(address: str) -> Path:
+    name = address.rsplit("/", 1)[-1]
+    if name in OWN:
+        return Path(str(resources.files("prograd_benchmarks") / "web" / name))
+    for pattern, (distribution, file) in PACKAGED.items():
+        if fnmatch(name, pattern):
+            return _files(distribution, file)[0]
+    raise SiteError(
+        f"asv's page loads {address}, for which no package is known; "
+        f"expected one of {', '.join((*PACKAGED, *OWN))}: add it to {__name__}"
+    )
+
+
+def _files(distribution: str, pattern: str) -> list[Path]:
+    try:
+        listed = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        raise SiteError(f"{distribution} is not installed; pip install 'prograd[bench]'") from None
+    found = [Path(str(file.locate())) for file in listed if fnmatch(file.name, pattern)]
+    if not found:
+        raise SiteError(f"{distribution} {metadata.version(distribution)}: expected a file {pattern}, found none")
+    return found
+
+
+@click.command()
+@click.argument("html", type=click.Path(path_type=Path))
+def main(html: Path) -> None:
+    """Makes the pages of `asv publish` in HTML load nothing from the web. Exit 0 done, 2 not possible."""
+    replaced = offline(html)
+    click.echo(f"{len(replaced)} scripts and styles now come from {html / FOLDER}. To look at the page:")
+    click.echo(f"  python -m http.server --directory {html} 8000    # http://localhost:8000")
+
+
+if __name__ == "__main__":
+    main()
