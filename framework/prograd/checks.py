@@ -34,6 +34,16 @@ def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple
     return z, blocks
 
 
+def output(net: Network, parameters: Sequence[Parameters], x: Array) -> Array:
+    """`h_x(w)`, every output and block checked as in `linearize`, and none kept."""
+    z = x
+    for i, (layer, w) in enumerate(zip(net.layers, parameters, strict=True)):
+        z_next = _output(net, i, layer.g(w, z), len(x))
+        block(net, i, layer.jacobian(w, z, z_next), len(x))
+        z = z_next
+    return z
+
+
 def loss(used: Loss, z: Array, y: Array) -> None:
     """Raises `PluginError` unless the loss gives a value a sample and a gradient of the shape of `z`."""
     value, gradient = used.value_and_gradient(z, y)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import accumulation, checks, factored, recursions, threads
+from prograd import accumulation, checkpoints, checks, factored, recursions, threads
 from prograd.arrays import Array, as_real
 from prograd.blocks import Blocks
 from prograd.chain import check_mode
+from prograd.checkpoints import Schedule
 from prograd.costs import cheapest
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
@@ -23,6 +24,7 @@ from prograd.network import Network, check_finite
 from prograd.orders import Node
 from prograd.planning.modes import Task
 from prograd.planning.plan import choose
+from prograd.planning.recomputation import within
 from prograd.shards import Apply, shards, sum_over
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
@@ -56,6 +58,7 @@ class Objective:
         self._checked = False
         self._last: Point | None = None
         self._best: Node | None = None
+        self._schedules: dict[tuple[np.dtype[Any], int, int], Schedule] = {}
         self._cuts = {dtype: shards(len(x), max(net.n) * dtype.itemsize) for dtype in self._data}
         self._sharded = any(len(cuts) > 1 for cuts in self._cuts.values())
 
@@ -83,13 +86,15 @@ class Objective:
 
         `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators),
         "optimal" (the cheapest bracketing, which nearly always is reverse mode), or "auto", the one that is predicted
-        to be the quickest (see `prograd.plan`). `max_bytes` bounds what the forward modes hold. Raises `ShapeError`,
+        to be the quickest (see `prograd.plan`). `max_bytes` bounds what the forward modes hold beside the gradient, and
+        all that "reverse" holds, which then computes some `z^i` again (see `prograd.checkpoints`). Raises `ShapeError`,
         `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
         if check_mode(mode) == "auto":
             mode = choose(
                 self.net, self.samples, "parameters", Task("gradient", max_bytes), self._dtype(as_real(w, "w"))
             )
+            max_bytes = None if mode == "reverse" else max_bytes
         if mode == "optimal" and self._is_reverse(w):
             mode = "reverse"
         if mode != "factored" and (self._sharded or mode != "reverse"):  # factored: its products are large themselves
@@ -145,11 +150,14 @@ class Objective:
         return Linearization(self.net, z, list(blocks))
 
     def _linearized(self, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
-        if not self._checked:  # once is enough: shapes don't depend on w
-            z, _ = checks.linearize(self.net, parameters, x[:2])
-            checks.loss(self.loss, z[-1], self._data[x.dtype][1][:2])
-            self._checked = True
+        self._check(parameters, x)
         return recursions.linearize(self.net.layers, parameters, x)
+
+    def _check(self, parameters: Sequence[Parameters], x: Array) -> None:
+        if not self._checked:  # once is enough: shapes don't depend on w
+            z = checks.output(self.net, parameters, x[:2])
+            checks.loss(self.loss, z, self._data[x.dtype][1][:2])
+            self._checked = True
 
     def _value_and_gradient(
         self, w: ArrayLike, mode: str, out: Array | None, max_bytes: int | None
@@ -163,22 +171,47 @@ class Objective:
         elif mode == "optimal":
             total = self._optimal_into(at, p)
         else:
-            total = self._reverse_into(at, p)
+            total = self._reverse_into(at, p, max_bytes)
         return total / len(at.x), p
 
-    def _reverse_into(self, at: Point, p: Array) -> float:
+    def _reverse_into(self, at: Point, p: Array, max_bytes: int | None) -> float:
         """Writes `∇f` to `p`; returns the sum of the samples' values."""
         slices = self.net.slices(p)
         samples = len(at.x)
+        cuts = self._cuts[p.dtype]
+        plan = None if max_bytes is None else self._schedule(at, max_bytes)
 
         def shard(rows: slice, apply: Apply) -> float:
+            if plan is not None:
+                return recomputed(plan, rows, apply)
             z, blocks = self._linearized(at.parameters, at.x[rows])
             values, q = self.loss.value_and_gradient(z[-1], at.y[rows])
             recursions.reverse(blocks, q / samples, slices, apply)
             return float(np.add.reduce(values))
 
-        cuts = self._cuts[p.dtype]
+        def recomputed(plan: Schedule, rows: slice, apply: Apply) -> float:
+            total = 0.0
+
+            def q(z: Array) -> Array:
+                nonlocal total
+                values, q = self.loss.value_and_gradient(z, at.y[rows])
+                total = float(np.add.reduce(values))
+                return q / samples
+
+            checkpoints.reverse(plan, self.net.layers, at.parameters, at.x[rows], q, slices, apply)
+            return total
+
         return shard(cuts[0], recursions.sum_into) if len(cuts) == 1 else sum_over(cuts, shard)
+
+    def _schedule(self, at: Point, max_bytes: int) -> Schedule:
+        self._check(at.parameters, at.x)
+        cuts = self._cuts[at.w.dtype]
+        workers = min(threads.available(), len(cuts))
+        key = (at.w.dtype, workers, max_bytes)
+        if key not in self._schedules:
+            rows = max(cut.stop - cut.start for cut in cuts)
+            self._schedules[key] = within(self.net, rows, workers, at.w.dtype, max_bytes)
+        return self._schedules[key]
 
     def _forward_into(self, at: Point, p: Array, max_bytes: int | None) -> float:
         lin = self._linearize(at)

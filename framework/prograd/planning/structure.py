@@ -81,11 +81,23 @@ def structure(net: Network, samples: int, dtype: np.dtype[Any]) -> Structure:
     zeros would make sparse matrices empty and divisions infinite. Raises `PluginError` where a layer does not give
     blocks of the shapes it declared.
     """
-    sizes = {*net.n, *(size for shapes in net.shapes for shape in shapes.values() for size in shape)}
-    seen = 1 if samples == 1 else next(k for k in count(2) if k not in sizes)
+    seen = samples_seen(net, samples)
     z = tuple(_ones((seen, n_i), dtype) for n_i in net.n)
     blocks = [_block(net, i, z[i], z[i + 1]) for i in range(len(net.layers))]
     return Structure(net, Chain(blocks, net.spans, samples, dtype), seen, z)
+
+
+def of_layer(net: Network, i: int, samples: int, dtype: np.dtype[Any]) -> Structure:
+    """The same of one layer on its own."""
+    seen = samples_seen(net, samples)
+    z, z_next = (_ones((seen, n_i), dtype) for n_i in net.n[i : i + 2])
+    return Structure(net, Chain([_block(net, i, z, z_next)], [net.spans[i]], samples, dtype), seen, (z, z_next))
+
+
+def samples_seen(net: Network, samples: int) -> int:
+    """How many samples blocks are made for, to have the structure of those for so many."""
+    sizes = {*net.n, *(size for shapes in net.shapes for shape in shapes.values() for size in shape)}
+    return 1 if samples == 1 else next(k for k in count(2) if k not in sizes)
 
 
 def arrays(operator: Operator) -> Iterator[np.ndarray[Any, Any]]:

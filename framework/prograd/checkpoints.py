@@ -1,0 +1,190 @@
+"""Reverse mode in less memory: few of the `z^i` are kept, the others are computed again when it is their turn.
+
+Layers are reversed from the last to the first. Reversing layer i takes `z^i` and `z^{i+1}`; the latter is at hand, as
+it was the input of the layer that was reversed just before. So the question is where to begin for each `z^i`: at the
+last one before it that was kept. A place is free again once its layer is reversed. With `z^i` kept and room for b,
+
+    cost(i … j, b) = min over k of  cost of i … k-1  +  cost(k … j, b - bytes of z^k)  +  cost(i … k-1, b)
+
+is the least that it takes to get at `z^j, …, z^i` in this order: go on to `z^k`, keep it, reverse what lies behind it,
+then what lies before. Without a further `z^k`, each is computed from `z^i`. For layers that are all alike this is the
+binomial bound: with s kept, of which `z^1` is one, l layers take `r l - C(s + r, s + 1)` evaluations (`evaluations`),
+where r is the least with `l <= C(s + r, s)`.
+
+Source: A. Griewank and A. Walther, Algorithm 799: revolve, 2000.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.blocks import Blocks
+from prograd.layer import Layer, Parameters
+from prograd.shards import Apply
+
+LONGEST = 100  # layers for which the recursion is solved; the time is cubic
+STEPS = 128  # the most parts that the bytes are counted in there
+
+
+class Schedule(Protocol):
+    """Which `z^k` to keep next."""
+
+    def split(self, i: int, j: int, room: int) -> int | None:
+        """The next to keep beyond `z^i`, on the way to layer j, with `room` left for it; None where none is best."""
+
+    def after(self, k: int, room: int) -> int:
+        """What is left of `room` when `z^k` is kept."""
+
+    @property
+    def room(self) -> int:
+        """What there is in the beginning, in the schedule's own unit."""
+
+
+def schedule(state_bytes: Sequence[int], costs: Sequence[int], max_bytes: int) -> Schedule:
+    """The best schedule for layers of unequal size and cost, within `max_bytes` for what is kept beside `z^1`.
+
+    `state_bytes` are those of the layers' inputs `z^1 … z^L`, `costs` those of computing their outputs. Up to 100
+    layers it is the best there is, with bytes counted in steps of the sizes' common divisor, or of 1/128 of the
+    limit where that is larger. Beyond, every layer is taken for one of the largest and for as costly as any, which is
+    the best for equal layers.
+    """
+    if len(costs) > LONGEST:
+        return Binomial(min(len(costs), 1 + max_bytes // max(state_bytes[1:])))
+    return Recursion(state_bytes, costs, max_bytes)
+
+
+class Binomial:
+    """Equal layers, `slots` of whose inputs can be kept, `z^1` among them."""
+
+    def __init__(self, slots: int) -> None:
+        self.room = slots
+
+    def split(self, i: int, j: int, room: int) -> int | None:
+        """So that both parts take no repetitions more than the whole."""
+        layers = j - i + 1
+        if room == 1 or layers == 1:
+            return None
+        r = _repetitions(layers, room)
+        return i + min(_reach(room, r - 1), layers - _reach(room - 1, r - 1))
+
+    def after(self, k: int, room: int) -> int:
+        """One place less."""
+        return room - 1
+
+
+class Recursion:
+    """The recursion above, solved for every interval and every number of bytes."""
+
+    def __init__(self, state_bytes: Sequence[int], costs: Sequence[int], max_bytes: int) -> None:
+        L, total = len(costs), sum(state_bytes[1:])
+        max_bytes = min(max_bytes, total)
+        step = max(math.gcd(*state_bytes[1:]), -(-max_bytes // STEPS), 1)
+        self.room = max_bytes // step
+        self._parts = [-(-size // step) for size in state_bytes]
+        # Exact in float64 as long as all is below 2^53; where it is not, a choice between nearly equal ones is as good.
+        before = np.concatenate([[0.0], np.cumsum(costs, dtype=float)])
+        self._cost = np.zeros((L, L, self.room + 1))
+        self._split = np.full((L, L, self.room + 1), -1)
+        for d in range(1, L):
+            for i in range(L - d):
+                self._solve(i, i + d, before)
+
+    def split(self, i: int, j: int, room: int) -> int | None:
+        """As the table says."""
+        k = int(self._split[i, j, room])
+        return None if k < 0 else k
+
+    def after(self, k: int, room: int) -> int:
+        """Its bytes less."""
+        return room - self._parts[k]
+
+    @property
+    def cost(self) -> float:
+        """What computing `z^L … z^1` in this order costs altogether."""
+        return float(self._cost[0, -1, self.room])
+
+    def _solve(self, i: int, j: int, before: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+        best = np.full(self.room + 1, float(np.sum(before[i + 1 : j + 1] - before[i])))
+        split = np.full(self.room + 1, -1)
+        for k in range(i + 1, j + 1):
+            size = self._parts[k]
+            if size > self.room:
+                continue
+            cost = before[k] - before[i] + self._cost[k, j, : self.room + 1 - size] + self._cost[i, k - 1, size:]
+            better = cost < best[size:]
+            best[size:][better] = cost[better]
+            split[size:][better] = k
+        self._cost[i, j], self._split[i, j] = best, split
+
+
+def evaluations(layers: int, slots: int) -> int:
+    """The least number of layers to evaluate for `z^l … z^1`, with `slots` of them kept at a time, `z^1` among them."""
+    r = _repetitions(layers, slots)
+    return r * layers - math.comb(slots + r, slots + 1)
+
+
+def inputs(plan: Schedule, layers: int, x: Array, g: Callable[[int, Array], Array]) -> Iterator[Array]:
+    """`z^L, …, z^1`: what each layer is given, the last layer first. `g(i, z)` evaluates layer i, counted from 0."""
+    kept = [(0, x, plan.room)]
+    for j in reversed(range(layers)):
+        i, z, room = kept[-1]
+        while i < j:
+            k = plan.split(i, j, room)
+            for u in range(i, j if k is None else k):
+                z = g(u, z)
+            if k is None:
+                break
+            i, room = k, plan.after(k, room)
+            kept.append((k, z, room))
+        if kept[-1][0] == j:
+            kept.pop()
+        yield z
+
+
+def reverse(  # noqa: PLR0913, PLR0917  (what `recursions` takes in two steps)
+    plan: Schedule,
+    layers: Sequence[Layer],
+    w: Sequence[Parameters],
+    x: Array,
+    loss: Callable[[Array], Array],
+    p: Sequence[Mapping[str, Array]],
+    apply: Apply,
+) -> None:
+    """Reverse mode as in `recursions`, to the last bit, with few of the `z^i` kept.
+
+    `loss` gives `q^{L+1}` for `z^{L+1}`; the rest is as `recursions.reverse` has it.
+    """
+
+    def g(i: int, z: Array) -> Array:
+        return layers[i].g(w[i], z)
+
+    i, z_next, q = len(layers), None, None
+    for z in inputs(plan, len(layers), x, g):
+        i -= 1
+        if z_next is None or q is None:
+            z_next = g(i, z)
+            q = loss(z_next)
+        A, B = Blocks(layers[i : i + 1], w[i : i + 1], [z, z_next])[0]
+        for name, block in A.items():
+            apply(block, q, p[i][name])
+        if i > 0:
+            q = B.vjp(q)
+        z_next = z
+        del A, B, z  # before the next are made
+
+
+def _reach(slots: int, repetitions: int) -> int:
+    """How many layers so many slots are enough for, none of them evaluated more often than that."""
+    return math.comb(slots + repetitions, slots) if repetitions >= 0 else 0
+
+
+def _repetitions(layers: int, slots: int) -> int:
+    r = 0
+    while _reach(slots, r) < layers:
+        r += 1
+    return r
