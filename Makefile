@@ -28,7 +28,7 @@ test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own
-	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/test_launchers.py
+	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/test_launchers.py -k ray
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check

@@ -86,7 +86,7 @@ def test_submitit_leaves_what_jobs_in_one_process_leave(tmp_path: Path) -> None:
 def test_joblib_leaves_the_same_and_a_killed_process_is_the_only_one_lost(tmp_path: Path, deadly: Path) -> None:
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     points = ("depth=2", "activation=tanh,deadly", "threads=1", *QUICK)
-    done = run(tmp_path, *launcher, *points, PYTHONPATH=str(deadly), PATH="")
+    done = run(tmp_path, *launcher, *points, PYTHONPATH=str(deadly))
     records = check(tmp_path, done, statuses={"activation-tanh": "complete", "activation-deadly": "failed"})
     error = records["activation-deadly"]["error"]
     assert error["type"] == "Killed"
