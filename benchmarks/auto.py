@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 import prograd
-from prograd_experiments import timing
+from prograd_benchmarks import timing
 
 WON = 1.1
 REPEATS = 7

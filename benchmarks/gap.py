@@ -1,30 +1,38 @@
-"""The gap between the modes, as a ratio of paired samples."""
+"""The gap between the modes, and how far each is from the matrix products it can't do without: paired samples."""
 
 from __future__ import annotations
 
+from prograd_benchmarks.sampling import ratio
+from prograd_experiments import floor
 from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Mlp
-
-from .sampling import seconds, statistics
 
 
 class Gap:
-    """How reverse mode's time compares with forward mode's, for one gradient of an MLP."""
+    """One gradient of an MLP. Reverse over forward and not the gap itself: to asv, bigger is worse."""
 
     params = (DEPTHS, WIDTHS, BATCHES)
     param_names = ("depth", "width", "batch")
     timeout = 120
 
     def setup(self, depth: int, width: int, batch: int) -> None:
-        f, w = Mlp(depth, width, batch).objective()
-        self.modes = {
-            "reverse": lambda: f.gradient(w, mode="reverse"),
-            "forward": lambda: f.gradient(w, mode="forward"),
-        }
+        problem = Mlp(depth, width, batch)
+        f, w = problem.objective()
+        self.reverse = lambda: f.gradient(w, mode="reverse")
+        self.forward = lambda: f.gradient(w, mode="forward")
+        self.floor_of_reverse = floor.reverse(problem.shapes, batch)
+        self.floor_of_forward = floor.forward(problem.shapes, batch)
 
     def track_reverse_over_forward(self, depth: int, width: int, batch: int) -> dict[str, object]:
-        # Reverse over forward and not the gap itself: to asv, bigger is worse.
-        samples = seconds(self.modes)
-        # Four digits, since asv prints all that there are; the fifth is noise.
-        return statistics([float(f"{r / f:.4g}") for r, f in zip(samples["reverse"], samples["forward"], strict=True)])
+        return ratio(self.reverse, self.forward)
 
     track_reverse_over_forward.unit = "ratio"  # type: ignore[attr-defined]
+
+    def track_reverse_over_floor(self, depth: int, width: int, batch: int) -> dict[str, object]:
+        return ratio(self.reverse, self.floor_of_reverse)
+
+    track_reverse_over_floor.unit = "ratio"  # type: ignore[attr-defined]
+
+    def track_forward_over_floor(self, depth: int, width: int, batch: int) -> dict[str, object]:
+        return ratio(self.forward, self.floor_of_forward)
+
+    track_forward_over_floor.unit = "ratio"  # type: ignore[attr-defined]

@@ -1,17 +1,15 @@
-"""What one gradient costs in each mode."""
+"""How long one gradient takes in each mode."""
 
 from __future__ import annotations
 
-import prograd
-from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Mlp
-
-from .sampling import peak_bytes, seconds, statistics
+from prograd_benchmarks.sampling import seconds, statistics
+from prograd_experiments.problems import BATCHES, DEPTHS, MODES, WIDTHS, Mlp
 
 
 class Gradient:
     """One gradient of an MLP: depth affine layers of a width, a batch of samples, each mode."""
 
-    params = (DEPTHS, WIDTHS, BATCHES, prograd.MODES)
+    params = (DEPTHS, WIDTHS, BATCHES, MODES)
     param_names = ("depth", "width", "batch", "mode")
     timeout = 120
 
@@ -23,8 +21,3 @@ class Gradient:
         return statistics(seconds({mode: self.gradient})[mode])
 
     track_seconds.unit = "seconds"  # type: ignore[attr-defined]
-
-    def track_peak_bytes(self, depth: int, width: int, batch: int, mode: str) -> int:
-        return peak_bytes(self.gradient)
-
-    track_peak_bytes.unit = "bytes"  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import math
@@ -25,8 +26,10 @@ from asv_runner.benchmarks._base import Benchmark
 from asv_runner.statistics import compute_stats
 from omegaconf import OmegaConf
 
-from benchmarks import sampling
-from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Mlp
+import prograd
+from benchmarks import start
+from prograd_benchmarks import control, counts, sampling
+from prograd_experiments.problems import BATCHES, DEPTHS, MODES, WIDTHS, Mlp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +50,9 @@ def smallest(benchmark: Benchmark) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("name", "index"), [(name, index) for name, benchmark in SUITE.items() for index in smallest(benchmark)]
 )
-def test_runs_once(name: str, index: int) -> None:
+def test_runs_once(name: str, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "SAMPLES", 3)
+    monkeypatch.setattr(start, "STARTS", 1)
     benchmark = discovery.get_benchmark_from_name(BENCHMARK_DIR, f"{name}-{index}")
     assert benchmark.check(BENCHMARK_DIR), "asv finds fault with the arguments of setup or of the benchmark"
     benchmark.set_param_idx(index)
@@ -61,12 +66,25 @@ def test_runs_once(name: str, index: int) -> None:
     assert all(math.isfinite(value) and value > 0 for value in values)
 
 
-def test_time_memory_and_ratio_are_covered() -> None:
-    assert {benchmark.unit for benchmark in SUITE.values()} >= {"seconds", "bytes", "ratio"}
+def test_time_ratio_and_counts_are_covered() -> None:
+    units = {benchmark.unit for benchmark in SUITE.values()}
+    assert units == {"seconds", "ratio", "bytes", "calls", "multiply-adds", "modules"}
+
+
+def test_there_is_a_control_of_each_unit_that_has_noise() -> None:
+    assert {SUITE[name].unit for name in SUITE if name.startswith("control.")} == {"seconds", "ratio"}
+
+
+def test_what_measures_is_the_checkouts() -> None:
+    # asv installs another revision, whose own clock and problems must not be found.
+    code = "import benchmarks, prograd_benchmarks as b, prograd_experiments as e; print(b.__file__, e.__file__)"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
+    assert [Path(path).parents[1] for path in done.stdout.split()] == [ROOT / "experiments"] * 2
 
 
 def test_sizes_come_from_the_list_shared_with_the_experiments() -> None:
-    shared = {"depth": DEPTHS, "width": WIDTHS, "batch": BATCHES}
+    shared = {"depth": DEPTHS, "width": WIDTHS, "batch": BATCHES, "mode": MODES}
     for name, benchmark in SUITE.items():
         sizes = dict(zip(benchmark.param_names, benchmark._params, strict=True))
         for parameter in shared.keys() & sizes.keys():
@@ -77,6 +95,10 @@ def test_sizes_are_those_of_the_default_speed_gap() -> None:
     speed_gap = ROOT / "experiments" / "prograd_experiments" / "conf" / "experiment" / "speed_gap.yaml"
     sweep = OmegaConf.load(speed_gap).hydra.sweeper.params
     assert (sweep.depth, sweep.width) == (",".join(map(str, DEPTHS)), ",".join(map(str, WIDTHS)))
+
+
+def test_modes_are_those_of_the_engine() -> None:
+    assert MODES == prograd.MODES
 
 
 class TestMlp:
@@ -99,11 +121,60 @@ class TestMlp:
         assert f.gradient(w, mode="reverse").dtype == np.float32
 
 
-def test_peak_counts_what_the_call_holds_and_not_what_was_there() -> None:
-    held = np.ones(10_000_000)
-    peak = sampling.peak_bytes(lambda: np.ones(1_000_000).sum())
-    assert 8_000_000 <= peak < 8_100_000 < held.nbytes
-    assert not tracemalloc.is_tracing()
+class TestCounts:
+    def test_peak_counts_what_the_call_holds_and_not_what_was_there(self) -> None:
+        held = np.ones(10_000_000)
+        peak = counts.peak_bytes(lambda: np.ones(1_000_000).sum())
+        assert 8_000_000 <= peak < 8_100_000 < held.nbytes
+        assert not tracemalloc.is_tracing()
+
+    def test_calls_of_python_and_of_c_count_and_the_call_itself(self) -> None:
+        def call() -> None:
+            one()
+            one()
+
+        def one() -> None:
+            len("")
+
+        assert counts.python_calls(lambda: None) == 1
+        assert counts.python_calls(call) == 1 + 2 * 2
+        assert sys.getprofile() is None
+
+    def test_multiply_adds_are_those_of_the_products(self) -> None:
+        W = prograd.operators.Dense(np.ones((3, 4)))
+        assert counts.multiply_adds(lambda: W.jvp(np.ones((5, 4)))) == 5 * 3 * 4
+
+    @pytest.mark.parametrize("mode", ["reverse", "factored"])
+    @pytest.mark.parametrize("count", [counts.python_calls, counts.peak_bytes, counts.multiply_adds])
+    def test_counts_of_a_gradient_repeat_to_the_last_digit(self, count: Any, mode: str) -> None:
+        f, w = Mlp(4, 16, 32).objective()
+        assert len({count(lambda: f.gradient(w, mode=mode)) for _ in range(3)}) == 1
+
+    def test_the_collector_is_as_it_was(self) -> None:
+        counts.peak_bytes(lambda: None)
+        assert gc.isenabled()
+        assert gc.get_freeze_count() == 0
+
+
+class TestSamples:
+    def test_a_ratio_is_of_turns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        taken = {"numerator": [2.0, 9.0], "denominator": [1.0, 3.0]}
+        monkeypatch.setattr(sampling, "seconds", lambda _: taken)
+        assert sampling.ratio(lambda: None, lambda: None) == {"samples": [2.0, 3.0], "number": 1}
+
+    def test_four_digits_are_kept(self) -> None:
+        assert sampling.statistics([0.123456, 98765.4]) == {"samples": [0.1235, 98770.0], "number": 1}
+
+    def test_controls_call_no_code_of_prograds(self) -> None:
+        files = set()
+        calls = (control.python_loop(), control.product())
+        sys.setprofile(lambda frame, *_: files.add(frame.f_code.co_filename))
+        try:
+            for call in calls:
+                call()
+        finally:
+            sys.setprofile(None)
+        assert files <= {control.__file__, __file__}
 
 
 class TestAsv:
@@ -166,7 +237,7 @@ class TestConfiguration:
         pins = dict(
             line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")
         )
-        assert conf.matrix["req"] == {name: [pins[name]] for name in needed}
+        assert conf.matrix["req"] == {name: [pins[name]] for name in needed} | {"pip+hatchling": [pins["hatchling"]]}
 
     def test_one_blas_thread(self, conf: asv.config.Config) -> None:
         assert conf.matrix["env_nobuild"]["OPENBLAS_NUM_THREADS"] == ["1"]

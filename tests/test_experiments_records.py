@@ -144,7 +144,7 @@ def test_a_job_that_is_interrupted_leaves_a_record_and_ends(tmp_path: Path, monk
         assert records.read(tmp_path / "record.json")["status"] == "running"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("prograd_experiments.timing.take_turns", interrupt)
+    monkeypatch.setattr("prograd_benchmarks.timing.take_turns", interrupt)
     with pytest.raises(KeyboardInterrupt):
         jobs.run(SMALL, tmp_path)
     assert records.read(tmp_path / "record.json")["error"]["type"] == "KeyboardInterrupt"

@@ -64,7 +64,12 @@ def test_the_wheel_has_every_package_of_the_four_folders_and_no_other() -> None:
 def test_typed_packages_say_so() -> None:
     assert [
         path
-        for path in ("framework/prograd", "plugins/layers/prograd_layers", "plugins/losses/prograd_losses")
+        for path in (
+            "framework/prograd",
+            "plugins/layers/prograd_layers",
+            "plugins/losses/prograd_losses",
+            "experiments/prograd_benchmarks",
+        )
         if not (ROOT / path / "py.typed").exists()
     ] == []
 
@@ -120,4 +125,5 @@ def test_no_plugin_is_loaded_before_one_is_asked_for() -> None:
 def test_benchmarks_need_no_experiments_extra() -> None:
     # asv's environments hold the core's dependencies alone.
     beyond = {"hydra", "omegaconf", "matplotlib", "sklearn"}
-    assert not loaded_after("import prograd_experiments.problems, prograd_experiments.timing") & beyond
+    modules = "prograd_experiments.problems, prograd_experiments.floor, prograd_benchmarks.sampling"
+    assert not loaded_after(f"import {modules}, prograd_benchmarks.counts, prograd_benchmarks.control") & beyond

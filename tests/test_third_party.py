@@ -86,6 +86,28 @@ def test_its_own_tests_pass_there(fresh):
     assert " passed" in passed
 
 
+SUITE = """
+import itertools, math
+from asv_runner import discovery
+root = "benchmarks"
+for found in discovery.disc_benchmarks(root):
+    for index, params in enumerate(itertools.product(*found._params)):
+        benchmark = discovery.get_benchmark_from_name(root, f"{found.name}-{index}" if params else found.name)
+        assert benchmark.check(root)
+        assert not benchmark.do_setup()
+        result = benchmark.do_run()
+        values = result["samples"] if isinstance(result, dict) else [result]
+        assert values and all(math.isfinite(value) and value > 0 for value in values), found.name
+        print(found.name, found.unit)
+"""
+
+
+def test_its_asv_suite_runs_there_on_prograds_parts(fresh):
+    ran = fresh.run(fresh.python, "-c", f"import sys; sys.path.insert(0, {str(EXAMPLE)!r})\n{SUITE}").splitlines()
+    assert {line.split()[1] for line in ran} == {"seconds", "ratio", "calls", "bytes", "multiply-adds"}
+    assert sum(line.startswith("features.Control") for line in ran) == 2
+
+
 def test_it_is_listed_with_what_it_brings(fresh):
     rows = json.loads(fresh.run(fresh.scripts / "prograd", "plugins", "--json"))
     ours = {"distribution": PROJECT["name"], "version": PROJECT["version"], "status": "ok", "error": None}
@@ -121,5 +143,6 @@ def test_the_projects_wheel_makes_new_plugins(fresh):
 def test_the_wheels_hold_packages_and_nothing_else(wheels):
     roots = [{Path(name).parts[0] for name in zipfile.ZipFile(built).namelist()} for built in wheels]
     project, example = ({root for root in found if not root.endswith(".dist-info")} for found in roots)
-    assert project == {"prograd", "prograd_layers", "prograd_losses", "prograd_experiments", "hydra_plugins"}
+    names = ("", "_layers", "_losses", "_benchmarks", "_experiments")
+    assert project == {"hydra_plugins", *(f"prograd{name}" for name in names)}
     assert example == {"prograd_rates"}

@@ -11,9 +11,9 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from prograd_benchmarks.garbage import collector_off
 from prograd_experiments import records
 from prograd_experiments.experiment import Row
-from prograd_experiments.garbage import collector_off
 from prograd_experiments.gather import Gathered, gather
 from prograd_experiments.report import page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ import prograd
 DEPTHS = (2, 4, 8)
 WIDTHS = (8, 16, 32, 64)
 BATCHES = (1, 32)
+MODES = ("reverse", "forward", "factored", "optimal")
+"""Not `prograd.MODES`: asv knows a benchmark's parameters by position, which must be the same in every revision."""
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -46,6 +49,12 @@ class Mlp:
         """The layers' configurations, in order of application."""
         hidden: list[dict[str, Any]] = [{"name": "affine", "width": self.width}, {"name": self.activation}]
         return [*hidden * (self.depth - 1), {"name": "affine", "width": self.n_out}]
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """`(n_out, n_in)` of each affine layer."""
+        n = (self.n_in, *[self.width] * (self.depth - 1), self.n_out)
+        return [(n_out, n_in) for n_in, n_out in pairwise(n)]
 
     def parts(self, dtype: type[np.floating[Any]] = np.float64) -> Parts:
         """`(net, loss, x, y, w)`: normal `x`, one-hot `y`, and `w` from the layers' own `init`."""

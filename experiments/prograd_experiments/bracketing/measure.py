@@ -9,8 +9,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 import prograd
+from prograd_benchmarks import timing
 from prograd_experiments import config as read
-from prograd_experiments import networks, timing
+from prograd_experiments import networks
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.errors import ConfigError

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prograd_benchmarks.timing import quartiles
 from prograd_experiments import tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
 from prograd_experiments.speed_gap.summary import STATUS_WORDS, named
 from prograd_experiments.tables import Cell, Table
-from prograd_experiments.timing import quartiles
 from prograd_experiments.units import factor, seconds
 
 POINT = ("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network", "dtype", "threads", "seed")

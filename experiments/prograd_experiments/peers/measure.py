@@ -8,8 +8,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from prograd_benchmarks import timing
 from prograd_experiments import config as read
-from prograd_experiments import timing
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.errors import ConfigError

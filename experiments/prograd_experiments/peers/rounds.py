@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prograd_experiments import timing
+from prograd_benchmarks import timing
+from prograd_benchmarks.timing import Sampler
 from prograd_experiments.peers.remote import Lost
-from prograd_experiments.timing import Sampler
 
 
 @dataclass(frozen=True)

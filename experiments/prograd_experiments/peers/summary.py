@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prograd_benchmarks.timing import middle, paired_ratios
 from prograd_experiments import tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.peers.compare import NO_SUCH_TASK
@@ -13,7 +14,6 @@ from prograd_experiments.peers.given import TASKS
 from prograd_experiments.peers.point import DTYPES
 from prograd_experiments.records import Record
 from prograd_experiments.tables import Cell, Table
-from prograd_experiments.timing import middle, paired_ratios
 from prograd_experiments.units import factor, seconds
 
 POINT = ("task", "depth", "width", "batch", "dtype", "threads", "seed")

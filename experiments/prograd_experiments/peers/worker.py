@@ -16,7 +16,7 @@ from importlib import metadata
 from multiprocessing.connection import Connection
 from typing import Any
 
-from prograd_experiments import timing
+from prograd_benchmarks import timing
 from prograd_experiments.peers.engines.base import Engine, Ways
 from prograd_experiments.peers.given import Given, Numbers, Task
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from prograd_benchmarks.timing import middle
 from prograd_experiments import tables
 from prograd_experiments.errors import RecordError
 from prograd_experiments.experiment import Experiment, Row
@@ -17,7 +18,6 @@ from prograd_experiments.gather import Gathered
 from prograd_experiments.records import Record
 from prograd_experiments.report.facts import flat
 from prograd_experiments.tables import NO_VALUE, Cell, Table
-from prograd_experiments.timing import middle
 from prograd_experiments.units import factor
 
 Line = Sequence[int | None]

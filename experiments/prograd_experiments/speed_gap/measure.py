@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 import prograd
 from prograd.errors import NonFiniteError
-from prograd_experiments import agreement, networks, timing
+from prograd_benchmarks import timing
+from prograd_experiments import agreement, networks
 from prograd_experiments import config as read
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment

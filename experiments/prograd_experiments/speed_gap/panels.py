@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
+from prograd_benchmarks.timing import quartiles
 from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap.groups import UNITS, Group, in_the_middle, slope_text
-from prograd_experiments.timing import quartiles
 from prograd_experiments.units import count, factor, seconds, short_seconds
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart; markers tell the lines apart once more.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from prograd_benchmarks.timing import quartiles
 from prograd_experiments.charts import Axis, Chart, Map, Picture, Point, Series, Square
 from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap import summary
 from prograd_experiments.speed_gap.groups import UNITS, Group, groups, in_the_middle, slope_text
-from prograd_experiments.timing import quartiles
 from prograd_experiments.units import count, factor, seconds, short_seconds
 
 MOST_GROUPS = 6

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from prograd_benchmarks.timing import paired_ratios
 from prograd_experiments import tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
 from prograd_experiments.tables import Table
-from prograd_experiments.timing import paired_ratios
 from prograd_experiments.units import seconds, three
 
 POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed")

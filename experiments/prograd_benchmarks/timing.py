@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median, quantiles
 
-from prograd_experiments.garbage import collector_off
+from prograd_benchmarks.garbage import collector_off
 
 LEAST_SAMPLES = 3
 WARM_UP_CALLS = 2

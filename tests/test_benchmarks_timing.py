@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from prograd_experiments import timing, units
+from prograd_benchmarks import timing
+from prograd_experiments import units
 
 
 class Clock:

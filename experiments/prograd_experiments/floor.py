@@ -1,0 +1,58 @@
+"""The floor: the matrix products that a gradient of affine layers can't do without, alone, into memory that is kept.
+
+A layer is given by the shape of its matrix, `(n_out, n_in)`. What the products multiply is of no interest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+FEWEST_ROWS, MOST_ROWS = 512, 2048  # of a product in forward mode; more or fewer made it slower
+
+Shape = tuple[int, int]
+Call = Callable[[], None]
+
+
+def reverse(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> Call:
+    """Three for each layer, two for the first: `z W^T`, `q^T z`, `q W`."""
+    n = (shapes[0][1], *(n_out for n_out, _ in shapes))
+    W = [np.ones(shape, dtype) for shape in shapes]
+    z = [np.ones((samples, n_i), dtype) for n_i in n]
+    two = [np.ones(samples * max(n), dtype) for _ in range(2)]  # of all q, one and the next are needed at a time
+    q = [two[i % 2][: samples * n_i].reshape(samples, n_i) for i, n_i in enumerate(n)]
+    factors = [(z[i], W_i.T, z[i + 1]) for i, W_i in enumerate(W)]
+    for i, W_i in reversed(list(enumerate(W))):
+        factors.append((q[i + 1].T, z[i], np.empty_like(W_i)))
+        if i > 0:
+            factors.append((q[i + 1], W_i, q[i]))
+    return partial(products, factors)
+
+
+def forward(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> Call:
+    """`J W^T` for each layer but the first, with a row for each sample of each parameter before it, in chunks."""
+    factors = []
+    parameters = 0
+    for n_out, n_in in shapes:
+        step = min(max(8 * n_in, FEWEST_ROWS), MOST_ROWS)
+        W, J, out = np.ones((n_out, n_in), dtype), np.ones((step, n_in), dtype), np.ones((step, n_out), dtype)
+        whole, rest = divmod(samples * parameters, step)
+        factors += [(whole, J, W.T, out), (1 if rest else 0, J[:rest], W.T, out[:rest])]
+        parameters += n_out * (n_in + 1)
+    return partial(repeated, factors)
+
+
+def products(factors: Sequence[tuple[Any, Any, Any]]) -> None:
+    """`a b` into `out` for each `(a, b, out)`."""
+    for a, b, out in factors:
+        np.dot(a, b, out=out)
+
+
+def repeated(factors: Sequence[tuple[int, Any, Any, Any]]) -> None:
+    """`a b` into `out`, so many times, for each `(times, a, b, out)`."""
+    for times, a, b, out in factors:
+        for _ in range(times):
+            np.dot(a, b, out=out)
