@@ -8,7 +8,7 @@ PEERS := .venv/peers
 RAY := .venv/ray
 GRID ?= short
 
-.PHONY: help gap peers auto test test-ray lint format bench bench-history bench-site clean
+.PHONY: help gap peers auto test test-ray lint format bench bench-gate bench-history bench-site test-gate clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -44,6 +44,14 @@ format: $(READY)  ## let ruff rewrite what it can
 bench: $(READY)  ## the asv suite on the present revision; results in .asv/
 	test -f ~/.asv-machine.json || $(BIN)/asv machine --yes
 	$(BIN)/asv run --python=same $$(git diff --quiet HEAD && echo --set-commit-hash=$$(git rev-parse HEAD) || echo --dry-run)
+
+# make turns every failure into its own exit status 2: what needs to know which it was calls the command itself.
+BASE ?= origin/main
+bench-gate: $(READY)  ## does HEAD cost more than BASE=REVISION? exact counts, ratios and times of both; docs/gate.md
+	@$(BIN)/python -m prograd_benchmarks.gate '$(BASE)'
+
+test-gate: $(READY)  ## the test of the gate with planted regressions, in a clone with an environment of its own (minutes)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/gate_end_to_end.py
 
 # asv builds each revision in .asv/env; what has been measured on this machine is kept and not measured again.
 REVISIONS ?= HEAD~5..HEAD

@@ -1,0 +1,239 @@
+"""What the gate decides, over made-up results of asv; `make test-gate` has it decide about planted regressions."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from asv.results import Results
+from rich.console import Console
+
+from prograd_benchmarks.gate import running, table
+from prograd_benchmarks.gate.decision import (
+    Finding,
+    Row,
+    Verdict,
+    accepted_names,
+    against_control,
+    rows,
+    verdict,
+    wants_more_turns,
+)
+from prograd_benchmarks.gate.series import Series, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNT, RATIO, TIME = "counts.track_calls", "gap.track_ratio", "gradient.track_seconds"
+CONTROLS = {"ratio": "control.track_ratio", "seconds": "control.track_seconds"}
+
+
+def drawn(value: float, unit: str = "ratio", *, seed: object = 0, scatter: float = 0.03) -> Series:
+    random_ = random.Random(str(seed))  # noqa: S311
+    return Series.sampled(unit, [value * random_.uniform(1 - scatter, 1 + scatter) for _ in range(21)])
+
+
+def turns(values: list[float], name: str = RATIO, unit: str = "ratio", *, scatter: float = 0.03, control: float = 1.0):
+    """Turns in which a benchmark has these medians, and the controls always the same."""
+    return [
+        {name: drawn(value, unit, seed=(k, value), scatter=scatter)}
+        | {CONTROLS[unit]: drawn(control, unit, seed=(k, control, unit))}
+        for k, value in enumerate(values)
+    ]
+
+
+def found(base, head, accepted=(), name=RATIO):
+    all_rows = against_control(rows(base, head, accepted))
+    return next(row.finding for row in all_rows if row.name == name), verdict(all_rows)
+
+
+def exact(value: float, unit: str = "calls"):
+    return [{COUNT + "(1, 2)": Series(unit, value)}]
+
+
+@pytest.mark.parametrize("unit", ["calls", "multiply-adds", "bytes"])
+@pytest.mark.parametrize(("head", "finding"), [(999, Finding.BETTER), (1000, Finding.FINE), (1001, Finding.REGRESSION)])
+def test_counts_may_not_grow_at_all(unit: str, head: int, finding: Finding) -> None:
+    scale = 1000 if unit == "bytes" else 1
+    got, said = found(exact(1000 * scale, unit), exact(head * scale, unit), name=COUNT + "(1, 2)")
+    assert got is finding
+    assert said is (Verdict.REGRESSION if finding is Finding.REGRESSION else Verdict.FINE)
+
+
+def test_bytes_of_interned_names_are_no_growth() -> None:
+    assert found(exact(100_000, "bytes"), exact(100_300, "bytes"), name=COUNT + "(1, 2)")[1] is Verdict.FINE
+
+
+@pytest.mark.parametrize("name", [COUNT, COUNT + "(1, 2)"])
+def test_a_commit_may_accept_that_a_count_grows(name: str) -> None:
+    accepted = accepted_names(f"A check\n\nbecause …\n\nbench: accept {name}\nAnother line\n")
+    assert accepted == [name]
+    assert found(exact(10), exact(11), accepted, COUNT + "(1, 2)") == (Finding.ACCEPTED, Verdict.FINE)
+
+
+@pytest.mark.parametrize("line", ["bench: accept counts", "bench: accept", f"we don't bench: accept {COUNT}", COUNT])
+def test_other_lines_accept_nothing(line: str) -> None:
+    assert found(exact(10), exact(11), accepted_names(line), COUNT + "(1, 2)")[1] is Verdict.REGRESSION
+
+
+def test_what_was_measured_has_to_be_accepted_by_people() -> None:
+    slow = found(turns([2.0] * 3), turns([3.0] * 3), [RATIO])
+    assert slow == (Finding.REGRESSION, Verdict.REGRESSION)
+
+
+@pytest.mark.parametrize(("unit", "limit"), [("ratio", 1.15), ("seconds", 1.25)])
+def test_limits(unit: str, limit: float) -> None:
+    base = turns([2.0] * 3, unit=unit)
+    assert found(base, turns([2.0 * (limit - 0.05)] * 3, unit=unit)) == (Finding.FINE, Verdict.FINE)
+    assert found(base, turns([2.0 * (limit + 0.05)] * 3, unit=unit)) == (Finding.REGRESSION, Verdict.REGRESSION)
+    assert found(turns([2.0 * (limit + 0.05)] * 3, unit=unit), base) == (Finding.BETTER, Verdict.FINE)
+
+
+def test_times_below_10_ms_are_not_judged() -> None:
+    assert found(turns([0.004] * 3, unit="seconds"), turns([0.009] * 3, unit="seconds"))[0] is Finding.UNJUDGED
+    assert found(turns([0.009] * 3, unit="seconds"), turns([0.018] * 3, unit="seconds"))[0] is Finding.REGRESSION
+
+
+def test_asv_has_to_find_the_difference_significant() -> None:
+    few = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.0, 1.1], [1.0, 1.2], [1.0, 1.1])]
+    more = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.2, 1.3], [1.3, 1.3], [1.21, 1.3])]
+    assert found(few[:2], more[:2])[0] is Finding.FINE  # 4 samples against 4 prove nothing
+    assert found(turns([1.0] * 3), turns([1.3] * 3))[0] is Finding.REGRESSION
+
+
+def test_two_turns_are_too_few_for_a_regression() -> None:
+    got = against_control(rows(turns([2.0] * 2), turns([3.0] * 2)))
+    assert verdict(got) is Verdict.UNDECIDED
+    assert wants_more_turns(got)
+
+
+def test_a_regression_shows_in_every_turn() -> None:
+    assert found(turns([2.0, 2.0, 2.6]), turns([2.5] * 3)) == (Finding.UNCLEAR, Verdict.UNDECIDED)
+
+
+def test_scattered_turns_say_nothing() -> None:
+    loud = turns([2.0] * 3, scatter=0.9)
+    assert found(loud, turns([2.0] * 3)) == (Finding.UNCLEAR, Verdict.UNDECIDED)
+    assert found([*loud, *turns([2.0] * 3)], turns([2.0] * 3)) == (Finding.FINE, Verdict.FINE)
+
+
+@pytest.mark.parametrize("control", [1 / 1.5, 1.5])
+@pytest.mark.parametrize("value", [2.0, 3.0])
+def test_nothing_is_decided_when_the_control_moved(control: float, value: float) -> None:
+    got = against_control(rows(turns([2.0] * 3), turns([value] * 3, control=control)))
+    assert verdict(got) is Verdict.UNDECIDED
+    assert wants_more_turns(got)
+    assert Finding.MOVED in {row.finding for row in got}
+
+
+def test_counts_are_decided_whatever_the_control_does() -> None:
+    base, head = turns([2.0] * 3) + exact(10), turns([2.0] * 3, control=1.5) + exact(11)
+    assert verdict(against_control(rows(base, head))) is Verdict.REGRESSION
+
+
+def test_the_control_of_times_says_nothing_of_ratios() -> None:
+    base = turns([2.0] * 3) + turns([2.0] * 3, TIME, "seconds")
+    head = turns([3.0] * 3) + turns([3.0] * 3, TIME, "seconds", control=2.0)
+    got = {row.name: row.finding for row in against_control(rows(base, head))}
+    assert (got[RATIO], got[TIME]) == (Finding.REGRESSION, Finding.UNCLEAR)
+
+
+def test_without_a_control_no_regression_is_told_from_the_machine() -> None:
+    base, head = [[{RATIO: drawn(value, seed=k)} for k in range(3)] for value in (2.0, 3.0)]
+    assert found(base, head) == (Finding.UNCLEAR, Verdict.UNDECIDED)
+
+
+def test_the_same_code_is_hardly_ever_a_regression() -> None:
+    """Turns shifted as a whole by up to 15 %, which asv's test alone takes for a difference nearly each time."""
+    random_ = random.Random(0)  # noqa: S311
+    said = []
+    for _ in range(200):
+        base, head = ([2.0 * random_.uniform(0.85, 1.15) for _ in range(3)] for _ in range(2))
+        said.append(found(turns(base), turns(head))[1])
+    assert said.count(Verdict.REGRESSION) <= 4
+
+
+def test_nothing_compared_is_nothing_decided() -> None:
+    assert verdict([]) is Verdict.UNDECIDED
+    assert verdict(rows([], exact(10))) is Verdict.UNDECIDED
+    only_controls = [{CONTROLS["ratio"]: drawn(1.0)}] * 3
+    assert verdict(against_control(rows(only_controls, only_controls))) is Verdict.UNDECIDED
+
+
+def test_a_benchmark_that_fails_at_head_is_not_fine() -> None:
+    for head in ([{COUNT: None}], []):
+        got = rows([{COUNT: Series("calls", 1)}, {RATIO: drawn(1.0)}], [*head, {RATIO: drawn(1.0)}])
+        assert next(row.finding for row in got if row.name == COUNT) is Finding.FAILED
+        assert verdict(got) is Verdict.UNDECIDED
+
+
+def test_a_benchmark_that_fails_at_the_base_is_new() -> None:
+    got = rows(
+        [{COUNT: None}, {"counts.other": Series("calls", 1)}],
+        [{COUNT: Series("calls", 1)}, {"counts.other": Series("calls", 1)}],
+    )
+    assert [row.finding for row in got] == [Finding.FINE, Finding.NEW]
+    assert verdict(got) is Verdict.FINE
+
+
+def test_an_unknown_unit_is_not_judged() -> None:
+    base, head = ([{"a.track": Series("furlongs", value)}] for value in (1, 2))
+    assert rows(base, head)[0].finding is Finding.UNJUDGED
+
+
+def test_the_table_names_what_got_worse() -> None:
+    console = Console(record=True, width=160, file=io.StringIO())
+    table.show(
+        [Row("a.track(1)", "calls", 1, 2, Finding.REGRESSION, "why"), Row("a.track(2)", "calls", 3, 3, Finding.FINE)],
+        console,
+    )
+    for said in Verdict:
+        table.say(said, console)
+    text = console.export_text()
+    assert "regression: why" in text
+    assert all(f"exit status {said.value}" in text for said in Verdict)
+
+
+def written(directory: Path, benchmarks: dict[str, dict[str, object]], results: dict[str, list[object]]) -> Path:
+    """A folder as asv fills it."""
+    (directory / "vm").mkdir(parents=True)
+    (directory / "vm/machine.json").write_text("{}")
+    (directory / "benchmarks.json").write_text(json.dumps({**benchmarks, "version": 2}))
+    content = {
+        "commit_hash": "c" * 40, "env_name": "e", "date": 0, "params": {"machine": "vm"}, "python": "3.11",
+        "requirements": {}, "env_vars": {}, "result_columns": ["result", "params", "version", "samples"],
+        "results": results, "durations": {}, "version": Results.api_version,
+    }  # fmt: skip
+    (directory / "vm/cccccccc-e.json").write_text(json.dumps(content))
+    return directory
+
+
+def test_reads_what_asv_writes(tmp_path: Path) -> None:
+    benchmarks = {"a.track": {"unit": "ratio"}, "b.track": {"unit": "calls"}}
+    samples = [[1.0, 2.0, 3.0], None, None]
+    results = {
+        "a.track": [[2.0, None, float("nan")], [["1", "2", "3"]], "v", samples],
+        "b.track": [[7], [], "v"],
+    }
+    assert read(written(tmp_path / "results", benchmarks, results)) == {
+        "a.track(1)": Series("ratio", 2.0, (1.0, 2.0, 3.0)),
+        "a.track(2)": None,
+        "b.track": Series("calls", 7),
+    }
+    assert read(tmp_path / "nothing") == {}
+
+
+def test_an_unknown_base_is_not_decided(tmp_path: Path) -> None:
+    init = ["git", "init", "--quiet", tmp_path]
+    subprocess.run(init, check=True)
+    (tmp_path / "asv.conf.json").write_text("{}")
+    with pytest.raises(running.CannotDecideError, match="no revision 'nowhere'"):
+        running.commit_of(tmp_path, "nowhere")
+    command = [sys.executable, "-m", "prograd_benchmarks.gate", "nowhere"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "could not decide" in done.stdout) == (2, True), done.stdout + done.stderr
