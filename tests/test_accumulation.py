@@ -154,3 +154,13 @@ def test_large_jacobians_in_threads(monkeypatch):
     for wrt in ("parameters", "input"):
         expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
         np.testing.assert_allclose(prograd.jacobian(net, w, x, wrt=wrt, mode="optimal"), expected, atol=1e-12)
+
+
+def test_matrices_on_the_way_within_a_number_of_bytes():
+    net = hourglass()
+    w, x = problem(net, 2)
+    expected = prograd.jacobian(net, w, x, wrt="input", mode="reverse")
+    found = prograd.jacobian(net, w, x, wrt="input", mode="optimal", max_bytes=8 * 2 * 24 * 8)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    with pytest.raises(prograd.errors.OptionError, match="no bracketing has matrices of at most 1 numbers"):
+        prograd.jacobian(net, w, x, wrt="input", mode="optimal", max_bytes=8)

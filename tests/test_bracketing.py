@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prograd import bracketing
-from prograd.errors import ShapeError
+from prograd.errors import OptionError, ShapeError
 from prograd.orders import Costs, best, forward_cost, reverse_cost
 
 CASES = json.loads((Path(__file__).parent / "golden" / "bracketing.json").read_text())["cases"]
@@ -218,6 +218,18 @@ def test_plans_print_as_bracketed_products():
     assert str(bracketing.solve(narrow_output, many)) == "(A_3 | (B_3 A_2) | ((B_3 B_2) A_1))"
     bottleneck = [(8, 8, 64), (1, 8, 8), (8, 1, 8), (8, 8, 64)]
     assert str(bracketing.solve(bottleneck)) == "((B_4 B_3) (B_2 B_1))"
+
+
+def test_matrices_on_the_way_within_a_number_of_bytes():
+    factors = [(30, 40, 1200), (2, 30, 60), (30, 2, 60), (40, 30, 1200)]
+    free = bracketing.solve(factors)
+    largest = max(8 * factors[s.stop - 1][0] * factors[s.start][1] for s in free.tree.steps()[:-1])
+    assert bracketing.solve(factors, max_bytes=largest) == free
+    tight = bracketing.solve(factors, max_bytes=8 * 80)
+    assert tight.cost >= free.cost
+    assert all(factors[s.stop - 1][0] * factors[s.start][1] <= 80 for s in tight.tree.steps()[:-1])
+    with pytest.raises(OptionError, match="max_bytes=632: no bracketing"):
+        bracketing.solve(factors, max_bytes=8 * 79)  # two rows of 40 or 40 of two numbers there must be
 
 
 @pytest.mark.parametrize(

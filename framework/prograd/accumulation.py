@@ -37,9 +37,13 @@ class Merged(NamedTuple):
     span: Span
 
 
-def jacobian_into(chain: Chain, J: Array) -> None:
-    """Writes `J`, `(N, rows, size)`, with the fewest multiply-adds."""
-    execute(chain, cheapest(chain.blocks, chain.samples), J)
+def jacobian_into(chain: Chain, J: Array, max_bytes: int | None = None) -> None:
+    """Writes `J`, `(N, rows, size)`, with the fewest multiply-adds; no matrix on the way takes more than `max_bytes`.
+
+    Raises `OptionError` where that can't be kept to.
+    """
+    numbers = None if max_bytes is None else max_bytes // chain.dtype.itemsize
+    execute(chain, cheapest(chain.blocks, chain.samples, numbers), J)
 
 
 def execute(chain: Chain, tree: Node, J: Array) -> None:

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
-from prograd.errors import ShapeError
+from prograd.errors import OptionError, ShapeError
 from prograd.orders import Costs, Node, best, forward_cost, reverse_cost
 
 __all__ = ["Factor", "Node", "Own", "Plan", "solve"]
@@ -100,12 +100,17 @@ class Plan:
         }
 
 
-def solve(factors: Iterable[Sequence[int | None]], parameters: Iterable[Sequence[int]] | None = None) -> Plan:
+def solve(
+    factors: Iterable[Sequence[int | None]],
+    parameters: Iterable[Sequence[int]] | None = None,
+    max_bytes: int | None = None,
+) -> Plan:
     """The best bracketing of `B_L … B_1`; with `parameters`, of the whole `(A_L | B_L A_{L-1} | …)`.
 
     `factors` are `(rows, cols, edges)`, first layer first, or with a fourth entry as `Factor` has it; `parameters` are
     `(cols, edges)`, one entry a layer, as `Own` has it. Costs are multiply-adds for one sample, in exact integers.
-    Raises `ShapeError` where factors don't fit one another.
+    With `max_bytes`, no matrix on the way to the result takes more, at 8 bytes a number. Raises `ShapeError` where
+    factors don't fit one another, and `OptionError` where no bracketing keeps to `max_bytes`.
     """
     B = [_checked(Factor, "factors", i, given) for i, given in enumerate(factors)]
     if not B:
@@ -114,17 +119,20 @@ def solve(factors: Iterable[Sequence[int | None]], parameters: Iterable[Sequence
         if outer.cols != inner.rows:
             raise ShapeError(f"factors[{i + 1}]: expected {inner.rows} columns, the rows of factors[{i}]; got {outer}")
     if parameters is None:
-        return plan(_costs(B, [Own(0, 0)] * len(B)), product=True)
+        return plan(_costs(B, [Own(0, 0)] * len(B)), product=True, max_bytes=max_bytes)
     A = [_checked(Own, "parameters", i, given) for i, given in enumerate(parameters)]
     if len(A) != len(B):
         raise ShapeError(f"parameters: expected an entry for each of {len(B)} factors, got {len(A)}")
-    return plan(_costs(B, A), product=False)
+    return plan(_costs(B, A), product=False, max_bytes=max_bytes)
 
 
-def plan(costs: Costs, *, product: bool) -> Plan:
+def plan(costs: Costs, *, product: bool, max_bytes: int | None = None) -> Plan:
     """The best bracketing for `P` of all layers (`product`), or for their `W`, at the `costs` of all samples."""
-    tree, products = best(costs, product=product), best(costs, product=product, ways=("product",))
-    assert tree is not None and products is not None  # noqa: S101, PT018  (without a limit there is always one)
+    tree = best(costs, product=product, numbers=None if max_bytes is None else max_bytes // 8)
+    if tree is None:
+        raise OptionError(f"max_bytes={max_bytes}: no bracketing has matrices on the way that all take so little")
+    products = best(costs, product=product, ways=("product",))
+    assert products is not None  # noqa: S101  (where nothing is limited there is always one)
     return Plan(
         cost=tree.cost,
         tree=tree,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from prograd.blocks import Block
+from prograd.errors import OptionError
 from prograd.operators import Operator
 from prograd.operators.counting import columns_multiply_adds, jvp_multiply_adds, vjp_multiply_adds
 from prograd.orders import Costs, Node, best
@@ -16,15 +17,19 @@ Count: TypeAlias = Callable[[Operator, int, int, int], int]
 KEPT = 64  # orders for structures that come back, which they do in every step of a descent
 
 
-def cheapest(blocks: Sequence[Block], samples: int) -> Node:
-    """The order with the fewest multiply-adds for the whole `J = (A_L | B_L A_{L-1} | …)` of all samples."""
-    return _cheapest(block_costs(blocks, samples))
+def cheapest(blocks: Sequence[Block], samples: int, numbers: int | None = None) -> Node:
+    """The order with the fewest multiply-adds for the whole `J = (A_L | B_L A_{L-1} | …)` of all samples.
+
+    With `numbers`, no matrix on the way has more entries. Raises `OptionError` where that can't be kept to.
+    """
+    return _cheapest(block_costs(blocks, samples), numbers)
 
 
 @lru_cache(KEPT)
-def _cheapest(costs: Costs) -> Node:
-    tree = best(costs, product=False)
-    assert tree is not None  # noqa: S101  (where nothing is limited there is always one)
+def _cheapest(costs: Costs, numbers: int | None) -> Node:
+    tree = best(costs, product=False, numbers=numbers)
+    if tree is None:
+        raise OptionError(f"max_bytes: no bracketing has matrices of at most {numbers} numbers on the way")
     return tree
 
 

@@ -54,10 +54,11 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
 
     A one-dimensional `x` is one sample, and the result has no sample axis. Columns are in the order of `w`. `mode` is
     "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), "factored" (forward mode
-    on operators), "optimal" (the bracketing with the fewest multiply-adds, see `prograd.bracketing`), or "auto", the
-    one that is predicted to be the quickest (see `prograd.plan`). With `lazy` it comes as a `LazyJacobian`, whose
-    blocks are products still, multiplied from the input on by "factored", from the output on by "reverse". Raises
-    `ShapeError`, `NonFiniteError`, `UnknownNameError`, `OptionError` for too small `max_bytes` and a lazy "forward".
+    on operators), "optimal" (the bracketing with the fewest multiply-adds, `max_bytes` for each matrix on the way, see
+    `prograd.bracketing`), or "auto", the one that is predicted to be the quickest (see `prograd.plan`). With `lazy` it
+    comes as a `LazyJacobian`, whose blocks are products still, multiplied from the input on by "factored", from the
+    output on by "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `OptionError` for too small
+    `max_bytes` and a lazy "forward".
     """
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
@@ -84,7 +85,7 @@ def _dense(chain: Chain, mode: str, max_bytes: int | None) -> Array:
         return LazyJacobian(chain, factored.forward(chain.blocks), one=False).dense()
     J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)
     if mode == "optimal":
-        accumulation.jacobian_into(chain, J)
+        accumulation.jacobian_into(chain, J, max_bytes)
     elif mode == "reverse":
         _reverse_into(chain, J)
     else:

@@ -161,7 +161,7 @@ def _factored_jacobian(structure: Structure) -> Cost:
 
 def optimal(structure: Structure, task: Task) -> Cost:
     """The cheapest bracketing; a gradient's is reverse mode, as good as always."""
-    planned = Accumulated(structure, gradient=task.outputs == "gradient")
+    planned = Accumulated(structure, gradient=task.outputs == "gradient", max_bytes=task.max_bytes)
     return _reverse_gradient(structure) if planned.is_reverse else planned.cost()
 
 

@@ -27,7 +27,7 @@ _ZERO: Final = bytes(8)
 class Accumulated(Accumulation):
     """Puts down what an accumulation would do and hold. A stack counts for all samples, whatever it was made for."""
 
-    def __init__(self, structure: Structure, *, gradient: bool) -> None:
+    def __init__(self, structure: Structure, *, gradient: bool, max_bytes: int | None = None) -> None:
         chain = structure.chain
         if gradient:
             chain = chain.before(np.broadcast_to(np.ones((), chain.dtype), (structure.seen, chain.rows)))
@@ -35,7 +35,8 @@ class Accumulated(Accumulation):
         self._given = structure
         self._structure = Structure(structure.net, chain, structure.seen, structure.z)
         self._ledger = Ledger(structure.item)
-        self.tree = cheapest(chain.blocks, chain.samples)
+        numbers = None if max_bytes is None or gradient else max_bytes // structure.item
+        self.tree = cheapest(chain.blocks, chain.samples, numbers)
 
     @property
     def is_reverse(self) -> bool:

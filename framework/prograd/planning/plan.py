@@ -143,7 +143,7 @@ def plan(  # noqa: PLR0913
     orders = {mode: order(letters) for mode, order in ORDERS.items() if mode in costs}
     if "optimal" in costs:
         of = _structure(net, int(batch), wrt, found)
-        orders["optimal"] = optimal(letters, Accumulated(of, gradient=outputs == "gradient").tree)
+        orders["optimal"] = optimal(letters, Accumulated(of, gradient=outputs == "gradient", max_bytes=max_bytes).tree)
     return Plan(
         repr(net),
         int(batch),
