@@ -7,6 +7,8 @@ from prograd.planning.costs import Kind, Ledger, Step
 from prograd.planning.products import Products, Vectors, depth_of
 from prograd.planning.structure import Structure
 
+SHALLOW = 8  # multiply-adds for each number: more than activations and normalisations take, less than most products
+
 
 def forward_pass(ledger: Ledger, structure: Structure, rows: int, calls: int = 1, workers: int = 1) -> int:
     """`z^2 … z^{L+1}`, which are kept; returns their bytes. A layer's `g` takes about what its largest block does."""
@@ -14,10 +16,12 @@ def forward_pass(ledger: Ledger, structure: Structure, rows: int, calls: int = 1
     for A, B in structure.chain.blocks:
         largest = max((B, *A.values()), key=lambda operator: operator.edges)
         depth = depth_of(largest, structure.samples)
-        numbers = structure.samples * (B.cols + B.rows)
-        kind: Kind = "product" if A else "function"
-        multiply_adds = structure.samples * largest.edges if A else 0
-        moved = numbers * structure.item + calls * structure.reads(largest, 0)
+        moved = structure.samples * (B.cols + B.rows) * structure.item
+        # By the input no layer has an `A`, so whether it is a function of each number has to be told by its `B`.
+        kind: Kind = "function" if not A and depth < SHALLOW else "product"
+        multiply_adds = 0 if kind == "function" else structure.samples * largest.edges
+        if kind == "product":
+            moved += calls * structure.reads(largest, 0)
         ledger.around.append(Step(kind, calls, multiply_adds, moved, depth, workers))
         ledger.around.append(Step("layer", calls, 0, 0, threads=workers))
         ledger.hold(rows * B.rows * structure.item * workers)

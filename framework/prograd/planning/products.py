@@ -9,6 +9,7 @@ from typing import NamedTuple
 from prograd.operators import (
     Dense,
     DiagonalPlusLowRank,
+    Identity,
     Kronecker,
     Operator,
     Product,
@@ -57,6 +58,8 @@ class Products:
                 yield from self.vjp(operator.left, q)
                 yield from self.vjp(operator.right, q)
                 yield self._pass("copy", 3 * self.through(operator, q).all * operator.cols)
+            case Identity():  # gives back what it gets
+                return
             case _:
                 yield self._product(operator, q, operator.rows, operator.cols)
 
@@ -70,6 +73,8 @@ class Products:
                 yield from self.jvp(operator.left, v)
                 yield from self.jvp(operator.right, v)
                 yield self._pass("copy", 3 * self.through(operator, v).all * operator.rows)
+            case Identity():
+                return
             case _:
                 yield self._product(operator, v, operator.cols, operator.rows)
 
