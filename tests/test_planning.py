@@ -30,6 +30,7 @@ RATES = Rates(
     columns_call=1e-5,
     rule=5e-6,
     layer=5e-6,
+    merge=4e-5,
     fork=1e-4,
 )
 

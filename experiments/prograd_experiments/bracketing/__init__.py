@@ -28,8 +28,8 @@ class Bracketing(Experiment):
         "checks that the modes compute the same to rounding, and times them in turns inside one process, with the "
         "number of BLAS threads fixed. Times are medians of the samples, the spread is the interquartile range. "
         "Reverse and forward are the pure modes, one bracketing from the left and one from the right; every other one "
-        "is mixed. The gain is the time of the better pure mode over that of the mixed one that was predicted to be "
-        "the quickest; auto is the mode that would be chosen."
+        "is mixed. The gain is the time of the better pure mode over that of mode optimal (where that is not timed, of "
+        "the mixed mode that was predicted to be the quickest); auto is the mode that would be chosen."
     )
 
     def check(self, config: Config) -> Config:

@@ -42,7 +42,8 @@ def columns(records: Sequence[Record]) -> list[str]:
 def row(record: Record) -> dict[str, Any]:
     """A record as one row. `gain` is how many times as long the quicker pure mode takes as the mixed one.
 
-    `mixed` is the mode beside reverse and forward that was predicted to be the quickest; `over` is how much longer the
+    `mixed` is "optimal" where it was timed, or else the mode beside reverse and forward that was predicted to be the
+    quickest; `over` is how much longer the
     mode that auto would choose takes than the quickest that was measured.
     """
     config, problem, error = record["config"], record.get("problem", {}), record.get("error")
@@ -79,7 +80,8 @@ def _found(measured: Mapping[str, float], predicted: Mapping[str, float]) -> dic
     chosen = min(predicted, key=predicted.__getitem__)
     found: dict[str, Any] = {"chosen": chosen, "over": measured[chosen] / min(measured.values())}
     pure = [mode for mode in measured if mode in PURE]
-    mixed = min((mode for mode in measured if mode not in PURE), key=predicted.__getitem__, default=None)
+    further = [mode for mode in measured if mode not in PURE]
+    mixed = "optimal" if "optimal" in further else min(further, key=predicted.__getitem__, default=None)
     if pure and mixed:
         found |= {
             "mixed": mixed,

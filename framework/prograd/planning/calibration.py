@@ -11,7 +11,7 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Thread
@@ -22,19 +22,23 @@ import scipy.sparse
 from threadpoolctl import threadpool_info
 
 from prograd import checks, threads
+from prograd.accumulation import Accumulation, jacobian_into
 from prograd.arrays import Array
+from prograd.blocks import Block
+from prograd.chain import Chain
+from prograd.costs import cheapest
 from prograd.errors import OptionError
 from prograd.layer import Layer, Parameters
-from prograd.network import Network
+from prograd.network import Network, Span
 from prograd.operators import Dense, Kronecker, Operator, Sparse
 from prograd.operators.multiplication import multiply
 from prograd.planning.rates import Curve, Rates
 
 FILE = "PROGRAD_RATES"
 SAMPLE_SECONDS = 0.002
-ROUNDS = 5  # of which the quickest counts; all rates take part in each, since a machine's speed changes by the second
+ROUNDS = 4  # of which the quickest counts; all rates take part in each, since a machine's speed changes by the second
 DEPTHS = (4, 8, 16, 32, 64, 128, 256, 512)
-BYTES = tuple(2**k for k in (16, 18, 20, 22, 24, 26))
+BYTES = tuple(2**k for k in (16, 18, 20, 22, 25))
 NUMBERS = (2**16, 2**22)  # of a Jacobian: half a MiB, which a cache holds, and 32 MiB
 
 ROWS = 512  # of the vectors in a product
@@ -131,6 +135,7 @@ def calibrate() -> Rates:
         columns_call=found["columns"],
         rule=max(found["multiply"] - found["push"], SHORTEST),
         layer=found["layers"] / LAYERS,
+        merge=1 / rate["merges"],
         fork=found["fork"],
     )
 
@@ -155,6 +160,7 @@ def _works() -> dict[str, _Work]:
         "multiply": _Work(partial(multiply, Dense(np.ones((4, 4))), Dense(np.ones((4, 4))))),
         "push": _Work(partial(Dense(np.ones((4, 4))).jvp, np.ones((4, 1, 4)))),
         "layers": _layers(),
+        "merges": _merges(),
         "fork": _Work(_fork),
     }
 
@@ -236,6 +242,31 @@ def _layers() -> _Work:
     """The forward pass of layers that take no time, and their blocks."""
     net = Network([_Linear()] * LAYERS, 4)
     return _Work(partial(checks.linearize, net, net.unpack(np.zeros(net.size)), np.ones((1, 4))))
+
+
+class _Counting(Accumulation):
+    """Counts what `planning.optimal` puts down as merges."""
+
+    merges = 0
+
+    def push(self, chain: Chain, W: Array, *, summed: bool) -> None:
+        self.merges += 1
+        super().push(chain, W, summed=summed)
+
+    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
+        self.merges += 1
+        super().pull(blocks, q, p, numbers)
+
+
+def _merges() -> _Work:
+    """The cheapest bracketing of an hourglass too small for its products to take time."""
+    sizes = ((4, 4), (1, 4), (4, 1), (4, 4))
+    blocks: list[Block] = [({}, Dense(np.ones(size))) for size in sizes]
+    chain = Chain(blocks, [Span(range(0), {})] * len(blocks), 1, np.dtype(np.float64)).by_input()
+    J = np.empty((1, 4, 4))
+    counting = _Counting(chain)
+    counting.into(cheapest(chain.blocks, 1), J)
+    return _Work(partial(jacobian_into, chain, J), counting.merges)
 
 
 def _fork() -> None:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-Kind: TypeAlias = Literal["product", "sparse", "columns", "copy", "write", "transpose", "function", "layer"]
+Kind: TypeAlias = Literal["product", "sparse", "columns", "copy", "write", "transpose", "function", "layer", "merge"]
 """`product` with an operator, `sparse` with a sparse one, `columns`: those of an operator written down, `copy`: numbers
 copied in their order, `write`: products or copies that go into rows of a Jacobian, `transpose`: into its columns,
-`function`: of each number, such as a tanh, `layer`: what calling a layer takes beside its products."""
+`function`: of each number, such as a tanh; beside all arithmetic, `layer`: calling one, and `merge`: merging some."""
 
 
 class Step(NamedTuple):

@@ -66,6 +66,7 @@ class Accumulated(Accumulation):
 
     def push(self, chain: Chain, W: Array, *, summed: bool) -> None:
         """Forward mode's chunks, each put in its place."""
+        self._merged_once()
         workers, step = chain.chunking()
         columns(self._ledger, self._of(chain), workers, step)
         moved = 2 * chain.size * chain.samples * chain.rows * self._ledger.item
@@ -73,6 +74,7 @@ class Accumulated(Accumulation):
 
     def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
         """Reverse mode's products with all rows."""
+        self._merged_once()
         N, item = self.chain.samples, self._ledger.item
         parts = len(threads.parts(len(q), numbers // self._structure.seen * N))
         products = Products(self._structure, N, parts, parts)
@@ -105,6 +107,9 @@ class Accumulated(Accumulation):
         chain = Chain(self.chain.blocks, self.chain.spans, samples, self.chain.dtype)
         self._ledger.steps += Products(self._of(chain), samples).columns(operator, operator.cols)
         return Dense(self.room(samples, operator.rows, operator.cols))
+
+    def _merged_once(self) -> None:
+        self._ledger.around.append(Step("merge", 1, 0, 0))
 
     def _of(self, chain: Chain) -> Structure:
         return Structure(self._structure.net, chain, self._structure.seen, self._structure.z)

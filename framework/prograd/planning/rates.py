@@ -26,7 +26,7 @@ class Rates:
     `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
     the bytes that a call touches, `write` and `transpose` are over the bytes of a Jacobian. Seconds are those of a
     `call` of an operator, of one that writes columns, of what a `rule` of multiplication takes beside its products, of
-    the calls of a `layer`, and of starting threads.
+    the calls of a `layer`, of a `merge` of layers in a bracketing, and of starting threads.
     """
 
     product64: Curve
@@ -40,6 +40,7 @@ class Rates:
     columns_call: float
     rule: float
     layer: float
+    merge: float
     fork: float
 
     def seconds(self, cost: Cost) -> float:
@@ -63,6 +64,8 @@ class Rates:
                 work = step.moved / at(self.write, step.moved)
             case "layer":
                 work, call = 0.0, self.layer
+            case "merge":
+                work, call = 0.0, self.merge
             case "transpose":
                 work = step.moved / at(self.transpose, step.moved)
             case "function":
