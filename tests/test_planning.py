@@ -129,6 +129,14 @@ def test_what_a_plan_says():
     assert content["modes"]["forward"]["multiply_adds"] == plan.costs["forward"].multiply_adds
 
 
+def test_of_equal_modes_the_simpler_is_taken():
+    net = prograd.Network.from_config(hidden(4) + affine(2), 3)
+    made = prograd.plan(net, rates=RATES)
+    tied = dataclasses.replace(made, seconds={"reverse": 1.04, "forward": 2.0, "factored": 1.0})
+    assert tied.mode == "reverse"
+    assert dataclasses.replace(made, seconds=tied.seconds | {"reverse": 1.06}).mode == "factored"
+
+
 def test_by_the_input():
     net = prograd.Network.from_config(hidden(4) + affine(2), 3)
     plan = prograd.plan(net, 1, "input", "jacobian", rates=RATES)

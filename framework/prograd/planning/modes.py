@@ -42,6 +42,7 @@ def forward(structure: Structure, task: Task) -> Cost:
     ledger = Ledger(item)
     passed = forward_pass(ledger, structure, structure.samples)
     ledger.hold(structure.made(chain.blocks, structure.samples))
+    ledger.around.append(Step("merge", 1, 0, 0))  # chunks and their buffers, as for the columns of a merge
     n_out = structure.samples * chain.rows
     if task.outputs == "gradient":
         ledger.hold(2 * n_out * item)

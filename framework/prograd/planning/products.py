@@ -123,7 +123,8 @@ class Products:
 
     def _product(self, operator: Operator, v: Vectors, n_in: int, n_out: int) -> Step:
         vectors = self.through(operator, v).all
-        numbers = _passes(operator) * (v.all * n_in + vectors * n_out) + 2 * operator.scratch(vectors)
+        # What is the same for all samples is read again for each of them.
+        numbers = _passes(operator) * vectors * (n_in + n_out) + 2 * operator.scratch(vectors)
         moved = self.structure.item * numbers
         moved += self.calls * self.structure.reads(operator, self.rows)
         kind: Kind = "sparse" if isinstance(operator, Sparse) else "product"
