@@ -79,7 +79,7 @@ def measure(suite: Suite, base: Side, head: Side, names: Sequence[str], say: Cal
             side.turns.append(_turn(suite, f"{number}-{side.name}", side, patterns))
         found = decision.against_control(decision.rows(base.turns, head.turns, names))
         patterns = _patterns(found, everything=number < decision.TURNS)
-        if not patterns or (number >= decision.TURNS and not decision.wants_more_turns(found)):
+        if not patterns or not decision.wants_more_turns(found):
             break
     return found
 
