@@ -73,6 +73,7 @@ class Clone:
         command = [sys.executable, "-m", "prograd_benchmarks.gate", base]
         done = subprocess.run(command, cwd=self.place, capture_output=True, text=True, check=False)
         sys.stdout.write(done.stdout + done.stderr)  # pytest shows it when the test fails
+        self.said = done.stdout
         return done.returncode
 
 
@@ -102,3 +103,4 @@ def test_a_base_that_does_not_build_is_not_decided(clone: Clone) -> None:
     broken = clone.commit([("pyproject.toml", '"hatchling.build"', '"nothing.of.this.name"')], "Broken")
     clone.commit([("pyproject.toml", '"nothing.of.this.name"', '"hatchling.build"')], "Mended")
     assert clone.gate(broken) == UNDECIDED
+    assert "Cannot import 'nothing.of.this.name'" in clone.said

@@ -16,8 +16,9 @@ from prograd_benchmarks.gate import decision
 from prograd_benchmarks.gate.decision import Row
 from prograd_benchmarks.gate.series import Turn, read
 
-MOST_TURNS = 7
-"""Of each revision. On a busy machine turns are wasted, and beyond some it is better to ask again later."""
+MOST_TURNS = 15
+"""Of each revision. On a busy machine turns are wasted, and beyond some it is better to ask again later. After the
+second they take seconds, since only what is open is measured again."""
 
 LINES_OF_LOG = 25
 
@@ -66,7 +67,7 @@ def accepted(root: Path, base: str, head: str) -> list[str]:
 def measure(suite: Suite, base: Side, head: Side, names: Sequence[str], say: Callable[[str], None]) -> list[Row]:
     """What the gate finds about each benchmark; `names` are accepted to grow.
 
-    Counts are taken once; what was measured is measured again while it is unclear and until it is confirmed.
+    Counts are taken once, and one that has grown decides; what was measured is measured again while it is unclear.
     """
     shutil.rmtree(suite.directory, ignore_errors=True)
     suite.directory.mkdir(parents=True)
