@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -27,3 +29,20 @@ def _no_plugin_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def _rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """What "auto" chooses is the same on every machine."""
     monkeypatch.setenv("PROGRAD_RATES", str(Path(__file__).with_name("rates.json")))
+
+
+@pytest.fixture
+def peak() -> Callable[..., int]:
+    """Measures the most bytes that a call holds at a time; a `warm` one was made once before, and caches are filled."""
+
+    def measured(call: Callable[[], object], *, warm: bool = True) -> int:
+        if warm:
+            call()
+        tracemalloc.start()
+        try:
+            call()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measured

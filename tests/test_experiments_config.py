@@ -12,7 +12,7 @@ import yaml
 import prograd
 from prograd_experiments import choices, data, layers, networks, problems
 from prograd_experiments.errors import ConfigError
-from prograd_experiments.speed_gap import SpeedGap
+from prograd_experiments.speed_gap import SPEED_GAP
 
 CONF = Path(networks.__file__).parent / "conf"
 
@@ -66,13 +66,13 @@ GOOD: dict[str, Any] = {
 )
 def test_a_bad_value_is_refused_in_words_that_name_key_and_choices(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        SpeedGap().check(GOOD | change)
+        SPEED_GAP.check(GOOD | change)
     assert message in str(raised.value)
 
 
 def test_a_missing_key_is_named() -> None:
     with pytest.raises(ConfigError, match="'depth' is missing"):
-        SpeedGap().check({key: value for key, value in GOOD.items() if key != "depth"})
+        SPEED_GAP.check({key: value for key, value in GOOD.items() if key != "depth"})
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_data_is_standardised_and_has_the_loss_that_fits(name: str, n_in: int, n
     deviations = x.std(axis=0)
     np.testing.assert_allclose(deviations[deviations > 0], 1)
 
-    settled = SpeedGap().check(config)
+    settled = SPEED_GAP.check(config)
     assert settled["loss"] == {"name": loss}
     problem = networks.build(settled)
     assert problem.net.n[0] == n_in
@@ -104,12 +104,12 @@ def test_data_is_standardised_and_has_the_loss_that_fits(name: str, n_in: int, n
 
 
 def test_a_batch_is_drawn_without_repetition() -> None:
-    x = networks.build(SpeedGap().check(GOOD | {"data": {"name": "diabetes"}, "batch": 442})).x
+    x = networks.build(SPEED_GAP.check(GOOD | {"data": {"name": "diabetes"}, "batch": 442})).x
     assert len(np.unique(x, axis=0)) == 442
 
 
 def test_float32_is_float32_throughout() -> None:
-    problem = networks.build(SpeedGap().check(GOOD | {"dtype": "float32"}))
+    problem = networks.build(SPEED_GAP.check(GOOD | {"dtype": "float32"}))
     assert problem.objective.gradient(problem.w).dtype == np.float32
 
 
@@ -119,14 +119,14 @@ def test_options_reach_the_layers_and_the_loss() -> None:
         "network": {"name": "mlp", "final": "softmax"},
         "loss": {"name": "huber", "delta": 2.5},
     }
-    problem = networks.build(SpeedGap().check(config))
+    problem = networks.build(SPEED_GAP.check(config))
     assert problem.net.layers[1] == prograd.layer("leaky_relu", slope=0.25)
     assert problem.net.layers[-1] == prograd.layer("softmax")
     assert problem.loss == prograd.loss("huber", delta=2.5)
 
 
 def test_depth_one_is_one_affine_layer() -> None:
-    problem = networks.build(SpeedGap().check(GOOD | {"depth": 1}))
+    problem = networks.build(SPEED_GAP.check(GOOD | {"depth": 1}))
     assert [layer.name for layer in problem.net.layers] == ["affine"]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,7 +141,7 @@ def test_a_cube_where_forward_mode_takes_a_fourth_power():
         assert counts[n]["factored"] == by + 4 * n * n**2  # n rows of each A_i = I ⊗ z^T, n² multiply-adds a row
 
 
-def test_large_batches_go_through_in_parts():
+def test_large_batches_go_through_in_parts(peak):
     f, w = mlp(depth=4, width=32, samples=96)
     one = 3 * 32 * (3 * 32) * 8
     whole = f.gradient(w, mode="factored")
@@ -167,13 +165,3 @@ def test_a_bottleneck_stays_two_thin_matrices():
     assert P[1].edges == 64 * 2
     assert type(P[2]) is Dense
     assert_close(P[0].dense()[0], lin.blocks[3][1].a @ lin.blocks[2][1].a @ lin.blocks[1][1].a)
-
-
-def peak(f):
-    f()
-    tracemalloc.start()
-    try:
-        f()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()

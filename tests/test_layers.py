@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -194,36 +193,26 @@ def test_convolution_counts_what_its_arithmetic_needs() -> None:
     assert A["b"].samples == 1
 
 
-def test_convolution_holds_no_more_memory_than_its_arithmetic_needs() -> None:
+def test_convolution_holds_no_more_memory_than_its_arithmetic_needs(peak) -> None:
     layer = prograd.layer("conv2d", image=(4, 32, 32), channels=8, kernel=3, padding=1)
     w, z, z_next, _, _ = at(layer, 4096, samples=8)
     q = rng().normal(size=z_next.shape)
     patches = 8 * 1024 * 4 * 9 * 8
     needed = patches + z.nbytes + z_next.nbytes
-    assert _peak(lambda: layer.g(w, z)) < 2 * needed
+    assert peak(lambda: layer.g(w, z)) < 2 * needed
     blocks = layer.jacobian(w, z, z_next)
-    assert _peak(lambda: layer.jacobian(w, z, z_next)) < 2 * needed
-    assert _peak(lambda: blocks[1].vjp(q)) < 2 * needed
-    assert _peak(lambda: blocks[0]["W"].vjp_sum(q)) < 2 * needed
+    assert peak(lambda: layer.jacobian(w, z, z_next)) < 2 * needed
+    assert peak(lambda: blocks[1].vjp(q)) < 2 * needed
+    assert peak(lambda: blocks[0]["W"].vjp_sum(q)) < 2 * needed
 
 
-def test_many_images_go_through_a_convolution_in_slabs() -> None:
+def test_many_images_go_through_a_convolution_in_slabs(peak) -> None:
     layer = prograd.layer("conv2d", image=(1, 16, 16), channels=1, kernel=5, padding=2)
     _, _, _, _, B = at(layer, 256)
     v = rng().normal(size=(2000, 256))
     patches = 2000 * 256 * 25 * 8
-    assert _peak(lambda: B.jvp(v)) < patches / 2
+    assert peak(lambda: B.jvp(v)) < patches / 2
     assert np.allclose(B.jvp(v)[1234], B.jvp(v[1234:1235])[0])
-
-
-def _peak(f) -> int:
-    f()
-    tracemalloc.start()
-    try:
-        f()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_average_pooling_takes_one_multiply_add_a_pixel() -> None:
@@ -250,15 +239,15 @@ def test_residual_names_its_parameters_by_place() -> None:
     assert list(shapes) == ["0.0.W", "0.0.b", "0.2.W", "0.2.b", "1.scale", "1.shift"]
 
 
-def test_residual_never_forms_a_dense_matrix_for_each_sample() -> None:
+def test_residual_never_forms_a_dense_matrix_for_each_sample(peak) -> None:
     layer = prograd.layer(
         "residual", layers=[{"name": "affine", "width": 300}, {"name": "tanh"}, {"name": "affine", "width": 200}]
     )
     w, z, z_next, A, B = at(layer, 200, samples=16)
     q = rng().normal(size=z_next.shape)
     one_dense_block = 16 * 200 * 200 * 8
-    assert _peak(lambda: layer.jacobian(w, z, z_next)) < one_dense_block / 4
-    assert _peak(lambda: B.vjp(q)) < one_dense_block / 4
+    assert peak(lambda: layer.jacobian(w, z, z_next)) < one_dense_block / 4
+    assert peak(lambda: B.vjp(q)) < one_dense_block / 4
     assert A["0.W"].edges < 200 * 300 * 200 / 50
     assert B.edges <= 2 * 200 * 300 + 300 + 200
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -137,17 +136,7 @@ def test_network_without_parameters():
     )
 
 
-def peak(f):
-    f()
-    tracemalloc.start()
-    try:
-        f()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_never_forms_the_matrix():
+def test_never_forms_the_matrix(peak):
     hidden = [{"name": "affine", "width": 64}, {"name": "tanh"}]
     net = prograd.Network.from_config([*hidden * 3, {"name": "affine", "width": 10}], n_in=64)
     rng = np.random.default_rng(0)
@@ -174,7 +163,7 @@ def test_never_forms_the_matrix():
     assert peak(J.dense) > dense
 
 
-def test_convolutions_are_written_out_in_pieces(monkeypatch):
+def test_convolutions_are_written_out_in_pieces(monkeypatch, peak):
     monkeypatch.setattr(lazy, "CHUNK_NUMBERS", 2**12)
     conv = {"name": "conv2d", "image": (16, 4, 4), "channels": 64, "kernel": 3, "padding": 1}
     net = prograd.Network.from_config([conv, {"name": "tanh"}, {"name": "affine", "width": 4}], n_in=256)

@@ -26,7 +26,7 @@ from prograd_experiments.peers import compare, figures, measure, pictures, round
 from prograd_experiments.peers.crew import Crew
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.engines import floor as engine
-from prograd_experiments.peers.experiment import Peers
+from prograd_experiments.peers.experiment import PEERS
 from prograd_experiments.peers.given import TASKS
 from prograd_experiments.peers.point import Point
 from prograd_experiments.peers.remote import Lost, environment, resident_bytes
@@ -524,4 +524,4 @@ def test_the_extra_names_one_torch_and_everything_in_it_is_pinned() -> None:
 
 
 def test_the_experiment_says_what_its_times_are_of() -> None:
-    assert Peers().timed == "one call"
+    assert PEERS.timed == "one call"

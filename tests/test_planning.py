@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -79,19 +78,9 @@ def network(name):
     return prograd.Network.from_config(layers, n_in)
 
 
-def peak(call):
-    call()
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("name", "batch"), POINTS)
-def test_peak_bytes_within_a_tenth(name, batch, dtype):
+def test_peak_bytes_within_a_tenth(name, batch, dtype, peak):
     net, rng = network(name), np.random.default_rng(0)
     x, y = rng.normal(size=(batch, net.n[0])).astype(dtype), rng.normal(size=(batch, net.n[-1])).astype(dtype)
     w = net.init(rng).astype(dtype)
@@ -106,7 +95,7 @@ def test_peak_bytes_within_a_tenth(name, batch, dtype):
             assert plan.costs[mode].peak_bytes == pytest.approx(measured, rel=0.1), (outputs, mode)
 
 
-def test_nothing_is_computed_and_no_memory_taken():
+def test_nothing_is_computed_and_no_memory_taken(peak):
     net = prograd.Network.from_config(hidden(*[4096] * 6) + affine(4096), 4096)
     assert peak(lambda: prograd.plan(net, 10**6, outputs="jacobian", rates=RATES)) < 2**21  # w alone takes 900 MiB
 

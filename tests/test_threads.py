@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -53,18 +52,9 @@ def test_parts_cover_all_rows():
 
 
 @pytest.mark.parametrize("max_bytes", [2**16, 2**18])
-def test_all_threads_together_stay_within_the_bytes(max_bytes):
+def test_all_threads_together_stay_within_the_bytes(max_bytes, peak):
     f, w, _ = problem()
     out = np.empty_like(w)
-
-    def peak(call):
-        call()
-        tracemalloc.start()
-        try:
-            call()
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
 
     with threadpoolctl.threadpool_limits(2):
         rest = peak(lambda: f.linearize(w))

@@ -16,7 +16,7 @@ from prograd_experiments import environment, jobs, records
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.samples import Data
-from prograd_experiments.training import Train, figures, lesson, loop, pictures, settings, state, summary
+from prograd_experiments.training import TRAIN, figures, lesson, loop, pictures, settings, state, summary
 from tests import processes
 
 GD = {"name": "gradient_descent", "rate": 0.2}
@@ -238,7 +238,7 @@ def test_scores_by_hand() -> None:
 )
 def test_what_can_not_be_trained_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Train().check(SMALL | change)
+        TRAIN.check(SMALL | change)
 
 
 def test_two_classes_are_one_output_to_the_logistic_loss() -> None:

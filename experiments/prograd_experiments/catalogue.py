@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from prograd_experiments.bracketing import Bracketing
+from prograd_experiments.bracketing import BRACKETING
 from prograd_experiments.experiment import Experiment
-from prograd_experiments.peers.experiment import Peers
-from prograd_experiments.speed_gap import SpeedGap
-from prograd_experiments.training import Train
+from prograd_experiments.peers.experiment import PEERS
+from prograd_experiments.speed_gap import SPEED_GAP
+from prograd_experiments.training import TRAIN
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
-    {each.name: each for each in (SpeedGap(), Peers(), Train(), Bracketing())}
+    {each.name: each for each in (SPEED_GAP, PEERS, TRAIN, BRACKETING)}
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
@@ -16,66 +17,77 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure  # half a second to import, and only the end of a sweep draws
 
 Row = Mapping[str, Any]
+Results = dict[str, Any]
 
 
-class Experiment(ABC):
-    """One kind of job. Meant to be subclassed; `EXPERIMENTS` in `catalogue.py` names each."""
+class Measure(Protocol):
+    """Takes a job's configuration, and its directory, where an earlier run may have kept more than its record."""
 
-    name: ClassVar[str]
-    question: ClassVar[str]
-    how: ClassVar[str]
-    timed: ClassVar[str]  # what a time is the time of: "one gradient"; empty where nothing is timed
+    def __call__(self, config: Config, directory: Path, *, force: bool) -> Results:
+        """What was kept there is not used with `force`."""
 
-    @abstractmethod
-    def check(self, config: Config) -> Config:
-        """The configuration as it will be measured, with defaults settled; called before any job of a sweep runs.
 
-        Raises `ConfigError` for one that can't be measured.
-        """
+@dataclass(frozen=True)
+class Experiment:
+    """One kind of job, as the functions that run it and show it; `EXPERIMENTS` in `catalogue.py` lists them."""
 
-    @abstractmethod
-    def measure(self, config: Config) -> dict[str, Any]:
-        """The results of one job, as JSON, to stand in its record."""
+    name: str
+    question: str
+    how: str
 
-    def measure_in(self, directory: Path, config: Config, *, force: bool = False) -> dict[str, Any]:
-        """As `measure`, for an experiment that keeps more than its record in the job's directory.
+    timed: str
+    """What a time is the time of: "one gradient"; empty where nothing is timed."""
 
-        What it kept there before is not used with `force`.
-        """
-        return self.measure(config)
+    check: Callable[[Config], Config]
+    """The configuration as it will be measured, with defaults settled; called before any job of a sweep runs.
+
+    Raises `ConfigError` for one that can't be measured.
+    """
+
+    measure: Measure
+    """The results of one job, as JSON, to stand in its record."""
+
+    columns: Callable[[Sequence[Record]], list[str]]
+    """The columns of `summary.csv`: always the same, in one order; more at the end where records have more."""
+
+    row: Callable[[Record], dict[str, Any]]
+    """A record as one row of the summary; what a failed job lacks is None."""
+
+    order: Callable[[Row], tuple[Any, ...]]
+    """What the summary is sorted by."""
+
+    table: Callable[[Sequence[Row]], Table]
+    """The table that people read, a line for each row."""
+
+    samples: Callable[[Record], Mapping[str, Sequence[float]]]
+    """What can be set against another sweep's record of the same point: by name, every sample of it."""
+
+    answer: Callable[[Sequence[Row]], str]
+    """The answer to the question in a sentence or two."""
+
+    pictures: Callable[[Sequence[Row]], list[Picture]]
+    """The pictures of the page."""
+
+    figures: str
+    """The module whose `poster(rows)` draws all pictures on one sheet: by name, since a job need not import it."""
+
+    legend: str = "Times are for {timed}: median ± half the interquartile range{samples}."
+    """What the table's numbers are."""
 
     def caption(self, samples: str) -> str:
         """What the table's numbers are, with how many samples were taken of each."""
-        return f"Times are for {self.timed}: median ± half the interquartile range{samples}."
+        return self.legend.format(timed=self.timed, samples=samples)
 
-    @abstractmethod
-    def columns(self, records: Sequence[Record]) -> list[str]:
-        """The columns of `summary.csv`: always the same, in one order; more at the end where records have more."""
-
-    @abstractmethod
-    def row(self, record: Record) -> dict[str, Any]:
-        """A record as one row of the summary; what a failed job lacks is None."""
-
-    @abstractmethod
-    def order(self, row: Row) -> tuple[Any, ...]:
-        """What the summary is sorted by."""
-
-    @abstractmethod
-    def table(self, rows: Sequence[Row]) -> Table:
-        """The table that people read, a line for each row."""
-
-    @abstractmethod
-    def samples(self, record: Record) -> Mapping[str, Sequence[float]]:
-        """What can be set against another sweep's record of the same point: by name, every sample of it."""
-
-    @abstractmethod
-    def answer(self, rows: Sequence[Row]) -> str:
-        """The answer to the question in a sentence or two."""
-
-    @abstractmethod
     def poster(self, rows: Sequence[Row]) -> Figure:
         """All pictures on one sheet."""
+        drawn: Figure = import_module(self.figures).poster(rows)
+        return drawn
 
-    @abstractmethod
-    def pictures(self, rows: Sequence[Row]) -> list[Picture]:
-        """The pictures of the page."""
+
+def from_configuration_alone(measure: Callable[[Config], Results]) -> Measure:
+    """For an experiment that keeps nothing but its record in the job's directory."""
+
+    def measured(config: Config, directory: Path, *, force: bool) -> Results:  # noqa: ARG001
+        return measure(config)
+
+    return measured

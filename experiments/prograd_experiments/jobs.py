@@ -77,7 +77,7 @@ def _run(config: Config, directory: Path, *, force: bool) -> Record:
     _make_room(directory, record, force=force)
     records.write(directory, record)
     try:
-        record |= experiment.measure_in(directory, record["config"], force=force)
+        record |= experiment.measure(record["config"], directory, force=force)
         record["status"] = "complete"
     except BaseException as error:
         if isinstance(error, PartialError):
