@@ -14,12 +14,13 @@ from asv.commands.run import Run
 from asv.config import Config
 from asv.console import log
 from asv.machine import Machine
+from asv.util import UserError
 
 MACHINE = "gate"
 
 
 def main() -> None:
-    """Fills the folder of results; exit status 0 even if benchmarks fail, which the results say."""
+    """Fills the folder of results; exit status 0 even if benchmarks fail, which the results say; 1 where none can run."""
     config, results, revision, *patterns = sys.argv[1:]
     os.chdir(Path(config).parent)
     log.enable(verbose=True)
@@ -30,16 +31,19 @@ def main() -> None:
     machines = str(Path(results) / "machines.json")
     unknown = dict.fromkeys(("os", "arch", "cpu", "num_cpu", "ram"), "")
     Machine.load(machine_name=MACHINE, _path=machines, machine=MACHINE, **unknown)
-    Run.run(
-        settings,
-        range_spec=[revision],
-        bench=patterns,
-        machine=MACHINE,
-        record_samples=True,
-        show_stderr=True,
-        pull=False,
-        _machine_file=machines,
-    )
+    try:
+        Run.run(
+            settings,
+            range_spec=[revision],
+            bench=patterns,
+            machine=MACHINE,
+            record_samples=True,
+            show_stderr=True,
+            pull=False,
+            _machine_file=machines,
+        )
+    except UserError as error:  # its message says it all, and what was printed before says why
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def _turn(suite: Suite, name: str, side: Side, patterns: Sequence[str]) -> Turn:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-LINES_OF_LOG:])
         raise CannotDecideError(
             f"{why} at {side.name} ({side.commit[:8]}): it did not build, or the suite does not run with it, or no "
-            f"benchmark has a name that was asked for\n{last}"
+            f"benchmark has a name that was asked for; the end of {log}:\n{last}"
         )
     return turn
 
