@@ -103,4 +103,4 @@ def test_a_base_that_does_not_build_is_not_decided(clone: Clone) -> None:
     broken = clone.commit([("pyproject.toml", '"hatchling.build"', '"nothing.of.this.name"')], "Broken")
     clone.commit([("pyproject.toml", '"nothing.of.this.name"', '"hatchling.build"')], "Mended")
     assert clone.gate(broken) == UNDECIDED
-    assert "Cannot import 'nothing.of.this.name'" in clone.said
+    assert "nothing.of.this.name" in clone.said

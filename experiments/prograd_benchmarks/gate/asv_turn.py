@@ -20,7 +20,7 @@ MACHINE = "gate"
 
 
 def main() -> None:
-    """Fills the folder of results; exit status 0 even if benchmarks fail, which the results say; 1 where none can run."""
+    """Fills the folder of results. Exit status 1 where nothing can run; benchmarks that fail are said so in the results."""
     config, results, revision, *patterns = sys.argv[1:]
     os.chdir(Path(config).parent)
     log.enable(verbose=True)
@@ -43,7 +43,7 @@ def main() -> None:
             _machine_file=machines,
         )
     except UserError as error:  # its message says it all, and what was printed before says why
-        sys.exit(str(error))
+        sys.exit(f"\n{error}")
 
 
 if __name__ == "__main__":
