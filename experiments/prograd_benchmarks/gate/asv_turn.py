@@ -20,7 +20,7 @@ MACHINE = "gate"
 
 
 def main() -> None:
-    """Fills the folder of results. Exit status 1 where nothing can run; benchmarks that fail are said so in the results."""
+    """Fills the folder of results. Exit status 1 where nothing can run; of single benchmarks the results say it."""
     config, results, revision, *patterns = sys.argv[1:]
     os.chdir(Path(config).parent)
     log.enable(verbose=True)
