@@ -255,6 +255,15 @@ def test_an_overflowing_loss_is_infinite_not_an_error():
         assert f(np.array([1e200, 0])) == np.inf
 
 
+def test_outputs_that_a_loss_is_not_defined_for_are_named():
+    net = prograd.Network.from_config([{"name": "affine", "width": 2}], n_in=2)  # a softmax was forgotten
+    f = prograd.Objective(net, prograd.loss("cross_entropy"), np.eye(2), [[1.0, 0.0], [1.0, 0.0]])
+    w = np.array([1.0, -1.0, 1.0, 0.5, 0.0, 0.0])
+    for evaluated in (f, f.gradient):
+        with pytest.raises(errors.NonFiniteError, match=r"loss cross_entropy: .* got \[-1. +0.5\] for sample 1"):
+            evaluated(w)
+
+
 @pytest.mark.parametrize("mode", prograd.MODES)
 def test_out_may_not_be_w(mode):
     f, w, _, _ = problem()

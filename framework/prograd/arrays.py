@@ -46,3 +46,8 @@ def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
     """float32 if all are, otherwise float64."""
     narrow = bool(arrays) and all(a.dtype.char == "f" for a in arrays)
     return np.dtype(np.float32 if narrow else np.float64)
+
+
+def shown(row: Array) -> str:
+    """A row of numbers for a message, cut short if it is long."""
+    return np.array2string(row, precision=4, threshold=6, edgeitems=3)

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from prograd import recursions
-from prograd.arrays import Array
+from prograd.arrays import Array, shown
 from prograd.blocks import Block, as_operator
-from prograd.errors import PluginError, ShapeError
+from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
 from prograd.loss import Loss
 from prograd.network import Network
@@ -50,6 +50,16 @@ def loss(used: Loss, z: Array, y: Array) -> None:
     for what, given, expected in (("value", value, z.shape[:1]), ("gradient", gradient, z.shape)):
         if np.shape(given) != expected:
             raise PluginError(f"loss {used.name}: expected {what} to give shape {expected}, got {np.shape(given)}")
+
+
+def domain(used: Loss, z: Array, y: Array) -> None:
+    """Raises `NonFiniteError` where a sample's value is NaN though its outputs are finite."""
+    outside = np.flatnonzero(np.isnan(used.value(z, y)) & np.isfinite(z).all(axis=1))
+    if len(outside):
+        n = int(outside[0])
+        raise NonFiniteError(
+            f"loss {used.name}: expected outputs that it is defined for, got {shown(z[n])} for sample {n}"
+        )
 
 
 def _output(net: Network, i: int, z_next: object, samples: int) -> Array:

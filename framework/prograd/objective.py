@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -68,10 +69,10 @@ class Objective:
         return len(self._data[DOUBLE][0])
 
     def __call__(self, w: ArrayLike) -> float:
-        """`f(w)`."""
+        """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
         at = self._again(w)
         z = self.net.evaluate(at.parameters, at.x)
-        return float(np.add.reduce(self.loss.value(z, at.y)) / len(at.x))
+        return self._mean(float(np.add.reduce(self.loss.value(z, at.y))), at)
 
     def gradient(
         self, w: ArrayLike, mode: str = "reverse", out: Array | None = None, max_bytes: int | None = None
@@ -172,7 +173,12 @@ class Objective:
             total = self._optimal_into(at, p)
         else:
             total = self._reverse_into(at, p, max_bytes)
-        return total / len(at.x), p
+        return self._mean(total, at), p
+
+    def _mean(self, total: float, at: Point) -> float:
+        if math.isnan(total):
+            checks.domain(self.loss, self.net.evaluate(at.parameters, at.x), at.y)
+        return total / len(at.x)
 
     def _reverse_into(self, at: Point, p: Array, max_bytes: int | None) -> float:
         """Writes `∇f` to `p`; returns the sum of the samples' values."""

@@ -131,8 +131,3 @@ def _rows_scaled(actual: Array, expected: Array) -> str:
     if not np.any(expected):
         return "; likely cause: it should be zero"
     return ""
-
-
-def shown(row: Array) -> str:
-    """A row of numbers, cut short if it is long."""
-    return np.array2string(row, precision=4, threshold=6, edgeitems=3)

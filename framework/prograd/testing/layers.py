@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from prograd.arrays import shown
 from prograd.layer import Parameters
 from prograd.testing import behaviour, operators, structure
 from prograd.testing.cases import LayerCase, named_blocks
-from prograd.testing.diagnosis import Block, shown
+from prograd.testing.diagnosis import Block
 from prograd.testing.network import layer_in_network
 from prograd.testing.opcase import KINDS, OperatorCase
 from prograd.testing.report import CheckError, CheckSkipped, Suite

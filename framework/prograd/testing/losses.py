@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from prograd.arrays import Array
+from prograd.arrays import Array, shown
 from prograd.errors import LabelError
 from prograd.loss import Loss
 from prograd.testing import operators, structure
 from prograd.testing.cases import rounding
-from prograd.testing.diagnosis import Block, Pair, require_close, require_matrix, shown
+from prograd.testing.diagnosis import Block, Pair, require_close, require_matrix
 from prograd.testing.losscase import LossCase
 from prograd.testing.network import loss_in_network
 from prograd.testing.opcase import KINDS, Kind, OperatorCase, directions

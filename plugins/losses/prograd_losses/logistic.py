@@ -33,9 +33,10 @@ class Logistic(Loss):
         return value
 
     def gradient(self, z: Array, y: Array) -> Array:
-        """`σ(z) − y`, with σ the sigmoid."""
+        """`σ(z) − y = (1 − y) σ(z) − y σ(−z)`, with σ the sigmoid: exact where a label is certain and right."""
         q = special.expit(z)
-        q -= y
+        q *= 1 - y
+        q -= y * special.expit(-z)
         return q
 
     def hessian(self, z: Array, y: Array) -> Operator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
     from prograd import Array
 
+    Rows = np.ndarray[Any, np.dtype[np.intp]]
+
+
+def _shifted(z: Array) -> tuple[Array, Array, Array, tuple[Rows, Rows]]:
+    """`z − m`; its exponentials, but 0 instead of 1 at the maximum m; their sum r; and where the maxima are.
+
+    Nothing overflows, and `log1p(r)` keeps all digits where 1 + r would be rounded to 1.
+    """
+    top = np.arange(len(z)), z.argmax(axis=-1)
+    z = z - z[top][:, None]
+    q = np.exp(z)
+    q[top] = 0
+    return z, q, np.add.reduce(q, axis=-1), top
+
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(Loss):
@@ -25,9 +39,9 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     def value(self, z: Array, y: Array) -> Array:
-        """`logsumexp(z) Σy − y·z`, with `z` shifted by its maximum so that nothing overflows."""
-        z = z - np.maximum.reduce(z, axis=-1, keepdims=True)
-        value: Array = np.log(np.add.reduce(np.exp(z), axis=-1))
+        """`Σy log1p(r) − y·(z − m)`, with m the maximum of z, and r what the other exponentials add to its 1."""
+        z, _, r, _ = _shifted(z)
+        value: Array = np.log1p(r)
         value *= np.add.reduce(y, axis=-1)
         value -= np.vecdot(y, z)
         return value
@@ -37,17 +51,16 @@ class SoftmaxCrossEntropy(Loss):
         return self.value_and_gradient(z, y)[1]
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both from the same exponentials."""
-        z = z - np.maximum.reduce(z, axis=-1, keepdims=True)
+        """Both from the same exponentials; at the maximum `(Σy − y) − r Σy/(1 + r)`, which keeps its digits."""
+        z, q, r, top = _shifted(z)
         total = np.add.reduce(y, axis=-1)
-        q = np.exp(z)
-        partition = np.add.reduce(q, axis=-1)
-        value = np.log(partition)
+        value: Array = np.log1p(r)
         value *= total
         value -= np.vecdot(y, z)
-        total = total / partition
-        q *= total[:, None]
+        scale = total / (1 + r)
+        q *= scale[:, None]
         q -= y
+        q[top] = (total - y[top]) - r * scale
         return value, q
 
     def hessian(self, z: Array, y: Array) -> Operator:
