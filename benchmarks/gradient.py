@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import prograd
+from benchmarks.modes import EachMode
 from prograd_benchmarks.sampling import seconds, statistics
-from prograd_experiments.problems import BATCHES, DEPTHS, MODES, WIDTHS, Mlp
 
 
-class Gradient:
-    """One gradient of an MLP: depth affine layers of a width, a batch of samples, each mode."""
-
-    params = (DEPTHS, WIDTHS, BATCHES, MODES)
-    param_names = ("depth", "width", "batch", "mode")
-    timeout = 120
-
-    def setup(self, depth: int, width: int, batch: int, mode: str) -> None:
-        if mode not in prograd.MODES:  # a revision from before it: to asv, this says that there is nothing to measure
-            raise NotImplementedError
-        f, w = Mlp(depth, width, batch).objective()
-        self.gradient = lambda: f.gradient(w, mode=mode)
+class Gradient(EachMode):
+    """One gradient of an MLP."""
 
     def track_seconds(self, depth: int, width: int, batch: int, mode: str) -> dict[str, object]:
         return statistics(seconds({mode: self.gradient})[mode])

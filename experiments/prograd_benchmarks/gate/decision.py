@@ -179,8 +179,10 @@ def _measured(name: str, base: Sequence[Series], head: Sequence[Series]) -> Row:
     unit, control = base[0].unit, is_control(name)
     if unit == "seconds" and not control and max(before or 0, after or 0) < LEAST_SECONDS:
         return Row(name, unit, before, after, Finding.UNJUDGED, f"takes less than {LEAST_SECONDS:g} s")
+    if min(len(base), len(head)) < TURNS:
+        return Row(name, unit, before, after, Finding.UNCLEAR, "measured only once")
     if min(len(calm_base), len(calm_head)) < TURNS:
-        why = "its samples were scattered by other work on the machine"
+        why = "scattered by other work on the machine"
         return Row(name, unit, before, after, Finding.UNCLEAR, why)
     worse, better = _beyond(calm_base, calm_head), _beyond(calm_head, calm_base)
     if control and (worse or better):

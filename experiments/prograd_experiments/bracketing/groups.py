@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prograd_experiments.bracketing import summary
 from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap.groups import in_the_middle
+from prograd_experiments.speed_gap.groups import apart, in_the_middle
 
 MOST_GROUPS = 4
 MOST_WIDTHS = 4
@@ -52,9 +52,5 @@ class Group:
 
 def groups(rows: Sequence[Row]) -> list[Group]:
     """The rows by everything but width, bottleneck and seed; those with times first."""
-    keys = [key for key in summary.varying(rows) if key != "seed"]
-    found: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        found.setdefault(tuple(row[key] for key in keys), []).append(row)
-    every = [Group(members) for members in found.values()]
+    every = [Group(members) for members in apart(rows, summary.varying(rows))]
     return [group for group in every if any(row["chosen"] for row in group.rows)] or every[:1]

@@ -16,7 +16,7 @@ from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.networks import Array, Problem
-from prograd_experiments.speed_gap.measure import agree, describe
+from prograd_experiments.speed_gap.measure import agree, describe, timed
 
 OUTPUTS = ("jacobian", "gradient")
 VARIABLES = ("input", "parameters")
@@ -55,22 +55,13 @@ def measure(config: Config) -> dict[str, Any]:
         plan = _plan(config, problem)
         call = _call(config, problem)
         agreed = agree({mode: call(mode) for mode in modes}, problem)
-        turns = timing.take_turns(
-            {mode: partial(call, mode) for mode in modes},
-            repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
-            sample_seconds=read.positive(config, "sample_seconds"),
-            max_seconds=read.positive(config, "max_seconds"),
-        )
+        times = timed(config, {mode: partial(call, mode) for mode in modes})
         surroundings = environment()
     return {
         "environment": surroundings,
         "problem": describe(problem),
         "agreement": agreed,
-        "samples": turns.samples,
-        "inner": turns.inner,
-        "median": {mode: timing.middle(samples) for mode, samples in turns.samples.items()},
-        "spread": {mode: timing.interquartile_range(samples) for mode, samples in turns.samples.items()},
-        "spread_is": "interquartile range",
+        **times,
         "plan": plan.as_json(),
     }
 

@@ -66,12 +66,16 @@ class Group:
 
 def groups(rows: Sequence[Row]) -> list[Group]:
     """The rows by everything but depth, width and seed; groups without any time only where there are no others."""
-    keys = [key for key in summary.varying(rows) if key != "seed"]
+    every = [Group(members) for members in apart(rows, summary.varying(rows))]
+    return [group for group in every if group.measured] or every[:1]
+
+
+def apart(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
+    """The rows by their values of these keys, but not by seed."""
     found: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        found.setdefault(tuple(row[key] for key in keys), []).append(row)
-    every = [Group(members) for members in found.values()]
-    return [group for group in every if group.measured] or every[:1]
+        found.setdefault(tuple(row[key] for key in keys if key != "seed"), []).append(row)
+    return list(found.values())
 
 
 def in_the_middle(rows: Sequence[Row], key: str) -> Row | None:

@@ -43,12 +43,7 @@ def measure(config: Config) -> dict[str, Any]:
         if not np.isfinite(value):
             raise NonFiniteError(f"loss {problem.loss.name}: it is {value} here, so there is no gradient to time")
         agreed = agree({mode: objective.gradient(w, mode=mode) for mode in modes}, problem)
-        turns = timing.take_turns(
-            {mode: partial(objective.gradient, w, mode=mode) for mode in modes},
-            repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
-            sample_seconds=read.positive(config, "sample_seconds"),
-            max_seconds=read.positive(config, "max_seconds"),
-        )
+        times = timed(config, {mode: partial(objective.gradient, w, mode=mode) for mode in modes})
         surroundings = environment()
     linear = prograd.linearize(problem.net, w, problem.x)
     multiply_adds = {mode: int(linear.multiply_adds(mode)) for mode in modes}
@@ -56,13 +51,26 @@ def measure(config: Config) -> dict[str, Any]:
         "environment": surroundings,
         "problem": describe(problem) | {"value": value},
         "agreement": agreed,
+        **times,
+        "multiply_adds": multiply_adds,
+        **gaps(times["samples"], multiply_adds),
+    }
+
+
+def timed(config: Config, calls: Mapping[str, timing.Action]) -> dict[str, Any]:
+    """The times of calls in turns, in seconds a call: every sample, how many calls each repeats, median and spread."""
+    turns = timing.take_turns(
+        calls,
+        repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
+        sample_seconds=read.positive(config, "sample_seconds"),
+        max_seconds=read.positive(config, "max_seconds"),
+    )
+    return {
         "samples": turns.samples,
         "inner": turns.inner,
-        "median": {mode: timing.middle(samples) for mode, samples in turns.samples.items()},
-        "spread": {mode: timing.interquartile_range(samples) for mode, samples in turns.samples.items()},
+        "median": {name: timing.middle(samples) for name, samples in turns.samples.items()},
+        "spread": {name: timing.interquartile_range(samples) for name, samples in turns.samples.items()},
         "spread_is": "interquartile range",
-        "multiply_adds": multiply_adds,
-        **gaps(turns.samples, multiply_adds),
     }
 
 
