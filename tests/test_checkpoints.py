@@ -171,6 +171,14 @@ def test_the_same_gradient_within_the_bytes(name, dtype, peak):
         f.gradient(w, max_bytes=smallest - 1)
 
 
+@pytest.mark.parametrize("sizes", [[0, *[64, 65] * 15], [0, *[8] * 100, 80, *[8] * 50]])
+def test_with_room_for_all_nothing_is_computed_twice(sizes):
+    layers = len(sizes)
+    for limit in (sum(sizes), 10**12):
+        plan = checkpoints.schedule(sizes, [1] * layers, limit)
+        assert Run(plan, sizes, [1] * layers).cost == layers - 1
+
+
 def test_ten_thousand_layers_in_little_memory(peak):
     """All the states would take 51 MB beside the gradient; the first call counts as well."""
     w, f = deep(10_000, 64, samples=10)

@@ -36,6 +36,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 from prograd.errors import OptionError, ShapeError
+from prograd.limits import check_max_bytes
 from prograd.orders import Costs, Node, best, forward_cost, reverse_cost
 
 __all__ = ["Factor", "Node", "Own", "Plan", "solve"]
@@ -112,6 +113,7 @@ def solve(
     With `max_bytes`, no matrix on the way to the result takes more, at 8 bytes a number. Raises `ShapeError` where
     factors don't fit one another, and `OptionError` where no bracketing keeps to `max_bytes`.
     """
+    check_max_bytes(max_bytes)
     B = [_checked(Factor, "factors", i, given) for i, given in enumerate(factors)]
     if not B:
         raise ShapeError("factors: expected at least one (rows, cols, edges), got none")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from prograd.arrays import Array
 from prograd.blocks import Blocks
 from prograd.layer import Layer, Parameters
 from prograd.shards import Apply
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 LONGEST = 100  # layers for which the recursion is solved; the time is cubic
 STEPS = 128  # the most parts that the bytes are counted in there
@@ -54,7 +56,8 @@ def schedule(state_bytes: Sequence[int], costs: Sequence[int], max_bytes: int) -
     the best for equal layers.
     """
     if len(costs) > LONGEST:
-        return Binomial(min(len(costs), 1 + max_bytes // max(state_bytes[1:])))
+        all_fit = max_bytes >= sum(state_bytes)
+        return Binomial(len(costs) if all_fit else min(len(costs), 1 + max_bytes // max(state_bytes[1:])))
     return Recursion(state_bytes, costs, max_bytes)
 
 
@@ -81,18 +84,19 @@ class Recursion:
     """The recursion above, solved for every interval and every number of bytes."""
 
     def __init__(self, state_bytes: Sequence[int], costs: Sequence[int], max_bytes: int) -> None:
-        L, total = len(costs), sum(state_bytes[1:])
-        max_bytes = min(max_bytes, total)
+        L, all_fit = len(costs), max_bytes >= sum(state_bytes[1:])
         step = max(math.gcd(*state_bytes[1:]), -(-max_bytes // STEPS), 1)
-        self.room = max_bytes // step
-        self._parts = [-(-size // step) for size in state_bytes]
+        self.room = 0 if all_fit else max_bytes // step
+        self._parts = [0 if all_fit else -(-size // step) for size in state_bytes]
         # Exact in float64 as long as all is below 2^53; where it is not, a choice between nearly equal ones is as good.
         before = np.concatenate([[0.0], np.cumsum(costs, dtype=float)])
-        self._cost = np.zeros((L, L, self.room + 1))
-        self._split = np.full((L, L, self.room + 1), -1)
+        cost = np.zeros((L, L, self.room + 1))
+        self._split = np.full((L, L, self.room + 1), -1, np.int8)
         for d in range(1, L):
             for i in range(L - d):
-                self._solve(i, i + d, before)
+                self._solve(i, i + d, before, cost)
+        self.cost = float(cost[0, -1, self.room])
+        """What computing `z^L … z^1` in this order costs altogether."""
 
     def split(self, i: int, j: int, room: int) -> int | None:
         """As the table says."""
@@ -103,23 +107,18 @@ class Recursion:
         """Its bytes less."""
         return room - self._parts[k]
 
-    @property
-    def cost(self) -> float:
-        """What computing `z^L … z^1` in this order costs altogether."""
-        return float(self._cost[0, -1, self.room])
-
-    def _solve(self, i: int, j: int, before: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    def _solve(self, i: int, j: int, before: Floats, costs: Floats) -> None:
         best = np.full(self.room + 1, float(np.sum(before[i + 1 : j + 1] - before[i])))
         split = np.full(self.room + 1, -1)
         for k in range(i + 1, j + 1):
             size = self._parts[k]
             if size > self.room:
                 continue
-            cost = before[k] - before[i] + self._cost[k, j, : self.room + 1 - size] + self._cost[i, k - 1, size:]
+            cost = before[k] - before[i] + costs[k, j, : self.room + 1 - size] + costs[i, k - 1, size:]
             better = cost < best[size:]
             best[size:][better] = cost[better]
             split[size:][better] = k
-        self._cost[i, j], self._split[i, j] = best, split
+        costs[i, j], self._split[i, j] = best, split
 
 
 def evaluations(layers: int, slots: int) -> int:

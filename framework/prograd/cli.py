@@ -29,6 +29,12 @@ FAILED: Final = 1
 UNKNOWN: Final = 2
 
 
+class UnknownNameException(click.ClickException):
+    """A name that nothing has."""
+
+    exit_code = UNKNOWN
+
+
 class Commands(click.Group):
     """The group of prograd's commands and of those that installed distributions bring, each loaded only when used."""
 
@@ -47,7 +53,8 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ProgradError as error:
-            raise click.ClickException(str(error)) from error
+            kind = UnknownNameException if isinstance(error, UnknownNameError) else click.ClickException
+            raise kind(str(error)) from error
         except ModuleNotFoundError as error:
             point = next((point for point in _found() if point.name == ctx.invoked_subcommand), None)
             if point is None:
@@ -178,7 +185,13 @@ class Checked:
 @main.command()
 @click.argument("names", metavar="[NAME …]", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the random points at which layers are tried.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Seed of the random points.",
+)
 @click.pass_context
 def check(ctx: click.Context, names: tuple[str, ...], as_json: bool, seed: int) -> None:  # noqa: FBT001  (click passes it so)
     """Run the conformance kit on installed layers and losses: on those named, or on all.
@@ -186,11 +199,7 @@ def check(ctx: click.Context, names: tuple[str, ...], as_json: bool, seed: int) 
     Exit code 0: all checks pass; 1: some fail, or (without NAME) a plugin is broken; 2: unknown name.
     """
     found = registry()
-    try:
-        subjects = _named(found, names)
-    except UnknownNameError as error:
-        click.echo(f"Error: {error}", err=True)
-        ctx.exit(UNKNOWN)
+    subjects = _named(found, names)
     results = [_check(kind, name, cls, _owner(found, kind, name), seed) for kind, name, cls in subjects]
     if not names:
         results += [_unchecked(plugin) for plugin in found.broken]

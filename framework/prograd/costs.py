@@ -29,7 +29,7 @@ def cheapest(blocks: Sequence[Block], samples: int, numbers: int | None = None) 
 def _cheapest(costs: Costs, numbers: int | None) -> Node:
     tree = best(costs, product=False, numbers=numbers)
     if tree is None:
-        raise OptionError(f"max_bytes: no bracketing has matrices of at most {numbers} numbers on the way")
+        raise OptionError(f"max_bytes: no bracketing has matrices of at most {numbers} numbers each on the way")
     return tree
 
 

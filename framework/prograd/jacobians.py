@@ -12,6 +12,7 @@ from prograd.arrays import Array, real_dtype
 from prograd.chain import Chain, check_mode
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
+from prograd.limits import check_max_bytes
 from prograd.linearization import linearize
 from prograd.network import Network
 from prograd.planning.modes import Task
@@ -57,12 +58,13 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     on operators), "optimal" (the bracketing with the fewest multiply-adds, `max_bytes` for each matrix on the way, see
     `prograd.bracketing`), or "auto", the one that is predicted to be the quickest (see `prograd.plan`). With `lazy` it
     comes as a `LazyJacobian`, whose blocks are products still, multiplied from the input on by "factored", from the
-    output on by "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `OptionError` for too small
-    `max_bytes` and a lazy "forward".
+    output on by "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `PluginError`, and `OptionError`
+    for too small `max_bytes`, a lazy "forward" or "optimal", and `max_bytes` with `lazy`.
     """
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     check_mode(mode)
+    check_max_bytes(max_bytes)
     if lazy:
         if max_bytes is not None:
             raise OptionError(

@@ -46,7 +46,7 @@ class LazyJacobian:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of one `jvp` or `vjp`, over all samples."""
+        """Multiply-adds of one `vjp`, over all samples; a `jvp` takes as many, or fewer where samples share blocks."""
         samples = self.chain.samples
         A = sum(vjp_multiply_adds(A, 1, samples) for i in self.P for A in self.chain.blocks[i][0].values())
         return A + sum(vjp_multiply_adds(P, 1, samples) for P in self.P.values())

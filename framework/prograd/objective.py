@@ -18,6 +18,7 @@ from prograd.checkpoints import Schedule
 from prograd.costs import cheapest
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
+from prograd.limits import check_max_bytes
 from prograd.linearization import Linearization
 from prograd.loss import Loss
 from prograd.memory import keep_freed_memory
@@ -91,11 +92,11 @@ class Objective:
         all that "reverse" holds, which then computes some `z^i` again (see `prograd.checkpoints`). Raises `ShapeError`,
         `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
+        check_max_bytes(max_bytes)
         if check_mode(mode) == "auto":
             mode = choose(
                 self.net, self.samples, "parameters", Task("gradient", max_bytes), self._dtype(as_real(w, "w"))
             )
-            max_bytes = None if mode == "reverse" else max_bytes
         if mode == "optimal" and self._is_reverse(w):
             mode = "reverse"
         if mode != "factored" and (self._sharded or mode != "reverse"):  # factored: its products are large themselves

@@ -82,7 +82,10 @@ def plan(  # noqa: PLR0913, PLR0917  (click passes an argument for each option)
 
 def _layer(text: str) -> dict[str, Any]:
     """`affine width=32` as a configuration; values are JSON where they can be read as such."""
-    name, *options = shlex.split(text) or [""]
+    try:
+        name, *options = shlex.split(text) or [""]
+    except ValueError as error:
+        raise click.UsageError(f"--layer {text!r}: {error}") from error
     config: dict[str, Any] = {"name": name}
     for option in options:
         key, equals, value = option.partition("=")

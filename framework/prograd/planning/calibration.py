@@ -51,8 +51,8 @@ Action: TypeAlias = Callable[[], object]
 def machine_rates() -> Rates:
     """The rates in the file that `PROGRAD_RATES` names, or this machine's own.
 
-    These are measured once and kept in the user's cache directory; a file there that can't be read, or that another
-    machine wrote, is replaced. Raises `OptionError` where the file that `PROGRAD_RATES` names holds no rates.
+    These are measured once and kept in the user's cache directory; a file there that holds no rates is
+    replaced. Raises `OptionError` where the file that `PROGRAD_RATES` names holds no rates.
     """
     return _rates(os.environ.get(FILE, ""), threads.available())
 

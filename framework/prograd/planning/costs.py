@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -67,13 +65,6 @@ class Ledger:
     def touch(self, size: int) -> None:
         """So many bytes more for a moment."""
         self.peak = max(self.peak, self.held + size)
-
-    @contextmanager
-    def holding(self, size: int) -> Iterator[None]:
-        """So many bytes more for the time being."""
-        self.hold(size)
-        yield
-        self.held -= size
 
     def cost(self) -> Cost:
         """What has been put down."""

@@ -25,7 +25,7 @@ LOSS_ARRAYS = 4  # of the shape of the output, while a loss has its value and gr
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be computed: the gradient of a mean, or a Jacobian of `rows` rows, with how many bytes of buffers."""
+    """What is to be computed, the gradient of a mean or a Jacobian, and with how many bytes at the most."""
 
     outputs: Outputs
     max_bytes: int | None = None
@@ -68,23 +68,22 @@ def _reverse_gradient(structure: Structure) -> Cost:
     ledger = Ledger(item)
     ledger.hold(chain.size * item)
     products = Products(structure, rows, len(cuts), workers)
-    with ledger.holding(0):
-        forward_pass(ledger, structure, rows, len(cuts), workers)
-        ledger.touch(LOSS_ARRAYS * rows * chain.rows * item * workers)
-        ledger.hold(rows * chain.rows * item * workers)
-        n_q, before = chain.rows, 0
-        for i, (A, B) in reversed(list(enumerate(chain.blocks))):
-            own = structure.made([(A, B)], rows)
-            ledger.touch((rows * n_q * item + before + own) * workers)
-            for name, at in chain.spans[i].each.items():
-                ledger.steps += products.vjp_sum(A[name], Vectors(1, structure.samples))
-                part = len(at) * item if len(cuts) > 1 else 0
-                ledger.touch(((rows * n_q + scratch.vjp_sum(A[name], rows)) * item + own + part) * workers)
-            if i > 0:
-                ledger.steps += products.vjp(B, Vectors(1, structure.samples))
-                moment = rows * (n_q + B.cols) + scratch.apply(B, B.rows, B.cols, rows)
-                ledger.touch((moment * item + own) * workers)
-            n_q, before = B.cols, own
+    forward_pass(ledger, structure, rows, len(cuts), workers)
+    ledger.touch(LOSS_ARRAYS * rows * chain.rows * item * workers)
+    ledger.hold(rows * chain.rows * item * workers)
+    n_q, before = chain.rows, 0
+    for i, (A, B) in reversed(list(enumerate(chain.blocks))):
+        own = structure.made([(A, B)], rows)
+        ledger.touch((rows * n_q * item + before + own) * workers)
+        for name, at in chain.spans[i].each.items():
+            ledger.steps += products.vjp_sum(A[name], Vectors(1, structure.samples))
+            part = len(at) * item if len(cuts) > 1 else 0
+            ledger.touch(((rows * n_q + scratch.vjp_sum(A[name], rows)) * item + own + part) * workers)
+        if i > 0:
+            ledger.steps += products.vjp(B, Vectors(1, structure.samples))
+            moment = rows * (n_q + B.cols) + scratch.apply(B, B.rows, B.cols, rows)
+            ledger.touch((moment * item + own) * workers)
+        n_q, before = B.cols, own
     return ledger.cost()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from prograd import threads
 from prograd.errors import OptionError, ShapeError, UnknownNameError
+from prograd.limits import check_max_bytes
 from prograd.network import Network
 from prograd.planning.brackets import ORDERS, Letters, optimal
 from prograd.planning.calibration import machine_rates
@@ -29,8 +31,8 @@ Variable = Literal["parameters", "input"]
 class Plan:
     """What a gradient or a Jacobian of a network will cost in each mode, before anything is computed.
 
-    `costs` and `seconds` have an entry for each mode, `orders` the products with their brackets. `mode` is the one
-    that is predicted to be the quickest, which is what "auto" takes.
+    `costs` and `seconds` have an entry for each mode that `max_bytes` allows, "optimal" for up to 200 layers; `orders`
+    are the products with their brackets. `mode` is the one that is predicted to be the quickest, which "auto" takes.
     """
 
     network: str
@@ -122,8 +124,9 @@ def plan(  # noqa: PLR0913
 ) -> Plan:
     """What the gradient or the Jacobian of a network would cost in each mode, from shapes and structure alone.
 
-    `batch` is the number of samples, `max_bytes` bounds forward mode's buffers, `rates` are the machine's unless given.
-    Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for a layer whose blocks don't fit.
+    `batch` is the number of samples. `max_bytes` bounds forward mode's buffers, factored mode's left factors and
+    optimal mode's matrices; reverse mode is planned without computing anything again. `rates` are the machine's unless
+    given. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for a layer whose blocks don't fit.
     """
     if not isinstance(net, Network):
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
@@ -135,15 +138,14 @@ def plan(  # noqa: PLR0913
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     if (wrt, outputs) == ("input", "gradient"):
         raise OptionError('wrt="input": an objective has no gradient by its samples; plan outputs="jacobian" instead')
-    found = np.dtype(dtype)
-    if found.char not in "df":
-        raise OptionError(f"dtype: expected float64 or float32, got {found}")
-    costs = _costs(net, int(batch), wrt, Task(outputs, max_bytes), found)
+    check_max_bytes(max_bytes)
+    found = _dtype(dtype)
+    of = _structure(net, int(batch), wrt, found)
+    costs = _costs(of, Task(outputs, max_bytes))
     rates = machine_rates() if rates is None else rates
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
     orders = {mode: order(letters) for mode, order in ORDERS.items() if mode in costs}
     if "optimal" in costs:
-        of = _structure(net, int(batch), wrt, found)
         orders["optimal"] = optimal(letters, Accumulated(of, gradient=outputs == "gradient", max_bytes=max_bytes).tree)
     return Plan(
         repr(net),
@@ -167,7 +169,8 @@ def choose(net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtyp
 def _choice(  # noqa: PLR0913, PLR0917
     net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any], rates: Rates, _: int
 ) -> str:
-    return _quickest({mode: rates.seconds(cost) for mode, cost in _costs(net, samples, wrt, task, dtype).items()})
+    costs = _costs(_structure(net, samples, wrt, dtype), task)
+    return _quickest({mode: rates.seconds(cost) for mode, cost in costs.items()})
 
 
 def _quickest(seconds: Mapping[str, float]) -> str:
@@ -176,17 +179,22 @@ def _quickest(seconds: Mapping[str, float]) -> str:
     return next(mode for mode in seconds if seconds[mode] <= TIE * least)
 
 
-def _costs(net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any]) -> dict[str, Cost]:
-    of = _structure(net, samples, wrt, dtype)
-    costs, too_small = {}, None
-    for mode in considered(len(net.layers)):
-        try:
+def _costs(of: Structure, task: Task) -> dict[str, Cost]:
+    costs = {}
+    for mode in considered(len(of.net.layers)):
+        with contextlib.suppress(OptionError):  # max_bytes is less than the mode can do with
             costs[mode] = COSTS[mode](of, task)
-        except OptionError as error:  # max_bytes is less than the mode can do with
-            too_small = error
-    if not costs and too_small:
-        raise too_small
     return costs
+
+
+def _dtype(given: DTypeLike) -> np.dtype[Any]:
+    try:
+        found = np.dtype(given)
+    except TypeError:
+        found = None
+    if found is None or found.char not in "df":
+        raise OptionError(f"dtype: expected float64 or float32, got {found or repr(given)}")
+    return found
 
 
 def _structure(net: Network, samples: int, wrt: Variable, dtype: np.dtype[Any]) -> Structure:

@@ -44,7 +44,10 @@ class Rates:
     fork: float
 
     def seconds(self, cost: Cost) -> float:
-        """The predicted time: each step takes as long as its multiply-adds or its bytes, whichever take longer."""
+        """The predicted time: a product takes as long as its multiply-adds or its bytes, whichever take longer.
+
+        What writes, copies or applies a function takes as long as its bytes; calls, rules and threads add to both.
+        """
         return sum(self.step_seconds(step, cost.item) for step in (*cost.steps, *cost.around))
 
     def step_seconds(self, step: Step, item: int) -> float:

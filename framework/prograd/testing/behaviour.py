@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,12 +10,10 @@ from prograd.arrays import Array
 from prograd.errors import ShapeError
 from prograd.layer import Parameters
 from prograd.testing import operators
-from prograd.testing.cases import LayerCase, named_blocks, rounding
+from prograd.testing.cases import LayerCase, Subset, named_blocks, rounding, subsets
 from prograd.testing.diagnosis import require_close
 from prograd.testing.opcase import KINDS, Kind
 from prograd.testing.report import CheckError, CheckSkipped
-
-Subset: TypeAlias = slice | np.ndarray[Any, np.dtype[np.intp]]
 
 
 def arguments(case: LayerCase) -> None:
@@ -46,7 +43,7 @@ def repeatable(case: LayerCase) -> None:
     first = case.layer.g(case.w, case.z)
     products = _products(case, case.z, first)
     kept = [np.array(product) for product in (first, *products)]
-    other = case.draw(np.random.default_rng(case.seed + 30))
+    other = case.elsewhere
     with contextlib.suppress(ShapeError):
         case.layer.shapes(case.n_in + 1)
     _products(case, other, case.layer.g(case.w, other))
@@ -65,7 +62,7 @@ def repeatable(case: LayerCase) -> None:
             raise CheckError(f"{name} depends on what g was called with last, not on w, z and z_next alone")
 
 
-def _products(case: LayerCase, z: Array, z_next: Array, subset: Subset = slice(None)) -> list[Array]:
+def _products(case: LayerCase, z: Array, z_next: Array, subset: Subset | slice = slice(None)) -> list[Array]:
     """`J^T q` of each block, with a `q` of its own for each of the case's samples."""
     q = np.random.default_rng(case.seed + 60).normal(size=(case.samples, case.n_out))[subset]
     return [operator.vjp(q) for operator in named_blocks(*case.layer.jacobian(case.w, z, z_next)).values()]
@@ -97,7 +94,7 @@ def samples(case: LayerCase) -> None:
     """No sample influences another: permuting samples permutes the results, and one sample alone gives its row."""
     expected = case.g(case.z)
     products = _products(case, case.z, expected)
-    for how, subset in case.subsets:
+    for how, subset in subsets(case.samples):
         z = case.z[subset]
         z_next = case.g(z)
         _require_rows(f"g of {how}", z_next, expected[subset])

@@ -14,9 +14,11 @@ from prograd.layer import Block as BlockLike
 from prograd.layer import Layer, Parameters
 from prograd.operators import Dense, Operator
 from prograd.testing.diagnosis import Block, worst
-from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, steps
+from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, scaled, steps
 from prograd.testing.opcase import OperatorCase, Reference, directions
 from prograd.testing.report import CheckError
+
+Subset = np.ndarray[Any, np.dtype[np.intp]]
 
 SAMPLES: Final = 4
 
@@ -77,6 +79,11 @@ class LayerCase:
         signs = rng.choice([-1.0, 1.0], size=self.n_in) * np.array([[1.0], [-1.0]])
         return np.concatenate([ordinary, signs * rng.uniform(*LARGE, size=(2, self.n_in))])
 
+    @property
+    def elsewhere(self) -> Array:
+        """Other inputs: drawn anew, or the given ones in another order."""
+        return self.draw(np.random.default_rng(self.seed + 30)) if self.points is None else self.z[::-1].copy()
+
     @cached_property
     def w(self) -> Parameters:
         """The layer's own starting values, moved a little: zeros and ones would hide a missing factor."""
@@ -119,18 +126,12 @@ class LayerCase:
         """The reference derivatives by block, from values of `g` alone."""
         return self._smooth[2]
 
-    @property
-    def subsets(self) -> list[tuple[str, np.ndarray[Any, np.dtype[np.intp]]]]:
-        """Choices of samples that must give the rows they choose."""
-        permuted = [("permuted samples", np.roll(np.arange(self.samples), 1))] if self.samples > 1 else []
-        return permuted + [(f"sample {n} alone", np.array([n])) for n in range(self.samples)]
-
     @cached_property
     def independent(self) -> bool:
         """Whether `g` takes each sample for itself, so that all can be moved at once."""
         return all(
             worst(self.g(self.z[subset]), self.z_next[subset], rounding(self.z_next)) is None
-            for _, subset in self.subsets
+            for _, subset in subsets(self.samples)
         )
 
     @cached_property
@@ -171,7 +172,7 @@ class LayerCase:
     def _by_input(self, z: Array) -> tuple[Array, Array]:
         found: list[tuple[Array, Array]] = []
         for v in directions(self.n_in, self.seed):
-            scale, v_scaled = _scaled(steps(z), v)
+            scale, v_scaled = scaled(steps(z), v)
             value, error = derivative(lambda t, v=v_scaled: self.g(z + t * v))  # type: ignore[misc]
             found.append((value / scale[:, None], error / scale[:, None]))
         return _stacked(found, len(z), self.n_out)
@@ -180,7 +181,7 @@ class LayerCase:
         at = self.w[name]
         found: list[tuple[Array, Array]] = []
         for v in directions(at.size, self.seed):
-            scale, v_scaled = _scaled(steps(at.reshape(1, -1)), v)
+            scale, v_scaled = scaled(steps(at.reshape(1, -1)), v)
             moved = v_scaled.reshape(at.shape)
 
             def along(t: float, moved: Array = moved) -> Array:
@@ -199,6 +200,14 @@ def rounding(a: Array) -> float:
     return 1e-10 * max(float(np.abs(a).max(initial=0)), 1e-3)
 
 
+def subsets(samples: int) -> list[tuple[str, Subset]]:
+    """Choices of samples that must give the rows they choose."""
+    alone = [(f"sample {n} alone", np.array([n])) for n in range(samples)]
+    if samples == 1:
+        return [*alone, ("the sample twice", np.array([0, 0]))]
+    return [("permuted samples", np.roll(np.arange(samples), 1)), *alone]
+
+
 def named_blocks(A: Mapping[str, BlockLike], B: BlockLike) -> dict[str, Operator]:
     """The blocks by the name that messages use; arrays become operators."""
     return {f'A["{name}"]': _operator(A_k) for name, A_k in A.items()} | {"B": _operator(B)}
@@ -210,13 +219,6 @@ def _operator(block: BlockLike) -> Operator:
     if isinstance(block, np.ndarray):
         return Dense(block)
     raise CheckError(f"jacobian must give operators or arrays, got {type(block).__name__}")
-
-
-def _scaled(step: Array, v: Array) -> tuple[Array, Array]:
-    """How far to go along `v` from each sample so that no coordinate moves by more than its step, and that move."""
-    with np.errstate(divide="ignore"):
-        scale = np.min(np.where(v != 0, step / np.abs(v), np.inf), axis=1)
-    return scale, scale[:, None] * v
 
 
 def _stacked(found: list[tuple[Array, Array]], samples: int, n_out: int) -> tuple[Array, Array]:

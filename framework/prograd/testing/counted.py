@@ -94,9 +94,9 @@ class _Counter:
         """What does not count."""
 
         @functools.wraps(method)
-        def wrapped(*args: Any) -> Any:
+        def wrapped(*args: Any, **options: Any) -> Any:
             with self._within():
-                return method(*args)
+                return method(*args, **options)
 
         return wrapped
 

@@ -36,6 +36,13 @@ def steps(x: Array) -> Array:
     return np.clip(np.abs(x) / 4, LEAST_STEP, LARGEST_STEP)
 
 
+def scaled(step: Array, v: Array) -> tuple[Array, Array]:
+    """How far to go along `v` from each sample so that no coordinate moves by more than its step, and that move."""
+    with np.errstate(divide="ignore"):
+        scale = np.min(np.where(v != 0, step / np.abs(v), np.inf), axis=1)
+    return scale, scale[:, None] * v
+
+
 def derivative(f: Callable[[float], Array]) -> tuple[Array, Array]:
     """`f'(0)` and an estimate of its error, entry by entry; infinite where `f` has a kink or isn't finite.
 

@@ -12,7 +12,7 @@ from prograd.arrays import Array
 from prograd.loss import Loss
 from prograd.operators import Operator
 from prograd.testing.diagnosis import Block
-from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, steps
+from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, scaled, steps
 from prograd.testing.opcase import OperatorCase, Reference, directions
 from prograd.testing.report import CheckError, CheckSkipped
 
@@ -69,11 +69,10 @@ class LossCase:
     def _differences(self, what: str, f: Callable[[Array], Array]) -> tuple[Reference, Array]:
         values, errors = [], []
         for v in directions(self.z.shape[1], self.seed):
-            with np.errstate(divide="ignore"):
-                scale = np.min(np.where(v != 0, steps(self.z) / np.abs(v), np.inf), axis=1)[:, None]
-            value, error = derivative(lambda t, v=scale * v: f(self.z + t * v))  # type: ignore[misc]
-            values.append(value / scale)
-            errors.append(error / scale)
+            scale, v_scaled = scaled(steps(self.z), v)
+            value, error = derivative(lambda t, v=v_scaled: f(self.z + t * v))  # type: ignore[misc]
+            values.append(value / scale[:, None])
+            errors.append(error / scale[:, None])
         largest = np.abs(values).max(axis=(0, 2))
         tolerance = RELATIVE * largest + ABSOLUTE * np.maximum(1, np.abs(f(self.z)).max(axis=1))
         rough = ~(np.max(errors, axis=(0, 2)) <= 0.1 * tolerance)

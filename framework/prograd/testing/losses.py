@@ -12,7 +12,7 @@ from prograd.arrays import Array, shown
 from prograd.errors import LabelError
 from prograd.loss import Loss
 from prograd.testing import operators, structure
-from prograd.testing.cases import rounding
+from prograd.testing.cases import rounding, subsets
 from prograd.testing.diagnosis import Block, Pair, require_close, require_matrix
 from prograd.testing.losscase import LossCase
 from prograd.testing.network import loss_in_network
@@ -136,9 +136,7 @@ def arguments(case: LossCase) -> None:
             ("value_and_gradient", case.loss.value_and_gradient),
             ("check", case.loss.check),
         ):
-            given = np.array(f(z, y)) if what == "gradient" else f(z, y)
-            if isinstance(given, np.ndarray) and what == "gradient" and writeable:
-                given[...] = 0
+            f(z, y)
             if not (np.array_equal(z, case.z) and np.array_equal(y, case.y)):
                 raise CheckError(f"{what} changes its arguments")
 
@@ -170,11 +168,7 @@ def layout(case: LossCase) -> None:
 def samples(case: LossCase) -> None:
     """No sample influences another: permuting samples permutes the results, and one sample alone gives its row."""
     expected = case.both(case.z, case.y)
-    subsets = [("permuted samples", np.roll(np.arange(case.samples), 1))] if case.samples > 1 else []
-    subsets += [(f"sample {n} alone", np.array([n])) for n in range(case.samples)]
-    if case.samples == 1:  # then two of it
-        subsets.append(("the sample twice", np.array([0, 0])))
-    for how, subset in subsets:
+    for how, subset in subsets(case.samples):
         z, y = case.z[subset], case.y[subset]
         found = case.both(z, y)
         for what, now, before in zip(("value", "gradient"), found, expected, strict=True):

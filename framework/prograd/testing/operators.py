@@ -205,7 +205,7 @@ def arguments(case: OperatorCase) -> None:
 
 
 def shapes(case: OperatorCase) -> None:
-    """`rows` and `cols` are positive integers; `jvp` and `vjp` give arrays of those sizes, for one sample or N."""
+    """`rows` and `cols` are integers, 0 or more; `jvp` and `vjp` give arrays of those sizes, for one sample or N."""
     operator, name = case.operator, case.block.name
     for what, size in (("rows", operator.rows), ("cols", operator.cols)):
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
