@@ -21,6 +21,7 @@ from prograd import scaffold
 from prograd.cli import main
 from prograd.errors import OptionError
 from prograd.scaffold import Names, write
+from tests.test_docs import blocks
 
 
 def new(*arguments):
@@ -36,17 +37,29 @@ def run(*command, cwd, path):
     return done.stdout
 
 
+def install_and_test(folder, site):
+    offline = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    run(sys.executable, "-m", "pip", "install", *offline, "--target", site, folder, cwd=folder, path="")
+    passed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, path=site)
+    assert "passed" in passed
+    assert "failed" not in passed
+
+
+def test_a_name_that_begins_with_test_is_no_test_class(tmp_path):
+    assert new("test-waves", "--dir", tmp_path).exit_code == 0
+    install_and_test(tmp_path / "test-waves", tmp_path / "site")
+
+
 def test_it_installs_passes_its_tests_and_is_found(tmp_path):
     done = new("calm-waves", "--dir", tmp_path / "plugins")
     assert done.exit_code == 0, done.output
     folder, site = tmp_path / "plugins" / "calm-waves", tmp_path / "site"
     assert str(folder) in done.output
 
-    offline = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
-    run(sys.executable, "-m", "pip", "install", *offline, "--target", site, folder, cwd=tmp_path, path="")
-    passed = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder, path=site)
-    assert "passed" in passed
-    assert "failed" not in passed
+    install_and_test(folder, site)
+    for block in blocks(folder / "README.md"):
+        if block.language == "python":
+            run(sys.executable, "-c", block.text, cwd=tmp_path, path=site)
 
     command = [Path(sys.executable).parent / "prograd"]
     listed = json.loads(run(*command, "plugins", "--json", cwd=tmp_path, path=site))

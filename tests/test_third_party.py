@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_docs import blocks
+
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
 PROJECT = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
@@ -146,3 +148,8 @@ def test_the_wheels_hold_packages_and_nothing_else(wheels):
     names = ("", "_layers", "_losses", "_benchmarks", "_experiments")
     assert project == {"hydra_plugins", *(f"prograd{name}" for name in names)}
     assert example == {"prograd_rates"}
+
+
+def test_the_code_of_its_readme_runs(fresh):
+    (code,) = (block.text for block in blocks(EXAMPLE / "README.md") if block.language == "python")
+    assert "the rate in the middle:" in fresh.run(fresh.python, "-c", code)

@@ -66,6 +66,11 @@ def test_equal_seeds_give_equal_features():
     assert not np.array_equal(net[0]([], z), net[2]([], z))
 
 
+def test_numpy_numbers_are_options_and_widen_nothing():
+    layer = FourierFeatures(features=np.int64(4), omega=np.float64(0.5))
+    assert layer.g(prograd.Parameters(), np.ones((2, 3), np.float32)).dtype == np.float32
+
+
 @pytest.mark.parametrize(
     "options", [{"features": 0}, {"features": 2.5}, {"features": True}, {"omega": 0}, {"omega": "1"}, {"seed": -1}]
 )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class FourierFeatures(Layer):
             raise OptionError(f"{self.name}: omega must be a finite number greater than 0, not {self.omega!r}")
         if not _integer(self.seed, 0):
             raise OptionError(f"{self.name}: seed must be a non-negative integer, not {self.seed!r}")
+        object.__setattr__(self, "omega", float(self.omega))  # numpy's own numbers would make float64 of float32
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         """`m` outputs, no parameters."""
@@ -80,4 +81,4 @@ def _drawn(seed: int, n: int, m: int) -> tuple[Array, Array]:
 
 
 def _integer(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -21,8 +23,9 @@ class MyLayer(Layer):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.eps, (int, float)) and 0 < self.eps < float("inf")):
+        if isinstance(self.eps, bool) or not isinstance(self.eps, Real) or not 0 < self.eps < math.inf:
             raise OptionError(f"{self.name}: eps must be a finite number greater than 0, not {self.eps!r}")
+        object.__setattr__(self, "eps", float(self.eps))  # numpy's own numbers would make float64 of float32
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         """As many outputs as inputs, no parameters; one would stand here as `{"gain": (n_in,)}`."""
