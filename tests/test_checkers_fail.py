@@ -1,4 +1,7 @@
-"""The checker is checked: each wrong layer here is caught, by the check meant for it and by no other."""
+"""The checker is checked: each wrong layer here is caught, by the check meant for it and by no other.
+
+Here are wrong derivatives, and wrong operators that hold them; wrong behaviour has a gallery of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,50 +12,31 @@ import pytest
 from scipy import special
 
 from prograd import Elementwise, Layer, recursions
-from prograd.errors import ConformanceError
-from prograd.operators import Dense, Diagonal, Identity, Kronecker, Operator, Zero
+from prograd.operators import Dense, Diagonal, Kronecker, Zero
 from prograd.testing import check_layer
+from prograd.testing.layers import LAYER_CHECKS
+from tests import own_operators, test_checkers_fail_behaviour
+from tests.gallery import Gallery, Right, failures_of
+from tests.own_operators import Own
 
-WRONG = []
+GALLERY = Gallery(check_layer, n_in=3)
+wrong = GALLERY.wrong
 
-
-def wrong(*checks: str, says: str = "", n_in: int = 3):
-    """Adds a layer to the gallery: the checks that must fail, and what one of their messages must say."""
-
-    def add(cls):
-        WRONG.append(pytest.param(cls, n_in, set(checks), says, id=cls.__name__))
-        return cls
-
-    return add
+NOTHING_WRONG = {"network": "no layer is wrong in a network alone; the engine can be, and is in the last test here"}
 
 
-@pytest.mark.parametrize(("cls", "n_in", "checks", "says"), WRONG)
-def test_wrong_layer_is_caught(cls, n_in, checks, says) -> None:
-    with pytest.raises(ConformanceError) as caught:
-        check_layer(cls(), n_in)
-    assert {failure.name for failure in caught.value.failures} == checks
-    assert any(re.search(says, failure.message) for failure in caught.value.failures), str(caught.value)
-
-
-class Right(Layer):
-    """g(W, b; z) = W z + b, right in all respects; the gallery's layers change one of them."""
-
-    def shapes(self, n_in):
-        return 4, {"W": (4, n_in), "b": (4,)}
-
-    def g(self, w, z):
-        return z @ w.W.T + w.b
-
-    def jacobian(self, w, z, z_next):
-        return {"W": Kronecker(4, z), "b": Identity(4)}, Dense(w.W)
+@pytest.mark.parametrize("entry", GALLERY.entries)
+def test_wrong_layer_is_caught(entry) -> None:
+    GALLERY.caught(entry)
 
 
 def test_the_gallery_starts_from_a_right_layer() -> None:
     assert check_layer(Right(), 3).failures == ()
 
 
-def test_the_gallery_is_large() -> None:
-    assert len(WRONG) >= 25
+def test_each_check_catches_what_no_other_does() -> None:
+    alone = GALLERY.alone | test_checkers_fail_behaviour.GALLERY.alone
+    assert set(LAYER_CHECKS.names) - alone == set(NOTHING_WRONG)
 
 
 # Blocks that are not the derivative.
@@ -175,70 +159,6 @@ class Relu6WithoutItsUpperKink(Elementwise):
         return (z > 0).astype(z.dtype)
 
 
-# What g and jacobian say about themselves.
-
-
-@wrong("shapes", says="the transpose was given")
-class BTheOtherWay(Right):
-    def jacobian(self, w, z, z_next):
-        A, _ = super().jacobian(w, z, z_next)
-        return A, Dense(w.W.T)
-
-
-@wrong("shapes", says="A must hold the parameters")
-class ForgottenParameter(Right):
-    def jacobian(self, w, z, z_next):
-        A, B = super().jacobian(w, z, z_next)
-        return {"W": A["W"]}, B
-
-
-@wrong("shapes", says="g of z .* must give an array")
-class LosesTheSampleAxis(Right):
-    def g(self, w, z):
-        return super().g(w, z)[0]
-
-
-@wrong("shapes", says="no method of dict")
-class ParameterNamedLikeAMethod(Right):
-    def shapes(self, n_in):
-        return 4, {"items": (4, n_in), "b": (4,)}
-
-
-@wrong("shapes", says="raised IndexError")
-class Raises(Right):
-    def g(self, w, z):
-        return z[:, 17:18][0, 0]
-
-
-@wrong("init", says="random numbers from elsewhere")
-class InitFromTheGlobalGenerator(Right):
-    def init(self, rng, n_in):
-        return {"W": np.random.normal(size=(4, n_in)), "b": np.zeros(4)}  # noqa: NPY002  (the mistake)
-
-
-@wrong("init", says="random numbers from elsewhere, or an array that is kept")
-class InitHandsOutOneArray(Right):
-    kept = np.zeros(4)
-
-    def init(self, rng, n_in):
-        return {"W": rng.normal(size=(4, n_in)), "b": self.kept}
-
-
-@wrong("init", says="declared is")
-class InitOfTheWrongShape(Right):
-    def init(self, rng, n_in):
-        return {"W": rng.normal(size=(n_in, 4)), "b": np.zeros(4)}
-
-
-@wrong("differentiable", says="computes in less than float64")
-class ComputesInFloat32(Elementwise):
-    def phi(self, z):
-        return np.tanh(z.astype(np.float32)).astype(z.dtype)
-
-    def dphi(self, z, z_next):
-        return 1 - z_next**2
-
-
 @wrong("jacobian_B", says="it should be zero")
 class Staircase(Elementwise):
     """Its derivative is zero; the one given is that of what it approximates."""
@@ -250,179 +170,68 @@ class Staircase(Elementwise):
         return np.ones_like(z)
 
 
-# Precision, arguments, state.
-
-
-@wrong("dtype", says="g makes float64 of float32")
-class WidensToFloat64(Right):
-    scale = np.ones(4)
-
-    def g(self, w, z):
-        return super().g(w, z) * self.scale
-
-
-@wrong("dtype", says="B: jvp makes float64 of float32")
-class WidensInB(Elementwise):
-    def phi(self, z):
-        return np.tanh(z)
-
-    def dphi(self, z, z_next):
-        return (1 - z_next**2).astype(np.float64)
-
-
-@wrong("arguments", "repeatable", says="z is changed")
-class WritesToZ(Elementwise):
-    def phi(self, z):
-        z_next = np.tanh(z)
-        if z.flags.writeable and z.flags.owndata and len(z) == 4:
-            z *= 1
-            z[0, 0] = np.nextafter(z[0, 0], 9)
-        return z_next
-
-    def dphi(self, z, z_next):
-        return 1 - np.tanh(z) ** 2
-
-
-@wrong("arguments", says="raised ValueError")
-class RefusesReadOnly(Right):
-    def g(self, w, z):
-        w.b[...] += 0
-        return super().g(w, z)
-
-
-@wrong("repeatable", says="a buffer that is kept and reused")
-class ReusesItsOutput(Right):
-    def __init__(self):
-        self.buffers = {}
-
-    def g(self, w, z):
-        out = self.buffers.setdefault((len(z), z.dtype), np.empty((len(z), 4), z.dtype))
-        out[...] = super().g(w, z)
-        return out
-
-
-@wrong("repeatable", says="gives another result when called again")
-class CountsItsCalls(Right):
-    def __init__(self):
-        self.calls = 0
-
-    def g(self, w, z):
-        self.calls += 1
-        return super().g(w, z) * z.dtype.type(1 + 1e-14 * (self.calls % 2))
-
-
-@wrong("repeatable", says="what g was called with last")
-class RemembersItsInput(Right):
-    def g(self, w, z):
-        self.z = z
-        return super().g(w, z)
-
-    def jacobian(self, w, z, z_next):
-        A, B = super().jacobian(w, z, z_next)
-        return A | {"W": Kronecker(4, self.z)}, B
-
-
-@wrong("layout", says="strided|column-major|reversed")
-class AssumesContiguousInput(Right):
-    def g(self, w, z):
-        return super().g(w, np.lib.stride_tricks.as_strided(z, z.shape, (z.shape[1] * z.itemsize, z.itemsize)))
-
-
-@wrong("samples", says="over the samples")
-class NormalisesOverTheBatch(Elementwise):
-    def phi(self, z):
-        return z - z.mean(axis=0)
-
-    def dphi(self, z, z_next):
-        return np.full_like(z, 1 - 1 / len(z))
-
-
-@wrong("samples", says="sample 0 alone")
-class MaximumOfTheBatch(Elementwise):
-    def phi(self, z):
-        return z / np.abs(z).max()
-
-    def dphi(self, z, z_next):
-        return np.ones_like(z) / np.abs(z).max()
-
-
-# Large arguments.
-
-
-@wrong("large_arguments", says="overflow encountered in exp")
-class NaiveSigmoid(Elementwise):
-    def phi(self, z):
-        return 1 / (1 + np.exp(-z))
-
-    def dphi(self, z, z_next):
-        return z_next * (1 - z_next)
-
-
-@wrong("large_arguments", says="overflow encountered in exp")
-class NaiveSoftplus(Elementwise):
-    def phi(self, z):
-        return np.log(1 + np.exp(z))
-
-    def dphi(self, z, z_next):
-        return special.expit(z)
-
-
-@wrong("large_arguments", says="B is not finite in float64 at inputs of 10000")
-class NanInSaturation(Elementwise):
-    def phi(self, z):
-        return np.tanh(z)
-
-    def dphi(self, z, z_next):
-        return np.where(np.abs(z) > 1e3, z.dtype.type(np.nan), 1 - z_next**2)
-
-
 # Operators inside layers.
 
 
-class Own(Operator):
-    """W as an author's own operator."""
+class GivesB(Right):
+    """Its B is an author's own operator."""
 
-    def __init__(self, W):
-        self.W = W
-        self.rows, self.cols = W.shape
+    operator = Own
 
-    def jvp(self, v):
-        return v @ self.W.T
-
-    def vjp(self, q):
-        return q @ self.W
+    def jacobian(self, w, z, z_next):
+        A, _ = super().jacobian(w, z, z_next)
+        return A, self.operator(w.W)
 
 
-class OwnVjpIsWrong(Own):
-    def vjp(self, q):
-        return 2 * super().vjp(q)
+def test_an_operator_of_its_own_is_right() -> None:
+    assert check_layer(GivesB(), 3).failures == ()
 
 
 @wrong("vjp", says="B.*: vjp gives .* a constant factor of 2")
-class WrongVjpInB(Right):
-    def jacobian(self, w, z, z_next):
-        A, _ = super().jacobian(w, z, z_next)
-        return A, OwnVjpIsWrong(w.W)
-
-
-class OwnJvpIsWrong(Own):
-    def jvp(self, v):
-        return 2 * super().jvp(v)
-
-    def dense(self):
-        return self.W[None]
-
-    def columns_into(self, start, stop, out):
-        out[...] = self.jvp(np.eye(self.cols, dtype=out.dtype)[start:stop, None])
+class WrongVjpInB(GivesB):
+    operator = own_operators.VjpIsDouble
 
 
 @wrong("jacobian_B", says="B.*: jvp gives .* a constant factor of 2")
-class WrongJvpInB(Right):
-    """The pull-back and the dense form are right, so only jvp is reported."""
+class WrongJvpInB(GivesB):
+    """Only jvp is reported."""
 
-    def jacobian(self, w, z, z_next):
-        A, _ = super().jacobian(w, z, z_next)
-        return A, OwnJvpIsWrong(w.W)
+    operator = own_operators.JvpIsDouble
+
+
+@wrong("linear", says=r"B: jvp\(2u − 3v\)")
+class NoLinearMapInB(GivesB):
+    operator = own_operators.RoundsItsDirection
+
+
+@wrong("dense", says=r"B\[\d, \d\] .*: dense\(\) gives .* a constant factor of 2")
+class WrongDenseInB(GivesB):
+    operator = own_operators.DenseIsDouble
+
+
+@wrong("columns", says=r"B: columns\(1, 3\)")
+class WrongColumnsInB(GivesB):
+    operator = own_operators.ColumnsFromTheFirst
+
+
+@wrong("into", says="B: jvp_into against jvp")
+class WrongIntoInB(GivesB):
+    operator = own_operators.AddsWhenWritingInto
+
+
+@wrong("leading_axes", says="B: vjp_sum of shape")
+class WrongLeadingAxesInB(GivesB):
+    operator = own_operators.SumsTheLeadingAxes
+
+
+@wrong("structure", says="B.*the declared DiagonalPlusLowRank holds", n_in=4)
+class WrongStructureInB(GivesB):
+    operator = own_operators.HoldsOtherNumbers
+
+
+@wrong("edges", says="B: edges = 0, expected at least")
+class WrongEdgesInB(GivesB):
+    operator = own_operators.ForFree
 
 
 class MeanOfSamples(Kronecker):
@@ -446,8 +255,7 @@ class MeanInsteadOfSum(Right):
 def test_a_wrong_engine_is_caught_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     right = recursions.forward
     monkeypatch.setattr(recursions, "forward", lambda *args: -right(*args))
-    with pytest.raises(ConformanceError) as caught:
-        check_layer(Right(), 3)
-    assert [failure.name for failure in caught.value.failures] == ["network"]
+    failures = failures_of(check_layer, Right(), 3)
+    assert [failure.name for failure in failures] == ["network"]
     place = r'mode="forward".* for entry \d+ of \w+ in layers\[\d\].*likely cause: the sign'
-    assert re.search(place, str(caught.value))
+    assert re.search(place, failures[0].message)

@@ -8,32 +8,27 @@ import numpy as np
 import pytest
 from scipy import special
 
-from prograd import Loss
-from prograd.errors import ConformanceError, LabelError
+import prograd
+from prograd import Loss, recursions
+from prograd.errors import LabelError
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank
 from prograd.testing import check_loss
+from prograd.testing.losses import LOSS_CHECKS
+from tests import own_operators
+from tests.gallery import Concave, Gallery, failures_of
+from tests.own_operators import Own
 
-WRONG = []
 Z = np.array([[0.3, -1.2, 0.6], [1.4, 0.2, -0.5], [0.1, 0.9, 2.0]])
 Y = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0], [0.6, 0.1, 0.3]])
+GALLERY = Gallery(check_loss, z=Z, y=Y)
+wrong = GALLERY.wrong
+
+NOTHING_WRONG = {"network": "no loss is wrong in an objective alone; the engine can be, and is in the last test here"}
 
 
-def wrong(*checks: str, says: str = "", z=Z, y=Y):
-    """Adds a loss to the gallery: the checks that must fail, and what one of their messages must say."""
-
-    def add(cls):
-        WRONG.append(pytest.param(cls, z, y, set(checks), says, id=cls.__name__))
-        return cls
-
-    return add
-
-
-@pytest.mark.parametrize(("cls", "z", "y", "checks", "says"), WRONG)
-def test_wrong_loss_is_caught(cls, z, y, checks, says) -> None:
-    with pytest.raises(ConformanceError) as caught:
-        check_loss(cls(), z, y)
-    assert {failure.name for failure in caught.value.failures} == checks
-    assert any(re.search(says, failure.message) for failure in caught.value.failures), str(caught.value)
+@pytest.mark.parametrize("entry", GALLERY.entries)
+def test_wrong_loss_is_caught(entry) -> None:
+    GALLERY.caught(entry)
 
 
 class Right(Loss):
@@ -58,6 +53,10 @@ def test_the_gallery_starts_from_a_right_loss() -> None:
     assert check_loss(Right(), Z, Y).failures == ()
 
 
+def test_each_check_catches_what_no_other_does() -> None:
+    assert set(LOSS_CHECKS.names) - GALLERY.alone == set(NOTHING_WRONG)
+
+
 @wrong("gradient", "hessian", says=r"gradient\[0, \d\] of sample \d: .* finite differences of value .*: the sign")
 class SignOfTheGradient(Right):
     def gradient(self, z, y):
@@ -65,6 +64,14 @@ class SignOfTheGradient(Right):
 
     def value_and_gradient(self, z, y):
         return self.value(z, y), self.gradient(z, y)
+
+
+@wrong("gradient", says=r"gradient\[0, \d\] of sample \d")
+class GradientIsOffByAConstant(Right):
+    """Its own derivative is right."""
+
+    def gradient(self, z, y):
+        return super().gradient(z, y) + z.dtype.type(0.1)
 
 
 @wrong("gradient", "samples", "hessian", says="a factor of 1/N too many")
@@ -128,18 +135,17 @@ class HessianThatIsNotSymmetric(Right):
         return Dense(np.triu(p[:, :, None] * (np.eye(3, dtype=z.dtype) - p[:, None, :])))
 
 
-@wrong("positive_semidefinite", says="negative eigenvalue")
-class Concave(Loss):
-    """Right, and no loss that Gauss-Newton could use."""
-
-    def value(self, z, y):
-        return -0.5 * ((z - y) ** 2).sum(axis=1)
-
-    def gradient(self, z, y):
-        return y - z
+@wrong("symmetric", says=r"⟨u, H v⟩ against ⟨v, H u⟩")
+class HessianByDifferences(Right):
+    """Near enough to the truth, and each column is off in its own way."""
 
     def hessian(self, z, y):
-        return Diagonal(-np.ones_like(z))
+        steps = 3e-4 * np.eye(3, dtype=z.dtype)
+        columns = [(self.gradient(z + v, y) - self.gradient(z - v, y)) / z.dtype.type(6e-4) for v in steps]
+        return Dense(np.stack(columns, axis=-1))
+
+
+wrong("positive_semidefinite", says="negative eigenvalue")(Concave)
 
 
 @wrong(
@@ -160,6 +166,49 @@ class HessianAsAnArray(Right):
 
     def hessian(self, z, y):
         return np.eye(3)
+
+
+class GivesHessian(Right):
+    """Its hessian is an author's own operator."""
+
+    operator = Own
+
+    def hessian(self, z, y):
+        return self.operator(super().hessian(z, y).dense())
+
+
+def test_a_hessian_of_its_own_is_right() -> None:
+    assert check_loss(GivesHessian(), Z, Y).failures == ()
+
+
+@wrong("linear", says=r"hessian: jvp\(2u − 3v\)")
+class NoLinearMapInHessian(GivesHessian):
+    operator = own_operators.RoundsItsDirection
+
+
+@wrong("vjp", says="hessian.*: vjp gives .* a constant factor of 2")
+class WrongVjpInHessian(GivesHessian):
+    operator = own_operators.VjpIsDouble
+
+
+@wrong("dense", says=r"hessian\[\d, \d\] .*: dense\(\) gives .* a constant factor of 2")
+class WrongDenseInHessian(GivesHessian):
+    operator = own_operators.DenseIsDouble
+
+
+@wrong("leading_axes", says="hessian: vjp_sum of shape")
+class WrongLeadingAxesInHessian(GivesHessian):
+    operator = own_operators.SumsTheLeadingAxes
+
+
+@wrong("structure", says="hessian.*the declared DiagonalPlusLowRank holds")
+class WrongStructureInHessian(GivesHessian):
+    operator = own_operators.HoldsOtherNumbers
+
+
+@wrong("edges", says="hessian: edges = 0, expected at least")
+class WrongEdgesInHessian(GivesHessian):
+    operator = own_operators.ForFree
 
 
 @wrong("differentiable", says="a kink, which an example should keep away from", z=np.zeros((2, 2)), y=np.zeros((2, 2)))
@@ -242,3 +291,14 @@ class ChecksTheOutputs(Right):
 class NaiveLogSumExp(Right):
     def value(self, z, y):
         return np.log(np.exp(z).sum(axis=1)) - (y * z).sum(axis=1)
+
+
+# The engine: what the loss says is right, and its use is not.
+
+
+def test_a_wrong_engine_is_caught_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = recursions.forward
+    monkeypatch.setattr(recursions, "forward", lambda *args: -right(*args))
+    failures = failures_of(check_loss, prograd.loss("softmax_cross_entropy"), Z, Y)
+    assert [failure.name for failure in failures] == ["network"]
+    assert re.search(r'mode="forward".* for entry \d+ of b in layers\[0\].*likely cause: the sign', failures[0].message)

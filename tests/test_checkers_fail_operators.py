@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
 from prograd.errors import ConformanceError
 from prograd.operators import Diagonal, Identity, Kronecker, Operator, Zero
 from prograd.testing import check_operator
+from prograd.testing.kit import OPERATOR_CHECKS
+from tests.gallery import Gallery, failures_of
 
-WRONG = []
 MATRIX = np.array([[0.5, -1.5, 0.25], [2.0, 0.0, 3.5]])
+GALLERY = Gallery(check_operator)
+wrong = GALLERY.wrong
+
+NOTHING_WRONG = {"matrix": "nothing fails it until a matrix is given, as test_a_matrix_tells_what_jvp_should_give does"}
 
 
-def wrong(*checks: str, says: str = ""):
-    """Adds an operator to the gallery: the checks that must fail, and what one of their messages must say."""
-
-    def add(cls):
-        WRONG.append(pytest.param(cls, set(checks), says, id=cls.__name__))
-        return cls
-
-    return add
-
-
-@pytest.mark.parametrize(("cls", "checks", "says"), WRONG)
-def test_wrong_operator_is_caught(cls, checks, says) -> None:
-    with pytest.raises(ConformanceError) as caught:
-        check_operator(cls())
-    assert {failure.name for failure in caught.value.failures} == checks
-    assert any(re.search(says, failure.message) for failure in caught.value.failures), str(caught.value)
+@pytest.mark.parametrize("entry", GALLERY.entries)
+def test_wrong_operator_is_caught(entry) -> None:
+    GALLERY.caught(entry)
 
 
 class Right(Operator):
@@ -54,11 +44,14 @@ def test_the_gallery_starts_from_a_right_operator() -> None:
     assert "matrix" in report.passed
 
 
+def test_each_check_catches_what_no_other_does() -> None:
+    assert set(OPERATOR_CHECKS.names) - GALLERY.alone == set(NOTHING_WRONG)
+
+
 def test_a_matrix_tells_what_jvp_should_give() -> None:
-    with pytest.raises(ConformanceError) as caught:
-        check_operator(Right(), matrix=-MATRIX)
-    assert [failure.name for failure in caught.value.failures] == ["matrix"]
-    assert "likely cause: the sign" in str(caught.value)
+    failures = failures_of(check_operator, Right(), matrix=-MATRIX)
+    assert [failure.name for failure in failures] == ["matrix"]
+    assert "likely cause: the sign" in failures[0].message
 
 
 @wrong("vjp", says="likely cause: the sign")
@@ -143,6 +136,12 @@ class AddsWhenWritingInto(Right):
 class OnlyMatricesOfVectors(Right):
     def jvp(self, v):
         return np.einsum("nk,rk->nr", v.reshape(-1, 3), self.matrix(v.dtype)) if v.ndim < 3 else v[..., :2]
+
+
+@wrong("leading_axes", says=r"vjp_sum of shape \(2, 3, 4, 2\) must give shape \(2, 3, 3\)")
+class SumsTheLeadingAxes(Right):
+    def vjp_sum(self, q, out=None):
+        return np.add.reduce(self.vjp(q), axis=tuple(range(q.ndim - 1)), out=out)
 
 
 @wrong("structure", says="the declared Diagonal holds")

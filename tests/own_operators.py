@@ -1,0 +1,95 @@
+"""A matrix as an author's own operator, and such operators with one mistake each, for layers and losses to hand out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prograd.operators import DiagonalPlusLowRank, Operator
+
+
+class Own(Operator):
+    """`W` `(rows, cols)`, or `(N, rows, cols)` for one matrix a sample; right in all respects."""
+
+    def __init__(self, W):
+        self.W = W
+        self.rows, self.cols = W.shape[-2:]
+
+    def jvp(self, v):
+        return (self.W @ v[..., None])[..., 0]
+
+    def vjp(self, q):
+        return (self.W.swapaxes(-2, -1) @ q[..., None])[..., 0]
+
+    def columns_from(self, start, stop):
+        """The columns as they should be, `(stop - start, N, rows)`, whatever a subclass makes of `jvp`."""
+        return np.moveaxis(self.W.reshape(-1, self.rows, self.cols), -1, 0)[start:stop]
+
+
+class VjpIsDouble(Own):
+    def vjp(self, q):
+        return 2 * super().vjp(q)
+
+
+class JvpIsDouble(Own):
+    """The pull-back and the dense form are right."""
+
+    def jvp(self, v):
+        return 2 * super().jvp(v)
+
+    def dense(self):
+        return self.W.reshape(-1, self.rows, self.cols)
+
+    def columns_into(self, start, stop, out):
+        out[...] = self.jvp(np.eye(self.cols, dtype=out.dtype)[start:stop, None])
+
+
+class RoundsItsDirection(Own):
+    """Works in float32 inside: off by as little as finite differences are, and right for its columns."""
+
+    def jvp(self, v):
+        return super().jvp(v.astype(np.float32))
+
+
+class DenseIsDouble(Own):
+    def dense(self):
+        return 2 * super().dense()
+
+
+class ColumnsFromTheFirst(Own):
+    """`dense()` asks for all of them, so it does not notice."""
+
+    def columns_into(self, start, stop, out):
+        out[...] = self.columns_from(0, stop - start)
+
+
+class AddsWhenWritingInto(Own):
+    def jvp_into(self, v, out):
+        out[...] = self.jvp(v) + 1
+
+    def columns_into(self, start, stop, out):
+        out[...] = self.columns_from(start, stop)
+
+
+class SumsTheLeadingAxes(Own):
+    """Right for one `q` a sample, which is all that a gradient needs."""
+
+    def vjp_sum(self, q, out=None):
+        return np.add.reduce(self.vjp(q), axis=tuple(range(q.ndim - 1)), out=out)
+
+
+class HoldsOtherNumbers(Own, DiagonalPlusLowRank):
+    """Square; what it declares that it holds is not what it applies."""
+
+    vjp_sum = Operator.vjp_sum
+    jvp_into = Operator.jvp_into
+    vjp_into = Operator.vjp_into
+    columns_into = Operator.columns_into
+
+    def __init__(self, W):
+        Own.__init__(self, W)
+        d, unit = np.zeros(W.shape[:-1], W.dtype), np.broadcast_to(np.eye(self.cols, dtype=W.dtype), W.shape)
+        DiagonalPlusLowRank.__init__(self, d, 2 * W, unit)
+
+
+class ForFree(Own):
+    edges = 0
