@@ -166,6 +166,8 @@ def main() -> None:
     options = parser.parse_args()
     k, _, parts = options.part.partition("/")
     points = [point for point in grid() if options.only in point.label][int(k) - 1 :: int(parts or 1)]
+    if not points:
+        parser.error(f"--only {options.only!r} --part {options.part}: no point of the grid")
     outcomes = []
     for point in points:
         outcome = measure(point)

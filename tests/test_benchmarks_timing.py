@@ -102,7 +102,6 @@ def test_statistics_of_samples() -> None:
     assert timing.quartiles([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 4.0)
     assert timing.interquartile_range([1.0, 2.0, 3.0, 4.0, 5.0]) == 2.0
     assert timing.interquartile_range([1.0]) == 0.0
-    assert timing.middle([3.0, 1.0, 2.0]) == 2.0
     assert timing.paired_ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
 
 

@@ -38,7 +38,10 @@ def record(width, bottleneck, times=TIMES, predicted=PREDICTED):
         "samples": {mode: [seconds] * 3 for mode, seconds in times.items()},
         "median": dict(times),
         "spread": dict.fromkeys(times, 0.0),
-        "plan": {"modes": {m: {"seconds": s, "multiply_adds": 7, "peak_bytes": 9} for m, s in predicted.items()}},
+        "plan": {
+            "mode": min(predicted, key=predicted.get),
+            "modes": {m: {"seconds": s, "multiply_adds": 7, "peak_bytes": 9} for m, s in predicted.items()},
+        },
     }
 
 
@@ -118,3 +121,21 @@ def test_pure_modes_alone(tmp_path):
     assert collected.rows[0]["mixed"] is None
     assert collected.rows[0]["chosen"] == "forward"
     assert collected.rows[0]["over"] == pytest.approx(9 / 8)
+
+
+def test_autos_choice_is_that_of_the_plan():
+    """Of modes that are predicted to be nearly as quick, auto takes the simplest, which is not the minimum."""
+    row = record(64, 2, predicted=PREDICTED | {"reverse": 5.1e-4})
+    row["plan"]["mode"] = "reverse"
+    assert (summary.row(row)["chosen"], summary.row(row)["over"]) == ("reverse", pytest.approx(8.0))
+
+
+@pytest.mark.parametrize("network", ["mlp", "residual"])
+def test_networks_without_a_bottleneck_are_measured_too(tmp_path, network):
+    config = composed(f"network={network}", "width=8", "repeats=3", "sample_seconds=1e-4", "batch=2")
+    (tmp_path / "job").mkdir()
+    done = jobs.run(config, tmp_path / "job")
+    assert done["status"] == "complete", done["error"]
+    assert "bottleneck" not in done["config"]["network"]
+    assert summary.row(done)["bottleneck"] is None
+    assert collect(tmp_path).experiment.name == "bracketing"

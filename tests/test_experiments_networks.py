@@ -42,6 +42,8 @@ def net(**changes: Any) -> prograd.Network:
         ({"name": "residual", "final": None}, 2, (64, 16, 16, 16, 10)),
         ({"name": "hourglass", "bottleneck": 1, "final": None}, 4, (64, 16, 16, 1, 1, 16, 16, 10)),
         ({"name": "hourglass", "bottleneck": 4, "final": None}, 6, (64, 16, 16, 8, 8, 4, 4, 8, 8, 16, 16, 10)),
+        ({"name": "hourglass", "bottleneck": 4, "final": None}, 5, (64, 16, 16, 4, 4, 4, 4, 16, 16, 10)),
+        ({"name": "hourglass", "bottleneck": 4, "final": None}, 3, (64, 4, 4, 4, 4, 10)),
         ({"name": "hourglass", "bottleneck": 4, "final": None}, 2, (64, 16, 16, 10)),
         ({"name": "hourglass", "bottleneck": 4, "final": None}, 1, (64, 10)),
         (CONV, 1, (64, 256, 256, 64, 16, 16, 10)),
@@ -89,6 +91,14 @@ def test_the_image_of_a_custom_layer_comes_from_the_data() -> None:
 def test_a_network_that_can_not_be_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         networks.check(BASE | change)
+
+
+def test_the_first_parameters_have_nothing_to_do_with_synthetic_samples() -> None:
+    synthetic = {"name": "synthetic", "task": "regression", "samples": 16, "features": 16, "outputs": 2}
+    problem = networks.build(networks.check(BASE | {"data": synthetic, "batch": None, "depth": 1}))
+    W = problem.net.unpack(problem.w)[0]["W"]
+    correlation = np.corrcoef(W.ravel(), problem.x[: len(W)].ravel())[0, 1]
+    assert abs(correlation) < 0.7
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -170,6 +180,8 @@ def test_arrays_become_samples(tmp_path: Path) -> None:
     images = np.arange(24.0).reshape(4, 2, 3)
     assert arrays(tmp_path / "a.npz", x=images, y=np.array([1, 5, 1, 5])).y.tolist() == [[1, 0], [0, 1]] * 2
     assert arrays(tmp_path / "b.npz", x=images, y=np.eye(4)).task == "regression"
+    assert arrays(tmp_path / "d.npz", x=images, y=np.eye(4, dtype=int)).y.tolist() == np.eye(4).tolist()
+    assert arrays(tmp_path / "e.npz", x=images, y=np.array([[1], [5], [1], [5]])).y.tolist() == [[1, 0], [0, 1]] * 2
     assert arrays(tmp_path / "c.npz", x=images, y=np.array(["a", "b", "a", "b"])).y.shape == (4, 2)
 
 
@@ -178,6 +190,8 @@ def test_arrays_become_samples(tmp_path: Path) -> None:
     [
         ({"x": np.eye(3)}, "arrays x and y were expected, got x"),
         ({"x": np.eye(3), "y": np.arange(2)}, r"got float64 \(3, 3\) and int64 \(2,\)"),
+        ({"x": np.eye(3), "y": np.array(1)}, r"got float64 \(3, 3\) and int64 \(\)"),
+        ({"x": np.eye(2), "y": np.array([["a", "b"], ["b", "a"]])}, r"data\.task=classification needs numbers in y"),
         ({"x": np.array([[1.0, np.nan]]), "y": np.array([1])}, "have to be finite"),
         ({"x": np.array([[None]]), "y": np.array([1])}, "without objects"),
     ],

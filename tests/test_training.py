@@ -106,7 +106,7 @@ def test_more_epochs_from_a_checkpoint_are_as_if_they_had_been_asked_for_at_once
         trained(tmp_path / "other", optimizer=SGD, start=start, width=5)
     with pytest.raises(RecordError, match="it has 2 epochs behind it, more than epochs=1"):
         trained(tmp_path / "other", optimizer=SGD, start=start, epochs=1)
-    with pytest.raises(RecordError, match="can't be read: No such file"):
+    with pytest.raises(ConfigError, match=r"start=nowhere\.npz: No such file"):
         trained(tmp_path / "other", start="nowhere.npz")
 
 
@@ -142,8 +142,9 @@ def test_steps_are_their_formulas_on_least_squares(optimizer: dict[str, Any]) ->
     design = np.column_stack([part.x, np.ones(len(part.x))])
     best = np.linalg.lstsq(design, part.y, rcond=None)[0]
     least = 0.5 * np.mean((design @ best - part.y) ** 2)
-    # Batches leave noise about the optimum, as a large part of a loss this small; the others come to it.
-    close = {"abs": 0.02} if optimizer is SGD else {"rel": 1e-9}
+    # Batches leave noise about the optimum, as a large part of a loss this small; L-BFGS-B ends when a step gains less
+    # than 2.2e-9; gradient descent comes to it.
+    close = {"sgd": {"abs": 0.02}, "lbfgs": {"abs": 2.3e-9}}.get(optimizer["name"], {"rel": 1e-9})
     assert results["final"]["train_loss"] == pytest.approx(least, **close)
     assert results["curves"]["train_loss"][0] > 0.1
     assert results["converged"] == (optimizer is LBFGS)

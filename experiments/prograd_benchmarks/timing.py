@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import median, quantiles
+from statistics import quantiles
 
 from prograd_benchmarks.garbage import collector_off
 
@@ -98,8 +98,3 @@ def interquartile_range(samples: Sequence[float]) -> float:
 def paired_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[float]:
     """The ratio within each turn: what slowed the machine down in that turn cancels."""
     return [a / b for a, b in zip(numerator, denominator, strict=True)]
-
-
-def middle(samples: Sequence[float]) -> float:
-    """The median."""
-    return median(samples)

@@ -28,9 +28,9 @@ def hourglass(config: read.Config, data: Data) -> list[LayerConfig]:
     read.known_keys(config["network"], ("name", "final", "bottleneck"), "network.")
     depth, width = _sizes(config)
     narrow = read.integer(config, "network.bottleneck", 1)
-    half = max(depth - 2, 1) / 2
-    # By equal factors, as the sizes of an hourglass look equally spaced on a log axis.
-    parts = [abs(i - (depth - 2) / 2) / half for i in range(depth - 1)]
+    half = max((depth - 2) // 2, 1)
+    # By equal factors, as the sizes of an hourglass look equally spaced on a log axis; of an even number two are least.
+    parts = [(abs(i - (depth - 2) / 2) - depth % 2 / 2) / half for i in range(depth - 1)]
     widths = [width] if depth == 2 else [round(narrow * (width / narrow) ** part) for part in parts]
     return [layer for n in widths[: depth - 1] for layer in _hidden(config, n)] + _last(config, data)
 

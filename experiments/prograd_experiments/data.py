@@ -46,7 +46,7 @@ def _synthetic(config: read.Config) -> Data:
     samples = read.integer(config, "data.samples", 1)
     features = read.integer(config, "data.features", 1)
     outputs = read.integer(config, "data.outputs", 1)
-    rng = np.random.default_rng(read.integer(config, "seed", 0))
+    rng = np.random.default_rng([read.integer(config, "seed", 0), 1])  # a network's w is drawn from the seed alone
     x = rng.normal(size=(samples, features))
     scores = x @ rng.normal(size=(features, outputs)) / np.sqrt(features) + 0.1 * rng.normal(size=(samples, outputs))
     if task == "classification":

@@ -17,7 +17,7 @@ class RecordError(ProgradError, ValueError):
 
 
 class AgreementError(ProgradError, AssertionError):
-    """The modes computed different gradients, so their times mean nothing."""
+    """The modes computed different results, so their times mean nothing."""
 
 
 class BusyError(ProgradError, RuntimeError):

@@ -23,7 +23,7 @@ def csv(config: read.Config) -> Data:
     """A row a sample, numbers in all columns but `data.target`: its name, its number, or null for the last one.
 
     The first row is a heading if no cell of it is a number. `data.task` is what the target asks for; null: a
-    regression where all targets are numbers with a decimal point, else a classification.
+    regression where all targets are numbers, some with a decimal point, else a classification.
     """
     read.known_keys(config["data"], ("name", "path", "target", "task", "sha256"), "data.")
     target = read.get(config, "data.target")
@@ -31,27 +31,31 @@ def csv(config: read.Config) -> Data:
 
 
 def npz(config: read.Config) -> Data:
-    """The arrays `x`, a row a sample, and `y`: labels, numbers, or a row of numbers for each sample."""
+    """The arrays `x`, a row a sample, and `y`: labels, numbers, or a row of either for each sample.
+
+    `data.task` is what the targets ask for; null: a regression where y is floating point, else a classification, whose
+    rows, where they have more than one entry, are one-hot.
+    """
     read.known_keys(config["data"], ("name", "path", "task", "sha256"), "data.")
     return _npz(*_known_file(config), _task(config))
 
 
-def sha256(config: read.Config) -> str:
-    """The hash of the file's content."""
-    return _sha256(*_known_file(config))
+def sha256(config: read.Config, key: str = "data.path") -> str:
+    """The hash of the content of the file whose path stands at `key`."""
+    return _sha256(*_known_file(config, key))
 
 
-def _known_file(config: read.Config) -> tuple[Path, int, int]:
-    given = read.get(config, "data.path")
+def _known_file(config: read.Config, key: str = "data.path") -> tuple[Path, int, int]:
+    given = read.get(config, key)
     if not isinstance(given, str):
-        raise ConfigError(f"data.path={read.show(given)}: the path of a file was expected")
+        raise ConfigError(f"{key}={read.show(given)}: the path of a file was expected")
     path = Path(given).expanduser()
     try:
         state = path.stat()
     except OSError as error:
-        raise ConfigError(f"data.path={given}: {error.strerror}") from error
+        raise ConfigError(f"{key}={given}: {error.strerror}") from error
     if not path.is_file():
-        raise ConfigError(f"data.path={given}: not a file")
+        raise ConfigError(f"{key}={given}: not a file")
     return path.resolve(), state.st_mtime_ns, state.st_size
 
 
@@ -103,21 +107,22 @@ def _npz(path: Path, _: int, __: int, task: str | None) -> Data:
     if not {"x", "y"} <= set(found):
         raise ConfigError(f"data.path={path}: arrays x and y were expected, got {', '.join(found) or 'none'}")
     x, y = found["x"], found["y"]
-    if x.dtype.kind not in "fiub" or x.ndim < 2 or len(x) != len(y) or y.ndim not in {1, 2} or x.size == 0:
+    if x.dtype.kind not in "fiub" or x.ndim < 2 or y.ndim not in {1, 2} or len(x) != len(y) or x.size == 0:
         raise ConfigError(
             f"data.path={path}: numbers x (N, …) and targets y (N,) or (N, m) were expected, got {x.dtype} {x.shape} "
             f"and {y.dtype} {y.shape}"
         )
     x = x.reshape(len(x), -1).astype(np.float64)
     if task is None:
-        task = "regression" if y.dtype.kind == "f" or y.ndim == 2 else "classification"
-    if task == "regression" and y.dtype.kind not in "fiub":
-        raise ConfigError(f"data.path={path}: data.task=regression needs numbers in y, got {y.dtype}")
+        task = "regression" if y.dtype.kind == "f" else "classification"
+    one_hot = y.ndim == 2 and y.shape[1] > 1
+    if (task == "regression" or one_hot) and y.dtype.kind not in "fiub":
+        raise ConfigError(f"data.path={path}: data.task={task} needs numbers in y {y.shape}, got {y.dtype}")
     finite = np.isfinite(x).all() and (y.dtype.kind != "f" or np.isfinite(y).all())
     if not finite:
         raise ConfigError(f"data.path={path}: x and y have to be finite")
     if task == "classification":
-        return of_classes("npz", x, y.argmax(axis=1) if y.ndim == 2 else y)
+        return of_classes("npz", x, y.argmax(axis=1) if one_hot else y.reshape(len(y)))
     return of_numbers("npz", x, y.astype(np.float64))
 
 

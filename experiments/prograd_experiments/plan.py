@@ -36,7 +36,7 @@ def plan(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequence[str]]
     """The points, each checked; two that mean the same are one. Raises `ConfigError` with all that is wrong."""
     points: dict[str, Point] = {}
     wrong: dict[str, None] = {}
-    varied = {override for job in jobs for override in job if any(override not in other for other in jobs)}
+    shared = set[str]().union(*jobs[:1]).intersection(*jobs)
     for overrides in jobs:
         if any(override.startswith(f"{SUBDIR}=") for override in overrides):
             raise ConfigError(
@@ -48,7 +48,7 @@ def plan(config: DictConfig, loader: ConfigLoader, jobs: Sequence[Sequence[str]]
         except ConfigError as error:
             wrong[str(error)] = None
             continue
-        apart = [override for override in overrides if override in varied]
+        apart = [override for override in overrides if override not in shared]
         label = " ".join(apart).replace("\\", "") or "the only point"  # Hydra escapes what its grammar has a use for
         points.setdefault(fingerprint, Point(tuple(overrides), label, _folder(apart, fingerprint), fingerprint))
     if wrong:

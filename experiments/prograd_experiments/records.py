@@ -45,6 +45,12 @@ def write_atomically(path: Path, text: str | bytes) -> None:
     _sync_directory(path.parent)
 
 
+def reason(record: Record) -> str | None:
+    """Why the job failed, in a line: the exception's type and message; None where it did not."""
+    error = record.get("error")
+    return f"{error['type']}: {error['message']}".removesuffix(": ") if error else None
+
+
 def write(directory: Path, record: Record) -> Path:
     """Writes `record` as `directory/record.json`."""
     path = directory / NAME

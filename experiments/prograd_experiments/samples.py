@@ -19,7 +19,8 @@ Image = tuple[int, int, int]
 class Data:
     """Features `x (N, n_1)` and targets `y (N, n_{L+1})`: one-hot for classes, numbers for a regression.
 
-    Features, and the targets of a regression, have mean 0 and variance 1 in each column; constant columns are 0.
+    Features of real data and files, and their targets in a regression, have mean 0 and variance 1 in each column;
+    constant columns are 0. Synthetic ones are as they are drawn.
     `image` is `(channels, height, width)` where a sample is one.
     """
 

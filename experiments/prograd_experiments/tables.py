@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prograd_experiments.units import factor, seconds, three
 
@@ -60,3 +61,12 @@ def ratio(middle: float | None, spread: float | None) -> Cell:
 def unfinished(word: str, results: int) -> list[Cell]:
     """The results of a job that has none: a word for why, then nothing."""
     return [Cell(word), *[NO_VALUE] * (results - 1)]
+
+
+STATUS_WORDS = {"failed": "failed", "running": "not finished"}
+"""How people are told of the status of a record that is not complete."""
+
+
+def ended(row: Mapping[str, Any]) -> str:
+    """How the job of a row ended, with the error if there was one."""
+    return STATUS_WORDS[row["status"]] + (f", {row['error']}" if row["error"] else "")

@@ -154,7 +154,8 @@ def _row(name: str, base: Sequence[Series | None], head: Sequence[Series | None]
         return _exact(name, before, after, accepted)
     if unit in LIMITS and all(series.samples for series in (*before, *after)):
         return _measured(name, before, after)
-    return Row(name, unit, _value(before), _value(after), Finding.UNJUDGED, "has no unit that the gate knows")
+    why = "has no samples" if unit in LIMITS else "has no unit that the gate knows"
+    return Row(name, unit, _value(before), _value(after), Finding.UNJUDGED, why)
 
 
 def _exact(name: str, base: Sequence[Series], head: Sequence[Series], accepted: Collection[str]) -> Row:

@@ -11,8 +11,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from prograd_experiments.bracketing import summary
 from prograd_experiments.bracketing.groups import MOST_GROUPS, MOST_WIDTHS, Group, groups
+from prograd_experiments.colours import GREY, INK, PALE
 from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap.panels import COLOURS, FURTHER_COLOURS, GREY, INK, MARKERS, PALE
+from prograd_experiments.speed_gap.panels import COLOURS, FURTHER_COLOURS, MARKERS
 from prograd_experiments.units import factor, short_seconds
 
 PANEL = (4.6, 4.9)

@@ -12,6 +12,7 @@ import prograd
 from prograd_benchmarks import timing
 from prograd_experiments import config as read
 from prograd_experiments import networks
+from prograd_experiments.architectures import NETWORKS
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.errors import ConfigError
@@ -45,6 +46,9 @@ def check(config: Config) -> Config:
     outputs, wrt = read.choice(config, "outputs", OUTPUTS), read.choice(config, "wrt", VARIABLES)
     if (outputs, wrt) == ("gradient", "input"):
         raise ConfigError("outputs=gradient: an objective has no gradient by its samples; set wrt=parameters")
+    if read.choice(config, "network.name", tuple(NETWORKS)) != "hourglass":  # which alone has what the experiment sets
+        network = {key: value for key, value in config["network"].items() if key != "bottleneck"}
+        config = {**config, "network": network}
     return networks.check(config)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from prograd_experiments import tables
 from prograd_experiments.bracketing import summary
 from prograd_experiments.bracketing.groups import MOST_GROUPS, MOST_WIDTHS, Group, groups
 from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
 from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap.summary import STATUS_WORDS
 from prograd_experiments.units import factor, seconds, short_seconds
 
 COLOURS = {"forward": 0, "reverse": 1}
@@ -60,7 +60,7 @@ def _gains(group: Group, width: int, index: int) -> Iterator[Series]:
 
 def _failed(group: Group, width: int) -> Iterator[Series]:
     marks = [
-        Point(row["bottleneck"] or width, None, f"{_where(row)}: {STATUS_WORDS[row['status']]}, {row['error']}")
+        Point(row["bottleneck"] or width, None, f"{_where(row)}: {tables.ended(row)}")
         for row in group.rows
         if row["width"] == width and row["status"] != "complete"
     ]

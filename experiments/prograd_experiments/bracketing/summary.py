@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prograd_benchmarks.timing import quartiles
-from prograd_experiments import tables
+from prograd_experiments import records, tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
-from prograd_experiments.speed_gap.summary import STATUS_WORDS, named
+from prograd_experiments.speed_gap.summary import named
 from prograd_experiments.tables import Cell, Table
 from prograd_experiments.units import factor, seconds
 
@@ -43,10 +43,10 @@ def row(record: Record) -> dict[str, Any]:
     """A record as one row. `gain` is how many times as long the quicker pure mode takes as the mixed one.
 
     `mixed` is "optimal" where it was timed, or else the mode beside reverse and forward that was predicted to be the
-    quickest; `over` is how much longer the
-    mode that auto would choose takes than the quickest that was measured.
+    quickest; `over` is how much longer the mode that auto would choose (of those that were timed) takes than the
+    quickest that was measured.
     """
-    config, problem, error = record["config"], record.get("problem", {}), record.get("error")
+    config, problem = record["config"], record.get("problem", {})
     values: dict[str, Any] = {
         "status": record["status"],
         **{key: config.get(key) for key in ("width", "depth", "outputs", "wrt", "dtype", "threads", "seed")},
@@ -58,7 +58,7 @@ def row(record: Record) -> dict[str, Any]:
         "relative_difference": record.get("agreement", {}).get("relative_difference"),
         "parameters": problem.get("parameters"),
         "config_hash": record["config_hash"],
-        "error": f"{error['type']}: {error['message']}".removesuffix(": ") if error else None,
+        "error": records.reason(record),
         **dict.fromkeys(("chosen", "over", "mixed", "gain", "predicted_gain")),
     }
     measured, planned = record.get("median", {}), record.get("plan", {}).get("modes", {})
@@ -71,13 +71,14 @@ def row(record: Record) -> dict[str, Any]:
             f"{mode}_multiply_adds": planned[mode]["multiply_adds"],
             f"{mode}_peak_bytes": planned[mode]["peak_bytes"],
         }
-    return values | _found(measured, {mode: planned[mode]["seconds"] for mode in measured})
+    predicted = {mode: planned[mode]["seconds"] for mode in measured}
+    return values | _found(measured, predicted, record.get("plan", {}).get("mode"))
 
 
-def _found(measured: Mapping[str, float], predicted: Mapping[str, float]) -> dict[str, Any]:
+def _found(measured: Mapping[str, float], predicted: Mapping[str, float], mode: str | None) -> dict[str, Any]:
     if not measured:
         return {}
-    chosen = min(predicted, key=predicted.__getitem__)
+    chosen = mode if mode is not None and mode in measured else min(predicted, key=predicted.__getitem__)
     found: dict[str, Any] = {"chosen": chosen, "over": measured[chosen] / min(measured.values())}
     pure = [mode for mode in measured if mode in PURE]
     further = [mode for mode in measured if mode not in PURE]
@@ -99,8 +100,9 @@ def order(row: Row) -> tuple[tuple[bool, Any], ...]:
 
 def modes_of(rows: Sequence[Row]) -> list[str]:
     """The modes that some row has a time of: the pure ones first."""
-    found = {key.removesuffix("_predicted_s") for row in rows for key in row if key.endswith("_predicted_s")}
-    return [*(mode for mode in PURE if mode in found), *sorted(found - set(PURE))]
+    return _pure_first(
+        {key.removesuffix("_predicted_s") for row in rows for key in row if key.endswith("_predicted_s")}
+    )
 
 
 def varying(rows: Sequence[Row]) -> list[str]:
@@ -115,9 +117,9 @@ def table(rows: Sequence[Row]) -> Table:
     results = [*(name for mode in modes for name in (mode, "predicted")), "gain", "predicted", "auto", "samples"]
     lines = []
     for row in rows:
-        cells = [tables.plain(row[key], "all") for key in point]
+        cells = [tables.plain(row[key], tables.NOTHING if key == "bottleneck" else "all") for key in point]
         if row["status"] != "complete":
-            lines.append([*cells, *tables.unfinished(STATUS_WORDS[row["status"]], len(results))])
+            lines.append([*cells, *tables.unfinished(tables.STATUS_WORDS[row["status"]], len(results))])
             continue
         for mode in modes:
             cells += [tables.time(row.get(f"{mode}_s"), row.get(f"{mode}_iqr_s")), _predicted(row, mode)]
@@ -157,5 +159,8 @@ def answer(rows: Sequence[Row]) -> str:
 
 
 def _modes(records: Sequence[Record]) -> list[str]:
-    found = {mode for record in records for mode in record.get("median", {})}
-    return [*(mode for mode in PURE if mode in found), *sorted(found - set(PURE))]
+    return _pure_first({mode for record in records for mode in record.get("median", {})})
+
+
+def _pure_first(modes: set[str]) -> list[str]:
+    return [*(mode for mode in PURE if mode in modes), *sorted(modes - set(PURE))]

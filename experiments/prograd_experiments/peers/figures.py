@@ -9,22 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from prograd_experiments.colours import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
 from prograd_experiments.experiment import Row
 from prograd_experiments.peers import summary
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.pictures import Panel, panels
 
-# Okabe and Ito's colours, which readers with any colour vision can tell apart; markers tell the engines apart again.
 STYLES: dict[str, dict[str, Any]] = {
-    "floor": {"color": "#5b6773", "marker": "X"},
-    "prograd": {"color": "#0072B2", "marker": "D"},
-    "numpy": {"color": "#009E73", "marker": "s"},
-    "jax": {"color": "#D55E00", "marker": "o"},
-    "torch": {"color": "#E69F00", "marker": "^"},
-    "torch_compile": {"color": "#CC79A7", "marker": "v"},
-    "autograd": {"color": "#56B4E9", "marker": "P"},
+    "floor": {"color": GREY, "marker": "X"},
+    "prograd": {"color": BLUE, "marker": "D"},
+    "numpy": {"color": GREEN, "marker": "s"},
+    "jax": {"color": VERMILION, "marker": "o"},
+    "torch": {"color": ORANGE, "marker": "^"},
+    "torch_compile": {"color": PURPLE, "marker": "v"},
+    "autograd": {"color": SKY, "marker": "P"},
 }
-INK, GREY, PALE = "#1d2733", "#5b6773", "#e4e8ec"
 WIDTH, ROW, FRAME = 7.6, 0.36, 2.2  # inches: of a panel, of a point in it, of all around the points
 LEGEND = 4  # engines in a line of the legend
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from statistics import median
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -96,7 +97,7 @@ def results(outcomes: Outcomes, turns: Rounds) -> dict[str, Any]:
         "outcomes": outcomes,
         "samples": samples,
         "inner": turns.inner,
-        "median": {name: timing.middle(of) for name, of in samples.items()},
+        "median": {name: median(of) for name, of in samples.items()},
         "spread": {name: timing.interquartile_range(of) for name, of in samples.items()},
         "spread_is": "interquartile range",
         "ratios": {to: _ratios(samples, to) for to in OWN if to in samples},
@@ -109,7 +110,7 @@ def _ratios(samples: dict[str, list[float]], to: str) -> dict[str, Any]:
         rounds = min(len(of), len(samples[to]))
         pairs = timing.paired_ratios(of[:rounds], samples[to][:rounds])
         found[name] = {
-            "median": timing.middle(pairs),
+            "median": median(pairs),
             "spread": timing.interquartile_range(pairs),
             "quartiles": timing.quartiles(pairs),
             "rounds": rounds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from prograd_experiments import tables
 from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
 from prograd_experiments.experiment import Row
 from prograd_experiments.peers import summary
@@ -83,7 +84,7 @@ def _failed(panel: Panel) -> Iterator[Series]:
         Point(
             None,
             place,
-            f"{summary.label(row)}: {summary.STATUS_WORDS[row['status']]}{', ' + row['error'] if row['error'] else ''}",
+            f"{summary.label(row)}: {tables.ended(row)}",
         )
         for place, row in enumerate(panel.rows)
         if row["status"] != "complete"

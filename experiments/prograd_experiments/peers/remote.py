@@ -21,7 +21,7 @@ PATIENCE = 0.05  # between looks at the memory while a request runs
 
 
 class Lost(Exception):  # noqa: N818  (not an error of the program: the engine has no result here, and why)
-    """An engine gives no result: `outcome` is one of `OUTCOMES`, the message says more."""
+    """An engine gives no result: `outcome` is one of those in docs/performance.md, the message says more."""
 
     def __init__(self, outcome: str, note: str) -> None:
         super().__init__(note)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
-from prograd_benchmarks.timing import middle, paired_ratios
-from prograd_experiments import tables
+from prograd_benchmarks.timing import paired_ratios
+from prograd_experiments import records, tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.engines import ENGINES
@@ -40,7 +41,6 @@ TASK_WORDS = {
     "jacobian": "Jacobian of the network",
     "per_sample": "gradient of each sample",
 }
-STATUS_WORDS = {"failed": "failed", "running": "not finished"}
 
 
 def columns(records: Sequence[Record]) -> list[str]:
@@ -54,19 +54,19 @@ def row(record: Record) -> dict[str, Any]:
 
     An engine's own time is that of the way it picks by itself, or of its fastest.
     """
-    config, error, median = record["config"], record.get("error"), record.get("median", {})
+    config, medians = record["config"], record.get("median", {})
     values: dict[str, Any] = {
         "status": record["status"],
         **{key: config.get(key) for key in POINT},
         "config_hash": record["config_hash"],
-        "error": f"{error['type']}: {error['message']}".removesuffix(": ") if error else None,
+        "error": records.reason(record),
         "samples": max(map(len, record.get("samples", {}).values()), default=None),
         "engines": list(config.get("engines", ())),
     }
     heads = {engine: headline(record, engine) for engine in ENGINES}
     for engine, name in heads.items():
         values |= {
-            f"{engine}_s": median.get(name),
+            f"{engine}_s": medians.get(name),
             f"{engine}_iqr_s": record.get("spread", {}).get(name),
             f"{engine}_outcome": record.get("outcomes", {}).get(name, {}).get("outcome"),
             f"{engine}_note": record.get("outcomes", {}).get(name, {}).get("note"),
@@ -75,7 +75,7 @@ def row(record: Record) -> dict[str, Any]:
             **{f"{engine}_to_{to}": _ratio(record, name, to).get("median") for to in OWN},
             **{f"{engine}_to_{to}_quartiles": _ratio(record, name, to).get("quartiles") for to in OWN},
         }
-    values |= {f"{name.replace('/', '_')}_s": median.get(name) for name in record.get("outcomes", {}) if "/" in name}
+    values |= {f"{name.replace('/', '_')}_s": medians.get(name) for name in record.get("outcomes", {}) if "/" in name}
     timed = [engine for engine in PEERS if values[f"{engine}_s"] is not None]
     best = min(timed, key=lambda engine: float(values[f"{engine}_s"]), default=None)
     of = {"prograd_to_floor": ("prograd", "floor")}
@@ -112,7 +112,7 @@ def table(rows: Sequence[Row]) -> Table:
     for row in rows:
         where = [tables.plain(row["task"]), tables.plain(label(row)), *(tables.plain(row[key]) for key in others)]
         if row["status"] != "complete":
-            lines.append([*where, *tables.unfinished(STATUS_WORDS[row["status"]], len(results))])
+            lines.append([*where, *tables.unfinished(tables.STATUS_WORDS[row["status"]], len(results))])
             continue
         ratios = [tables.ratio(row[key], row[f"{key}_iqr"]) for key in ("prograd_to_floor", "best_peer_to_prograd")]
         times = [Cell(cell(row, engine), row[f"{engine}_s"]) for engine in engines]
@@ -184,7 +184,7 @@ def _both(row: Mapping[str, Any], one: str, other: str) -> str:
 
 
 def _middle(rows: Sequence[Row], key: str) -> str:
-    return factor(middle([float(row[key]) for row in rows]))
+    return factor(median([float(row[key]) for row in rows]))
 
 
 def _by(key: str) -> Any:

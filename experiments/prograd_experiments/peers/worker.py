@@ -56,7 +56,12 @@ class Bench:
         gc.collect(1)  # what calls left behind; all that was imported takes longer to look through than a sample lasts
         begun = time.perf_counter()
         while way not in self._slow and time.perf_counter() - begun < WARM_SECONDS:
-            self._ways[way]()  # caches and threads of a process that had to wait for its turn are cold
+            # Caches and threads of a process that had to wait for its turn are cold.
+            first = timing.once(self._ways[way], 1)
+            if first > QUICK_SECONDS:
+                self._slow.add(way)
+                if calls == 1:
+                    return first
         seconds = timing.once(self._ways[way], calls)
         if seconds > QUICK_SECONDS * calls:
             self._slow.add(way)

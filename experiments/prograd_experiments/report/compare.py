@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-from prograd_benchmarks.timing import middle
 from prograd_experiments import tables
 from prograd_experiments.errors import RecordError
 from prograd_experiments.experiment import Experiment, Row
@@ -41,7 +41,7 @@ class Ratios:
                 continue
             points = f"{len(values)} points" if len(values) > 1 else "one point"
             ends = f" (from {factor(min(values))} to {factor(max(values))})" if len(values) > 1 else ""
-            sentences.append(f"{name}: {factor(middle(values))} in the median over {points}{ends}.")
+            sentences.append(f"{name}: {factor(median(values))} in the median over {points}{ends}.")
         return sentences
 
 

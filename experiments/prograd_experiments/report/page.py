@@ -15,6 +15,7 @@ from prograd_experiments.report import facts, heatmap, plot
 from prograd_experiments.report.compare import Comparison, compare
 from prograd_experiments.report.facts import Fact
 from prograd_experiments.report.grid import grid
+from prograd_experiments.tables import STATUS_WORDS
 
 NAME = "report.html"
 POINTING = (
@@ -58,8 +59,8 @@ def render(sweeps: Sequence[Gathered]) -> str:
 
 def standing(sweep: Gathered) -> str:
     """`12 points: 10 complete, 2 failed`, and files that are no records."""
-    words = {"complete": "complete", "failed": "failed", "running": "not finished"}
     found = [row["status"] for row in sweep.rows]
+    words = {"complete": "complete", **STATUS_WORDS}
     parts = [f"{found.count(status)} {word}" for status, word in words.items() if status in found]
     parts += [f"{_several(len(sweep.unreadable), 'file')} that can't be read"] if sweep.unreadable else []
     return f"{_several(len(found), 'point')}: {', '.join(parts)}"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from prograd_experiments.colours import GREY, INK
 from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap import summary
 from prograd_experiments.speed_gap.groups import groups
-from prograd_experiments.speed_gap.panels import GREY, INK, draw_gap, draw_times
+from prograd_experiments.speed_gap.panels import draw_gap, draw_times
 
 SHEET = (13.2, 11.2)
 MOST_SHEETS = 2  # a picture that is still looked at as one; the page has more

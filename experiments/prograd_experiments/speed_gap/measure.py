@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def timed(config: Config, calls: Mapping[str, timing.Action]) -> dict[str, Any]:
     return {
         "samples": turns.samples,
         "inner": turns.inner,
-        "median": {name: timing.middle(samples) for name, samples in turns.samples.items()},
+        "median": {name: median(samples) for name, samples in turns.samples.items()},
         "spread": {name: timing.interquartile_range(samples) for name, samples in turns.samples.items()},
         "spread_is": "interquartile range",
     }
@@ -79,7 +80,7 @@ def gaps(samples: dict[str, list[float]], multiply_adds: dict[str, int]) -> dict
     """Each mode against reverse mode (or against the last mode when reverse isn't measured), measured and predicted."""
     baseline = _baseline(tuple(samples))
     ratios = {m: timing.paired_ratios(s, samples[baseline]) for m, s in samples.items() if m != baseline}
-    gap = {mode: timing.middle(pairs) for mode, pairs in ratios.items()}
+    gap = {mode: median(pairs) for mode, pairs in ratios.items()}
     predicted = {mode: multiply_adds[mode] / multiply_adds[baseline] for mode in ratios}
     spread = {mode: timing.interquartile_range(pairs) for mode, pairs in ratios.items()}
     both = baseline == "reverse" and "forward" in ratios
@@ -92,19 +93,19 @@ def gaps(samples: dict[str, list[float]], multiply_adds: dict[str, int]) -> dict
     }
 
 
-def agree(gradients: dict[str, Array], problem: Problem) -> dict[str, Any]:
-    """How far the modes' gradients are apart, in norm, relative to the baseline's. Raises `AgreementError`."""
-    baseline = _baseline(tuple(gradients))
-    reference = gradients[baseline].astype(np.float64)
+def agree(results: dict[str, Array], problem: Problem) -> dict[str, Any]:
+    """How far the modes' results are apart, in norm, relative to the baseline's. Raises `AgreementError`."""
+    baseline = _baseline(tuple(results))
+    reference = results[baseline].astype(np.float64)
     terms = len(np.atleast_2d(problem.x)) + sum(problem.net.n)
     tolerance = agreement.tolerance(terms, problem.w.dtype)
     differences = {}
-    for mode, gradient in gradients.items():
-        difference = agreement.relative_difference(gradient, reference)
+    for mode, result in results.items():
+        difference = agreement.relative_difference(result, reference)
         if not difference <= tolerance:
             raise AgreementError(
-                f"the gradients of {mode} and {baseline} mode differ by {difference:.2e} in relative norm, more than "
-                f"rounding explains ({tolerance:.2e}); no time is reported for a wrong gradient"
+                f"the results of {mode} and {baseline} mode differ by {difference:.2e} in relative norm, more than "
+                f"rounding explains ({tolerance:.2e}); no time is reported for a wrong result"
             )
         differences[mode] = difference
     return {

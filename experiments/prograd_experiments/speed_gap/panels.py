@@ -13,15 +13,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from prograd_benchmarks.timing import quartiles
+from prograd_experiments.colours import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
 from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap.groups import UNITS, Group, in_the_middle, slope_text
 from prograd_experiments.units import count, factor, seconds, short_seconds
 
-# Okabe and Ito's colours, which readers with any colour vision can tell apart; markers tell the lines apart once more.
-COLOURS = {"forward": "#D55E00", "reverse": "#0072B2"}
-FURTHER_COLOURS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+COLOURS = {"forward": VERMILION, "reverse": BLUE}
+FURTHER_COLOURS = (GREEN, PURPLE, SKY, ORANGE)
 MARKERS = "osD^vPX*"
-INK, GREY, PALE = "#1d2733", "#5b6773", "#e4e8ec"
 GAP_COLOURS = colormaps["YlGnBu"]
 LEGIBLE_COLUMNS = 6
 TITLES = {

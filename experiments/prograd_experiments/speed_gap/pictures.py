@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from prograd_benchmarks.timing import quartiles
+from prograd_experiments import tables
 from prograd_experiments.charts import Axis, Chart, Map, Picture, Point, Series, Square
 from prograd_experiments.experiment import Row
 from prograd_experiments.speed_gap import summary
@@ -81,7 +82,7 @@ def _square(rows: Sequence[Row], depth: int, width: int, key: str) -> Square:
     where = f"depth {depth}, width {width}"
     row = in_the_middle(rows, key)
     if row is None:
-        words = {row["status"]: summary.STATUS_WORDS.get(row["status"], "no gap") for row in rows}
+        words = {row["status"]: tables.STATUS_WORDS.get(row["status"], "no gap") for row in rows}
         text = ", ".join(words.values()) or "no job"
         return Square(None, text, [], "; ".join(map(_reason, rows[:3])) or f"{where}: no job")
     name, write = ("s", seconds) if key == "gap" else ("multiply_adds", count)
@@ -111,7 +112,7 @@ def _where(row: Row) -> str:
 
 
 def _reason(row: Row) -> str:
-    words = summary.STATUS_WORDS.get(row["status"], "no gap")
+    words = tables.STATUS_WORDS.get(row["status"], "no gap")
     return f"{_where(row)}: {words}" + (f", {row['error']}" if row["error"] else "")
 
 

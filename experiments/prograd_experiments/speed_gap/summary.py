@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from prograd_benchmarks.timing import paired_ratios
-from prograd_experiments import tables
+from prograd_experiments import records, tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
 from prograd_experiments.tables import Table
@@ -35,7 +35,6 @@ COLUMNS = (
     "directory",
     "error",
 )
-STATUS_WORDS = {"failed": "failed", "running": "not finished"}
 
 
 def columns(records: Sequence[Record]) -> list[str]:
@@ -46,7 +45,7 @@ def columns(records: Sequence[Record]) -> list[str]:
 
 def row(record: Record) -> dict[str, Any]:
     """A record as one row: times in seconds per gradient. What a failed job lacks is None."""
-    config, problem, error = record["config"], record.get("problem", {}), record.get("error")
+    config, problem = record["config"], record.get("problem", {})
     values: dict[str, Any] = {
         "status": record["status"],
         "depth": config.get("depth"),
@@ -67,7 +66,7 @@ def row(record: Record) -> dict[str, Any]:
         "relative_difference": record.get("agreement", {}).get("relative_difference"),
         "parameters": problem.get("parameters"),
         "config_hash": record["config_hash"],
-        "error": f"{error['type']}: {error['message']}".removesuffix(": ") if error else None,
+        "error": records.reason(record),
     }
     for mode in {*MODES, *record.get("median", {})}:
         values |= {
@@ -106,7 +105,7 @@ def table(rows: Sequence[Row]) -> Table:
     for row in rows:
         cells = [tables.plain(row[key], "all") for key in point]
         if row["status"] != "complete":
-            lines.append([*cells, *tables.unfinished(STATUS_WORDS[row["status"]], len(results))])
+            lines.append([*cells, *tables.unfinished(tables.STATUS_WORDS[row["status"]], len(results))])
             continue
         times = [tables.time(row.get(f"{mode}_s"), row.get(f"{mode}_iqr_s")) for mode in modes]
         gaps = [tables.ratio(row["gap"], row["gap_iqr"]), tables.ratio(row["predicted_gap"], None)]

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from prograd_experiments.colours import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
 from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap.panels import GREY, INK, PALE
 from prograd_experiments.training.pictures import PANELS
 from prograd_experiments.training.summary import label
 
-# Okabe and Ito's colours, which readers with any colour vision can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 SHEET = (13.2, 5.8)
 
 
@@ -27,9 +26,10 @@ def poster(rows: Sequence[Row]) -> Figure:
 
 def draw(axes: Axes, rows: Sequence[Row], what: str, title: str) -> None:
     """A line for each run: drawn through for the training part, dashed for the test part."""
-    drawn = [row for row in rows if row["curves"] and row["curves"]["epochs"]][: len(COLOURS)]
-    more = sum(bool(row["curves"]) for row in rows) - len(drawn)
-    left = f" (the first {len(drawn)} runs; {more} more in summary.csv)" if more > 0 else ""
+    every = [row for row in rows if row["curves"] and row["curves"]["epochs"]]
+    drawn = every[: len(COLOURS)]
+    more = len(every) - len(drawn)
+    left = f" (the first {len(drawn)} runs; {more} more in the records)" if more else ""
     axes.set_title(title + left, color=INK)
     axes.set_xlabel("epochs", color=GREY)
     kinds = sorted({row["score_is"] for row in drawn if row["score_is"]})

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-import prograd
 from prograd.errors import NonFiniteError
 from prograd_experiments import config as read
 from prograd_experiments import environment
@@ -81,8 +80,8 @@ def _look(state: State, lesson: Lesson) -> None:
 
 
 def _seen(state: State, lesson: Lesson, part: Part) -> tuple[float, float]:
-    f = prograd.Objective(lesson.net, lesson.loss, part.x, part.y)
-    return float(f(state.w)), lesson.score(lesson.net(state.w, part.x), part.y)
+    z = lesson.net(state.w, part.x)
+    return float(np.mean(lesson.loss.value(z, part.y))), lesson.score(z, part.y)
 
 
 def _results(state: State, lesson: Lesson, resumed: int) -> dict[str, Any]:

@@ -8,11 +8,21 @@ from typing import Any
 
 import prograd
 from prograd_experiments import config as read
-from prograd_experiments import networks
+from prograd_experiments import files, networks
 from prograd_experiments.config import Config
 from prograd_experiments.errors import ConfigError
 
-OWN = ("optimizer", "mode", "epochs", "test_fraction", "evaluate_every", "checkpoint_seconds", "start", "threads")
+OWN = (
+    "optimizer",
+    "mode",
+    "epochs",
+    "test_fraction",
+    "evaluate_every",
+    "checkpoint_seconds",
+    "start",
+    "start_sha256",
+    "threads",
+)
 KEYS = ("experiment", *(key for key in networks.KEYS if key != "batch"), *OWN)
 OTHERS: Mapping[str, Any] = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1})
 """Keys of other experiments, and what they are when nobody has set them."""
@@ -48,11 +58,10 @@ def check(config: Config) -> Config:
     seconds = read.get(config, "checkpoint_seconds")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
         raise ConfigError(f"checkpoint_seconds={read.show(seconds)}: a number of at least 0 was expected")
-    start = read.get(config, "start")
-    if start is not None and not isinstance(start, str):
-        raise ConfigError(f"start={read.show(start)}: the path of a checkpoint was expected")
+    if read.get(config, "start") is not None:  # another checkpoint at the same path is another configuration
+        config = {**config, "start_sha256": files.sha256(config, "start")}
     whole = networks.check({**config, "batch": None})
-    return {key: whole[key] for key in KEYS}
+    return {key: whole[key] for key in KEYS if key in whole}
 
 
 def fraction(config: Config, key: str) -> float:

@@ -18,7 +18,7 @@ from prograd_experiments.samples import Array
 NAME = "checkpoint.npz"
 SCHEMA = "prograd.checkpoint/1"
 CURVES = ("epochs", "train_loss", "test_loss", "train_score", "test_score")
-FREE = ("epochs", "start", "checkpoint_seconds")
+FREE = ("epochs", "start", "start_sha256", "checkpoint_seconds")
 """Keys in which training that starts from a checkpoint may differ from the one that left it."""
 
 

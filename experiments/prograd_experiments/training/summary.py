@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from prograd_experiments import tables
+from prograd_experiments import records, tables
 from prograd_experiments.experiment import Row
 from prograd_experiments.records import Record
-from prograd_experiments.speed_gap.summary import STATUS_WORDS, named
+from prograd_experiments.speed_gap.summary import named
 from prograd_experiments.tables import Cell, Table
 from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.units import seconds, three
@@ -46,7 +46,7 @@ COLUMNS = (
 
 def row(record: Record) -> dict[str, Any]:
     """A record as one row; what a failed job lacks is None."""
-    config, problem, error = record["config"], record.get("problem", {}), record.get("error")
+    config, problem = record["config"], record.get("problem", {})
     return {
         "status": record["status"],
         **{key: named(config.get(key)) for key in ("data", "network", "activation", "loss", "optimizer")},
@@ -57,7 +57,7 @@ def row(record: Record) -> dict[str, Any]:
         **{key: problem.get(key) for key in ("train_samples", "test_samples", "parameters")},
         "seconds": record.get("seconds"),
         "config_hash": record["config_hash"],
-        "error": f"{error['type']}: {error['message']}".removesuffix(": ") if error else None,
+        "error": records.reason(record),
         "curves": record.get("curves"),
     }
 
@@ -89,7 +89,7 @@ def table(rows: Sequence[Row]) -> Table:
         cells = [Cell(text, row[key]) for text, key in zip(texts, point, strict=True)]
         done = tables.plain(row["epochs_done"])
         if row["status"] != "complete":
-            lines.append([*cells, done, *tables.unfinished(STATUS_WORDS[row["status"]], len(results) - 1)])
+            lines.append([*cells, done, *tables.unfinished(tables.STATUS_WORDS[row["status"]], len(results) - 1)])
             continue
         losses = [Cell(_loss(row[key]), row[key]) for key in ("train_loss", "test_loss")]
         scores = [Cell(_score(row[key], row), row[key]) for key in ("train_score", "test_score")]
