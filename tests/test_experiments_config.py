@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import prograd
-from prograd_experiments import choices, data, layers, networks, problems
+from prograd_experiments import choices, data, layers, networks
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.speed_gap import SPEED_GAP
 
@@ -149,9 +149,3 @@ def test_the_configuration_files_name_what_the_code_knows() -> None:
             assert yaml.safe_load(path.read_text())["name"] == path.stem
     folders = {CONF, *(path.parent for path in CONF.rglob("*.yaml"))}
     assert all((folder / "__init__.py").exists() for folder in folders)
-
-
-def test_the_default_sweep_is_the_grid_that_benchmarks_use() -> None:
-    sweep = yaml.safe_load((CONF / "experiment" / "speed_gap.yaml").read_text())["hydra"]["sweeper"]["params"]
-    assert tuple(map(int, sweep["depth"].split(","))) == problems.DEPTHS
-    assert tuple(map(int, sweep["width"].split(","))) == problems.WIDTHS

@@ -100,9 +100,9 @@ def test_times_below_10_ms_are_not_judged() -> None:
 
 
 def test_asv_has_to_find_the_difference_significant() -> None:
-    few = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.0, 1.1], [1.0, 1.2], [1.0, 1.1])]
-    more = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.2, 1.3], [1.3, 1.3], [1.21, 1.3])]
-    assert found(few[:2], more[:2])[0] is Finding.FINE  # 4 samples against 4 prove nothing
+    few = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.0, 1.1], [1.0, 1.2])]
+    more = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.2, 1.3], [1.3, 1.3])]
+    assert found(few, more)[0] is Finding.FINE  # 4 samples against 4 prove nothing
     assert found(turns([1.0] * 4), turns([1.3] * 4))[0] is Finding.REGRESSION
 
 

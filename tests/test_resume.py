@@ -176,7 +176,7 @@ def test_two_sweeps_never_write_into_one_directory_and_a_dead_one_holds_nothing(
 
 @pytest.mark.parametrize("finished", [1, 9])
 def test_a_sweep_killed_at_any_moment_leaves_only_whole_records(tmp_path: Path, settings, finished: int) -> None:
-    sweep = begin(tmp_path, settings, f"seed=range({20})", "depth=1", *QUICK)
+    sweep = begin(tmp_path, settings, "seed=range(20)", "depth=1", *QUICK)
     try:
         until(lambda: len(list((tmp_path / "s").glob("*/record.json"))) >= finished)
     finally:

@@ -150,7 +150,7 @@ def test_steps_are_their_formulas_on_least_squares(optimizer: dict[str, Any]) ->
     assert results["converged"] == (optimizer is LBFGS)
 
 
-def test_one_step_of_each_kind_by_hand() -> None:
+def test_one_step_of_gradient_descent_and_of_sgd_by_hand() -> None:
     first = lesson.prepare(config())
     f = prograd.Objective(first.net, first.loss, first.train.x, first.train.y)
     g = f.gradient(first.w)
