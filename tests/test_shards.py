@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 import threadpoolctl
@@ -15,32 +13,35 @@ from prograd.shards import FEWEST_ROWS, SHARD_BYTES, WIDEST_BYTES, shards
 SAMPLES = 2300
 
 
-def problem():
+def in_shards_of(rows, net, loss, x, y):
+    """An objective whose samples go through so many at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            objective, "shards", lambda samples, _: [slice(k, min(k + rows, samples)) for k in range(0, samples, rows)]
+        )
+        f = prograd.Objective(net, loss, x, y)
+    assert len(f._cuts[np.dtype(float)]) == -(-len(x) // rows)
+    return f
+
+
+def problem(rows):
     rng = np.random.default_rng(0)
     net = prograd.Network.from_config(
         [{"name": "affine", "width": 8}, {"name": "tanh"}, {"name": "affine", "width": 3}], n_in=5
     )
     x, y = rng.normal(size=(SAMPLES, 5)), prograd.one_hot(rng.integers(0, 3, SAMPLES), 3)
-    return prograd.Objective(net, prograd.loss("softmax_cross_entropy"), x, y), net.init(rng)
-
-
-@contextmanager
-def in_shards_of(rows):
-    with pytest.MonkeyPatch.context() as patch:
-        cut = lambda samples, _: [slice(k, min(k + rows, samples)) for k in range(0, samples, rows)]  # noqa: E731
-        patch.setattr(objective, "shards", cut)
-        yield
+    return in_shards_of(rows, net, prograd.loss("softmax_cross_entropy"), x, y), net.init(rng)
 
 
 @pytest.mark.parametrize("rows", [1, 700, 2299, SAMPLES])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_same_value_and_gradient(rows, threads):
-    f, w = problem()
-    with in_shards_of(SAMPLES):
-        value, gradient = f.value_and_gradient(w)
-    with in_shards_of(rows), threadpoolctl.threadpool_limits(threads):
+    whole, w = problem(SAMPLES)
+    value, gradient = whole.value_and_gradient(w)
+    f, _ = problem(rows)
+    with threadpoolctl.threadpool_limits(threads):
         sharded, p = f.value_and_gradient(w)
-    with in_shards_of(rows), threadpoolctl.threadpool_limits(1):
+    with threadpoolctl.threadpool_limits(1):
         alone = f.gradient(w)
     assert sharded == pytest.approx(value, rel=1e-13)  # the order of some thousand additions
     np.testing.assert_allclose(p, gradient, rtol=1e-11, atol=1e-14)
@@ -48,8 +49,8 @@ def test_same_value_and_gradient(rows, threads):
 
 
 def test_blas_has_its_threads_back_afterwards():
-    f, w = problem()
-    with threadpoolctl.threadpool_limits(2), in_shards_of(500):
+    f, w = problem(500)
+    with threadpoolctl.threadpool_limits(2):
         f.gradient(w)
         assert {lib["num_threads"] for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"} == {2}
 
@@ -64,8 +65,8 @@ class Overflowing(prograd.Elementwise):
 
 def test_numpys_error_state_holds_in_every_thread():
     net = prograd.Network([Overflowing()], n_in=2)
-    f = prograd.Objective(net, prograd.loss("hinge"), np.ones((1000, 2)), np.tile([0.0, 1.0], (1000, 1)))
-    with in_shards_of(100), threadpoolctl.threadpool_limits(2):
+    f = in_shards_of(100, net, prograd.loss("hinge"), np.ones((1000, 2)), np.tile([0.0, 1.0], (1000, 1)))
+    with threadpoolctl.threadpool_limits(2):
         with np.errstate(over="raise"), pytest.raises(FloatingPointError):
             f.gradient(np.empty(0))
         with np.errstate(all="ignore"):
@@ -95,13 +96,12 @@ def test_a_failing_shard_fails_the_call_and_stops_the_others(backwards, threads)
     net = prograd.Network(
         [prograd.layer("affine", width=2), Failing(backwards), prograd.layer("affine", width=2)], n_in=2
     )
-    f = prograd.Objective(
-        net, prograd.loss("squared_error"), np.linspace(1, -1, 2000).reshape(1000, 2), np.ones((1000, 2))
-    )
+    x, y = np.linspace(1, -1, 2000).reshape(1000, 2), np.ones((1000, 2))
+    whole, f = (in_shards_of(rows, net, prograd.loss("squared_error"), x, y) for rows in (1000, 90))
     w = net.pack([{"W": np.eye(2), "b": np.zeros(2)}, {}, {"W": np.eye(2), "b": np.zeros(2)}])
-    with in_shards_of(1000), pytest.raises(KeyError, match="a sample is negative"):
-        f.gradient(w)
-    with in_shards_of(90), threadpoolctl.threadpool_limits(threads), pytest.raises(KeyError, match="is negative"):
+    with pytest.raises(KeyError, match="a sample is negative"):
+        whole.gradient(w)
+    with threadpoolctl.threadpool_limits(threads), pytest.raises(KeyError, match="is negative"):
         f.gradient(w)
 
 

@@ -104,3 +104,14 @@ def test_overlapping_calls_give_blas_its_threads_back():
 
 def _in_pool(work):
     threads.run(lambda k: work(k) if k == 0 else None, [0, 1], 2)
+
+
+def test_two_samples_in_two_threads():
+    rng = np.random.default_rng(0)
+    net = prograd.Network.from_config([{"name": "affine", "width": 2000}, {"name": "affine", "width": 3}], n_in=2000)
+    f = prograd.Objective(net, prograd.loss("softmax_cross_entropy"), rng.normal(size=(2, 2000)), np.eye(3)[:2])
+    w = net.init(rng)
+    assert 2 * net.size >= threads.WORTH_NUMBERS
+    with threadpoolctl.threadpool_limits(2):
+        found = f.per_sample_gradients(w)  # the first call, which checks the loss
+    np.testing.assert_allclose(found.mean(axis=0), f.gradient(w), rtol=1e-10, atol=1e-15)
