@@ -18,17 +18,11 @@ mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 hypothesis.settings.register_profile("prograd", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("prograd")
 
-
-@pytest.fixture(autouse=True)
-def _no_plugin_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PROGRAD_DISABLE_PLUGINS", raising=False)
-    monkeypatch.delenv("PROGRAD_STRICT_PLUGINS", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def _rates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What "auto" chooses is the same on every machine."""
-    monkeypatch.setenv("PROGRAD_RATES", str(Path(__file__).with_name("rates.json")))
+# Before anything is imported that reads them, and for the processes that tests start: no plugin settings of the
+# caller's, and rates with which "auto" chooses the same on every machine.
+for name in ("PROGRAD_DISABLE_PLUGINS", "PROGRAD_STRICT_PLUGINS"):
+    os.environ.pop(name, None)
+os.environ["PROGRAD_RATES"] = str(Path(__file__).with_name("rates.json"))
 
 
 @pytest.fixture
