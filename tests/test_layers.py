@@ -23,8 +23,9 @@ def rng() -> np.random.Generator:
 def at(layer, n_in, samples=3):
     """Random parameters and inputs, the output, and the blocks."""
     _, shapes = layer.shapes(n_in)
-    w = Parameters({name: rng().normal(size=shape) for name, shape in shapes.items()})
-    z = rng().normal(size=(samples, n_in))
+    random = rng()
+    w = Parameters({name: random.normal(size=shape) for name, shape in shapes.items()})
+    z = random.normal(size=(samples, n_in))
     z_next = layer.g(w, z)
     A, B = layer.jacobian(w, z, z_next)
     return w, z, z_next, A, B
@@ -60,10 +61,17 @@ def test_activation_has_its_value(name, z, expected) -> None:
     assert layer.phi(np.array([[z]]))[0, 0] == pytest.approx(expected, rel=1e-14, abs=1e-300)
 
 
-@pytest.mark.parametrize(("name", "option"), [("leaky_relu", "slope"), ("elu", "alpha"), ("sine", "omega")])
-def test_activation_uses_its_option(name, option) -> None:
-    z = np.array([[-0.7, 0.3]])
-    assert not np.allclose(prograd.layer(name, **{option: 0.37}).phi(z), prograd.layer(name).phi(z))
+@pytest.mark.parametrize(
+    ("name", "option", "expected"),
+    [
+        ("leaky_relu", "slope", [-0.259, 0.3]),
+        ("elu", "alpha", [0.37 * math.expm1(-0.7), 0.3]),
+        ("sine", "omega", [math.sin(-0.259), math.sin(0.111)]),
+    ],
+)
+def test_activation_uses_its_option(name, option, expected) -> None:
+    found = prograd.layer(name, **{option: 0.37}).phi(np.array([[-0.7, 0.3]]))
+    np.testing.assert_allclose(found, [expected], rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
