@@ -1,4 +1,4 @@
-"""Records of the speed gap that no machine made, so that every number in them is known."""
+"""Configurations of small jobs, and records that no machine made, so that every number in them is known."""
 
 from __future__ import annotations
 
@@ -9,6 +9,25 @@ import numpy as np
 
 from prograd_experiments import records
 from prograd_experiments.speed_gap.measure import gaps
+
+CONFIG: dict[str, Any] = {
+    "experiment": {"name": "speed_gap"},
+    "network": {"name": "mlp", "final": None},
+    "data": {"name": "synthetic", "task": "regression", "samples": 5, "features": 3, "outputs": 2},
+    "loss": {"name": "default"},
+    "depth": 2,
+    "width": 3,
+    "activation": "tanh",
+    "batch": 2,
+    "seed": 0,
+    "dtype": "float64",
+    "threads": 1,
+    "modes": ["forward", "reverse"],
+    "repeats": 3,
+    "sample_seconds": 1e-4,
+    "max_seconds": 1,
+}
+"""A job of the speed gap that takes a few milliseconds."""
 
 ENVIRONMENT: dict[str, Any] = {
     "python": "3.12.0",

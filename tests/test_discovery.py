@@ -12,50 +12,7 @@ from pathlib import Path
 import pytest
 
 from prograd import discovery
-
-PLUGIN = """
-from prograd import Elementwise, hookimpl
-
-
-class Double(Elementwise):
-    def phi(self, z):
-        return 2 * z
-
-    def dphi(self, z, z_next):
-        return 0 * z + 2
-
-
-@hookimpl
-def prograd_layers():
-    return {"NAME": Double}
-"""
-
-
-class Site:
-    """A folder as an installer leaves it: modules, and beside them the metadata of their distributions."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        folder.mkdir(exist_ok=True)
-
-    def install(self, name, points, *, version="1.0", requires=(), metadata=None):
-        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
-        info.mkdir()
-        lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {r}" for r in requires)]
-        if metadata is None:
-            metadata = "\n".join(lines) + "\n"
-        if metadata:
-            (info / "METADATA").write_text(metadata)
-        text = points if isinstance(points, str) else "".join(f"{key} = {value}\n" for key, value in points.items())
-        (info / "entry_points.txt").write_text(text if text.startswith("[") else f"[prograd]\n{text}")
-
-    def module(self, name, text):
-        (self.folder / f"{name}.py").write_text(text)
-
-    def plugin(self, name, text=None, **options):
-        """A distribution `name` with an entry point and a module of that name; by default it brings a layer `name`."""
-        self.install(name, {name: name}, **options)
-        self.module(name, PLUGIN.replace("NAME", name) if text is None else text)
+from tests.installed import PLUGIN, Site
 
 
 @pytest.fixture

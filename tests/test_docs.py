@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import processes
+from tests.installed import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,14 +126,11 @@ def commands(document: Path) -> Iterator[str]:
 def register(folder: Path) -> None:
     """What `pip install .` leaves for others to find, without building anything: metadata and entry points."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
     points = (
         f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in named.items())
         for group, named in project["entry-points"].items()
     )
-    (info / "entry_points.txt").write_text("\n".join(points))
+    Site(folder).install(project["name"], "\n".join(points), version=project["version"])
 
 
 def run(command: list[str], folder: Path) -> None:

@@ -13,26 +13,11 @@ import prograd
 from prograd_experiments import choices, data, layers, networks
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.speed_gap import SPEED_GAP
+from tests.made_up import CONFIG
 
 CONF = Path(networks.__file__).parent / "conf"
 
-GOOD: dict[str, Any] = {
-    "experiment": {"name": "speed_gap"},
-    "network": {"name": "mlp", "final": None},
-    "data": {"name": "iris"},
-    "loss": {"name": "default"},
-    "depth": 2,
-    "width": 4,
-    "activation": "tanh",
-    "batch": 1,
-    "seed": 0,
-    "dtype": "float64",
-    "threads": 1,
-    "modes": ["forward", "reverse"],
-    "repeats": 3,
-    "sample_seconds": 0.001,
-    "max_seconds": 1,
-}
+GOOD = CONFIG | {"data": {"name": "iris"}}
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,10 @@ from prograd_experiments import data, networks
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.records import read
 from tests import processes
+from tests.installed import Site
+from tests.made_up import CONFIG
 
-BASE: dict[str, Any] = {
-    "network": {"name": "mlp", "final": None},
-    "data": {"name": "digits"},
-    "loss": {"name": "default"},
-    "depth": 2,
-    "width": 16,
-    "activation": "tanh",
-    "batch": 3,
-    "seed": 0,
-    "dtype": "float64",
-}
+BASE = CONFIG | {"data": {"name": "digits"}, "width": 16, "batch": 3}
 CONV = {"name": "conv", "channels": 4, "kernel": 3, "pool": 2, "image": None, "final": None}
 OURS = [{"name": "layer_norm"}, "gelu", {"name": "affine", "width": "outputs"}]
 
@@ -107,18 +99,15 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
 
 
 def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_path: Path) -> None:
-    (tmp_path / "outsider.py").write_text(
+    Site(tmp_path).plugin(
+        "outsider",
         "from prograd import Elementwise, hookimpl\n"
         "class Cube(Elementwise):\n"
         "    def phi(self, z): return z**3\n"
         "    def dphi(self, z, z_next): return 3 * z**2\n"
         "@hookimpl\n"
-        "def prograd_layers(): return {'cube': Cube}\n"
+        "def prograd_layers(): return {'cube': Cube}\n",
     )
-    about = tmp_path / "outsider-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: outsider\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[prograd]\noutsider = outsider\n")
     site = {"PYTHONPATH": str(tmp_path)}
     quick = ("depth=2", "width=4", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 

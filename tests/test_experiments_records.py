@@ -12,26 +12,9 @@ from prograd import Objective
 from prograd_experiments import environment, jobs, records
 from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
+from tests.made_up import CONFIG
 
 WHOLE = {"schema": records.SCHEMA, "status": "complete", "experiment": "speed_gap", "config": {}, "config_hash": "0"}
-
-SMALL = {
-    "experiment": {"name": "speed_gap"},
-    "network": {"name": "mlp", "final": None},
-    "data": {"name": "synthetic", "task": "regression", "samples": 5, "features": 3, "outputs": 2},
-    "loss": {"name": "default"},
-    "depth": 2,
-    "width": 3,
-    "activation": "tanh",
-    "batch": 2,
-    "seed": 0,
-    "dtype": "float64",
-    "threads": 1,
-    "modes": ["forward", "reverse"],
-    "repeats": 3,
-    "sample_seconds": 1e-4,
-    "max_seconds": 1,
-}
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -106,7 +89,7 @@ def test_the_hash_sees_values_and_not_the_order_of_keys() -> None:
 
 
 def test_a_job_leaves_what_it_measured(tmp_path: Path) -> None:
-    record = jobs.run(SMALL, tmp_path)
+    record = jobs.run(CONFIG, tmp_path)
 
     assert record == records.read(tmp_path / "record.json")
     assert record["status"] == "complete"
@@ -125,12 +108,12 @@ def test_the_samples_of_a_batch_and_the_parameters_come_from_the_seed(tmp_path: 
     for number, seed in enumerate((1, 1, 2)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        values.append(jobs.run(SMALL | {"seed": seed}, folder)["problem"]["value"])
+        values.append(jobs.run(CONFIG | {"seed": seed}, folder)["problem"]["value"])
     assert values[0] == values[1] != values[2]
 
 
 def test_a_job_that_raises_leaves_its_traceback_and_returns(tmp_path: Path) -> None:
-    record = jobs.run(SMALL | {"batch": 6}, tmp_path)
+    record = jobs.run(CONFIG | {"batch": 6}, tmp_path)
 
     assert record == records.read(tmp_path / "record.json")
     assert record["status"] == "failed"
@@ -146,7 +129,7 @@ def test_a_job_that_is_interrupted_leaves_a_record_and_ends(tmp_path: Path, monk
 
     monkeypatch.setattr("prograd_benchmarks.timing.take_turns", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        jobs.run(SMALL, tmp_path)
+        jobs.run(CONFIG, tmp_path)
     assert records.read(tmp_path / "record.json")["error"]["type"] == "KeyboardInterrupt"
 
 
@@ -157,7 +140,7 @@ def test_no_time_is_reported_for_gradients_that_differ(tmp_path: Path, monkeypat
         return right(self, w, mode=mode, **options) * (1 + 1e-9 * (mode == "forward"))
 
     monkeypatch.setattr(Objective, "gradient", wrong)
-    record = jobs.run(SMALL, tmp_path)
+    record = jobs.run(CONFIG, tmp_path)
     assert record["error"]["type"] == "AgreementError"
     assert "forward and reverse mode differ by 1.00e-09" in record["error"]["message"]
     assert "samples" not in record

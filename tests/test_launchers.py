@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from prograd_experiments.records import read
+from tests.installed import Site
 
 COMMANDS = Path(sys.executable).parent
 # Data without scikit-learn, which takes a second to import in each process.
@@ -39,13 +40,9 @@ def prograd_layers():
 @pytest.fixture(scope="module")
 def deadly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an installed distribution whose layer kills the process that it is in."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "deadly.py").write_text(DEADLY)
-    about = folder / "deadly-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[prograd]\ndeadly = deadly\n")
-    return folder
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.plugin("deadly", DEADLY)
+    return site.folder
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

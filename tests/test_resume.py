@@ -13,15 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from prograd_experiments import environment, jobs, locks, records
-from prograd_experiments.errors import BusyError, RecordError
-from prograd_experiments.standing import Standing, standing
+from prograd_experiments import records
 from tests import processes
+from tests.installed import Site
 
 QUICK = ("data=iris", "width=3", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
 MISCHIEF = '''
-import os, signal, sys, time
+import os, sys, time
 from pathlib import Path
 import numpy as np
 from prograd import Elementwise, hookimpl
@@ -35,10 +34,6 @@ class Harmless(Elementwise):
         return np.ones_like(z)
     def act(self):
         pass
-
-class Deadly(Harmless):
-    def act(self):
-        os.kill(os.getpid(), signal.SIGKILL)
 
 class Quitter(Harmless):
     def act(self):
@@ -55,20 +50,16 @@ class Slow(Harmless):
 
 @hookimpl
 def prograd_layers():
-    return {"harmless": Harmless, "deadly": Deadly, "quitter": Quitter, "hungry": Hungry, "slow": Slow}
+    return {"harmless": Harmless, "quitter": Quitter, "hungry": Hungry, "slow": Slow}
 '''
 
 
 @pytest.fixture(scope="module")
 def mischief(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an installed distribution, whose layers do to a process what should not happen."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "mischief.py").write_text(MISCHIEF)
-    about = folder / "mischief-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mischief\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[prograd]\nmischief = mischief\n")
-    return folder
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.plugin("mischief", MISCHIEF)
+    return site.folder
 
 
 @pytest.fixture
@@ -241,68 +232,3 @@ def test_one_job_keeps_a_record_that_stands(tmp_path: Path, settings) -> None:
     assert other.returncode == 2
     assert "the record of another configuration, which is kept" in other.stderr
     assert (tmp_path / "r" / "record.json").read_bytes() == before
-
-
-def test_a_record_counts_for_its_configuration_and_its_code_alone(tmp_path: Path) -> None:
-    whole = {"schema": records.SCHEMA, "status": "complete", "experiment": "e", "config": {}, "config_hash": "h"}
-    records.write(tmp_path, whole | {"code": "one"})
-    assert standing(tmp_path, "h", "one") is Standing.COMPLETE
-    assert standing(tmp_path, "h", "two") is Standing.OUTDATED
-    assert standing(tmp_path, "other", "one") is Standing.FOREIGN
-    records.write(tmp_path, whole)  # by a version that did not say
-    assert standing(tmp_path, "h", "one") is Standing.OUTDATED
-
-
-def test_the_code_is_its_revision_and_its_changes(tmp_path: Path) -> None:
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    file = tmp_path / "__init__.py"
-    file.touch()
-    assert environment.code_in(tmp_path).startswith("prograd ")
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
-        subprocess.run([*git, *command], check=True)
-    clean = environment.code_in(tmp_path)
-    file.write_text("x = 1")
-    changed = environment.code_in(tmp_path)
-    file.write_text("x = 2")
-    assert len(clean) == 40
-    assert changed.startswith(f"{clean} with changes ")
-    assert environment.code_in(tmp_path) not in {clean, changed}
-
-
-def test_a_job_leaves_alone_what_another_process_is_at(tmp_path: Path) -> None:
-    with locks.held(tmp_path):
-        assert locks.busy(tmp_path)
-        with pytest.raises(BusyError, match=f"in use by process {os.getpid()} on"):
-            jobs.run(GOOD, tmp_path)
-    assert not locks.busy(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_record_of_another_configuration_is_not_overwritten(tmp_path: Path) -> None:
-    jobs.run(GOOD, tmp_path)
-    before = (tmp_path / "record.json").read_bytes()
-    assert jobs.run(GOOD, tmp_path) == json.loads(before)
-    with pytest.raises(RecordError, match="the record of another configuration"):
-        jobs.run(GOOD | {"seed": 1}, tmp_path)
-    assert (tmp_path / "record.json").read_bytes() == before
-    assert jobs.run(GOOD | {"seed": 1}, tmp_path, force=True)["status"] == "complete"
-    assert (tmp_path / "record.unreadable.json").read_bytes() == before
-
-
-GOOD = {
-    "experiment": {"name": "speed_gap"},
-    "network": {"name": "mlp", "final": None},
-    "data": {"name": "synthetic", "task": "regression", "samples": 5, "features": 3, "outputs": 2},
-    "loss": {"name": "default"},
-    "depth": 1,
-    "width": 3,
-    "activation": "tanh",
-    "batch": 2,
-    "seed": 0,
-    "dtype": "float64",
-    "threads": 1,
-    "modes": ["reverse"],
-    "repeats": 3,
-    "sample_seconds": 1e-5,
-    "max_seconds": 1,
-}
