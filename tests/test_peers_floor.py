@@ -1,0 +1,61 @@
+"""The results that the peers are held to are right, and the floor has the products that theory counts, no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import prograd
+from prograd_experiments import floor as theory
+from prograd_experiments.peers import compare
+from prograd_experiments.peers.engines import floor as engine
+from prograd_experiments.peers.given import TASKS
+from prograd_experiments.peers.point import Point
+from prograd_experiments.problems import Mlp
+
+
+def test_the_reference_is_right() -> None:
+    # Against prograd in its other mode and against differences: neither shares a line with what is by hand.
+    point = Point("reverse", 3, 4, 5, "float64")
+    given = point.given(seed=1)
+    net, loss, x, y, w = Mlp(3, 4, 5, n_in=4, n_out=4, seed=1).parts()
+    f = prograd.Objective(net, loss, x, y)
+    by_hand = {task: compare.reference(task, given) for task in TASKS}
+
+    assert by_hand["reverse"].value == pytest.approx(f(w), rel=1e-14)
+    steps = 1e-6 * np.eye(net.size)
+    differences = [(f(w + step) - f(w - step)) / 2e-6 for step in steps]
+    assert by_hand["forward"].derivative == pytest.approx(np.array(differences), abs=1e-8)
+    assert by_hand["reverse"].derivative == pytest.approx(f.gradient(w, mode="forward"), rel=1e-12)
+    assert by_hand["jacobian"].derivative == pytest.approx(prograd.jacobian(net, w, x, mode="forward"), rel=1e-12)
+    assert by_hand["per_sample"].derivative == pytest.approx(f.per_sample_gradients(w), rel=1e-12)
+
+
+def test_the_floor_multiplies_layers_of_different_sizes() -> None:
+    shapes = [(5, 7), (2, 5), (3, 2)]
+    for a, b, out in theory.reverse(shapes, samples=4).args[0]:
+        assert (a @ b).shape == out.shape
+    pushed = [(len(J) * times, *W.shape) for times, J, W, _ in theory.forward(shapes, samples=4).args[0]]
+    assert sum(rows * n_in * n_out for rows, n_in, n_out in pushed) == 4 * (5 * 8 * 10 + (5 * 8 + 2 * 6) * 6)
+    theory.reverse(shapes, samples=4)()
+    theory.forward(shapes, samples=4)()
+
+
+def test_the_floor_has_the_products_that_theory_counts() -> None:
+    depth, width, batch = 4, 6, 3
+    given = Point("reverse", depth, width, batch, "float64").given(seed=0)
+
+    def multiply_adds(factors) -> int:
+        return sum(a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in factors)
+
+    shapes = [W.shape for W, _ in given.layers]
+    (back_and_forth,) = theory.reverse(shapes, batch).args
+    assert len(back_and_forth) == 3 * depth - 1
+    assert multiply_adds(back_and_forth) == (3 * depth - 1) * batch * width**2
+    assert all((a @ b).shape == out.shape for a, b, out in back_and_forth)
+    shared, outer = engine._per_sample(Point("per_sample", depth, width, width, "float64").given(seed=0))
+    assert (len(shared), len(outer)) == (2 * depth - 1, depth)
+    # Σ n_{i+1} n_i (r_{i-1} + … + r_1), for each sample
+    pushed = sum(width**2 * i * width * (width + 1) for i in range(depth))
+    each_time = [factors for times, *factors in theory.forward(shapes, batch).args[0] for _ in range(times)]
+    assert multiply_adds(each_time) == batch * pushed
