@@ -46,7 +46,7 @@ def chains(net, w, x):
     return lin.chain, lin.chain.by_input()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(networks(), st.integers(1, 3))
 def test_as_many_multiply_adds_as_planned(net, samples):
     w, x = problem(net, samples)
@@ -65,7 +65,7 @@ def test_as_many_multiply_adds_as_planned(net, samples):
     np.testing.assert_allclose(p, prograd.linearize(net, w, x).vjp(q), rtol=1e-9, atol=1e-11)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(networks(), st.integers(1, 3), st.integers(0, 60))
 def test_every_tree_gives_the_jacobian(net, samples, numbers):
     """Also those that are not the best: merged by products alone, or with small matrices only."""
@@ -90,7 +90,7 @@ def reverse_multiply_adds(chain):
     return chain.samples * chain.rows * (A + sum(B_i.edges for _, B_i in chain.blocks[1:]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(networks(), st.integers(1, 3))
 def test_pure_modes_cost_what_they_are_said_to(net, samples):
     w, x = problem(net, samples)

@@ -89,14 +89,14 @@ def members(costs, i, j, P, numbers=float("inf")):
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(chains(), st.booleans())
 def test_no_bracketing_is_cheaper(costs, P):
     last = len(costs) - 1
     assert best(costs, product=P).cost == min(members(costs, 0, last, P))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(chains(), st.booleans(), st.integers(0, 40))
 def test_none_with_small_matrices_is_cheaper(costs, P, numbers):
     found, tree = members(costs, 0, len(costs) - 1, P, numbers), best(costs, product=P, numbers=numbers)
@@ -108,7 +108,7 @@ def without_parameters(costs):
     return replace(costs, own=none, own_pull=[(0, 0)] * len(costs), own_dense=none)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(chains(), st.booleans())
 def test_both_pure_modes_are_members(costs, P):
     """With every block written out by unit vectors, as these modes do it."""
@@ -124,7 +124,7 @@ def test_both_pure_modes_are_members(costs, P):
     assert reverse_cost(by_rows, product=P) in members(by_rows, 0, last, P)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(chains(most=9), st.booleans())
 def test_never_more_than_either_pure_mode(costs, P):
     own_dense = [min(d, m * one) for d, m, (one, _) in zip(costs.own_dense, costs.rows, costs.own_pull, strict=True)]
@@ -132,7 +132,7 @@ def test_never_more_than_either_pure_mode(costs, P):
     assert best(costs, product=P).cost <= min(forward_cost(costs, product=P), reverse_cost(costs, product=P))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(chains())
 def test_one_block_of_columns_before_all_layers_is_the_chain_without_parameters(costs):
     """`x` as the parameter of a layer `g_0(x) = x`."""

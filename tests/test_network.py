@@ -117,9 +117,6 @@ class Choosy(Shapeless):
         raise errors.ShapeError(f"expected 7 inputs, got {n_in}")
 
 
-Shapeless.__abstractmethods__ = Shadowing.__abstractmethods__ = Choosy.__abstractmethods__ = frozenset()
-
-
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [

@@ -153,7 +153,7 @@ def test_vjp_sum(name, leading):
     whole = np.full((*leading, op.cols + 2), np.nan)
     op.vjp_sum(q, out=whole[..., 1:-1])
     np.testing.assert_allclose(whole[..., 1:-1], expected, atol=1e-14)
-    assert np.isnan(whole[..., 0]).all()
+    assert np.isnan(whole[..., [0, -1]]).all()
 
 
 @EACH
@@ -164,9 +164,12 @@ def test_products_into_a_given_array(name):
         (op.jvp_into, v, reference(J, v)),
         (op.vjp_into, q, reference(J, q, transpose=True)),
     ):
-        for out in (np.empty(expected.shape), np.empty((*expected.shape[:-1], expected.shape[-1] + 3))[..., 1:-2]):
+        for padding in (0, 2):  # whole, and columns of something wider
+            whole = np.full((*expected.shape[:-1], expected.shape[-1] + 2 * padding), np.nan)
+            out = whole[..., padding : padding + expected.shape[-1]]
             write(given, out)
             np.testing.assert_allclose(out, expected, atol=1e-14)
+            assert np.isnan(whole).sum() == whole.size - out.size
 
 
 @EACH

@@ -116,12 +116,6 @@ def test_the_core_needs_its_own_dependencies_only() -> None:
     assert not loaded_after("import prograd.cli; prograd.registry()") & beyond
 
 
-def test_no_plugin_is_loaded_before_one_is_asked_for() -> None:
-    plugins = {"prograd_layers", "prograd_losses"}
-    assert not loaded_after("import prograd") & plugins
-    assert loaded_after("import prograd; prograd.registry()") >= plugins
-
-
 def test_benchmarks_need_no_experiments_extra() -> None:
     # asv's environments hold the core's dependencies alone.
     beyond = {"hydra", "omegaconf", "matplotlib", "sklearn"}

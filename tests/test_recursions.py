@@ -45,7 +45,7 @@ def assert_close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=ROUNDING, atol=ROUNDING * max(1, np.abs(expected).max(initial=0)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(problems())
 def test_every_mode_is_the_dense_product(problem):
     net, w, x, y = problem
@@ -58,7 +58,7 @@ def test_every_mode_is_the_dense_product(problem):
     assert_close(f.per_sample_gradients(w), np.einsum("nrc,nr->nc", J, q))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(problems(), st.integers(0, 2**32 - 1))
 def test_products_with_vectors(problem, seed):
     net, w, x, _ = problem
@@ -71,7 +71,7 @@ def test_products_with_vectors(problem, seed):
     assert_close(lin.jvp(dw[0]), np.einsum("nrc,c->nr", J, dw[0]))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(problems())
 def test_jacobian_by_input(problem):
     net, w, x, _ = problem
@@ -85,7 +85,7 @@ def test_jacobian_by_input(problem):
         assert_close(prograd.jacobian(net, w, x, wrt="input", mode=mode), np.array(expected))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(problems(), st.integers(1, 7))
 def test_chunks_of_any_size_give_the_same_columns(problem, size):
     net, w, x, _ = problem
