@@ -113,7 +113,8 @@ def solve(
     With `max_bytes`, no matrix on the way to the result takes more, at 8 bytes a number. Raises `ShapeError` where
     factors don't fit one another, and `OptionError` where no bracketing keeps to `max_bytes`.
     """
-    check_max_bytes(max_bytes)
+    if max_bytes is not None:
+        check_max_bytes(max_bytes)
     B = [_checked(Factor, "factors", i, given) for i, given in enumerate(factors)]
     if not B:
         raise ShapeError("factors: expected at least one (rows, cols, edges), got none")

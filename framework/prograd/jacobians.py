@@ -64,7 +64,8 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     check_mode(mode)
-    check_max_bytes(max_bytes)
+    if max_bytes is not None:
+        check_max_bytes(max_bytes)
     if lazy:
         if max_bytes is not None:
             raise OptionError(

@@ -92,7 +92,8 @@ class Objective:
         all that "reverse" holds, which then computes some `z^i` again (see `prograd.checkpoints`). Raises `ShapeError`,
         `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
-        check_max_bytes(max_bytes)
+        if max_bytes is not None:
+            check_max_bytes(max_bytes)
         if check_mode(mode) == "auto":
             mode = choose(
                 self.net, self.samples, "parameters", Task("gradient", max_bytes), self._dtype(as_real(w, "w"))

@@ -138,7 +138,8 @@ def plan(  # noqa: PLR0913
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     if (wrt, outputs) == ("input", "gradient"):
         raise OptionError('wrt="input": an objective has no gradient by its samples; plan outputs="jacobian" instead')
-    check_max_bytes(max_bytes)
+    if max_bytes is not None:
+        check_max_bytes(max_bytes)
     found = _dtype(dtype)
     of = _structure(net, int(batch), wrt, found)
     costs = _costs(of, Task(outputs, max_bytes))
