@@ -13,32 +13,7 @@ from prograd.costs import block_costs, cheapest
 from prograd.operators import Product, Sum
 from prograd.orders import best, forward_cost, reverse_cost
 from prograd.testing import counted
-
-CHOICES = ["tanh", "softmax", "scale_shift", "layer_norm", "residual", "affine", "affine", "affine"]
-
-
-@st.composite
-def networks(draw):
-    """Wide and narrow layers, with and without parameters, shared and stacked blocks, some of them products."""
-    configs, n_in = [], draw(st.integers(1, 5))
-    n = n_in
-    for name in draw(st.lists(st.sampled_from(CHOICES), min_size=1, max_size=7)):
-        if name == "affine":
-            n = draw(st.integers(1, 7))
-            configs.append({"name": name, "width": n, "bias": draw(st.booleans())})
-        elif name == "residual":
-            inner = {"name": draw(st.sampled_from(CHOICES[:4]))}
-            configs.append(
-                {"name": name, "layers": [{"name": "affine", "width": 2}, inner, {"name": "affine", "width": n}]}
-            )
-        else:
-            configs.append({"name": name})
-    return prograd.Network.from_config(configs, n_in)
-
-
-def problem(net, samples, seed=0):
-    rng = np.random.default_rng(seed)
-    return net.init(rng) + 0.1 * rng.normal(size=net.size), rng.normal(size=(samples, net.n[0]))
+from tests.problems import networks, point
 
 
 def chains(net, w, x):
@@ -49,7 +24,7 @@ def chains(net, w, x):
 @settings(max_examples=150)
 @given(networks(), st.integers(1, 3))
 def test_as_many_multiply_adds_as_planned(net, samples):
-    w, x = problem(net, samples)
+    w, x, _ = point(net, samples)
     for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
         J = np.full((samples, chain.rows, chain.size), np.nan)
         with counted() as count:
@@ -69,7 +44,7 @@ def test_as_many_multiply_adds_as_planned(net, samples):
 @given(networks(), st.integers(1, 3), st.integers(0, 60))
 def test_every_tree_gives_the_jacobian(net, samples, numbers):
     """Also those that are not the best: merged by products alone, or with small matrices only."""
-    w, x = problem(net, samples)
+    w, x, _ = point(net, samples)
     for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
         expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
         costs = block_costs(chain.blocks, samples)
@@ -93,7 +68,7 @@ def reverse_multiply_adds(chain):
 @settings(max_examples=60)
 @given(networks(), st.integers(1, 3))
 def test_pure_modes_cost_what_they_are_said_to(net, samples):
-    w, x = problem(net, samples)
+    w, x, _ = point(net, samples)
     for chain in chains(net, w, x):
         costs = block_costs(chain.blocks, samples)
         if not any(isinstance(A, (Product, Sum)) for A_i, _ in chain.blocks for A in A_i.values()):
@@ -114,7 +89,7 @@ def hourglass(widths=(24, 8, 1, 8, 24), n_in=24):
 @pytest.mark.parametrize("samples", [1, 5])
 def test_a_bottleneck_is_best_left_between_two_products(samples):
     net = hourglass()
-    w, x = problem(net, samples)
+    w, x, _ = point(net, samples)
     _, chain = chains(net, w, x)
     tree = cheapest(chain.blocks, samples)
     steps = tree.steps()
@@ -126,7 +101,7 @@ def test_a_bottleneck_is_best_left_between_two_products(samples):
 
 def test_gradients_go_in_reverse():
     net = hourglass()
-    w, x = problem(net, 3)
+    w, x, _ = point(net, 3)
     lin = prograd.linearize(net, w, x)
     assert lin.multiply_adds("optimal") == lin.multiply_adds("reverse")
     y = np.zeros((3, net.n[-1]))
@@ -137,7 +112,7 @@ def test_gradients_go_in_reverse():
 
 def test_float32_is_kept():
     net = hourglass()
-    w, x = (a.astype(np.float32) for a in problem(net, 3))
+    w, x, _ = (a.astype(np.float32) for a in point(net, 3))
     for wrt in ("parameters", "input"):
         J = prograd.jacobian(net, w, x, wrt=wrt, mode="optimal")
         assert J.dtype == np.float32
@@ -148,7 +123,7 @@ def test_float32_is_kept():
 def test_large_jacobians_in_threads(monkeypatch):
     """Rows and columns are shared out to threads where there is enough to do."""
     net = hourglass((64, 2, 64), 40)
-    w, x = problem(net, 12)
+    w, x, _ = point(net, 12)
     monkeypatch.setattr(prograd.threads, "WORTH_NUMBERS", 1)
     monkeypatch.setattr(prograd.threads, "available", lambda: 3)
     for wrt in ("parameters", "input"):
@@ -158,7 +133,7 @@ def test_large_jacobians_in_threads(monkeypatch):
 
 def test_matrices_on_the_way_within_a_number_of_bytes():
     net = hourglass()
-    w, x = problem(net, 2)
+    w, x, _ = point(net, 2)
     expected = prograd.jacobian(net, w, x, wrt="input", mode="reverse")
     found = prograd.jacobian(net, w, x, wrt="input", mode="optimal", max_bytes=8 * 2 * 24 * 8)
     np.testing.assert_allclose(found, expected, atol=1e-12)

@@ -5,66 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import prograd
 from prograd import factored, recursions
 from prograd.errors import OptionError
 from prograd.operators import Dense
 from prograd.testing import counted
-
-ROUNDING = 1e-11  # the last bits of at most some thousand additions of numbers near one
-EXAMPLES = [
-    pytest.param(layer, n_in, id=f"{name}-{k}")
-    for name, kind in sorted(prograd.registry().layers.items())
-    for k, (layer, n_in) in enumerate(kind.examples())
-]
-KEEPS_SIZE = ["tanh", "relu", "softmax", "scale_shift", "layer_norm", "residual"]
-
-
-def assert_close(actual, expected, rounding=ROUNDING):
-    np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding * max(1, np.abs(expected).max(initial=0)))
-
-
-def hidden(name, width):
-    if name != "residual":
-        return {"name": name}
-    return {
-        "name": name,
-        "layers": [{"name": "affine", "width": 2}, {"name": "tanh"}, {"name": "affine", "width": width}],
-    }
-
-
-@st.composite
-def networks(draw):
-    """Layers of all kinds of structure, narrowing and widening, with and without an affine layer at either end."""
-    n_in = n = draw(st.integers(1, 6))
-    configs = []
-    for _ in range(draw(st.integers(1, 6))):
-        if draw(st.booleans()):
-            n = draw(st.integers(1, 7))
-            configs.append({"name": "affine", "width": n, "bias": draw(st.booleans())})
-        else:
-            configs.append(hidden(draw(st.sampled_from(KEEPS_SIZE)), n))
-    return prograd.Network.from_config(configs, n_in)
-
-
-@st.composite
-def problems(draw):
-    net = draw(networks())
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    samples = draw(st.integers(1, 3))
-    x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
-    return net, net.init(rng) + 0.1 * rng.normal(size=net.size), x, y
+from tests.problems import EXAMPLES, ROUNDING, assert_close, point, problems
 
 
 def around(layer, n_in, samples=2):
     """`layer` between two affine maps, and two more behind an activation, so that its blocks meet every kind."""
     parts = [prograd.layer("affine", width=n_in), layer, prograd.layer("affine", width=4), prograd.layer("tanh")]
     net = prograd.Network([*parts, prograd.layer("affine", width=3)], n_in=3)
-    rng = np.random.default_rng(5)
-    w = net.init(rng) + 0.1 * rng.normal(size=net.size)
-    return net, w, rng.normal(size=(samples, 3)), rng.normal(size=(samples, 3))
+    return net, *point(net, samples, seed=5)
 
 
 @settings(max_examples=60)

@@ -13,18 +13,7 @@ import prograd
 from prograd import lazy
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.operators import Dense, Kronecker, Operator
-
-ROUNDING = 1e-11  # the last bits of at most some thousand additions of numbers near one
-EXAMPLES = [
-    pytest.param(layer, n_in, id=f"{name}-{k}")
-    for name, kind in sorted(prograd.registry().layers.items())
-    for k, (layer, n_in) in enumerate(kind.examples())
-]
-BLOCK = [{"name": "affine", "width": 2, "bias": False}, {"name": "tanh"}, {"name": "scale_shift"}]
-
-
-def assert_close(actual, expected, rounding=ROUNDING):
-    np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding * max(1, np.abs(expected).max(initial=0)))
+from tests.problems import EXAMPLES, ROUNDING, assert_close, problems
 
 
 def check(J, dense, seed=0, rounding=ROUNDING):
@@ -51,26 +40,10 @@ def check(J, dense, seed=0, rounding=ROUNDING):
     assert_close(A.T @ u[:, 0], stack.T @ u[:, 0], rounding)
 
 
-@st.composite
-def problems(draw):
-    n = draw(st.integers(1, 5))
-    configs, n_in = [], n
-    for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["affine", "tanh", "scale_shift", "layer_norm", "softmax", "residual"]))
-        if kind == "affine":
-            n = draw(st.integers(1, 6))
-        options = {"affine": {"width": n}, "residual": {"layers": [*BLOCK, {"name": "affine", "width": n}]}}
-        configs.append({"name": kind, **options.get(kind, {})})
-    net = prograd.Network.from_config(configs, n_in)
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    x = rng.normal(size=(draw(st.integers(1, 3)), n_in))
-    return net, net.init(rng) + 0.1 * rng.normal(size=net.size), x
-
-
 @settings(max_examples=60)
 @given(problems(), st.sampled_from(["auto", "reverse", "factored"]), st.sampled_from(["parameters", "input"]))
 def test_is_the_jacobian(problem, mode, wrt):
-    net, w, x = problem
+    net, w, x, _ = problem
     dense = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
     check(prograd.jacobian(net, w, x, wrt=wrt, mode=mode, lazy=True), dense)
     check(prograd.jacobian(net, w, x[0], wrt=wrt, mode=mode, lazy=True), dense[0])

@@ -14,12 +14,7 @@ from prograd.operators import Dense, Operator
 from prograd.planning.modes import COSTS, Task
 from prograd.planning.structure import structure
 from prograd.testing import counted
-
-LAYERS = [
-    pytest.param(layer, n_in, id=f"{name}-{k}")
-    for name, cls in prograd.registry().layers.items()
-    for k, (layer, n_in) in enumerate(cls.examples())
-]
+from tests.problems import EXAMPLES, networks
 
 
 def planned(net, samples, outputs, mode, dtype=np.float64):
@@ -54,34 +49,15 @@ def test_every_mode_has_its_cost():
 
 
 @pytest.mark.parametrize("samples", [1, 3])
-@pytest.mark.parametrize(("layer", "n_in"), LAYERS)
+@pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_every_layer_between_others(layer, n_in, samples):
     before = prograd.layer("affine", width=n_in)
     assert_exact(prograd.Network([before, prograd.layer("tanh"), layer, prograd.layer("affine", width=2)], 3), samples)
 
 
-@pytest.mark.parametrize(("layer", "n_in"), LAYERS)
+@pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_every_layer_alone(layer, n_in):
     assert_exact(prograd.Network([layer], n_in), 2)
-
-
-CHOICES = ["tanh", "relu", "softmax", "scale_shift", "layer_norm", "residual", "affine"]
-
-
-@st.composite
-def networks(draw):
-    configs, n = [], draw(st.integers(1, 5))
-    n_in = n
-    for name in draw(st.lists(st.sampled_from(CHOICES), min_size=1, max_size=6)):
-        if name == "affine":
-            n = draw(st.integers(1, 6))
-            configs.append({"name": name, "width": n, "bias": draw(st.booleans())})
-        elif name == "residual":
-            inner = [{"name": "affine", "width": draw(st.integers(1, 4))}, {"name": draw(st.sampled_from(CHOICES[:5]))}]
-            configs.append({"name": name, "layers": [*inner, {"name": "affine", "width": n}]})
-        else:
-            configs.append({"name": name})
-    return prograd.Network.from_config(configs, n_in)
 
 
 @settings(max_examples=60)

@@ -11,25 +11,7 @@ import prograd
 from prograd import recursions
 from prograd.operators import Dense, Operator
 from prograd.workspace import Workspace
-
-ROUNDING = 1e-11  # the last bits of at most some thousand additions of numbers near one
-ACTIVATIONS = ["tanh", "sigmoid", "softplus", "silu", "gelu", "sine", "softmax", "scale_shift", "layer_norm"]
-
-
-@st.composite
-def problems(draw):
-    """A random network with its parameters, samples and labels."""
-    widths = draw(st.lists(st.integers(1, 6), min_size=1, max_size=5))
-    configs = []
-    for width in widths:
-        if draw(st.booleans()):
-            configs.append({"name": "affine", "width": width, "bias": draw(st.booleans())})
-        configs.append({"name": draw(st.sampled_from(ACTIVATIONS))})
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    net = prograd.Network.from_config(configs, n_in=draw(st.integers(1, 5)))
-    samples = draw(st.integers(1, 4))
-    x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
-    return net, net.init(rng) + 0.1 * rng.normal(size=net.size), x, y
+from tests.problems import assert_close, problems
 
 
 def dense_jacobian(net, w, x):
@@ -39,10 +21,6 @@ def dense_jacobian(net, w, x):
     for (A, B), shapes in zip(lin.blocks, net.shapes, strict=True):
         J = np.hstack([*(A[name].dense()[0] for name in shapes), B.dense()[0] @ J])
     return J
-
-
-def assert_close(actual, expected):
-    np.testing.assert_allclose(actual, expected, rtol=ROUNDING, atol=ROUNDING * max(1, np.abs(expected).max(initial=0)))
 
 
 @settings(max_examples=60)
