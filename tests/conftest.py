@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import matplotlib as mpl
 import pytest
+
+from tests.plugin_modules import Plugins
 
 mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 
@@ -40,3 +43,13 @@ def peak() -> Callable[..., int]:
             tracemalloc.stop()
 
     return measured
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
+    """Writes plugin modules that can be imported while the test runs."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = Plugins(tmp_path)
+    yield made
+    for name in made.names:
+        sys.modules.pop(name, None)

@@ -1,4 +1,4 @@
-"""Networks of all kinds of layers with points to try them at, and how close two results of one are."""
+"""Layers, networks and objectives with points to try them at, and how close two results of one are."""
 
 from __future__ import annotations
 
@@ -28,6 +28,38 @@ def assert_close(actual: Any, expected: Any, rounding: float = ROUNDING, least: 
     assert np.shape(actual) == np.shape(expected)
     scale = max(least, np.abs(expected).max(initial=0))
     np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding * scale)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def at(layer: prograd.Layer, n_in: int, samples: int = 3) -> tuple[Any, ...]:
+    """Random parameters and inputs, the output, and the blocks."""
+    _, shapes = layer.shapes(n_in)
+    random = rng()
+    w = prograd.Parameters({name: random.normal(size=shape) for name, shape in shapes.items()})
+    z = random.normal(size=(samples, n_in))
+    z_next = layer.g(w, z)
+    A, B = layer.jacobian(w, z, z_next)
+    return w, z, z_next, A, B
+
+
+def small() -> prograd.Network:
+    """3 → 4 → 4 → 2, with 26 parameters."""
+    return prograd.Network.from_config(
+        [{"name": "affine", "width": 4}, {"name": "tanh"}, {"name": "affine", "width": 2}], n_in=3
+    )
+
+
+def classifier(samples: int = 6, loss: str = "softmax_cross_entropy", seed: int = 0) -> tuple[Any, ...]:
+    """An objective with its first parameters, samples and labels."""
+    random = np.random.default_rng(seed)
+    net = prograd.Network.from_config(
+        [{"name": "affine", "width": 5}, {"name": "tanh"}, {"name": "affine", "width": 3}], n_in=4
+    )
+    x, y = random.normal(size=(samples, 4)), prograd.one_hot(random.integers(0, 3, samples), 3)
+    return prograd.Objective(net, prograd.loss(loss), x, y), net.init(random), x, y
 
 
 def affine(draw: Callable[..., Any], width: int) -> dict[str, Any]:
@@ -62,9 +94,9 @@ def networks(draw: Callable[..., Any]) -> prograd.Network:
 
 def point(net: prograd.Network, samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Parameters of which none is zero, samples, and targets."""
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
-    return net.init(rng) + 0.1 * rng.normal(size=net.size), x, y
+    random = np.random.default_rng(seed)
+    x, y = random.normal(size=(samples, net.n[0])), random.normal(size=(samples, net.n[-1]))
+    return net.init(random) + 0.1 * random.normal(size=net.size), x, y
 
 
 @st.composite

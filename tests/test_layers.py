@@ -1,4 +1,4 @@
-"""The first-party layers: hand values, structure, counts, options. Derivatives are left to the conformance kit."""
+"""The first-party layers: hand values, structure, options. Derivatives are left to the conformance kit."""
 
 from __future__ import annotations
 
@@ -6,32 +6,14 @@ import math
 
 import numpy as np
 import pytest
-import scipy.signal
 
 import prograd
 from prograd import Network, Parameters
 from prograd.errors import OptionError, ShapeError
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker
+from tests.problems import at, rng
 
 ACTIVATIONS = ["relu", "leaky_relu", "elu", "sigmoid", "tanh", "softplus", "silu", "gelu", "sine"]
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def at(layer, n_in, samples=3):
-    """Random parameters and inputs, the output, and the blocks."""
-    _, shapes = layer.shapes(n_in)
-    random = rng()
-    w = Parameters({name: random.normal(size=shape) for name, shape in shapes.items()})
-    z = random.normal(size=(samples, n_in))
-    z_next = layer.g(w, z)
-    A, B = layer.jacobian(w, z, z_next)
-    return w, z, z_next, A, B
-
-
-# Values.
 
 
 @pytest.mark.parametrize(
@@ -120,49 +102,6 @@ def test_what_starts_as_the_identity(name, expected) -> None:
     assert np.array_equal(w[zero], np.zeros(3))
 
 
-# Images.
-
-
-@pytest.mark.parametrize("kernel", [1, 2, 3])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("padding", [0, 1, 2])
-def test_conv2d_is_a_cross_correlation(kernel, stride, padding) -> None:
-    layer = prograd.layer("conv2d", image=[2, 5, 4], channels=3, kernel=kernel, stride=stride, padding=padding)
-    w, z, z_next, _, _ = at(layer, 40)
-    padded = np.pad(z.reshape(3, 2, 5, 4), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    for n in range(3):
-        for c in range(3):
-            planes = [scipy.signal.correlate2d(padded[n, k], w.W[c, k], mode="valid") for k in range(2)]
-            expected = sum(planes)[::stride, ::stride] + w.b[c]
-            size = expected.size
-            assert np.allclose(z_next[n, c * size : (c + 1) * size], expected.ravel())
-
-
-@pytest.mark.parametrize(("image", "window"), [((2, 4, 6), 2), ((1, 5, 7), 3), ((2, 3, 3), 1)])
-@pytest.mark.parametrize(("name", "reduce"), [("max_pool2d", np.max), ("avg_pool2d", np.mean)])
-def test_pooling_reduces_each_window(name, reduce, image, window) -> None:
-    C, H, W = image
-    _, z, z_next, _, _ = at(prograd.layer(name, image=image, window=window), C * H * W)
-    expected = [
-        reduce(z_n[c, i * window : (i + 1) * window, j * window : (j + 1) * window])
-        for z_n in z.reshape(3, C, H, W)
-        for c in range(C)
-        for i in range(H // window)
-        for j in range(W // window)
-    ]
-    assert np.allclose(z_next.ravel(), expected)
-
-
-def test_max_pool2d_takes_the_first_of_equals() -> None:
-    layer = prograd.layer("max_pool2d", image=(1, 2, 2), window=2)
-    z = np.ones((1, 4))
-    _, B = layer.jacobian(Parameters(), z, np.ones((1, 1)))
-    assert np.array_equal(B.dense()[0], [[1, 0, 0, 0]])
-
-
-# Structure: nothing is spread out into a dense matrix.
-
-
 def test_affine_keeps_its_structure() -> None:
     _, _, _, A, B = at(prograd.layer("affine", width=4), 3)
     assert [type(A["W"]), type(A["b"]), type(B)] == [Kronecker, Identity, Dense]
@@ -180,100 +119,6 @@ def test_normalisation_is_diagonal_plus_low_rank(name, rank) -> None:
     _, _, _, _, B = at(prograd.layer(name), 6)
     assert type(B) is DiagonalPlusLowRank
     assert B.U.shape[-1] == rank
-
-
-def test_convolution_counts_what_its_arithmetic_needs() -> None:
-    layer = prograd.layer("conv2d", image=(3, 12, 10), channels=5, kernel=3, padding=1)
-    _, _, _, A, B = at(layer, 360)
-    inside = sum(
-        0 <= i + a < 12 and 0 <= j + b < 10
-        for i in range(12)
-        for j in range(10)
-        for a in (-1, 0, 1)
-        for b in (-1, 0, 1)
-    )
-    arithmetic = 5 * 3 * inside
-    executed = 5 * 120 * 27  # the product of patches and W, zeros around the image included
-    assert B.edges == arithmetic == np.count_nonzero(B.dense())
-    assert executed <= 2 * arithmetic
-    assert A["W"].edges == executed
-    assert type(A["W"]) is type(A["b"]) is Kronecker
-    assert A["b"].samples == 1
-
-
-def test_convolution_holds_no_more_memory_than_its_arithmetic_needs(peak) -> None:
-    layer = prograd.layer("conv2d", image=(4, 32, 32), channels=8, kernel=3, padding=1)
-    w, z, z_next, _, _ = at(layer, 4096, samples=8)
-    q = rng().normal(size=z_next.shape)
-    patches = 8 * 1024 * 4 * 9 * 8
-    needed = patches + z.nbytes + z_next.nbytes
-    assert peak(lambda: layer.g(w, z)) < 2 * needed
-    blocks = layer.jacobian(w, z, z_next)
-    assert peak(lambda: layer.jacobian(w, z, z_next)) < 2 * needed
-    assert peak(lambda: blocks[1].vjp(q)) < 2 * needed
-    assert peak(lambda: blocks[0]["W"].vjp_sum(q)) < 2 * needed
-
-
-def test_many_images_go_through_a_convolution_in_slabs(peak) -> None:
-    layer = prograd.layer("conv2d", image=(1, 16, 16), channels=1, kernel=5, padding=2)
-    _, _, _, _, B = at(layer, 256)
-    v = rng().normal(size=(2000, 256))
-    patches = 2000 * 256 * 25 * 8
-    assert peak(lambda: B.jvp(v)) < patches / 2
-    assert np.allclose(B.jvp(v)[1234], B.jvp(v[1234:1235])[0])
-
-
-def test_average_pooling_takes_one_multiply_add_a_pixel() -> None:
-    _, _, _, _, B = at(prograd.layer("avg_pool2d", image=(2, 4, 4), window=2), 32)
-    assert B.edges == 32 == np.count_nonzero(B.dense())
-
-
-# Residual blocks.
-
-INNER = [{"name": "affine", "width": 5}, {"name": "tanh"}, {"name": "affine", "width": 3}]
-
-
-def test_residual_adds_what_is_inside() -> None:
-    layer = prograd.layer("residual", layers=INNER)
-    w, z, z_next, _, _ = at(layer, 3)
-    expected = z + np.tanh(z @ w["0.W"].T + w["0.b"]) @ w["2.W"].T + w["2.b"]
-    assert np.allclose(z_next, expected)
-
-
-def test_residual_names_its_parameters_by_place() -> None:
-    layer = prograd.layer("residual", layers=[{"name": "residual", "layers": INNER}, {"name": "scale_shift"}])
-    n_out, shapes = layer.shapes(3)
-    assert n_out == 3
-    assert list(shapes) == ["0.0.W", "0.0.b", "0.2.W", "0.2.b", "1.scale", "1.shift"]
-
-
-def test_residual_never_forms_a_dense_matrix_for_each_sample(peak) -> None:
-    layer = prograd.layer(
-        "residual", layers=[{"name": "affine", "width": 300}, {"name": "tanh"}, {"name": "affine", "width": 200}]
-    )
-    w, z, z_next, A, B = at(layer, 200, samples=16)
-    q = rng().normal(size=z_next.shape)
-    one_dense_block = 16 * 200 * 200 * 8
-    assert peak(lambda: layer.jacobian(w, z, z_next)) < one_dense_block / 4
-    assert peak(lambda: B.vjp(q)) < one_dense_block / 4
-    assert A["0.W"].edges < 200 * 300 * 200 / 50
-    assert B.edges <= 2 * 200 * 300 + 300 + 200
-
-
-def test_residual_starts_like_what_is_inside() -> None:
-    inner = Network.from_config(INNER, n_in=3)
-    inside = inner.unpack(inner.init(np.random.default_rng(5)))
-    w = prograd.layer("residual", layers=INNER).init(np.random.default_rng(5), 3)
-    assert np.array_equal(w["0.W"], inside[0].W)
-    assert np.array_equal(w["2.W"], inside[2].W)
-
-
-def test_residual_takes_layers_as_they_are() -> None:
-    tanh = prograd.layer("tanh")
-    assert prograd.layer("residual", layers=[tanh]).inner == (tanh,)
-
-
-# Options and sizes.
 
 
 @pytest.mark.parametrize(
@@ -329,12 +174,6 @@ def test_an_option_that_cannot_be_used_is_named(name, options, message) -> None:
 def test_inputs_of_the_wrong_size_are_refused(name, options, n_in, message) -> None:
     with pytest.raises(ShapeError, match=message):
         prograd.layer(name, **options).shapes(n_in)
-
-
-def test_images_from_configurations_are_hashable() -> None:
-    layer = prograd.layer("conv2d", image=[1, 2, 2], channels=1, kernel=1)
-    assert layer == prograd.layer("conv2d", image=(1, 2, 2), channels=1, kernel=1)
-    assert hash(layer)
 
 
 @pytest.mark.parametrize("name", sorted(prograd.registry().layers))

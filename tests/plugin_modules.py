@@ -1,0 +1,53 @@
+"""Plugins that tests write: a module in a folder of the path, and the entry point that leads to it."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+from prograd import discovery
+from prograd.discovery import Source
+
+HEAD = """
+import prograd
+from prograd import Elementwise, Loss, hookimpl
+
+
+class Double(Elementwise):
+    def phi(self, z):
+        return 2 * z
+
+    def dphi(self, z, z_next):
+        return 0 * z + 2
+
+
+class Zero(Loss):
+    def value(self, z, y):
+        return 0 * z[:, 0]
+
+    def gradient(self, z, y):
+        return 0 * z
+"""
+
+
+GOOD = """
+@hookimpl
+def prograd_layers():
+    return {"double": Double}
+"""
+
+
+class Plugins:
+    """Plugin modules in a folder of the path."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.names = set()
+
+    def __call__(self, name, body, *, version="1.0", **source):
+        self.names.add(name)
+        (self.folder / f"{name}.py").write_text(HEAD + dedent(body))
+        return Source(name, source.pop("value", name), f"dist-{name}", version, **source)
+
+
+def prograd_s_own():
+    return [source for source in discovery.find() if source.distribution == "prograd"]
