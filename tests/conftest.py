@@ -21,8 +21,8 @@ mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 hypothesis.settings.register_profile("prograd", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("prograd")
 
-# Before anything is imported that reads them, and for the processes that tests start: no plugin settings of the
-# caller's, and rates with which "auto" chooses the same on every machine.
+# Before the registry is made, which tests do while they are collected, and for the processes that they start: no plugin
+# settings of the caller's, and rates with which "auto" chooses the same on every machine.
 for name in ("PROGRAD_DISABLE_PLUGINS", "PROGRAD_STRICT_PLUGINS"):
     os.environ.pop(name, None)
 os.environ["PROGRAD_RATES"] = str(Path(__file__).with_name("rates.json"))
