@@ -40,6 +40,11 @@ class LossCase:
         """N."""
         return len(self.z)
 
+    @property
+    def arguments(self) -> tuple[Array, Array]:
+        """Copies of `z` and `y`, which a loss that writes to its arguments may spoil."""
+        return self.z.copy(), self.y.copy()
+
     def both(self, z: Array, y: Array) -> tuple[Array, Array]:
         """`value` and `gradient` in memory of their own, whatever the loss does with the arrays that it gave."""
         return np.array(self.loss.value(z, y)), np.array(self.loss.gradient(z, y))

@@ -143,15 +143,15 @@ def arguments(case: LossCase) -> None:
 
 def repeatable(case: LossCase) -> None:
     """Equal calls give equal bits, and a later call leaves what an earlier one gave as it is."""
-    first = (case.loss.value(case.z, case.y), case.loss.gradient(case.z, case.y))
+    first = (case.loss.value(*case.arguments), case.loss.gradient(*case.arguments))
     kept = [a.copy() for a in first]
     order = np.roll(np.arange(case.samples), 1)
     case.both(case.z[order] + 0.01, case.y[order])
     for what, now, before in zip(("value", "gradient"), first, kept, strict=True):
         if not np.array_equal(now, before):
             raise CheckError(f"a later call changes an earlier {what}; likely cause: a buffer that is kept and reused")
-    case.both(case.z, case.y)
-    for what, now, before in zip(("value", "gradient"), case.both(case.z, case.y), kept, strict=True):
+    case.both(*case.arguments)
+    for what, now, before in zip(("value", "gradient"), case.both(*case.arguments), kept, strict=True):
         if not np.array_equal(now, before):
             raise CheckError(f"{what} gives another result when called again with equal arguments")
 
