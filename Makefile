@@ -28,7 +28,7 @@ test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own
-	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/test_launchers.py -k ray
+	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/experiments/test_launchers.py -k ray
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check
@@ -51,7 +51,7 @@ bench-gate: $(READY)  ## does HEAD cost more than BASE=REVISION? exact counts, r
 	@$(BIN)/python -m prograd_benchmarks.gate '$(BASE)'
 
 test-gate: $(READY)  ## the test of the gate with planted regressions, in a clone with an environment of its own (minutes)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/gate_end_to_end.py
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks/gate_end_to_end.py
 
 # asv builds each revision in .asv/env; what has been measured on this machine is kept and not measured again.
 REVISIONS ?= HEAD~5..HEAD

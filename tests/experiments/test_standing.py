@@ -1,0 +1,61 @@
+"""What stands in a job's directory, and what becomes of it: repeated, kept, or left to whom is at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from prograd_experiments import environment, jobs, locks, records
+from prograd_experiments.errors import BusyError, RecordError
+from prograd_experiments.standing import Standing, standing
+from tests.helpers.made_up import CONFIG
+
+
+def test_a_record_counts_for_its_configuration_and_its_code_alone(tmp_path: Path) -> None:
+    whole = {"schema": records.SCHEMA, "status": "complete", "experiment": "e", "config": {}, "config_hash": "h"}
+    records.write(tmp_path, whole | {"code": "one"})
+    assert standing(tmp_path, "h", "one") is Standing.COMPLETE
+    assert standing(tmp_path, "h", "two") is Standing.OUTDATED
+    assert standing(tmp_path, "other", "one") is Standing.FOREIGN
+    records.write(tmp_path, whole)  # by a version that did not say
+    assert standing(tmp_path, "h", "one") is Standing.OUTDATED
+
+
+def test_the_code_is_its_revision_and_its_changes(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    file = tmp_path / "__init__.py"
+    file.touch()
+    assert environment.code_in(tmp_path).startswith("prograd ")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], check=True)
+    clean = environment.code_in(tmp_path)
+    file.write_text("x = 1")
+    changed = environment.code_in(tmp_path)
+    file.write_text("x = 2")
+    assert len(clean) == 40
+    assert changed.startswith(f"{clean} with changes ")
+    assert environment.code_in(tmp_path) not in {clean, changed}
+
+
+def test_a_job_leaves_alone_what_another_process_is_at(tmp_path: Path) -> None:
+    with locks.held(tmp_path):
+        assert locks.busy(tmp_path)
+        with pytest.raises(BusyError, match=f"in use by process {os.getpid()} on"):
+            jobs.run(CONFIG, tmp_path)
+    assert not locks.busy(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_of_another_configuration_is_not_overwritten(tmp_path: Path) -> None:
+    jobs.run(CONFIG, tmp_path)
+    before = (tmp_path / "record.json").read_bytes()
+    assert jobs.run(CONFIG, tmp_path) == json.loads(before)
+    with pytest.raises(RecordError, match="the record of another configuration"):
+        jobs.run(CONFIG | {"seed": 1}, tmp_path)
+    assert (tmp_path / "record.json").read_bytes() == before
+    assert jobs.run(CONFIG | {"seed": 1}, tmp_path, force=True)["status"] == "complete"
+    assert (tmp_path / "record.unreadable.json").read_bytes() == before

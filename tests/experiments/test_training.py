@@ -1,0 +1,186 @@
+"""Training: parts of the data, trajectories, checkpoints, single steps, scores, and what stops it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import prograd
+from prograd_experiments import environment, jobs, records
+from prograd_experiments.collect import collect
+from prograd_experiments.errors import ConfigError, RecordError
+from prograd_experiments.samples import Data
+from prograd_experiments.training import lesson, loop, state
+from tests.helpers.made_up import GD, LBFGS, SGD, TRAIN_CONFIG, train_config
+
+
+def weights(folder: Path) -> state.State:
+    return state.load(folder / state.NAME)[0]
+
+
+def trained(folder: Path, **changes: Any) -> tuple[dict[str, Any], state.State]:
+    folder.mkdir(exist_ok=True)
+    return loop.train(train_config(**changes), folder), weights(folder)
+
+
+@pytest.mark.parametrize("optimizer", [GD, SGD, LBFGS], ids=lambda found: found["name"])
+def test_forward_and_reverse_mode_give_the_same_trajectory(tmp_path: Path, optimizer: dict[str, Any]) -> None:
+    forward, w = trained(tmp_path / "f", optimizer=optimizer, mode="forward")
+    reverse, v = trained(tmp_path / "r", optimizer=optimizer, mode="reverse")
+    # Gradients differ by rounding, which smooth losses and a few dozen steps do not amplify beyond a few digits.
+    np.testing.assert_allclose(w.w, v.w, rtol=1e-9, atol=1e-11)
+    for curve in state.CURVES:
+        np.testing.assert_allclose(forward["curves"][curve], reverse["curves"][curve], rtol=1e-9)
+    assert reverse["curves"]["train_loss"][-1] < 0.8 * reverse["curves"]["train_loss"][0]
+
+
+class Broken(Exception):  # noqa: N818
+    pass
+
+
+@pytest.mark.parametrize("optimizer", [GD, SGD, LBFGS], ids=lambda found: found["name"])
+def test_interrupted_training_goes_on_bit_by_bit(tmp_path: Path, monkeypatch, optimizer: dict[str, Any]) -> None:
+    whole, w = trained(tmp_path / "whole", optimizer=optimizer)
+    folder, save = tmp_path / "broken", state.save
+
+    def save_and_break(at: state.State, *rest: Any) -> None:
+        save(at, *rest)
+        if at.epoch == 3:
+            raise Broken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save", save_and_break)
+        with pytest.raises(Broken):
+            trained(folder, optimizer=optimizer)
+    again, v = trained(folder, optimizer=optimizer)
+
+    assert again["resumed_from"] == 3
+    assert v.w.tobytes() == w.w.tobytes()
+    assert v.v.tobytes() == w.v.tobytes()
+    assert again["curves"] == whole["curves"]
+
+
+def test_more_epochs_from_a_checkpoint_are_as_if_they_had_been_asked_for_at_once(tmp_path: Path) -> None:
+    _, w = trained(tmp_path / "once", optimizer=SGD)
+    trained(tmp_path / "first", optimizer=SGD, epochs=2)
+    start = str(tmp_path / "first" / state.NAME)
+    more, v = trained(tmp_path / "more", optimizer=SGD, start=start)
+    assert more["resumed_from"] == 2
+    assert v.w.tobytes() == w.w.tobytes()
+
+    with pytest.raises(RecordError, match="it was left with width=4, not 5"):
+        trained(tmp_path / "other", optimizer=SGD, start=start, width=5)
+    with pytest.raises(RecordError, match="it has 2 epochs behind it, more than epochs=1"):
+        trained(tmp_path / "other", optimizer=SGD, start=start, epochs=1)
+    with pytest.raises(ConfigError, match=r"start=nowhere\.npz: No such file"):
+        trained(tmp_path / "other", start="nowhere.npz")
+
+
+def test_a_checkpoint_of_other_code_or_another_configuration_or_of_nobody_is_not_gone_on_from(tmp_path: Path) -> None:
+    path = tmp_path / state.NAME
+    for left in ("other code", "other configuration", "nobody"):
+        at = state.State(np.full(3, 9.0), np.zeros(3), epoch=4)
+        code = "another" if left == "other code" else environment.code()
+        state.save(at, train_config(seed=1) if left == "other configuration" else train_config(), code, path)
+        if left == "nobody":
+            path.write_bytes(b"PK half")
+        assert loop.train(train_config(), tmp_path)["resumed_from"] == 0
+    assert loop.train(train_config(), tmp_path)["resumed_from"] == 6
+    assert loop.train(train_config(), tmp_path, force=True)["resumed_from"] == 0
+
+
+def test_a_checkpoint_holds_no_pickles(tmp_path: Path) -> None:
+    trained(tmp_path)
+    with np.load(tmp_path / state.NAME, allow_pickle=False) as arrays:
+        assert {name: arrays[name].dtype.kind for name in arrays.files} == {
+            "w": "f",
+            "v": "f",
+            "about": "U",
+            "curves": "U",
+        }
+
+
+@pytest.mark.parametrize("optimizer", [GD, SGD, LBFGS], ids=lambda found: found["name"])
+def test_steps_are_their_formulas_on_least_squares(optimizer: dict[str, Any]) -> None:
+    data = {"name": "synthetic", "task": "regression", "samples": 30, "features": 2, "outputs": 1}
+    results = loop.train(train_config(data=data, depth=1, optimizer=optimizer, epochs=400))
+    part = lesson.prepare(train_config(data=data, depth=1)).train
+    design = np.column_stack([part.x, np.ones(len(part.x))])
+    best = np.linalg.lstsq(design, part.y, rcond=None)[0]
+    least = 0.5 * np.mean((design @ best - part.y) ** 2)
+    # Batches leave noise about the optimum, as a large part of a loss this small; L-BFGS-B ends when a step gains less
+    # than 2.2e-9; gradient descent comes to it.
+    close = {"sgd": {"abs": 0.02}, "lbfgs": {"abs": 2.3e-9}}.get(optimizer["name"], {"rel": 1e-9})
+    assert results["final"]["train_loss"] == pytest.approx(least, **close)
+    assert results["curves"]["train_loss"][0] > 0.1
+    assert results["converged"] == (optimizer is LBFGS)
+
+
+def test_one_step_of_gradient_descent_and_of_sgd_by_hand() -> None:
+    first = lesson.prepare(train_config())
+    f = prograd.Objective(first.net, first.loss, first.train.x, first.train.y)
+    g = f.gradient(first.w)
+    one = train_config(epochs=1)
+    at = state.State(first.w, np.zeros_like(first.w))
+    loop.STEPS["gradient_descent"](at, first, one)
+    np.testing.assert_array_equal(at.w, first.w - 0.2 * g)
+
+    at = state.State(first.w, np.ones_like(first.w))
+    loop.STEPS["sgd"](at, first, train_config(optimizer=SGD | {"batch": 100}))
+    np.testing.assert_allclose(at.v, 0.9 - 0.1 * g, rtol=1e-12)  # the sum over the samples in another order
+    np.testing.assert_array_equal(at.w, first.w + at.v)
+
+
+def test_training_stops_where_a_layer_is_not_finite_and_names_it(tmp_path: Path) -> None:
+    wild = TRAIN_CONFIG | {
+        "activation": "relu",
+        "optimizer": GD | {"rate": 1e200},
+        "loss": {"name": "squared_error"},
+        "epochs": 50,
+    }
+    record = jobs.run(wild, tmp_path)
+    assert record == records.read(tmp_path / "record.json")
+    assert record["status"] == "failed"
+    assert record["error"]["type"] == "DivergedError"
+    message = record["error"]["message"]
+    assert message.startswith("training stopped after ")
+    assert "the output of layers[" in message
+    assert "is the first that is not finite" in message
+    assert record["curves"]["train_loss"][0] > 0
+    assert record["epochs_done"] < 50
+    assert collect(tmp_path).rows[0]["status"] == "failed"
+
+
+def test_the_layer_that_is_named_is_the_first_one() -> None:
+    first = lesson.prepare(train_config(depth=3))
+    w = first.w.copy()
+    first.net.unpack(w)[2]["W"][1, 0] = np.inf
+    from_steps = loop.STEPS["gradient_descent"]
+    with pytest.raises(
+        prograd.errors.NonFiniteError, match=r"output of layers\[2\] \(affine\) is the first .* output 1"
+    ):
+        from_steps(state.State(w, w), first, train_config(depth=3))
+
+
+def test_parts_are_apart_and_standardised_by_the_training_part() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 5, size=(20, 2))
+    x[:, 1] = 0.1
+    train, test = lesson.split(Data("d", "regression", x, x[:, :1]), 0.3, 0, np.dtype("float64"))
+    assert (len(train.x), len(test.x)) == (14, 6)
+    np.testing.assert_allclose(train.x[:, 0].mean(), 0, atol=1e-15)
+    np.testing.assert_allclose(train.x[:, 0].std(), 1)
+    assert not train.x[:, 1].any()
+    assert not test.x[:, 1].any()
+    assert abs(test.x[:, 0].mean()) > 1e-3
+    assert not set(train.x[:, 0]) & set(test.x[:, 0])
+    np.testing.assert_allclose(train.y, train.x[:, :1])
+
+
+def test_scores_by_hand() -> None:
+    assert lesson.accuracy(np.array([[2.0, 1], [0, 1]]), np.array([[1.0, 0], [1, 0]])) == 0.5
+    assert lesson.accuracy(np.array([[2.0], [-1], [-3]]), np.array([[1.0], [1], [0]])) == pytest.approx(2 / 3)
+    assert lesson.error(np.array([[3.0], [0.0]]), np.array([[0.0], [4.0]])) == pytest.approx(np.sqrt(12.5))

@@ -1,0 +1,75 @@
+"""The models that are ready, trained from the command line, and the curves in their pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prograd_experiments import jobs
+from prograd_experiments.collect import collect
+from prograd_experiments.training import figures, lesson, pictures, summary
+from tests.helpers import processes
+from tests.helpers.made_up import TRAIN_CONFIG
+
+
+def run(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+    done = processes.run(["prograd-run", "-m", *arguments, "hydra.sweep.dir=s"], folder, environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "How well does the network predict" in done.stdout
+    for name in ("summary.csv", "train.png", "report.html"):
+        assert (folder / "s" / name).stat().st_size > 0
+    return [json.loads(path.read_text()) for path in sorted((folder / "s").glob("*/record.json"))]
+
+
+def test_linear_regression_comes_to_the_least_squares(tmp_path: Path) -> None:
+    (record,) = run(tmp_path, "experiment=linear_regression")
+    part = lesson.prepare(record["config"]).train
+    design = np.column_stack([part.x, np.ones(len(part.x))])
+    residual = design @ np.linalg.lstsq(design, part.y, rcond=None)[0] - part.y
+    assert record["final"]["train_loss"] == pytest.approx(0.5 * np.mean(residual**2), rel=1e-4)  # scipy's tolerance
+    assert record["problem"]["layers"] == ["affine"]
+    assert record["final"]["test_score"] < 0.85  # deviations; predicting the mean errs by about 1
+
+
+def test_logistic_regression_of_two_classes_and_of_three(tmp_path: Path) -> None:
+    records = run(tmp_path, "experiment=logistic_regression", "data=breast_cancer,iris")
+    assert [record["config"]["loss"]["name"] for record in records] == ["logistic", "softmax_cross_entropy"]
+    assert all(record["final"]["test_score"] > 0.9 for record in records)
+
+
+def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
+    (record,) = run(tmp_path, "experiment=mlp_digits")
+    assert record["final"]["test_score"] >= 0.97
+    assert record["problem"]["test_samples"] == 449
+    assert len(record["curves"]["epochs"]) == 31
+    page = (tmp_path / "s" / "report.html").read_text()
+    assert "Losses are means over the samples; those called test were not trained on" in page
+    assert "Times are for" not in page
+
+
+def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        (tmp_path / str(seed)).mkdir()
+        jobs.run(TRAIN_CONFIG | {"seed": seed}, tmp_path / str(seed))
+    rows = collect(tmp_path).rows
+    axes = figures.Figure().subplots()
+    figures.draw(axes, rows, "loss", "Mean loss")
+    assert [line.get_label() for line in axes.get_lines()] == [
+        "train: seed 0",
+        "test: seed 0",
+        "train: seed 1",
+        "test: seed 1",
+    ]
+    assert list(axes.get_lines()[0].get_ydata()) == rows[0]["curves"]["train_loss"]
+    loss, score = pictures.pictures(rows)
+    assert [series.name for series in loss.series] == [line.get_label() for line in axes.get_lines()]
+    assert [point.y for point in loss.series[0].points] == rows[0]["curves"]["train_loss"]
+    assert score.y.label == rows[0]["score_is"]
+    assert summary.varying(rows) == ["seed"]
+    assert "the best of 2 runs" in summary.answer(rows)

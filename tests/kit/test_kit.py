@@ -1,0 +1,93 @@
+"""The kit's doors: what they take, what they hand back, and whose mistake it is where they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import prograd
+from prograd import Layer
+from prograd.errors import OptionError, ShapeError, UnknownNameError
+from prograd.operators import Dense
+from prograd.testing import check_layer, check_loss, check_operator, counted, parametrize_with_checks
+from tests.helpers.gallery import Concave, RunningSum
+from tests.kit.test_checkers_accept import Base, GivesBackItsInput
+from tests.kit.test_checkers_accept_losses import Coupled
+
+
+@parametrize_with_checks([Base, (Base(), 4), (Coupled(), np.ones((1, 2)), np.zeros((1, 2))), Base(), RunningSum(3)])
+def test_parametrized(check) -> None:
+    check()
+
+
+@parametrize_with_checks(
+    [(Concave(), np.ones((2, 2)), np.zeros((2, 2)))], expected_failures={"positive_semidefinite": "it is concave"}
+)
+def test_expected_failures(check) -> None:
+    check()
+
+
+@pytest.mark.parametrize("subject", [3, object, "relu", (Base(),)])
+def test_a_subject_of_another_kind_is_refused(subject) -> None:
+    with pytest.raises(OptionError, match="expected a class, a layer, a loss"):
+        parametrize_with_checks([subject])
+
+
+def test_an_expected_failure_that_no_check_has_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="jacobian_B"):
+        parametrize_with_checks([(Base(), 3)], expected_failures={"jacobian_C": "misspelt"})
+
+
+def test_the_report_tells_all() -> None:
+    report = check_layer(GivesBackItsInput(), 2)
+    text = str(report)
+    assert "jacobian_B" in report.passed
+    assert "jacobian_A" in report.skipped
+    assert "skipped jacobian_A: no parameters" in text
+    assert f"{len(report.passed)} passed, 0 failed" in text
+
+
+@pytest.mark.parametrize("check", [check_layer, check_loss, check_operator])
+def test_the_wrong_kind_of_object_is_refused(check) -> None:
+    arguments = {check_layer: (3,), check_loss: (np.ones(2), np.ones(2)), check_operator: ()}[check]
+    with pytest.raises(OptionError, match="expected a"):
+        check("relu", *arguments)
+
+
+@pytest.mark.parametrize("z", [np.ones((3, 5)), np.ones((2, 2, 4)), np.ones(3)])
+def test_points_of_another_size_are_the_callers_mistake(z):
+    with pytest.raises(ShapeError, match=r"z: expected shape \(N, 4\) for tanh of 4 inputs, got"):
+        check_layer(prograd.layer("tanh"), 4, z=z)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (5, 2, 3), (6,)])
+def test_a_matrix_of_another_shape_is_the_callers_mistake(shape):
+    with pytest.raises(ShapeError, match=r"matrix: expected shape \(2, 3\) or \(4, 2, 3\) for .*, got"):
+        check_operator(Dense(np.ones((2, 3))), matrix=np.ones(shape))
+
+
+def test_no_samples_are_the_callers_mistake():
+    with pytest.raises(ShapeError, match="samples: expected a positive number, got 0"):
+        check_operator(Dense(np.ones((2, 3))), samples=0)
+
+
+class ByKeyword(Layer):
+    """A tanh, called with names."""
+
+    inner = prograd.layer("tanh")
+
+    def shapes(self, n_in):
+        return n_in, {}
+
+    def g(self, w, z):
+        return self.inner.g(w, z=z)
+
+    def jacobian(self, w, z, z_next):
+        return self.inner.jacobian(w=w, z=z, z_next=z_next)
+
+
+def test_layers_that_are_called_by_keyword_can_be_counted():
+    net = prograd.Network([ByKeyword(), prograd.layer("affine", width=3)], n_in=2)
+    with counted() as count:
+        prograd.jacobian(net, net.init(0), np.ones((2, 2)), mode="reverse")
+    assert count.multiply_adds > 0

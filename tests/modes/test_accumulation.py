@@ -1,0 +1,141 @@
+"""The best bracketing carried out: the same Jacobian, with the multiply-adds that were counted beforehand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import prograd
+from prograd import accumulation
+from prograd.costs import block_costs, cheapest
+from prograd.operators import Product, Sum
+from prograd.orders import best, forward_cost, reverse_cost
+from prograd.testing import counted
+from tests.helpers.problems import networks, point
+
+
+def chains(net, w, x):
+    lin = prograd.linearize(net, w, x)
+    return lin.chain, lin.chain.by_input()
+
+
+@settings(max_examples=150)
+@given(networks(), st.integers(1, 3))
+def test_as_many_multiply_adds_as_planned(net, samples):
+    w, x, _ = point(net, samples)
+    for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
+        J = np.full((samples, chain.rows, chain.size), np.nan)
+        with counted() as count:
+            accumulation.jacobian_into(chain, J)
+        assert count.multiply_adds == cheapest(chain.blocks, samples).cost
+        np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-9, atol=1e-11)
+    q = np.random.default_rng(1).normal(size=(samples, net.n[-1]))
+    chain, _ = chains(net, w, x)
+    p = np.full(net.size, np.nan)
+    with counted() as count:
+        accumulation.gradient_into(chain, q, p)
+    assert count.multiply_adds == cheapest(chain.before(q).blocks, samples).cost
+    np.testing.assert_allclose(p, prograd.linearize(net, w, x).vjp(q), rtol=1e-9, atol=1e-11)
+
+
+@settings(max_examples=100)
+@given(networks(), st.integers(1, 3), st.integers(0, 60))
+def test_every_tree_gives_the_jacobian(net, samples, numbers):
+    """Also those that are not the best: merged by products alone, or with small matrices only."""
+    w, x, _ = point(net, samples)
+    for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
+        expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
+        costs = block_costs(chain.blocks, samples)
+        kinds = [{"ways": ("product",)}, {"ways": ("tangents",)}, {"ways": ("adjoints",)}, {"numbers": numbers}]
+        for options in kinds:
+            tree = best(costs, product=False, **options)
+            if tree is None:
+                continue
+            J = np.full(expected.shape, np.nan)
+            with counted() as count:
+                accumulation.execute(chain, tree, J)
+            assert count.multiply_adds == tree.cost, options
+            np.testing.assert_allclose(J, expected, rtol=1e-9, atol=1e-11)
+
+
+def reverse_multiply_adds(chain):
+    A = sum(operator.edges for A_i, _ in chain.blocks for operator in A_i.values())
+    return chain.samples * chain.rows * (A + sum(B_i.edges for _, B_i in chain.blocks[1:]))
+
+
+@settings(max_examples=60)
+@given(networks(), st.integers(1, 3))
+def test_pure_modes_cost_what_they_are_said_to(net, samples):
+    w, x, _ = point(net, samples)
+    for chain in chains(net, w, x):
+        costs = block_costs(chain.blocks, samples)
+        if not any(isinstance(A, (Product, Sum)) for A_i, _ in chain.blocks for A in A_i.values()):
+            assert forward_cost(costs, product=False) == chain.pushed + sum(costs.own_dense)
+        if samples == 1:
+            assert reverse_cost(costs, product=False) == reverse_multiply_adds(chain)
+        assert reverse_cost(costs, product=False) <= reverse_multiply_adds(chain)
+        assert cheapest(chain.blocks, samples).cost <= min(
+            forward_cost(costs, product=False), reverse_cost(costs, product=False)
+        )
+
+
+def hourglass(widths=(24, 8, 1, 8, 24), n_in=24):
+    configs = [config for n in widths for config in ({"name": "affine", "width": n}, {"name": "tanh"})]
+    return prograd.Network.from_config(configs, n_in)
+
+
+@pytest.mark.parametrize("samples", [1, 5])
+def test_a_bottleneck_is_best_left_between_two_products(samples):
+    net = hourglass()
+    w, x, _ = point(net, samples)
+    _, chain = chains(net, w, x)
+    tree = cheapest(chain.blocks, samples)
+    steps = tree.steps()
+    product = next(step for step in steps if step.way == "product")
+    assert chain.blocks[product.split][1].cols == 1
+    assert {step.way for step in steps} == {"dense", "adjoints", "tangents", "product"}
+    assert 5 * tree.cost < min(chain.pushed, reverse_multiply_adds(chain))
+
+
+def test_gradients_go_in_reverse():
+    net = hourglass()
+    w, x, _ = point(net, 3)
+    lin = prograd.linearize(net, w, x)
+    assert lin.multiply_adds("optimal") == lin.multiply_adds("reverse")
+    y = np.zeros((3, net.n[-1]))
+    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
+    assert np.array_equal(f.gradient(w, mode="optimal"), f.gradient(w))
+    assert f.value_and_gradient(w, mode="optimal")[0] == f(w)
+
+
+def test_float32_is_kept():
+    net = hourglass()
+    w, x, _ = (a.astype(np.float32) for a in point(net, 3))
+    for wrt in ("parameters", "input"):
+        J = prograd.jacobian(net, w, x, wrt=wrt, mode="optimal")
+        assert J.dtype == np.float32
+        np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-4, atol=1e-6)
+    assert prograd.jacobian(net, w, x[0], mode="optimal").shape == (net.n[-1], net.size)
+
+
+def test_large_jacobians_in_threads(monkeypatch):
+    """Rows and columns are shared out to threads where there is enough to do."""
+    net = hourglass((64, 2, 64), 40)
+    w, x, _ = point(net, 12)
+    monkeypatch.setattr(prograd.threads, "WORTH_NUMBERS", 1)
+    monkeypatch.setattr(prograd.threads, "available", lambda: 3)
+    for wrt in ("parameters", "input"):
+        expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
+        np.testing.assert_allclose(prograd.jacobian(net, w, x, wrt=wrt, mode="optimal"), expected, atol=1e-12)
+
+
+def test_matrices_on_the_way_within_a_number_of_bytes():
+    net = hourglass()
+    w, x, _ = point(net, 2)
+    expected = prograd.jacobian(net, w, x, wrt="input", mode="reverse")
+    found = prograd.jacobian(net, w, x, wrt="input", mode="optimal", max_bytes=8 * 2 * 24 * 8)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    with pytest.raises(prograd.errors.OptionError, match="no bracketing has matrices of at most 1 numbers"):
+        prograd.jacobian(net, w, x, wrt="input", mode="optimal", max_bytes=8)

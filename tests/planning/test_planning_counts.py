@@ -1,0 +1,141 @@
+"""What is planned is what is done: multiply-adds exactly, for every mode, layer and composition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import threadpoolctl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import prograd
+from prograd import Layer
+from prograd.operators import Dense, Operator
+from prograd.planning.modes import COSTS, Task
+from prograd.planning.structure import structure
+from prograd.testing import counted
+from tests.helpers.problems import EXAMPLES, networks
+
+
+def planned(net, samples, outputs, mode, dtype=np.float64):
+    of = structure(net, samples, np.dtype(dtype))
+    of = of.by_input() if outputs == "input" else of
+    return COSTS[mode](of, Task("gradient" if outputs == "gradient" else "jacobian")).multiply_adds
+
+
+def done(net, samples, outputs, mode):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
+    w = net.init(rng)
+    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
+    f.gradient(w)  # the first call checks what layers give
+    with counted() as count:
+        if outputs == "gradient":
+            f.gradient(w, mode=mode)
+        else:
+            prograd.jacobian(net, w, x, wrt="input" if outputs == "input" else "parameters", mode=mode)
+    closing = samples * net.size * net.n[-1] if (outputs, mode) == ("gradient", "forward") else 0
+    return count.multiply_adds + closing
+
+
+def assert_exact(net, samples):
+    for outputs in ("gradient", "parameters", "input"):
+        for mode in COSTS:
+            assert planned(net, samples, outputs, mode) == done(net, samples, outputs, mode), (outputs, mode)
+
+
+def test_every_mode_has_its_cost():
+    assert tuple(COSTS) == prograd.MODES
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
+def test_every_layer_between_others(layer, n_in, samples):
+    before = prograd.layer("affine", width=n_in)
+    assert_exact(prograd.Network([before, prograd.layer("tanh"), layer, prograd.layer("affine", width=2)], 3), samples)
+
+
+@pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
+def test_every_layer_alone(layer, n_in):
+    assert_exact(prograd.Network([layer], n_in), 2)
+
+
+@settings(max_examples=60)
+@given(networks(), st.integers(1, 4))
+def test_every_composition(net, samples):
+    assert_exact(net, samples)
+
+
+def test_shards_and_chunks_and_threads_count_the_same():
+    net = prograd.Network.from_config([{"name": "affine", "width": 40}, {"name": "tanh"}] * 3, 40)
+    for count in (1, 2):
+        for outputs, mode, samples in (
+            ("gradient", "reverse", 2100),
+            ("gradient", "forward", 30),
+            ("parameters", "forward", 3),
+        ):
+            with threadpoolctl.threadpool_limits(count):
+                assert planned(net, samples, outputs, mode) == done(net, samples, outputs, mode)
+
+
+class Particular(Operator):
+    """An author's own operator: nothing but what must be given."""
+
+    def __init__(self, scale):
+        self.scale = scale
+        self.rows = self.cols = scale.shape[-1]
+
+    def jvp(self, v):
+        return v * self.scale
+
+    def vjp(self, q):
+        return q * self.scale
+
+
+class Particularly(Layer):
+    """Writes into what it is given, wants outputs that it puts out, and gives plain arrays beside operators."""
+
+    def shapes(self, n_in):
+        return n_in, {"a": (n_in,)}
+
+    def g(self, w, z):
+        return np.exp(z) * w.a
+
+    def jacobian(self, w, z, z_next):
+        z_next += 0
+        if not (z_next == np.exp(z) * w.a).all():
+            raise ValueError
+        return {"a": np.einsum("ni,ij->nij", np.exp(z), np.eye(z.shape[1]))}, Particular(np.exp(z) * w.a)
+
+
+def test_a_layer_that_needs_more_than_shapes():
+    assert_exact(prograd.Network([Particularly(), prograd.layer("affine", width=2), Particularly()], 3), 3)
+
+
+class Refusing(prograd.Elementwise):
+    def phi(self, z):
+        return z
+
+    def dphi(self, z, z_next):
+        raise ValueError("not today")
+
+
+def test_a_layer_that_has_no_jacobian_at_all():
+    with pytest.raises(prograd.errors.PluginError, match=r"layers\[0\] \(refusing\).*can't be planned.*not today"):
+        structure(prograd.Network([Refusing()], 2), 2, np.dtype(float))
+
+
+class Misshapen(Layer):
+    def shapes(self, n_in):
+        return n_in, {}
+
+    def g(self, w, z):
+        return z
+
+    def jacobian(self, w, z, z_next):
+        return {}, Dense(np.ones((2, 7)))
+
+
+def test_blocks_are_checked():
+    with pytest.raises(prograd.errors.PluginError, match="expected B to be 2 × 2"):
+        structure(prograd.Network([Misshapen()], 2), 2, np.dtype(float))

@@ -1,0 +1,87 @@
+"""What a registry is asked for: names and options, what is left out, and the hooks there are."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+import prograd
+from prograd import discovery, hookspecs
+from prograd.discovery import Source
+from prograd.errors import OptionError, UnknownNameError
+from prograd.plugin import HOOKS
+from prograd.registry import assemble
+from tests.helpers.plugin_modules import GOOD, prograd_s_own
+
+
+def test_disabling_leaves_out_distributions_and_entry_points():
+    sources = [
+        Source("layers", "a", "prograd", "1"),
+        Source("extra", "b", "My_Plugin", "1"),
+        Source("extra", "c", "other", "1"),
+        Source("more", "d", "other", "1"),
+    ]
+
+    def left(disabled):
+        return [source.value for source in discovery.enabled(sources, disabled)]
+
+    assert left("") == left(" , ") == left("no-such") == ["a", "b", "c", "d"]
+    assert left("my-plugin") == left("MY.plugin") == left("My_Plugin") == ["a", "c", "d"]
+    assert left("extra") == ["a", "d"]
+    assert left("other, layers") == ["b"]
+    assert left("Extra") == ["a", "b", "c", "d"]  # entry points are told apart by case, distributions are not
+
+
+def test_a_name_that_a_disabled_plugin_had_is_free(plugins):
+    sources = discovery.enabled([*prograd_s_own(), plugins("mine", GOOD.replace('"double"', '"relu"'))], "layers")
+    found = assemble(sources)
+    assert found.layers["relu"].__module__ == "mine"
+    assert not found.broken
+
+
+def test_an_unknown_name_says_whose_names_may_be_missing(plugins, monkeypatch):
+    found = assemble([plugins("wrong", "raise RuntimeError"), plugins("waves", "raise RuntimeError", version="2.0")])
+    monkeypatch.setattr(sys.modules["prograd.registry"], "registry", lambda: found)
+    note = "(note: plugins 'wrong' of dist-wrong 1.0, 'waves' of dist-waves 2.0 are broken, see `prograd plugins`)"
+    with pytest.raises(UnknownNameError) as caught:
+        prograd.layer("wave")
+    assert str(caught.value).endswith(note)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    with pytest.raises(UnknownNameError) as caught:
+        prograd.Network.from_config([{"name": "wave"}], n_in=3)
+    assert str(caught.value).endswith(note)
+
+
+def test_unknown_names_offer_the_closest():
+    with pytest.raises(UnknownNameError, match=r"there is no layer named 'afine'; did you mean 'affine'.*\?$"):
+        prograd.layer("afine")
+    with pytest.raises(UnknownNameError, match=r"there is no loss named 'huuber'; did you mean 'huber'\?$"):
+        prograd.loss("huuber")
+
+
+def test_unknown_options_list_those_there_are():
+    with pytest.raises(
+        OptionError, match=r"layer 'affine': .*'widht'; accepted options: width: int, bias: bool = True"
+    ):
+        prograd.layer("affine", width=3, widht=4)
+    with pytest.raises(OptionError, match=r"layer 'affine': missing a required argument: 'width'"):
+        prograd.layer("affine")
+    with pytest.raises(OptionError, match=r"loss 'hinge': .*; accepted options: none"):
+        prograd.loss("hinge", margin=2)
+
+
+def test_the_registry_is_made_once():
+    assert prograd.registry() is prograd.registry()
+
+
+def test_hooks_and_their_specifications_are_the_same():
+    specified = {name for name in vars(hookspecs) if name.startswith("prograd_")}
+    assert specified == set(HOOKS)
+
+
+def test_every_hook_is_in_the_guide():
+    guide = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
+    assert [hook for hook in HOOKS if f"`{hook}()`" not in guide] == []

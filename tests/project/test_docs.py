@@ -1,0 +1,155 @@
+"""The blocks of Python and shell in the Markdown files do what they show.
+
+A document is run as a reader would: in an empty folder, files first (a block whose first line is a comment with a
+file's name), then the Python, then the shell.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers import processes
+from tests.helpers.installed import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE_NAME = re.compile(r"# ([\w./]+\.(?:py|toml|yaml))(, at its end)?\n")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+FOLLOWED_STEP_BY_STEP = {ROOT / "docs" / "plugins.md"}
+"""Documents that mix files, Python and shell; tests/test_plugin_guide.py runs them in order."""
+
+MADE_BY_MAKE = {". .venv/bin/activate"}
+"""Lines that enter the environment that the test already runs in."""
+
+SHELLS_OWN = {"|", ">", ">>", "<", "&&", "||", ";"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its language, its text, and the line at which the text starts."""
+
+    language: str
+    text: str
+    line: int
+
+    @property
+    def file(self) -> re.Match[str] | None:
+        return FILE_NAME.match(self.text)
+
+
+@cache
+def blocks(document: Path) -> tuple[Block, ...]:
+    text = document.read_text()
+    return tuple(Block(m[1], m[2], text.count("\n", 0, m.start(2)) + 1) for m in FENCE.finditer(text))
+
+
+def documents_with(*languages: str) -> list[pytest.ParameterSet]:
+    here = [d for d in DOCUMENTS if d not in FOLLOWED_STEP_BY_STEP]
+    found = [d for d in here if any(b.language in languages and not b.file for b in blocks(d))]
+    return [pytest.param(d, id=str(d.relative_to(ROOT))) for d in found]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """An empty folder that holds the files shown in the document."""
+    document = request.getfixturevalue("document")
+    for block in blocks(document):
+        if block.file:
+            with (tmp_path / block.file[1]).open("a" if block.file[2] else "x") as file:
+                file.write(block.text)
+    return tmp_path
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The commands of the running environment first, the folder importable, and BLAS on one thread."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return os.environ | {"PATH": path, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("document", documents_with("python"))
+def test_python(document: Path, folder: Path) -> None:
+    # Every block stands at its own line, so that a traceback names the document's lines.
+    lines = [""] * document.read_text().count("\n")
+    for block in blocks(document):
+        if block.language == "python" and not block.file:
+            lines[block.line - 1 : block.line - 1 + block.text.count("\n")] = block.text.splitlines()
+    script = folder / f"{document.stem}_blocks.py"
+    script.write_text("\n".join(lines))
+
+    run([sys.executable, "-W", "error", str(script)], folder)
+
+
+@pytest.mark.parametrize("document", documents_with("sh", "shell", "bash", "console"))
+def test_shell(document: Path, folder: Path) -> None:
+    for line in commands(document):
+        match shlex.split(line, comments=True):
+            case ["make", *arguments]:
+                # make would set up an environment and run these tests: that it could is all that is asked here.
+                targets = [argument for argument in arguments if "=" not in argument]
+                assert set(targets) <= TARGETS, f"{line}: no such target in the Makefile"
+            case ["pip", "install", "."]:
+                register(folder)
+            case _ if line in MADE_BY_MAKE:
+                pass
+            case ["prograd" | "prograd-run", *_] as command if not SHELLS_OWN & set(command):
+                done = processes.run(command, folder, environment(folder))
+                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            case _:
+                run(["bash", "-euc", line], folder)
+
+
+def commands(document: Path) -> Iterator[str]:
+    for block in blocks(document):
+        if block.language in {"sh", "shell", "bash"}:
+            yield from (line for line in block.text.replace("\\\n", " ").splitlines() if line.strip())
+        if block.language == "console":
+            yield from (line[2:] for line in block.text.splitlines() if line.startswith("$ "))
+
+
+def register(folder: Path) -> None:
+    """What `pip install .` leaves for others to find, without building anything: metadata and entry points."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    points = (
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in named.items())
+        for group, named in project["entry-points"].items()
+    )
+    Site(folder).install(project["name"], "\n".join(points), version=project["version"])
+
+
+def run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, env=environment(folder), check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+
+
+def test_readme_is_among_the_documents_run() -> None:
+    readme = ROOT / "README.md"
+    assert {block.language for block in blocks(readme)} >= {"python", "sh", "toml"}
+
+
+@pytest.mark.parametrize("document", [pytest.param(d, id=str(d.relative_to(ROOT))) for d in DOCUMENTS])
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = [target for target in LINK.findall(document.read_text()) if not target.startswith("https://")]
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_every_make_target_named_in_a_document_exists() -> None:
+    for document in DOCUMENTS:
+        named = set(re.findall(r"`make ([a-z-]+)", document.read_text()))
+        assert named <= TARGETS, document.name

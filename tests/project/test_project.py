@@ -1,0 +1,123 @@
+"""The frame holds together: what the tools' files say about each other is so."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import prograd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+INSTALLED_BY_MAKE = ("experiments", "test", "dev", "bench")
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pinned.items()}
+
+
+def test_one_version() -> None:
+    assert prograd.__version__ == PROJECT["version"] == metadata.version("prograd")
+
+
+@pytest.mark.parametrize("extra", ["core", *INSTALLED_BY_MAKE])
+def test_constraints_pin_what_make_installs(extra: str) -> None:
+    listed = PROJECT["dependencies"] if extra == "core" else PROJECT["optional-dependencies"][extra]
+    pinned = constraints()
+    for requirement in map(Requirement, listed):
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
+
+
+def test_constraints_are_names_and_versions_only() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert [line for line in lines if not re.fullmatch(r"#.*|[\w.-]+==[\w.]+", line)] == []
+
+
+def test_makefile_installs_those_extras_under_constraints() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert f'-c constraints.txt -e ".[{",".join(INSTALLED_BY_MAKE)}]"' in makefile
+
+
+def test_the_wheel_has_every_package_of_the_four_folders_and_no_other() -> None:
+    folders = ("framework", "plugins/layers", "plugins/losses", "experiments")
+    found = {f"{folder}/{path.parent.name}" for folder in folders for path in (ROOT / folder).glob("*/*.py")}
+    assert set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == found
+
+
+def test_typed_packages_say_so() -> None:
+    assert [
+        path
+        for path in (
+            "framework/prograd",
+            "plugins/layers/prograd_layers",
+            "plugins/losses/prograd_losses",
+            "experiments/prograd_benchmarks",
+        )
+        if not (ROOT / path / "py.typed").exists()
+    ] == []
+
+
+def test_ci_runs_the_readmes_tests_and_the_lint() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == ["make test", "make lint"]
+
+
+PUBLIC_MODULES = {"prograd", "prograd.errors", "prograd.operators", "prograd.testing"}
+
+
+def imports_of_the_engine(path: Path) -> Iterator[tuple[str, str | None]]:
+    """`(module, name)` of each import from prograd, with None for `import module`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names if alias.name.partition(".")[0] == "prograd")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "prograd":
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", ["plugins", "experiments", "benchmarks"])
+def test_engine_is_reached_through_its_public_names(folder: str) -> None:
+    public = {"prograd": {*prograd.__all__, "testing"}}
+    beyond = [
+        f"{path.relative_to(ROOT)}: {module} {name or ''}"
+        for path in (ROOT / folder).rglob("*.py")
+        for module, name in imports_of_the_engine(path)
+        if module not in PUBLIC_MODULES or (name and module in public and name not in public[module])
+    ]
+    assert beyond == []
+
+
+def loaded_after(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after `code`."""
+    report = "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-W", "error", "-c", code + report]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_the_core_needs_its_own_dependencies_only() -> None:
+    beyond = {"hydra", "omegaconf", "matplotlib", "sklearn", "asv", "pytest", "hypothesis"}
+    assert not loaded_after("import prograd.cli; prograd.registry()") & beyond
+
+
+def test_benchmarks_need_no_experiments_extra() -> None:
+    # asv's environments hold the core's dependencies alone.
+    beyond = {"hydra", "omegaconf", "matplotlib", "sklearn"}
+    modules = "prograd_experiments.problems, prograd_experiments.floor, prograd_benchmarks.sampling"
+    assert not loaded_after(f"import {modules}, prograd_benchmarks.counts, prograd_benchmarks.control") & beyond
