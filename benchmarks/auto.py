@@ -147,12 +147,12 @@ def measure(point: Point) -> Outcome:
     turns = timing.take_turns(
         {mode: call(mode) for mode in modes},
         repeats=REPEATS,
-        sample_seconds=SAMPLE_SECONDS,
+        least_seconds=SAMPLE_SECONDS,
         max_seconds=MOST_SECONDS,
     )
-    measured = {mode: median(samples) for mode, samples in turns.samples.items()}
+    measured = {mode: median(samples) for mode, samples in turns.timings.items()}
     best = min(measured, key=measured.__getitem__)
-    over = median(timing.paired_ratios(turns.samples[plan.mode], turns.samples[best]))
+    over = median(timing.paired_ratios(turns.timings[plan.mode], turns.timings[best]))
     counts = {mode: cost.multiply_adds for mode, cost in plan.costs.items()}
     return Outcome(point.label, plan.mode, dict(plan.seconds), counts, measured, over)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from prograd_benchmarks.garbage import collector_off
+from prograd_benchmarks.timing import collector_off
 from prograd_experiments import records
 from prograd_experiments.experiment import Row
 from prograd_experiments.gather import Gathered, gather

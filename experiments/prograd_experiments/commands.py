@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from prograd_benchmarks.garbage import collector_off
+from prograd_benchmarks.timing import collector_off
 
 
 @click.command()

@@ -40,7 +40,7 @@ def check(config: Config) -> Config:
     read.known_keys(config["experiment"], ("name",), "experiment.")
     read.several(config, "modes", prograd.MODES)
     read.integer(config, "threads", 1)
-    read.integer(config, "repeats", timing.LEAST_SAMPLES)
+    read.integer(config, "repeats", timing.LEAST_TIMINGS)
     read.positive(config, "sample_seconds")
     read.positive(config, "max_seconds")
     outputs, wrt = read.choice(config, "outputs", OUTPUTS), read.choice(config, "wrt", VARIABLES)

@@ -46,7 +46,7 @@ def check(config: Config) -> Config:
     read.several(config, "engines", tuple(ENGINES))
     read.integer(config, "threads", 1)
     read.integer(config, "seed", 0)
-    read.integer(config, "repeats", timing.LEAST_SAMPLES)
+    read.integer(config, "repeats", timing.LEAST_TIMINGS)
     for key in (*SECONDS, "memory_gib"):
         read.positive(config, key)
     own = {key: value for key, value in config.items() if key in KEYS and key != "point"}
@@ -79,7 +79,7 @@ def at_point(config: Config, engines: Crew) -> dict[str, Any]:
                 for name, found in outcomes.items()
                 if found["outcome"] == TIMED
             },
-            repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
+            repeats=read.integer(config, "repeats", timing.LEAST_TIMINGS),
             **{key: read.positive(config, key) for key in ("sample_seconds", "rest_seconds", "engine_seconds")},
         )
     finally:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from prograd_benchmarks import timing
-from prograd_benchmarks.timing import Sampler
 from prograd_experiments.peers.remote import Lost
 
 
@@ -24,7 +23,7 @@ class Rounds:
 
 
 def take_turns(
-    samplers: Mapping[str, Sampler],
+    samplers: Mapping[str, Callable[[int], float]],
     *,
     repeats: int,
     sample_seconds: float,
@@ -50,7 +49,7 @@ def take_turns(
         names = [name for name, samples in rounds.samples.items() if len(samples) == turn]
         for name in names if turn % 2 == 0 else reversed(names):
             spent = rounds.inner[name] * sum(rounds.samples[name])
-            if turn >= timing.LEAST_SAMPLES and spent * (turn + 1) / turn > engine_seconds:
+            if turn >= timing.LEAST_TIMINGS and spent * (turn + 1) / turn > engine_seconds:
                 continue
             time.sleep(rest_seconds)
             try:

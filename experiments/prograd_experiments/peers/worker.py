@@ -57,12 +57,12 @@ class Bench:
         begun = time.perf_counter()
         while way not in self._slow and time.perf_counter() - begun < WARM_SECONDS:
             # Caches and threads of a process that had to wait for its turn are cold.
-            first = timing.once(self._ways[way], 1)
+            first = timing.repeat(self._ways[way], 1)
             if first > QUICK_SECONDS:
                 self._slow.add(way)
                 if calls == 1:
                     return first
-        seconds = timing.once(self._ways[way], calls)
+        seconds = timing.repeat(self._ways[way], calls)
         if seconds > QUICK_SECONDS * calls:
             self._slow.add(way)
         return seconds

@@ -29,7 +29,7 @@ def check(config: Config) -> Config:
     read.known_keys(config["experiment"], ("name",), "experiment.")
     _modes(config)
     read.integer(config, "threads", 1)
-    read.integer(config, "repeats", timing.LEAST_SAMPLES)
+    read.integer(config, "repeats", timing.LEAST_TIMINGS)
     read.positive(config, "sample_seconds")
     read.positive(config, "max_seconds")
     return networks.check(config)
@@ -59,19 +59,19 @@ def measure(config: Config) -> dict[str, Any]:
     }
 
 
-def timed(config: Config, calls: Mapping[str, timing.Action]) -> dict[str, Any]:
+def timed(config: Config, calls: Mapping[str, timing.Call]) -> dict[str, Any]:
     """The times of calls in turns, in seconds a call: every sample, how many calls each repeats, median and spread."""
     turns = timing.take_turns(
         calls,
-        repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
-        sample_seconds=read.positive(config, "sample_seconds"),
+        repeats=read.integer(config, "repeats", timing.LEAST_TIMINGS),
+        least_seconds=read.positive(config, "sample_seconds"),
         max_seconds=read.positive(config, "max_seconds"),
     )
     return {
-        "samples": turns.samples,
+        "samples": turns.timings,
         "inner": turns.inner,
-        "median": {name: median(samples) for name, samples in turns.samples.items()},
-        "spread": {name: timing.interquartile_range(samples) for name, samples in turns.samples.items()},
+        "median": {name: median(samples) for name, samples in turns.timings.items()},
+        "spread": {name: timing.interquartile_range(samples) for name, samples in turns.timings.items()},
         "spread_is": "interquartile range",
     }
 

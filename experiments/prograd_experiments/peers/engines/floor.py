@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prograd_experiments import floor
+from prograd_benchmarks import floor
 from prograd_experiments.peers.engines.base import Engine, Ways
 from prograd_experiments.peers.given import Given, Numbers, Task
 
