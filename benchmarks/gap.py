@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from prograd_benchmarks.timing import ratio
 from prograd_benchmarks import floor
 from prograd_benchmarks.problems import BATCHES, DEPTHS, WIDTHS, Mlp
+from prograd_benchmarks.timing import ratio
 
 
 class Gap:

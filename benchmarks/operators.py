@@ -10,8 +10,8 @@ import scipy.sparse
 
 from prograd import operators
 from prograd_benchmarks import counts
-from prograd_benchmarks.timing import seconds, statistics
 from prograd_benchmarks.problems import BATCHES
+from prograd_benchmarks.timing import seconds, statistics
 
 N = 64
 RANK = 4

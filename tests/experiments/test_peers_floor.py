@@ -7,11 +7,11 @@ import pytest
 
 import prograd
 from prograd_benchmarks import floor as theory
+from prograd_benchmarks.problems import Mlp
 from prograd_experiments.peers import compare
 from prograd_experiments.peers.engines import floor as engine
 from prograd_experiments.peers.given import TASKS
 from prograd_experiments.peers.point import Point
-from prograd_benchmarks.problems import Mlp
 
 
 def test_the_reference_is_right() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from prograd_benchmarks.problems import Mlp
 from prograd_experiments import config as read
 from prograd_experiments.config import Config
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.peers.given import TASKS, Given
-from prograd_benchmarks.problems import Mlp
 
 SIZES = ("depth", "width", "batch")
 DTYPES = ("float64", "float32")
