@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from prograd.arrays import Array
-from prograd.layer import Block as BlockLike
 from prograd.layer import Layer, Parameters
-from prograd.operators import Dense, Operator
+from prograd.operators import Operator, as_operator
+from prograd.operators.dense import OperatorLike
 from prograd.testing.diagnosis import Block, worst
 from prograd.testing.differences import ABSOLUTE, RELATIVE, derivative, scaled, steps
 from prograd.testing.opcase import OperatorCase, Reference, directions
@@ -208,16 +208,16 @@ def subsets(samples: int) -> list[tuple[str, Subset]]:
     return [("permuted samples", np.roll(np.arange(samples), 1)), *alone]
 
 
-def named_blocks(A: Mapping[str, BlockLike], B: BlockLike) -> dict[str, Operator]:
+def named_blocks(A: Mapping[str, OperatorLike], B: OperatorLike) -> dict[str, Operator]:
     """The blocks by the name that messages use; arrays become operators."""
     return {f'A["{name}"]': _operator(A_k) for name, A_k in A.items()} | {"B": _operator(B)}
 
 
-def _operator(block: BlockLike) -> Operator:
+def _operator(block: OperatorLike) -> Operator:
     if isinstance(block, Operator):
         return block
     if isinstance(block, np.ndarray):
-        return Dense(block)
+        return as_operator(block)
     raise CheckError(f"jacobian must give operators or arrays, got {type(block).__name__}")
 
 

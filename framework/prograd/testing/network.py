@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from prograd.arrays import Array
-from prograd.chain import MODES
 from prograd.layer import Layer, Parameters
 from prograd.loss import Loss
+from prograd.modes import MODES
 from prograd.network import Network
 from prograd.objective import Objective
 from prograd.operators import Dense, Identity, Kronecker, Operator
@@ -106,7 +106,7 @@ def loss_in_network(loss: Loss, z: Array, y: Array, seed: int) -> None:
 def _agree(f: Objective, w: Array, data: tuple[Array, Array], seed: int, step: float | None = None) -> bool:
     """Compares every mode with finite differences; False where those do not converge. Raises `CheckError`."""
     net = f.net
-    gradients = {f'f.gradient(w, mode="{mode}")': f.gradient(w, mode=mode) for mode in MODES}
+    gradients = {f'f.gradient(w, mode="{name}")': f.gradient(w, mode=mode) for name, mode in MODES.items()}
     gradients["the mean of f.per_sample_gradients(w)"] = f.per_sample_gradients(w).mean(axis=0)
     V = directions(net.size, seed)
     expected = np.empty(len(V))
