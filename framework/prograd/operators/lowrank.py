@@ -62,12 +62,12 @@ class DiagonalPlusLowRank(Operator):
     @derived
     def edges(self) -> int:
         """N for the diagonal, n k for each of the factors."""
-        return self.rows * (1 + 2 * self.U.shape[-1])
+        return self.rows * (1 + 2 * int(self.U.shape[-1]))
 
     @derived
     def column_edges(self) -> int:
         """N k for a column of `U V^T`."""
-        return self.rows * self.U.shape[-1]
+        return self.rows * int(self.U.shape[-1])
 
     @derived
     def samples(self) -> int:
