@@ -11,7 +11,7 @@ import scipy.optimize
 
 import prograd
 from prograd import chain, errors
-from tests.helpers.problems import classifier
+from tests.helpers.networks import classifier
 
 
 def test_least_squares_by_hand():

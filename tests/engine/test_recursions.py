@@ -11,7 +11,8 @@ import prograd
 from prograd import recursions
 from prograd.operators import Dense, Operator
 from prograd.workspace import Workspace
-from tests.helpers.problems import assert_close, problems
+from tests.helpers.closeness import assert_close
+from tests.helpers.networks import problems
 
 
 def dense_jacobian(net, w, x):

@@ -13,7 +13,7 @@ from prograd.costs import block_costs, cheapest
 from prograd.operators import Product, Sum
 from prograd.orders import best, forward_cost, reverse_cost
 from prograd.testing import counted
-from tests.helpers.problems import networks, point
+from tests.helpers.networks import networks, point
 
 
 def chains(net, w, x):

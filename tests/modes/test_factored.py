@@ -11,7 +11,8 @@ from prograd import factored, recursions
 from prograd.errors import OptionError
 from prograd.operators import Dense
 from prograd.testing import counted
-from tests.helpers.problems import EXAMPLES, ROUNDING, assert_close, point, problems
+from tests.helpers.closeness import ROUNDING, assert_close
+from tests.helpers.networks import EXAMPLES, point, problems
 
 
 def around(layer, n_in, samples=2):
