@@ -21,7 +21,7 @@ from prograd import scaffold
 from prograd.cli import main
 from prograd.errors import OptionError
 from prograd.scaffold import Names, write
-from tests.project.test_docs import blocks
+from tests.helpers.documents import blocks
 
 
 def new(*arguments):
