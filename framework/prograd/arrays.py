@@ -18,7 +18,7 @@ _KEPT = "df"
 def as_real(a: ArrayLike, what: str = "array") -> Array:
     """`a` itself if it is float64 or float32, otherwise a float64 copy.
 
-    Raises `ShapeError` for what isn't an array of real numbers; `what` is its name in the message.
+    Raises `ShapeError` for anything but an array of real numbers, with the name `what`.
     """
     if a.__class__ is np.ndarray and a.dtype.char in _KEPT and a.dtype.isnative:
         return a
@@ -36,7 +36,7 @@ def as_real(a: ArrayLike, what: str = "array") -> Array:
 
 
 def as_vectors(v: ArrayLike, what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """`v` as `(..., *shape)`, at least as precise as `dtype`. Raises `ShapeError`, with `what` for a name."""
+    """`v` as `(..., *shape)`, at least as precise as `dtype`. Raises `ShapeError`, with the name `what`."""
     v = as_real(v, what)
     if v.shape[max(0, v.ndim - len(shape)) :] != shape:
         raise ShapeError(f"{what}: expected shape (..., {', '.join(map(str, shape))}), got {v.shape}")
@@ -50,7 +50,7 @@ def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
 
 
 def shown(row: Array) -> str:
-    """A row of numbers for a message, cut short if it is long."""
+    """A row of numbers for a message, shortened if it is long."""
     return np.array2string(row, precision=4, threshold=6, edgeitems=3)
 
 

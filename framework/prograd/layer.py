@@ -17,7 +17,7 @@ from prograd.operators.dense import OperatorLike
 
 
 class Parameters(dict[str, Array]):
-    """The parameters of one layer by name: `w.W` and `w["W"]` are the same array."""
+    """The parameters of a layer by name: `w.W` and `w["W"]` are the same array."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class Parameters(dict[str, Array]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"no parameter named {name!r}; there are {', '.join(self) or 'none'}") from None
+            raise AttributeError(f"no parameter named {name!r}; known: {', '.join(self) or 'none'}") from None
 
 
 def snake_case(name: str) -> str:
@@ -41,7 +41,7 @@ class Layer(ABC):
 
     @property
     def name(self) -> str:
-        """The name that messages use: the class's, in snake case."""
+        """The name in messages: the class's, in snake case."""
         return snake_case(type(self).__name__)
 
     @abstractmethod
@@ -70,12 +70,12 @@ class Layer(ABC):
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, int]]:
-        """`(layer, n_in)` pairs on which the conformance kit tries the layer."""
+        """`(layer, n_in)` pairs that the conformance kit checks."""
         try:
             layer = cls()
         except TypeError as error:
             raise OptionError(
-                f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
+                f"{cls.__name__}: expected its own examples(), since it has options without defaults: {error}"
             ) from error
         for n_in in (1, 2, 5):
             yield layer, n_in

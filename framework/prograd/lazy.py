@@ -25,9 +25,9 @@ class LazyJacobian:
     """`J_h = (P_L A_L | … | P_1 A_1)` of N samples with `P_i = B_L … B_{i+1}`; only `dense()` writes it out.
 
     `blocks[i][name]` is the operator of one parameter, layers in the order of application; by the input there is one,
-    `blocks[0]["x"]`. `shape` is that of `dense()`: `(N, n_{L+1}, size)`, and one sample `(n_1,)` has no sample axis
-    here or anywhere below. What it holds are the left factors, `n_{L+1} × n_{i+1}` for a sample and a layer, and views
-    of `w` and `x`: give copies where those will be changed in place.
+    `blocks[0]["x"]`. `shape` is that of `dense()`: `(N, n_{L+1}, size)`; for one sample `(n_1,)` no method has a sample
+    axis. It holds the left factors, `n_{L+1} × n_{i+1}` for each sample and layer, and views of `w` and `x`:
+    give copies where those will be changed in place.
     """
 
     def __init__(self, lin: Linearization, J: Sequence[Left]) -> None:
@@ -58,7 +58,7 @@ class LazyJacobian:
 
     @cached_property
     def blocks(self) -> list[dict[str, Operator]]:
-        """`P_i A_i` by layer and parameter; composed by the rules of `@`, which form no matrix for it."""
+        """`P_i A_i` by layer and parameter, composed by the rules of `@`, which form no matrix."""
         return [
             {name: self.P[i] @ A for name, A in A_i.items()} if A_i else {}
             for i, (A_i, _) in enumerate(self.lin.blocks)

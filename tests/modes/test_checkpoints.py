@@ -128,7 +128,7 @@ def deep(depth, width, samples, n_out=None):
 def least(f, w):
     with pytest.raises(OptionError, match="at least") as caught:
         f.gradient(w, max_bytes=1)
-    return int(re.search(r"at least (\d+) bytes", str(caught.value)).group(1))
+    return int(re.search(r"at least (\d+)", str(caught.value)).group(1))
 
 
 NETWORKS = {
@@ -167,7 +167,9 @@ def test_the_same_gradient_within_the_bytes(name, dtype, peak):
         assert found[0] == value
         assert np.array_equal(found[1], expected)
         assert peak(lambda limit=max_bytes: f.gradient(w, max_bytes=limit)) <= max_bytes
-    with pytest.raises(OptionError, match=f"max_bytes={smallest - 1}: reverse mode takes at least {smallest} bytes"):
+    with pytest.raises(
+        OptionError, match=f"max_bytes: expected at least {smallest} for reverse mode, .* got {smallest - 1}"
+    ):
         f.gradient(w, max_bytes=smallest - 1)
 
 

@@ -115,7 +115,7 @@ def test_large_batches_go_through_in_parts(peak):
     assert_close(whole, f.gradient(w))
     for samples in (1, 7, 96):
         assert_close(f.gradient(w, mode="factored", max_bytes=samples * one), whole)
-    with pytest.raises(OptionError, match=f"left factors of one sample take up to {one} bytes"):
+    with pytest.raises(OptionError, match=f"expected at least {one}, the left factors of one sample, got {one - 1}"):
         f.gradient(w, mode="factored", max_bytes=one - 1)
     for samples in (10, 30):
         held = peak(lambda samples=samples: f.gradient(w, mode="factored", max_bytes=samples * one))

@@ -228,7 +228,7 @@ def test_matrices_on_the_way_within_a_number_of_bytes():
     tight = bracketing.solve(factors, max_bytes=8 * 80)
     assert tight.cost >= free.cost
     assert all(factors[s.stop - 1][0] * factors[s.start][1] <= 80 for s in tight.tree.steps()[:-1])
-    with pytest.raises(OptionError, match="max_bytes=632: no bracketing"):
+    with pytest.raises(OptionError, match=r"max_bytes: expected enough for the matrices .*, got 632"):
         bracketing.solve(factors, max_bytes=8 * 79)  # two rows of 40 or 40 of two numbers there must be
 
 
@@ -236,7 +236,7 @@ def test_matrices_on_the_way_within_a_number_of_bytes():
     ("factors", "parameters", "message"),
     [
         ([], None, "at least one"),
-        ([(2, 3, 6), (4, 3, 12)], None, r"factors\[1\]: expected 2 columns, the rows of factors\[0\]; got .*cols=3"),
+        ([(2, 3, 6), (4, 3, 12)], None, r"factors\[1\]: expected 2 columns, the rows of factors\[0\], got .*cols=3"),
         ([(2, 3, -6)], None, r"factors\[0\]: expected integers \(rows, cols, edges, dense\), none negative"),
         ([(2, 3)], None, "expected integers"),
         ([(2, 3, None)], None, "expected integers"),

@@ -229,10 +229,10 @@ def test_calibration(monkeypatch, tmp_path):
     ("change", "match"),
     [
         ({"schema": "prograd.rates/0"}, "schema"),
-        ({"sparse": -1}, "sparse is -1"),
-        ({"memory": [[2, 1], [1, 1]]}, "memory is"),
-        ({"product64": []}, "product64 is"),
-        ({"call": None}, "call is None"),
+        ({"sparse": -1}, "sparse: expected a positive number, got -1"),
+        ({"memory": [[2, 1], [1, 1]]}, "memory: expected pairs"),
+        ({"product64": []}, "product64: expected pairs"),
+        ({"call": None}, "call: expected a positive number, got None"),
     ],
 )
 def test_rates_of_ones_own_are_checked(change, match, monkeypatch, tmp_path):
@@ -245,7 +245,7 @@ def test_rates_of_ones_own_are_checked(change, match, monkeypatch, tmp_path):
 
 def test_rates_that_are_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv(calibration.FILE, str(tmp_path / "none.json"))
-    with pytest.raises(OptionError, match=r"none\.json: no rates: No such file"):
+    with pytest.raises(OptionError, match=r"none\.json: expected a file of rates: No such file"):
         prograd.plan(prograd.Network.from_config(affine(2), 3)).seconds  # noqa: B018  (worked out when asked for)
 
 
@@ -285,7 +285,7 @@ def test_the_command_reads_files(tmp_path, name, text):
         (["-l", "afine width=4", "--n-in", "3"], 2, "did you mean 'affine'"),
         (["-l", "affine 'width=4", "--n-in", "3"], 2, "No closing quotation"),
         (["--network", "nowhere.yaml"], 1, "nowhere.yaml: can't be read"),
-        (["-l", "tanh", "--n-in", "3", "--rates", "nowhere.json"], 1, "nowhere.json: no rates"),
+        (["-l", "tanh", "--n-in", "3", "--rates", "nowhere.json"], 1, "nowhere.json: expected a file of rates"),
     ],
 )
 def test_what_the_command_refuses(arguments, code, message):

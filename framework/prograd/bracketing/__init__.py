@@ -4,12 +4,12 @@
 
 Intervals of layers are merged. What is accumulated of layers i … j is a dense pair `(P | W)`:
 
-- `P = B_j … B_i`, `n_{j+1} × n_i`, left out where nothing asks for it;
+- `P = B_j … B_i`, `n_{j+1} × n_i`, left out where it is not needed;
 - `W = (A_j | B_j A_{j-1} | … | B_j … B_{i+1} A_i)`, the columns of the layers' own parameters, newest layer first,
   `R = r_i + … + r_j` of them.
 
-One layer is accumulated by writing its blocks out. Layers i … j come from i … k (inner) and k+1 … j (outer) in one of
-three ways:
+One layer is accumulated by writing its blocks out. Layers i … j are merged from i … k (inner) and k+1 … j (outer) in
+one of three ways:
 
 - **product**: the outer `(P | W)` and the inner `(P | W)` are accumulated, the outer `P` is multiplied by the inner
   pair: `n_{j+1} n_{k+1}` times its columns;
@@ -18,11 +18,11 @@ three ways:
 - **adjoints**: the outer `(P | W)` is accumulated, the rows of its `P` go back through the `A`s and `B`s of layers
   k … i: rows times edges.
 
-The outer `W` is taken over as it is. With the whole, an inner `P` is accumulated, and `B_i` applied to rows, only where
-`P` of i … j is asked for. The unknown is `P` of all layers, `J_h` by its input, or their `W`, `J_h` by the parameters.
+The outer `W` stays as it is. An inner `P` is accumulated, and `B_i` applied to rows, only where `P` of i … j is needed.
+The unknown is `P` of all layers, which is `J_h` by the input, or their `W`, which is `J_h` by the parameters.
 
-Forward mode is a member of this family: tangents, with one more outer layer each time. So is reverse mode: adjoints,
-with the last layer for the outer part. So the best member never costs more than the better of the two.
+Forward mode belongs to this family: tangents, with one more outer layer each time. So does reverse mode: adjoints, with
+the last layer as the outer part. So the best bracketing never costs more than the better of the two.
 
 Source: U. Naumann, On the generalized dense Jacobian chain product problem, 2020, for the chain without parameters.
 """
@@ -46,7 +46,8 @@ __all__ = ["Bracketing", "Factor", "Node", "Own", "solve"]
 class Factor(NamedTuple):
     """`B_i`, `rows × cols`; a product with one vector takes `edges` multiply-adds.
 
-    `dense` is what writing it out takes, by default its products with as few unit vectors as will do.
+    `dense` is the cost of writing it out, by default products with as many unit vectors as it has rows or columns,
+    whichever are fewer.
     """
 
     rows: int
@@ -56,7 +57,7 @@ class Factor(NamedTuple):
 
 
 class Own(NamedTuple):
-    """`A_i`, with `cols = r_i`; a product with one row takes `edges` multiply-adds, writing it out takes `dense`."""
+    """`A_i`, with `cols = r_i`; a product with one row takes `edges` multiply-adds, writing it out `dense`."""
 
     cols: int
     edges: int
@@ -80,7 +81,7 @@ class Bracketing:
     columns: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        """Such as `(B_4 (B_3 B_2))`; with parameters a product for each layer that has any, newest layer first."""
+        """Such as `(B_4 (B_3 B_2))`; with parameters, one product for each layer that has any, newest layer first."""
         own = [f"A_{i + 1}" if r else "" for i, r in enumerate(self.columns)]
         P, W = expressions(
             self.tree, own, [f"B_{i + 1}" for i in range(len(own))], lambda left, right: f"({left} {right})"
@@ -109,8 +110,8 @@ def solve(
 ) -> Bracketing:
     """The best bracketing of `B_L … B_1`; with `parameters`, of the whole `(A_L | B_L A_{L-1} | …)`.
 
-    `factors` are `(rows, cols, edges)`, first layer first, or with a fourth entry as `Factor` has it; `parameters` are
-    `(cols, edges)`, one entry a layer, as `Own` has it. Costs are multiply-adds for one sample, in exact integers.
+    `factors` are `(rows, cols, edges)`, first layer first, and may have a fourth entry (see `Factor`); `parameters` are
+    `(cols, edges)`, one entry for each layer (see `Own`). Costs are multiply-adds for one sample, in exact integers.
     With `max_bytes`, no matrix on the way to the result takes more, at 8 bytes a number. Raises `ShapeError` where
     factors don't fit one another, and `OptionError` where no bracketing keeps to `max_bytes`.
     """
@@ -121,7 +122,7 @@ def solve(
         raise ShapeError("factors: expected at least one (rows, cols, edges), got none")
     for i, (inner, outer) in enumerate(pairwise(B)):
         if outer.cols != inner.rows:
-            raise ShapeError(f"factors[{i + 1}]: expected {inner.rows} columns, the rows of factors[{i}]; got {outer}")
+            raise ShapeError(f"factors[{i + 1}]: expected {inner.rows} columns, the rows of factors[{i}], got {outer}")
     if parameters is None:
         return _solved(_costs(B, [Own(0, 0)] * len(B)), product=True, max_bytes=max_bytes)
     A = [_checked(Own, "parameters", i, given) for i, given in enumerate(parameters)]
@@ -134,7 +135,7 @@ def _solved(costs: LayerCosts, *, product: bool, max_bytes: int | None = None) -
     """The best bracketing for `P` of all layers (`product`), or for their `W`, at the `costs` of all samples."""
     tree = best(costs, product=product, numbers=None if max_bytes is None else max_bytes // 8)
     if tree is None:
-        raise OptionError(f"max_bytes={max_bytes}: no bracketing has matrices on the way that all take so little")
+        raise OptionError(f"max_bytes: expected enough for the matrices on the way of some bracketing, got {max_bytes}")
     products = best(costs, product=product, ways=("product",))
     assert products is not None  # noqa: S101  (where nothing is limited there is always one)
     return Bracketing(
@@ -173,5 +174,5 @@ def _checked(kind: type[GivenT], what: str, i: int, given: Sequence[int | None])
     fields = kind._fields
     least = len(fields) - len(kind._field_defaults)
     if not least <= len(numbers) <= len(fields) or None in numbers[:3] or min(filter(None, numbers), default=0) < 0:
-        raise ShapeError(f"{what}[{i}]: expected integers ({', '.join(fields)}), none negative; got {given!r}")
+        raise ShapeError(f"{what}[{i}]: expected integers ({', '.join(fields)}), none negative, got {given!r}")
     return kind(*numbers)  # type: ignore[arg-type]  # only a fourth may be None, which a Factor may have

@@ -26,7 +26,9 @@ def cheapest(blocks: Sequence[Block], samples: int, numbers: int | None = None) 
 def _cheapest(costs: LayerCosts, numbers: int | None) -> Node:
     tree = best(costs, product=False, numbers=numbers)
     if tree is None:
-        raise OptionError(f"max_bytes: no bracketing has matrices of at most {numbers} numbers each on the way")
+        raise OptionError(
+            f"max_bytes: expected room for the matrices of some bracketing, got {numbers} numbers for each"
+        )
     return tree
 
 

@@ -165,7 +165,7 @@ def parts_that_fit(net: Network, samples: int, itemsize: int, max_bytes: int | N
     one = 3 * numbers * itemsize
     limit = DEFAULT_BYTES if max_bytes is None else max_bytes
     if max_bytes is not None and one > max_bytes:
-        raise OptionError(f"max_bytes={max_bytes}: the left factors of one sample take up to {one} bytes")
+        raise OptionError(f"max_bytes: expected at least {one}, the left factors of one sample, got {max_bytes}")
     if samples * one <= limit:
         return [slice(0, samples)]
     step = max(1, limit // (one * threads.available()))

@@ -165,7 +165,8 @@ def chunk_columns(widest: int, samples: int, dtype: np.dtype[Any], max_bytes: in
     one = column_bytes(widest, samples, dtype)
     if max_bytes < one + OBJECTS:
         raise OptionError(
-            f"max_bytes={max_bytes}: one column of {samples} samples of {widest} numbers takes {one + OBJECTS} bytes"
+            f"max_bytes: expected at least {one + OBJECTS}, one column of {samples} samples of {widest} numbers, "
+            f"got {max_bytes}"
         )
     return max(1, min(rows // samples, (max_bytes - OBJECTS) // one))
 

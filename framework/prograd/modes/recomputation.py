@@ -102,8 +102,8 @@ def _within(net: Network, rows: int, workers: int, dtype: np.dtype[Any], max_byt
     if left < 0:
         least = fixed + workers * (closing + work + parts)
         raise OptionError(
-            f"max_bytes={max_bytes}: reverse mode takes at least {least} bytes, "
-            f"{net.size * dtype.itemsize} of them for the gradient itself"
+            f"max_bytes: expected at least {least} for reverse mode, {net.size * dtype.itemsize} of them for the "
+            f"gradient itself, got {max_bytes}"
         )
     return best_schedule(states, costs, left)
 

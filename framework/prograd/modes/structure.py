@@ -84,12 +84,12 @@ class Structure:
 
 
 def structure(net: Network, samples: int, dtype: np.dtype[Any]) -> Structure:
-    """The structure of a network's blocks for N samples, found without work or memory to speak of.
+    """The structure of a network's blocks for N samples, found with hardly any work or memory.
 
-    Parameters, samples and outputs are single ones seen from every index, and there are only as many samples as it
-    takes to tell a stack of maps from a shared one: a number that is the size of nothing else. They are ones because
-    zeros would make sparse matrices empty and divisions infinite. Raises `PluginError` where a layer does not give
-    blocks of the shapes it declared.
+    Parameters, samples and outputs are arrays whose entries all share one number, and there are only as many samples as
+    it takes to tell a stack of maps from a shared one: a number that is no other size. The number is one because zeros
+    would make sparse matrices empty and divisions infinite. Raises `PluginError` where a layer does not give blocks of
+    the shapes it declared.
     """
     seen = samples_seen(net, samples)
     z = tuple(_ones((seen, n_i), dtype) for n_i in net.n)
@@ -98,7 +98,7 @@ def structure(net: Network, samples: int, dtype: np.dtype[Any]) -> Structure:
 
 
 def of_layer(net: Network, i: int, samples: int, dtype: np.dtype[Any]) -> Structure:
-    """The same of one layer on its own."""
+    """The structure of layer i alone."""
     seen = samples_seen(net, samples)
     z, z_next = (_ones((seen, n_i), dtype) for n_i in net.n[i : i + 2])
     lin = Linearization([_block(net, i, z, z_next)], [net.spans[i]], samples, dtype, (z, z_next))
@@ -106,13 +106,13 @@ def of_layer(net: Network, i: int, samples: int, dtype: np.dtype[Any]) -> Struct
 
 
 def samples_seen(net: Network, samples: int) -> int:
-    """How many samples blocks are made for, to have the structure of those for so many."""
+    """For how many samples blocks are made, to have the structure of those for `samples` samples."""
     sizes = {*net.n, *(size for shapes in net.shapes for shape in shapes.values() for size in shape)}
     return 1 if samples == 1 else next(k for k in count(2) if k not in sizes)
 
 
 def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array whose memory this one shows: one number, for what every index sees as one."""
+    """The array that owns the memory of this one."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
@@ -129,13 +129,13 @@ def _block(net: Network, i: int, z: Array, z_next: Array) -> Block:
     try:
         with np.errstate(all="ignore"):
             given = net.layers[i].jacobian(w, z, z_next)
-    except Exception:  # noqa: BLE001  (arrays that can't be written to, or a z_next that no z has: real ones, then)
+    except Exception:  # noqa: BLE001  (the layer writes to its arrays, or z_next belongs to no z: try real ones)
         given = _evaluated(net, i, len(z), z.dtype)
     return checks.block(net, i, given, len(z))
 
 
 def _evaluated(net: Network, i: int, samples: int, dtype: np.dtype[Any]) -> Any:
-    """The block where a layer starts, for a layer that needs more than shapes."""
+    """The block at a layer's first parameters, for a layer that needs more than shapes."""
     rng = np.random.default_rng(0)
     layer = net.layers[i]
     try:
@@ -145,7 +145,7 @@ def _evaluated(net: Network, i: int, samples: int, dtype: np.dtype[Any]) -> Any:
         return layer.jacobian(w, z, layer.g(w, z))
     except Exception as error:
         raise PluginError(
-            f"{net.describe(i)}: its Jacobian can't be planned: {type(error).__name__}: {error}"
+            f"{net.describe(i)}: expected a Jacobian that can be planned, got {type(error).__name__}: {error}"
         ) from error
 
 

@@ -20,8 +20,8 @@ from prograd.operators.ledger import Vectors, Work
 class Kronecker(Operator):
     """`vec(W) -> (left ⊗ right) vec(W)`, which is `vec(left W right^T)`, with `vec` in row-major order.
 
-    `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, one row a sample, or
-    `(N, s, t)`; N = 1 is shared. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
+    `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, a row for each sample, or
+    `(N, s, t)`; with N = 1 all samples share it. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
     """
 
     def __init__(self, left: int | ArrayLike, right: ArrayLike) -> None:

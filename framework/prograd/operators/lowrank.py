@@ -1,4 +1,4 @@
-"""`DiagonalPlusLowRank`: what normalisations leave behind (softmax, layer norm)."""
+"""`DiagonalPlusLowRank`: the block `B` of normalisations (softmax, layer norm)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DiagonalPlusLowRank(Operator):
         if self.d.ndim not in (1, 2) or any(F.ndim not in (2, 3) or F.shape[-2] != n for F in (self.U, self.V)):
             shapes = f"d {self.d.shape}, U {self.U.shape}, V {self.V.shape}"
             raise ShapeError(
-                f"DiagonalPlusLowRank: expected d (N, n), U and V (N, n, k) or all without N, got {shapes}"
+                f"DiagonalPlusLowRank: expected d (N, n), U and V (N, n, k), or all without N, got {shapes}"
             )
         if self.U.shape[-1] != self.V.shape[-1]:
             raise ShapeError(

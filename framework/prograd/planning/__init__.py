@@ -1,4 +1,4 @@
-"""What a computation will cost, known before it runs: from shapes and structure, and from rates of the machine."""
+"""What a computation will cost, before it runs: from shapes and structure, and from the machine's rates."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from prograd.planning.rates import Curve, Rates
 
 FILE = "PROGRAD_RATES"
 SAMPLE_SECONDS = 0.002
-ROUNDS = 4  # of which the quickest counts; all rates take part in each, since a machine's speed changes by the second
+ROUNDS = 4  # of which the fastest counts; every rate is measured in each, since a machine's speed changes by the second
 DEPTHS = (4, 8, 16, 32, 64, 128, 256, 512)
 BYTES = tuple(2**k for k in (16, 18, 20, 22, 25))
 NUMBERS = (2**16, 2**22)  # of a Jacobian: half a MiB, which a cache holds, and 32 MiB
@@ -51,8 +51,8 @@ Action: TypeAlias = Callable[[], object]
 def machine_rates() -> Rates:
     """The rates in the file that `PROGRAD_RATES` names, or this machine's own.
 
-    These are measured once and kept in the user's cache directory; a file there that holds no rates is
-    replaced. Raises `OptionError` where the file that `PROGRAD_RATES` names holds no rates.
+    Those are measured once and kept in the user's cache directory, where an unreadable file is replaced. Raises
+    `OptionError` where the file that `PROGRAD_RATES` names can't be read.
     """
     return rates_of(os.environ.get(FILE, ""), threads.available())
 
@@ -76,7 +76,7 @@ def read(path: Path) -> Rates:
     try:
         return Rates.from_json(json.loads(path.read_bytes()))
     except OSError as error:
-        raise OptionError(f"{path}: no rates: {error.strerror}") from error
+        raise OptionError(f"{path}: expected a file of rates: {error.strerror}") from error
     except (ValueError, OptionError) as error:
         raise OptionError(f"{path}: {error}") from error
 
@@ -104,7 +104,7 @@ def cache_directory() -> Path:
 
 
 def fingerprint(available: int) -> str:
-    """What the rates are good for: this machine, BLAS, number of threads and numpy."""
+    """Identifies what the rates hold for: this machine, BLAS, number of threads and numpy."""
     blas = [
         {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
         for library in threadpool_info()
@@ -115,7 +115,7 @@ def fingerprint(available: int) -> str:
 
 
 def calibrate() -> Rates:
-    """Measures one core, in well under a second."""
+    """Measures the rates of one core, in well under a second."""
     with threads.one_blas_thread():
         works = _works()
         found = dict(zip(works, _quickest([work.action for work in works.values()]), strict=True))
@@ -142,7 +142,7 @@ def calibrate() -> Rates:
 
 
 class _Work(NamedTuple):
-    """Something to be timed, and how much of what it does, where a rate is wanted."""
+    """A call to time, and the amount of work it does, where a rate is wanted."""
 
     action: Action
     amount: float = 1.0
@@ -211,7 +211,7 @@ def _function() -> _Work:
 
 
 def _call() -> _Work:
-    """Products that take no time, of two kinds that every network has."""
+    """Products too small to take time, of two kinds that every network has."""
     a, q, out = np.ones((4, 4)), np.ones((1, 4)), np.empty(16)
 
     def calls() -> None:
@@ -243,7 +243,7 @@ class _Linear(Layer):
 
 
 def _layers() -> _Work:
-    """The forward pass of layers that take no time, and their blocks."""
+    """The forward pass of layers too small to take time, and their blocks."""
     net = Network([_Linear(4)] * LAYERS, 4)
     return _Work(partial(checks.linearize, net, net.unpack(np.zeros(net.size)), np.ones((1, 4))))
 
@@ -266,7 +266,7 @@ def _fork() -> None:
 
 
 def _quickest(actions: Sequence[Action]) -> list[float]:
-    """Seconds of a call of each: the quickest of several rounds, since others can only make it slower."""
+    """Seconds for a call of each: the shortest of several rounds, since other processes can only add time."""
     inner = [_inner(action) for action in actions]
     best = [math.inf] * len(actions)
     for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""The plan of a computation: what each mode would cost, and which one is predicted to be the quickest."""
+"""The plan of a computation: what each mode would cost, and which one is predicted to be the fastest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prograd.operators.ledger import Cost
 from prograd.planning.calibration import machine_rates
 from prograd.planning.rates import Rates
 
-TIE = 1.05  # predicted times that are closer than this are equal: a machine's own vary by more
+TIE = 1.05  # predicted times that are closer than this count as equal: measured times vary by more
 Variable = Literal["parameters", "input"]
 
 
@@ -144,7 +144,7 @@ def plan(  # noqa: PLR0913
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     if (wrt, outputs) == ("input", "gradient"):
-        raise OptionError('wrt="input": an objective has no gradient by its samples; plan outputs="jacobian" instead')
+        raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
     check_max_bytes(max_bytes)
     found = _dtype(dtype)
     of = _structure(net, int(batch), wrt, found)
@@ -185,7 +185,7 @@ def _choice(  # noqa: PLR0913, PLR0917
 
 
 def _quickest(seconds: Mapping[str, float]) -> str:
-    """The first mode, the simplest ones coming first, that is as quick as any as far as can be told."""
+    """The first mode, and so the simplest, whose time can't be told from the shortest."""
     least = min(seconds.values())
     return next(mode for mode in seconds if seconds[mode] <= TIE * least)
 
@@ -194,7 +194,7 @@ def _costs(of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: in
     costs = {}
     for mode in modes:
         if len(of.net.layers) <= mode.longest:
-            with contextlib.suppress(OptionError):  # max_bytes is less than the mode can do with
+            with contextlib.suppress(OptionError):  # max_bytes is too small for the mode
                 cost = mode.gradient_cost if outputs == "gradient" else mode.jacobian_cost
                 costs[mode.name] = cost(of, max_bytes)
     return costs
