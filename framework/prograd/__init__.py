@@ -5,7 +5,6 @@ from __future__ import annotations
 from prograd import bracketing, errors, operators
 from prograd.arrays import Array
 from prograd.chain import MODES
-from prograd.hookspecs import hookimpl
 from prograd.jacobians import jacobian
 from prograd.labels import one_hot
 from prograd.layer import Elementwise, Layer, Parameters
@@ -15,7 +14,8 @@ from prograd.loss import Loss
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
 from prograd.planning import Plan, Rates, plan
-from prograd.registry import layer, loss, registry
+from prograd.plugins.hookspecs import hookimpl
+from prograd.plugins.registry import layer, loss, registry
 
 __version__ = "0.1.0"
 
