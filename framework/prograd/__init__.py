@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prograd import bracketing, errors, operators
+from prograd import bracketing, errors, operators, options
 from prograd.arrays import Array
 from prograd.chain import MODES
 from prograd.jacobians import jacobian
@@ -43,6 +43,7 @@ __all__ = [
     "loss",
     "one_hot",
     "operators",
+    "options",
     "plan",
     "registry",
 ]
