@@ -14,7 +14,7 @@ from scipy import special
 from prograd import Elementwise, Layer, recursions
 from prograd.operators import Dense, Diagonal, Kronecker, Zero
 from prograd.testing import check_layer
-from prograd.testing.layers import LAYER_CHECKS
+from prograd.testing.layer_checks import LAYER_CHECKS
 from tests.helpers import own_operators
 from tests.helpers.gallery import Gallery, Right, failures_of
 from tests.helpers.own_operators import Own
@@ -43,7 +43,10 @@ def test_each_check_catches_what_no_other_does() -> None:
 # Blocks that are not the derivative.
 
 
-@wrong("jacobian_B", says=r"B\[\d, \d\] of sample \d: jvp gives .* differences of g give .*; likely cause: the sign")
+@wrong(
+    "jacobian_B",
+    says=r"B\[\d, \d\] of sample \d: .* differences of g, got .* by jvp .*; likely cause: the sign",
+)
 class SignOfB(Right):
     def jacobian(self, w, z, z_next):
         A, _ = super().jacobian(w, z, z_next)
@@ -71,7 +74,7 @@ class TwiceA(Right):
         return A | {"W": Kronecker(4, 2 * z)}, B
 
 
-@wrong("jacobian_A", "samples", says="a missing factor of 1/N|a factor of 1/N too many")
+@wrong("jacobian_A", "samples", says="a missing factor of 1/N|an extra factor of 1/N")
 class MeanInA(Right):
     def jacobian(self, w, z, z_next):
         A, B = super().jacobian(w, z, z_next)
@@ -90,7 +93,7 @@ class ColumnMajorW(Right):
         return A, Dense(w.W.reshape(z.shape[1], 4).T)
 
 
-@wrong("jacobian_A", "samples", says="one sample's map is used for all")
+@wrong("jacobian_A", "samples", says="the map of one sample is used for all")
 class FirstSampleForAll(Right):
     def jacobian(self, w, z, z_next):
         A, B = super().jacobian(w, z, z_next)
@@ -188,12 +191,12 @@ def test_an_operator_of_its_own_is_right() -> None:
     assert check_layer(GivesB(), 3).failures == ()
 
 
-@wrong("vjp", says="B.*: vjp gives .* a constant factor of 2")
+@wrong("vjp", says="B.*by vjp .* a constant factor of 2")
 class WrongVjpInB(GivesB):
     operator = own_operators.VjpIsDouble
 
 
-@wrong("jacobian_B", says="B.*: jvp gives .* a constant factor of 2")
+@wrong("jacobian_B", says="B.*by jvp .* a constant factor of 2")
 class WrongJvpInB(GivesB):
     """Only jvp is reported."""
 
@@ -205,7 +208,7 @@ class NoLinearMapInB(GivesB):
     operator = own_operators.RoundsItsDirection
 
 
-@wrong("dense", says=r"B\[\d, \d\] .*: dense\(\) gives .* a constant factor of 2")
+@wrong("dense", says=r"B\[\d, \d\] .* by dense\(\) .* a constant factor of 2")
 class WrongDenseInB(GivesB):
     operator = own_operators.DenseIsDouble
 
@@ -225,12 +228,12 @@ class WrongLeadingAxesInB(GivesB):
     operator = own_operators.SumsTheLeadingAxes
 
 
-@wrong("structure", says="B.*the declared DiagonalPlusLowRank holds", n_in=4)
+@wrong("structure", says="B.*by the numbers that the DiagonalPlusLowRank holds", n_in=4)
 class WrongStructureInB(GivesB):
     operator = own_operators.HoldsOtherNumbers
 
 
-@wrong("edges", says="B: edges = 0, expected at least")
+@wrong("edges", says="B: edges: expected at least .*, got 0")
 class WrongEdgesInB(GivesB):
     operator = own_operators.ForFree
 

@@ -9,8 +9,8 @@ from scipy import special
 from prograd import Elementwise, Layer
 from prograd.operators import Dense, Diagonal, Kronecker
 from prograd.testing import check_layer
-from prograd.testing.kit import layer_case
-from prograd.testing.layers import LAYER_CHECKS
+from prograd.testing.layer_case import LayerCase
+from prograd.testing.layer_checks import LAYER_CHECKS
 from tests.helpers.gallery import Gallery, Right
 
 GALLERY = Gallery(check_layer, n_in=3)
@@ -25,27 +25,27 @@ def test_wrong_layer_is_caught(entry) -> None:
 # What g and jacobian say about themselves.
 
 
-@wrong("shapes", says="the transpose was given")
+@wrong("shapes", says="B: expected 4 × 3, got .*; likely cause: the transpose")
 class BTheOtherWay(Right):
     def jacobian(self, w, z, z_next):
         A, _ = super().jacobian(w, z, z_next)
         return A, Dense(w.W.T)
 
 
-@wrong("shapes", says="A must hold the parameters")
+@wrong("shapes", says="A: expected the parameters")
 class ForgottenParameter(Right):
     def jacobian(self, w, z, z_next):
         A, B = super().jacobian(w, z, z_next)
         return {"W": A["W"]}, B
 
 
-@wrong("shapes", says="g of z .* must give an array")
+@wrong("shapes", says="g of z .*: expected an array")
 class LosesTheSampleAxis(Right):
     def g(self, w, z):
         return super().g(w, z)[0]
 
 
-@wrong("shapes", says="no method of dict")
+@wrong("shapes", says="not a method of dict as a name, got 'items'")
 class ParameterNamedLikeAMethod(Right):
     def shapes(self, n_in):
         return 4, {"items": (4, n_in), "b": (4,)}
@@ -71,7 +71,7 @@ class InitHandsOutOneArray(Right):
         return {"W": rng.normal(size=(4, n_in)), "b": self.kept}
 
 
-@wrong("init", says="declared is")
+@wrong("init", says="init: W: expected the declared shape")
 class InitOfTheWrongShape(Right):
     def init(self, rng, n_in):
         return {"W": rng.normal(size=(n_in, 4)), "b": np.zeros(4)}
@@ -89,7 +89,7 @@ class ComputesInFloat32(Elementwise):
 # Precision, arguments, state.
 
 
-@wrong("dtype", says="g makes float64 of float32")
+@wrong("dtype", says="g: expected float32, got float64")
 class WidensToFloat64(Right):
     scale = np.ones(4)
 
@@ -97,7 +97,7 @@ class WidensToFloat64(Right):
         return super().g(w, z) * self.scale
 
 
-@wrong("dtype", says="B: jvp makes float64 of float32")
+@wrong("dtype", says="B: jvp: expected float32, got float64")
 class WidensInB(Elementwise):
     def phi(self, z):
         return np.tanh(z)
@@ -147,7 +147,7 @@ class CountsItsCalls(Right):
         return super().g(w, z) * z.dtype.type(1 + 1e-14 * (self.calls % 2))
 
 
-@wrong("repeatable", says="what g was called with last")
+@wrong("repeatable", says="depends on the last call of g")
 class RemembersItsInput(Right):
     def g(self, w, z):
         self.z = z
@@ -246,7 +246,7 @@ class Summed(Layer):
 
 
 def failed(layer, z):
-    return {outcome.name for outcome in LAYER_CHECKS.report(layer_case(layer, 2, z=z)).failures}
+    return {outcome.name for outcome in LAYER_CHECKS.report(LayerCase(layer, 2, z=z)).failures}
 
 
 def test_a_jacobian_of_the_last_call_is_caught_at_given_points():
