@@ -1,13 +1,14 @@
-"""Which arrays prograd computes with: float64 and float32 as they come, other real input as float64."""
+"""The arrays that prograd computes with: float64 and float32 as they come, other real input as float64."""
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.errors import ShapeError
+from prograd.errors import LabelError, OptionError, ShapeError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -51,3 +52,21 @@ def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
 def shown(row: Array) -> str:
     """A row of numbers for a message, cut short if it is long."""
     return np.array2string(row, precision=4, threshold=6, edgeitems=3)
+
+
+def one_hot(labels: ArrayLike, K: int) -> Array:
+    """`e_k` for each label k in 0 … K−1: `(N,) -> (N, K)`, and one label gives `(K,)`. Raises `LabelError`."""
+    k = np.asarray(labels)
+    whole = k.dtype.kind in "iu" or (k.dtype.kind == "f" and bool(np.all(np.mod(k, 1) == 0)))
+    if not whole or k.ndim > 1:
+        raise LabelError(f"one_hot: expected a vector of integers, got {k.dtype} of shape {k.shape}")
+    if k.size and (k.min() < 0 or k.max() >= K):
+        raise LabelError(f"one_hot: expected labels in 0 … {K - 1}, got {k.min()} … {k.max()}")
+    return np.eye(K)[k.astype(np.intp)]
+
+
+def check_max_bytes(max_bytes: int | None) -> None:
+    """Raises `OptionError` unless `max_bytes` is a positive integer or None."""
+    whole = isinstance(max_bytes, Integral) and not isinstance(max_bytes, bool)
+    if max_bytes is not None and not (whole and max_bytes > 0):
+        raise OptionError(f"max_bytes: expected a positive integer or None, got {max_bytes!r}")

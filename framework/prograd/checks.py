@@ -9,12 +9,12 @@ import numpy as np
 
 from prograd import recursions
 from prograd.arrays import Array, shown
-from prograd.blocks import Block, as_operator
+from prograd.blocks import Block
 from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
 from prograd.loss import Loss
 from prograd.network import Network
-from prograd.operators import Operator
+from prograd.operators import Operator, as_operator
 
 
 def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Block]]:

@@ -6,15 +6,14 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Self, TypeAlias
+from typing import Self
 
 import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import OptionError
 from prograd.operators import Diagonal, Operator
-
-Block: TypeAlias = Operator | Array
+from prograd.operators.dense import OperatorLike
 
 
 class Parameters(dict[str, Array]):
@@ -57,7 +56,7 @@ class Layer(ABC):
         """`z^{i+1}`, the output: `(N, n_in) -> (N, n_out)`."""
 
     @abstractmethod
-    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[Mapping[str, Block], Block]:
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[Mapping[str, OperatorLike], OperatorLike]:
         """`(A, B)` at `(w, z)`, with `z_next = g(w, z)` already computed.
 
         `A` holds `∂g/∂w` by parameter name (`n_out × size`), `B` is `∂g/∂z` (`n_out × n_in`). Each is an operator, or

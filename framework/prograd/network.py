@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,14 @@ class Span:
 
     all: range
     each: Mapping[str, range]
+
+
+NO_COLUMNS: Final = Span(range(0), {})
+
+
+def slices(p: Array, spans: Sequence[Span]) -> list[dict[str, Array]]:
+    """The entries of each layer's parameters in a vector like `w`, or in the last axis of `p`: views, left flat."""
+    return [{name: p[..., at.start : at.stop] for name, at in span.each.items()} for span in spans]
 
 
 class Network:
@@ -92,12 +100,6 @@ class Network:
         if np.shape(w) != (self.size,) or not isinstance(w, np.ndarray):
             raise ShapeError(f"w: expected an array of shape ({self.size},), got {type(w).__name__} {np.shape(w)}")
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
-
-    def slices(self, p: Array) -> list[dict[str, Array]]:
-        """The entries of each layer's parameters in a vector like `w`, or in the last axis of `p`: views, left flat."""
-        if p.ndim == 1:
-            return [{name: p[at] for name, at, _ in views} for views in self._views]
-        return [{name: p[..., at] for name, at, _ in views} for views in self._views]
 
     def pack(self, parameters: Sequence[Mapping[str, ArrayLike]]) -> Array:
         """One vector `w` from the parameters of each layer; the inverse of `unpack`. Raises `ShapeError`."""

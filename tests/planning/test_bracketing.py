@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prograd import bracketing
+from prograd.bracketing.programming import LayerCosts, best, forward_cost, reverse_cost
 from prograd.errors import OptionError, ShapeError
-from prograd.orders import Costs, best, forward_cost, reverse_cost
 
 CASES = json.loads((Path(__file__).parents[1] / "golden" / "bracketing.json").read_text())["cases"]
 
@@ -45,7 +45,7 @@ def chains(draw, most=5):
         [draw(st.integers(0, most)) for _ in range(count)] for most in (20, draw(st.sampled_from([0, 5])), 20)
     )
     products = [pair(e, stack) for e, stack in zip(edges, stacked, strict=True)]
-    return Costs(
+    return LayerCosts(
         rows=n[1:],
         cols=n[:-1],
         own=own,

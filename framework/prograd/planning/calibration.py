@@ -11,8 +11,9 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple, TypeAlias
@@ -22,16 +23,15 @@ import scipy.sparse
 from threadpoolctl import threadpool_info
 
 from prograd import checks, threads
-from prograd.accumulation import Accumulation, jacobian_into
 from prograd.arrays import Array
 from prograd.blocks import Block
-from prograd.chain import Chain
-from prograd.costs import cheapest
 from prograd.errors import OptionError
 from prograd.layer import Layer, Parameters
-from prograd.network import Network, Span
-from prograd.operators import Dense, Kronecker, Operator, Sparse
-from prograd.operators.multiplication import multiply
+from prograd.linearization import Linearization
+from prograd.modes import MODES
+from prograd.modes.structure import Structure
+from prograd.network import NO_COLUMNS, Network
+from prograd.operators import Dense, Kronecker, Operator, Sparse, multiply
 from prograd.planning.rates import Curve, Rates
 
 FILE = "PROGRAD_RATES"
@@ -54,11 +54,12 @@ def machine_rates() -> Rates:
     These are measured once and kept in the user's cache directory; a file there that holds no rates is
     replaced. Raises `OptionError` where the file that `PROGRAD_RATES` names holds no rates.
     """
-    return _rates(os.environ.get(FILE, ""), threads.available())
+    return rates_of(os.environ.get(FILE, ""), threads.available())
 
 
 @lru_cache(maxsize=8)
-def _rates(given: str, available: int) -> Rates:
+def rates_of(given: str, available: int) -> Rates:
+    """The rates in the file `given`, or the machine's own for `available` threads, found once."""
     if given:
         return read(Path(given))
     path = cache_directory() / f"rates-{fingerprint(available)}.json"
@@ -228,8 +229,11 @@ def _columns() -> _Work:
 class _Linear(Layer):
     """`g(W; z) = W z`."""
 
+    def __init__(self, width: int) -> None:
+        self.width = width
+
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
-        return n_in, {"W": (n_in, n_in)}
+        return self.width, {"W": (self.width, n_in)}
 
     def g(self, w: Parameters, z: Array) -> Array:
         return z @ w["W"].T
@@ -240,33 +244,19 @@ class _Linear(Layer):
 
 def _layers() -> _Work:
     """The forward pass of layers that take no time, and their blocks."""
-    net = Network([_Linear()] * LAYERS, 4)
+    net = Network([_Linear(4)] * LAYERS, 4)
     return _Work(partial(checks.linearize, net, net.unpack(np.zeros(net.size)), np.ones((1, 4))))
-
-
-class _Counting(Accumulation):
-    """Counts what `planning.optimal` puts down as merges."""
-
-    merges = 0
-
-    def push(self, chain: Chain, W: Array, *, summed: bool) -> None:
-        self.merges += 1
-        super().push(chain, W, summed=summed)
-
-    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
-        self.merges += 1
-        super().pull(blocks, q, p, numbers)
 
 
 def _merges() -> _Work:
     """The cheapest bracketing of an hourglass too small for its products to take time."""
-    sizes = ((4, 4), (1, 4), (4, 1), (4, 4))
-    blocks: list[Block] = [({}, Dense(np.ones(size))) for size in sizes]
-    chain = Chain(blocks, [Span(range(0), {})] * len(blocks), 1, np.dtype(np.float64)).by_input()
-    J = np.empty((1, 4, 4))
-    counting = _Counting(chain)
-    counting.into(cheapest(chain.blocks, 1), J)
-    return _Work(partial(jacobian_into, chain, J), counting.merges)
+    net = Network([_Linear(width) for width in (4, 1, 4, 4)], 4)
+    blocks: list[Block] = [({}, Dense(np.ones((m, n)))) for n, m in pairwise(net.n)]
+    lin = Linearization(blocks, [NO_COLUMNS] * len(blocks), 1, np.dtype(np.float64)).by_input()
+    J, mode = np.empty((1, 4, 4)), MODES["optimal"]
+    around = mode.jacobian_cost(Structure(net, lin, 1), None).around
+    merges = sum(step.kind == "merge" for step in around)
+    return _Work(partial(mode.jacobian, lin, J, None), merges)
 
 
 def _fork() -> None:

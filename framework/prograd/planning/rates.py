@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 from prograd.errors import OptionError
-from prograd.planning.costs import Cost, Step
+from prograd.operators.ledger import Cost, Step
 
 SCHEMA = "prograd.rates/1"
 CURVES = ("product64", "product32", "memory", "write", "transpose")

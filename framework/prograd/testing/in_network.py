@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from prograd.arrays import Array
-from prograd.chain import MODES
 from prograd.layer import Layer, Parameters
 from prograd.loss import Loss
+from prograd.modes import MODES
 from prograd.network import Network
 from prograd.objective import Objective
 from prograd.operators import Dense, Identity, Kronecker, Operator
@@ -119,7 +119,7 @@ def _reference(f: Objective, w: Array, data: tuple[Array, Array], seed: int, ste
 
 def _require_modes(f: Objective, w: Array, reference: Reference, seed: int) -> None:
     """Raise `CheckError` unless the gradient of every mode agrees with the reference."""
-    gradients = {f'f.gradient(w, mode="{mode}")': f.gradient(w, mode=mode) for mode in MODES}
+    gradients = {f'f.gradient(w, mode="{name}")': f.gradient(w, mode=mode) for name, mode in MODES.items()}
     gradients["the mean of f.per_sample_gradients(w)"] = f.per_sample_gradients(w).mean(axis=0)
     V = directions(f.net.size, seed)
     expected = reference.values[:, 0, 0]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real
 from prograd.errors import OptionError, ShapeError
 from prograd.layer import Layer, Parameters
-from prograd.operators import Dense, Operator
+from prograd.operators import Operator, as_operator
 from prograd.testing.diagnosis import MatrixName, rounding, worst
 from prograd.testing.operator_case import SAMPLES, OperatorCase
 from prograd.testing.reference import Reference, differentiate, directions
@@ -166,11 +166,9 @@ def named_blocks(A: Mapping[str, Operator | Array], B: Operator | Array) -> dict
 
 
 def _operator(block: Operator | Array) -> Operator:
-    if isinstance(block, Operator):
-        return block
-    if isinstance(block, np.ndarray):
-        return Dense(block)
-    raise CheckError(f"jacobian: expected operators or arrays, got {type(block).__name__}")
+    if not isinstance(block, (Operator, np.ndarray)):
+        raise CheckError(f"jacobian: expected operators or arrays, got {type(block).__name__}")
+    return as_operator(block)
 
 
 def subsets(samples: int) -> list[tuple[str, Subset]]:

@@ -81,11 +81,15 @@ class Convolution(Operator):
     """`z ↦ W ⋆ z`, the same map for all samples, by products of patches and W. The matrix is never formed."""
 
     samples = 1
+    edges: int
+    dtype: np.dtype[Any]
 
     def __init__(self, W: Array, windows: Windows) -> None:
         self.W = W.reshape(len(W), -1)
         self.windows = windows
         self.rows, self.cols = len(W) * windows.positions, math.prod(windows.image)
+        self.edges = len(W) * windows.image[0] * windows.taps  # none for the zeros around the image
+        self.dtype = W.dtype
         self._slab = max(1, _SLAB // (windows.positions * windows.size))
 
     def jvp(self, v: Array) -> Array:
@@ -112,15 +116,6 @@ class Convolution(Operator):
         """The patches of a slab, the padded image, and the result before it is copied to its place."""
         patches = self.windows.positions * self.windows.size
         return min(vectors, self._slab) * (patches + math.prod(self.windows.padded) + max(self.rows, self.cols))
-
-    @property
-    def edges(self) -> int:
-        """One multiply-add for each output channel and each pixel in a window; zeros around the image take none."""
-        return len(self.W) * self.windows.image[0] * self.windows.taps
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.W.dtype
 
     def _each_slab(self, x: Array, out: Array, f: Callable[[Array], Array]) -> None:
         x, y = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])

@@ -101,11 +101,14 @@ class Average(Operator):
     """The mean of each tile, the same map for all samples."""
 
     samples = 1
+    edges: int
+    dtype: np.dtype[Any]
 
     def __init__(self, tiles: Tiles, dtype: np.dtype[Any]) -> None:
         self.tiles = tiles
         self.rows, self.cols = tiles.count, tiles.pixels
-        self._dtype = dtype
+        self.edges = tiles.count * tiles.window**2
+        self.dtype = dtype
 
     def jvp(self, v: Array) -> Array:
         means: Array = np.add.reduce(self.tiles.of(v), axis=(-3, -1))
@@ -123,24 +126,19 @@ class Average(Operator):
                 out[..., i : down * window : window, j : across * window : window] = shares
         return out.reshape(*q.shape[:-1], self.cols)
 
-    @property
-    def edges(self) -> int:
-        """One multiply-add for each pixel of a tile."""
-        return self.rows * self.tiles.window**2
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._dtype
-
 
 class Selection(Operator):
     """`v -> v[index]`, with `index` `(N, rows)`. For one sample, no entry is selected twice."""
 
+    samples: int
+    edges: int
     dtype = np.dtype(np.float32)  # it holds no numbers, so it widens nothing
 
     def __init__(self, index: np.ndarray[Any, np.dtype[np.intp]], cols: int) -> None:
         self.index = index
-        self.rows, self.cols = index.shape[1], cols
+        self.samples, self.rows = index.shape
+        self.cols = cols
+        self.edges = self.rows  # moves, counted as multiply-adds
 
     def jvp(self, v: Array) -> Array:
         return np.take_along_axis(v, self._index(v), axis=-1)
@@ -152,12 +150,3 @@ class Selection(Operator):
 
     def _index(self, x: Array) -> np.ndarray[Any, np.dtype[np.intp]]:
         return self.index.reshape((1,) * (x.ndim - 2) + self.index.shape)
-
-    @property
-    def edges(self) -> int:
-        """One move for each row, counted as a multiply-add."""
-        return self.rows
-
-    @property
-    def samples(self) -> int:
-        return len(self.index)

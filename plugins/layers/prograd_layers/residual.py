@@ -11,7 +11,7 @@ import numpy as np
 
 from prograd import Array, Layer, Parameters, layer, layers_from_config
 from prograd.errors import OptionError, ShapeError
-from prograd.operators import Dense, Identity, Operator
+from prograd.operators import Identity, Operator, as_operator
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Residual(Layer):
         after: Operator = Identity(z.shape[-1])
         for k in reversed(range(len(self.inner))):
             A_k, B_k = self.inner[k].jacobian(parts[k], states[k], states[k + 1])
-            A = {f"{k}.{name}": after @ _operator(block) for name, block in A_k.items()} | A
-            after = after @ _operator(B_k)
+            A = {f"{k}.{name}": after @ as_operator(block) for name, block in A_k.items()} | A
+            after = after @ as_operator(B_k)
         return A, Identity(z.shape[-1]) + after
 
     def _split(self, w: Parameters) -> list[Parameters]:
@@ -92,7 +92,3 @@ class Residual(Layer):
         yield cls(layers=[layer("softmax")]), 3
         inner = cls(layers=[layer("affine", width=3), layer("sigmoid")])
         yield cls(layers=[layer("scale_shift"), inner, layer("softplus")]), 3
-
-
-def _operator(block: Operator | Array) -> Operator:
-    return block if isinstance(block, Operator) else Dense(block)

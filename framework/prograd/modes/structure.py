@@ -2,75 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import scipy.sparse
 
 from prograd import checks
 from prograd.arrays import Array
 from prograd.blocks import Block
-from prograd.chain import Chain
 from prograd.errors import PluginError
 from prograd.layer import Parameters
+from prograd.linearization import Linearization
 from prograd.network import Network
-from prograd.operators import Operator
+from prograd.operators.ledger import Kind, Ledger, Step
+
+SHALLOW: Final = 8  # multiply-adds for each number: more than activations and normalisations take
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """A network's chain for N samples whose blocks may have been made for fewer, `seen` of them."""
+    """A linearization for N samples without its numbers; its blocks may have been made for fewer, `seen` of them."""
 
     net: Network
-    chain: Chain
+    lin: Linearization
     seen: int
-    z: tuple[Array, ...] = ()
 
     @property
     def samples(self) -> int:
         """N."""
-        return self.chain.samples
+        return self.lin.samples
 
     @property
     def item(self) -> int:
         """Bytes of a number."""
-        return int(self.chain.dtype.itemsize)
-
-    @property
-    def widest(self) -> int:
-        """The largest `n_i`."""
-        return max(self.net.n)
+        return int(self.lin.dtype.itemsize)
 
     def by_input(self) -> Structure:
         """The same function differentiated by `x`."""
-        return Structure(self.net, self.chain.by_input(), self.seen, self.z)
+        return Structure(self.net, self.lin.by_input(), self.seen)
 
-    def stack(self, operator: Operator) -> int:
-        """How many maps the operator is: N, or 1 for one that all samples share."""
-        return self.samples if operator.samples > 1 else 1
+    def ledger(self) -> Ledger:
+        """An empty one."""
+        return Ledger(self.samples, self.seen, self.item)
 
-    def reads(self, operator: Operator, samples: int) -> int:
-        """Bytes of the arrays that one product with the operator reads, for so many samples."""
-        return self._bytes(arrays(operator), samples)
+    def made(self, blocks: Iterable[Block], rows: int) -> int:
+        """Bytes of arrays that were made for blocks, for `rows` samples: not views of `w` or the `z^i`."""
+        return self.ledger().bytes((array for array in _owners(blocks).values() if array.ndim), rows)
 
-    def made(self, blocks: Iterable[Block], samples: int) -> int:
-        """Bytes of arrays that were made for blocks, for so many samples: not views of `w` or the `z^i`."""
-        return self._bytes((array for array in _owners(blocks).values() if array.ndim), samples)
-
-    def viewed(self, blocks: Iterable[Block], samples: int) -> int:
-        """Bytes of the `z^2 … z^{L+1}` that blocks hold views of, for so many samples."""
+    def viewed(self, blocks: Iterable[Block], rows: int) -> int:
+        """Bytes of the `z^2 … z^{L+1}` that blocks hold views of, for `rows` samples."""
         owners = _owners(blocks)
-        return sum(z.shape[1] * samples * self.item for z in self.z[1:] if id(owner(z)) in owners)
+        return sum(z.shape[1] * rows * self.item for z in self.lin.z[1:] if id(owner(z)) in owners)
 
-    def _bytes(self, found: Iterable[np.ndarray[Any, Any]], samples: int) -> int:
-        """Bytes of arrays; those of a stack were made for as many samples as were seen."""
-        return sum(
-            array.nbytes // self.seen * samples if array.ndim > 1 and len(array) == self.seen > 1 else array.nbytes
-            for array in found
-        )
+    def charge_forward_pass(self, ledger: Ledger, rows: int, calls: int = 1, threads: int = 1) -> int:
+        """Writes down `z^2 … z^{L+1}`, which are kept; returns their bytes.
+
+        A layer's `g` takes about what a product with its largest block does.
+        """
+        before = ledger.held
+        for A, B in self.lin.blocks:
+            largest = max((B, *A.values()), key=lambda operator: operator.edges)
+            depth = largest.depth(self.samples)
+            moved = self.samples * (B.cols + B.rows) * self.item
+            # By the input no layer has an `A`, so its `B` has to tell whether it is a function of each number.
+            kind: Kind = "function" if not A and depth < SHALLOW else "product"
+            multiply_adds = 0 if kind == "function" else self.samples * largest.edges
+            if kind == "product":
+                moved += calls * ledger.bytes(largest.arrays(), 0)
+            ledger.around.append(Step(kind, calls, multiply_adds, moved, depth, threads))
+            ledger.around.append(Step("layer", calls, 0, 0, threads=threads))
+            ledger.hold(rows * B.rows * self.item * threads)
+        return ledger.held - before
+
+    def charge_kept_blocks(self, ledger: Ledger) -> None:
+        """Writes down the forward pass of all samples, whose blocks are kept, but no `z^i` that none of them views."""
+        passed = self.charge_forward_pass(ledger, self.samples)
+        ledger.hold(self.made(self.lin.blocks, self.samples))
+        ledger.hold(self.viewed(self.lin.blocks, self.samples) - passed)
 
 
 def structure(net: Network, samples: int, dtype: np.dtype[Any]) -> Structure:
@@ -84,31 +94,21 @@ def structure(net: Network, samples: int, dtype: np.dtype[Any]) -> Structure:
     seen = samples_seen(net, samples)
     z = tuple(_ones((seen, n_i), dtype) for n_i in net.n)
     blocks = [_block(net, i, z[i], z[i + 1]) for i in range(len(net.layers))]
-    return Structure(net, Chain(blocks, net.spans, samples, dtype), seen, z)
+    return Structure(net, Linearization(blocks, net.spans, samples, dtype, z), seen)
 
 
 def of_layer(net: Network, i: int, samples: int, dtype: np.dtype[Any]) -> Structure:
     """The same of one layer on its own."""
     seen = samples_seen(net, samples)
     z, z_next = (_ones((seen, n_i), dtype) for n_i in net.n[i : i + 2])
-    return Structure(net, Chain([_block(net, i, z, z_next)], [net.spans[i]], samples, dtype), seen, (z, z_next))
+    lin = Linearization([_block(net, i, z, z_next)], [net.spans[i]], samples, dtype, (z, z_next))
+    return Structure(net, lin, seen)
 
 
 def samples_seen(net: Network, samples: int) -> int:
     """How many samples blocks are made for, to have the structure of those for so many."""
     sizes = {*net.n, *(size for shapes in net.shapes for shape in shapes.values() for size in shape)}
     return 1 if samples == 1 else next(k for k in count(2) if k not in sizes)
-
-
-def arrays(operator: Operator) -> Iterator[np.ndarray[Any, Any]]:
-    """The arrays that an operator is made of, those of its factors and terms included."""
-    for value in vars(operator).values():
-        if isinstance(value, Operator):
-            yield from arrays(value)
-        elif isinstance(value, np.ndarray):
-            yield value
-        elif isinstance(value, scipy.sparse.csr_array):
-            yield from (value.data, value.indices, value.indptr)
 
 
 def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -120,7 +120,7 @@ def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _owners(blocks: Iterable[Block]) -> dict[int, np.ndarray[Any, Any]]:
     return {
-        id(found): found for A, B in blocks for operator in (*A.values(), B) for found in map(owner, arrays(operator))
+        id(found): found for A, B in blocks for operator in (*A.values(), B) for found in map(owner, operator.arrays())
     }
 
 

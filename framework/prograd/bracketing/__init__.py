@@ -30,16 +30,17 @@ Source: U. Naumann, On the generalized dense Jacobian chain product problem, 202
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
+from prograd.arrays import check_max_bytes
+from prograd.bracketing.programming import LayerCosts, Node, best, forward_cost, reverse_cost
+from prograd.bracketing.words import expressions
 from prograd.errors import OptionError, ShapeError
-from prograd.limits import check_max_bytes
-from prograd.orders import Costs, Node, best, forward_cost, reverse_cost
 
-__all__ = ["Factor", "Node", "Own", "Plan", "solve"]
+__all__ = ["Bracketing", "Factor", "Node", "Own", "solve"]
 
 
 class Factor(NamedTuple):
@@ -63,11 +64,11 @@ class Own(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Bracketing:
     """The cheapest bracketing: `cost` multiply-adds, along `tree`.
 
-    Beside it `tangent_cost` and `adjoint_cost`, those of pure forward and pure reverse mode, and
-    `preaccumulation_cost`, that of the best order of products alone, every block written out first.
+    For comparison, `tangent_cost` and `adjoint_cost` are those of pure forward and pure reverse mode, and
+    `preaccumulation_cost` is that of the best order of products alone, every block written out first.
     `str` is the bracketed product.
     """
 
@@ -87,7 +88,7 @@ class Plan:
         return P if self.tree.product else f"({' | '.join(W)})"
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as plain data: numbers, and the steps of the tree in an order in which they can be executed."""
+        """Plain data: numbers, and the steps of the tree in an order in which they can be executed."""
         steps = [
             {"layers": [s.start, s.stop], "split": s.split, "way": s.way, "product": s.product, "cost": s.cost}
             for s in self.tree.steps()
@@ -105,7 +106,7 @@ def solve(
     factors: Iterable[Sequence[int | None]],
     parameters: Iterable[Sequence[int]] | None = None,
     max_bytes: int | None = None,
-) -> Plan:
+) -> Bracketing:
     """The best bracketing of `B_L … B_1`; with `parameters`, of the whole `(A_L | B_L A_{L-1} | …)`.
 
     `factors` are `(rows, cols, edges)`, first layer first, or with a fourth entry as `Factor` has it; `parameters` are
@@ -122,21 +123,21 @@ def solve(
         if outer.cols != inner.rows:
             raise ShapeError(f"factors[{i + 1}]: expected {inner.rows} columns, the rows of factors[{i}]; got {outer}")
     if parameters is None:
-        return plan(_costs(B, [Own(0, 0)] * len(B)), product=True, max_bytes=max_bytes)
+        return _solved(_costs(B, [Own(0, 0)] * len(B)), product=True, max_bytes=max_bytes)
     A = [_checked(Own, "parameters", i, given) for i, given in enumerate(parameters)]
     if len(A) != len(B):
         raise ShapeError(f"parameters: expected an entry for each of {len(B)} factors, got {len(A)}")
-    return plan(_costs(B, A), product=False, max_bytes=max_bytes)
+    return _solved(_costs(B, A), product=False, max_bytes=max_bytes)
 
 
-def plan(costs: Costs, *, product: bool, max_bytes: int | None = None) -> Plan:
+def _solved(costs: LayerCosts, *, product: bool, max_bytes: int | None = None) -> Bracketing:
     """The best bracketing for `P` of all layers (`product`), or for their `W`, at the `costs` of all samples."""
     tree = best(costs, product=product, numbers=None if max_bytes is None else max_bytes // 8)
     if tree is None:
         raise OptionError(f"max_bytes={max_bytes}: no bracketing has matrices on the way that all take so little")
     products = best(costs, product=product, ways=("product",))
     assert products is not None  # noqa: S101  (where nothing is limited there is always one)
-    return Plan(
+    return Bracketing(
         cost=tree.cost,
         tree=tree,
         tangent_cost=forward_cost(costs, product=product),
@@ -146,9 +147,9 @@ def plan(costs: Costs, *, product: bool, max_bytes: int | None = None) -> Plan:
     )
 
 
-def _costs(B: Sequence[Factor], A: Sequence[Own]) -> Costs:
+def _costs(B: Sequence[Factor], A: Sequence[Own]) -> LayerCosts:
     edges = [(F.edges, F.edges) for F in B]
-    return Costs(
+    return LayerCosts(
         rows=[F.rows for F in B],
         cols=[F.cols for F in B],
         own=[F.cols for F in A],
@@ -174,31 +175,3 @@ def _checked(kind: type[GivenT], what: str, i: int, given: Sequence[int | None])
     if not least <= len(numbers) <= len(fields) or None in numbers[:3] or min(filter(None, numbers), default=0) < 0:
         raise ShapeError(f"{what}[{i}]: expected integers ({', '.join(fields)}), none negative; got {given!r}")
     return kind(*numbers)  # type: ignore[arg-type]  # only a fourth may be None, which a Factor may have
-
-
-def expressions(
-    tree: Node, own: Sequence[str], through: Sequence[str], times: Callable[[str, str], str]
-) -> tuple[str, list[str]]:
-    """The bracketed products that make `P`, and the columns of each layer that has any, newest layer first.
-
-    `own` and `through` are what to call the `A_i` and `B_i`, an `A_i` without columns by nothing.
-    """
-    parts: list[tuple[str, list[str]]] = []
-    for node in tree.steps():
-        i = node.start
-        if node.way == "dense":
-            parts.append((through[i], [own[i]] if own[i] else []))
-            continue
-        if node.way == "adjoints":
-            P, W = parts.pop()
-            for k in reversed(range(node.start, node.split)):
-                W = [*W, times(P, own[k])] if own[k] else W
-                P = times(P, through[k])
-            parts.append((P, W))
-            continue
-        inner_P, inner_W = parts.pop()
-        P, W = parts.pop() if node.outer else ("", [])
-        for B in [P] if node.way == "product" else through[node.split : node.stop]:
-            inner_P, inner_W = times(B, inner_P), [times(B, A) for A in inner_W]
-        parts.append((inner_P, W + inner_W))
-    return parts[0]

@@ -1,15 +1,15 @@
-"""Reverse mode in less memory: few of the `z^i` are kept, the others are computed again when it is their turn.
+"""Checkpoints: few of the `z^i` are kept, the others are computed again when reverse mode needs them.
 
-Layers are reversed from the last to the first. Reversing layer i takes `z^i` and `z^{i+1}`; the latter is at hand, as
-it was the input of the layer that was reversed just before. So the question is where to begin for each `z^i`: at the
-last one before it that was kept. A place is free again once its layer is reversed. With `z^i` kept and room for b,
+Layers are reversed from the last to the first. Reversing layer i takes `z^i` and `z^{i+1}`; the latter is at hand,
+since it was the input of the layer that was reversed before. Each `z^i` is computed from the last one before it that
+was kept, and a kept one is freed once its layer is reversed. With `z^i` kept and room for b,
 
     cost(i … j, b) = min over k of  cost of i … k-1  +  cost(k … j, b - bytes of z^k)  +  cost(i … k-1, b)
 
-is the least that it takes to get at `z^j, …, z^i` in this order: go on to `z^k`, keep it, reverse what lies behind it,
-then what lies before. Without a further `z^k`, each is computed from `z^i`. For layers that are all alike this is the
-binomial bound: with s kept, of which `z^1` is one, l layers take `r l - C(s + r, s + 1)` evaluations (`evaluations`),
-where r is the least with `l <= C(s + r, s)`.
+is the least cost of `z^j, …, z^i` in this order: go on to `z^k`, keep it, reverse the layers after it, then those
+before. Without a further `z^k`, each is computed from `z^i`. For equal layers this is the binomial bound: with s kept,
+`z^1` among them, l layers take `r l - C(s + r, s + 1)` evaluations (`evaluations`), where r is the least with
+`l <= C(s + r, s)`.
 
 Source: A. Griewank and A. Walther, Algorithm 799: revolve, 2000.
 """
@@ -17,37 +17,32 @@ Source: A. Griewank and A. Walther, Algorithm 799: revolve, 2000.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from prograd.arrays import Array
-from prograd.blocks import Blocks
-from prograd.layer import Layer, Parameters
-from prograd.shards import Apply
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 LONGEST = 100  # layers for which the recursion is solved; the time is cubic
-STEPS = 128  # the most parts that the bytes are counted in there
+STEPS = 128  # the most parts in which it counts bytes
 
 
 class Schedule(Protocol):
-    """Which `z^k` to keep next."""
+    """Which `z^k` to keep next; `room` is what there is at first, in the schedule's own unit."""
+
+    room: int
 
     def split(self, i: int, j: int, room: int) -> int | None:
-        """The next to keep beyond `z^i`, on the way to layer j, with `room` left for it; None where none is best."""
+        """The next to keep after `z^i`, on the way to layer j, with `room` left for it; None where none is best."""
 
     def after(self, k: int, room: int) -> int:
         """What is left of `room` when `z^k` is kept."""
 
-    @property
-    def room(self) -> int:
-        """What there is in the beginning, in the schedule's own unit."""
 
-
-def schedule(state_bytes: Sequence[int], costs: Sequence[int], max_bytes: int) -> Schedule:
+def best_schedule(state_bytes: Sequence[int], costs: Sequence[int], max_bytes: int) -> Schedule:
     """The best schedule for layers of unequal size and cost, within `max_bytes` for what is kept beside `z^1`.
 
     `state_bytes` are those of the layers' inputs `z^1 … z^L`, `costs` those of computing their outputs. Up to 100
@@ -127,54 +122,22 @@ def evaluations(layers: int, slots: int) -> int:
     return r * layers - math.comb(slots + r, slots + 1)
 
 
-def inputs(plan: Schedule, layers: int, x: Array, g: Callable[[int, Array], Array]) -> Iterator[Array]:
-    """`z^L, …, z^1`: what each layer is given, the last layer first. `g(i, z)` evaluates layer i, counted from 0."""
-    kept = [(0, x, plan.room)]
+def inputs(schedule: Schedule, layers: int, x: Array, g: Callable[[int, Array], Array]) -> Iterator[Array]:
+    """`z^L, …, z^1`, the layers' inputs, last layer first. `g(i, z)` evaluates layer i, counted from 0."""
+    kept = [(0, x, schedule.room)]
     for j in reversed(range(layers)):
         i, z, room = kept[-1]
         while i < j:
-            k = plan.split(i, j, room)
+            k = schedule.split(i, j, room)
             for u in range(i, j if k is None else k):
                 z = g(u, z)
             if k is None:
                 break
-            i, room = k, plan.after(k, room)
+            i, room = k, schedule.after(k, room)
             kept.append((k, z, room))
         if kept[-1][0] == j:
             kept.pop()
         yield z
-
-
-def reverse(  # noqa: PLR0913, PLR0917  (what `recursions` takes in two steps)
-    plan: Schedule,
-    layers: Sequence[Layer],
-    w: Sequence[Parameters],
-    x: Array,
-    loss: Callable[[Array], Array],
-    p: Sequence[Mapping[str, Array]],
-    apply: Apply,
-) -> None:
-    """Reverse mode as in `recursions`, to the last bit, with few of the `z^i` kept.
-
-    `loss` gives `q^{L+1}` for `z^{L+1}`; the rest is as `recursions.reverse` has it.
-    """
-
-    def g(i: int, z: Array) -> Array:
-        return layers[i].g(w[i], z)
-
-    i, z_next, q = len(layers), None, None
-    for z in inputs(plan, len(layers), x, g):
-        i -= 1
-        if z_next is None or q is None:
-            z_next = g(i, z)
-            q = loss(z_next)
-        A, B = Blocks(layers[i : i + 1], w[i : i + 1], [z, z_next])[0]
-        for name, block in A.items():
-            apply(block, q, p[i][name])
-        if i > 0:
-            q = B.vjp(q)
-        z_next = z
-        del A, B, z  # before the next are made
 
 
 def _reach(slots: int, repetitions: int) -> int:

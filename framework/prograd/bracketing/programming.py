@@ -1,9 +1,9 @@
 """The dynamic programming behind `bracketing`: the cheapest order of merging intervals of layers, in exact integers.
 
-`P` and `W` of an interval, and the ways of merging two, are defined in `bracketing`. Costs are multiply-adds of all
-samples together. A matrix that belongs to no sample in particular (a product of blocks that all samples share) is
-multiplied once, so what a block costs depends on whether what it multiplies is a stack already. Only tangents know
-beforehand what their columns will be, and begin with as many as they end with.
+`bracketing` defines `P` and `W` of an interval, and the ways of merging two. Costs are multiply-adds of all samples
+together. A matrix that all samples share (a product of shared blocks) is multiplied once, so the cost of a block
+depends on whether what it multiplies is a stack already. Only tangents know their columns beforehand, and begin with
+as many as they end with.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXACT: Final = 2**53  # in float64
 
 
 @dataclass(frozen=True)
-class Costs:
+class LayerCosts:
     """What each layer costs, first layer first: one entry a layer.
 
     `rows` and `cols` are those of `B`, `own` the columns of `A`. A pair is the multiply-adds of a product with one
@@ -78,7 +78,7 @@ class Node:
         return f"Node({self.way} of layers[{self.start}:{self.stop}], {self.cost} multiply-adds)"
 
 
-def forward_cost(costs: Costs, *, product: bool) -> int:
+def forward_cost(costs: LayerCosts, *, product: bool) -> int:
     """Pure tangents: unit columns for `P`, the columns of the `A`s for `W`, through every `B` behind them."""
     if product:
         return costs.cols[0] * (costs.push[0][0] + sum(push[any(costs.stacked)] for push in costs.push[1:]))
@@ -89,7 +89,7 @@ def forward_cost(costs: Costs, *, product: bool) -> int:
     return pushed + sum(costs.own_dense)
 
 
-def reverse_cost(costs: Costs, *, product: bool) -> int:
+def reverse_cost(costs: LayerCosts, *, product: bool) -> int:
     """Pure adjoints: unit rows back through every `A` and `B`, through `B_1` only for `P`."""
     stack, pulled = False, 0
     for i in reversed(range(len(costs))):
@@ -98,7 +98,7 @@ def reverse_cost(costs: Costs, *, product: bool) -> int:
     return costs.rows[-1] * pulled
 
 
-def best(costs: Costs, *, product: bool, ways: Sequence[Way] = MERGES, numbers: int | None = None) -> Node | None:
+def best(costs: LayerCosts, *, product: bool, ways: Sequence[Way] = MERGES, numbers: int | None = None) -> Node | None:
     """The cheapest tree for `P` of all layers (`product`) or for their `W`.
 
     It merges in the `ways` given, and none of its accumulated matrices has more than `numbers` entries but for the
@@ -115,7 +115,13 @@ def best(costs: Costs, *, product: bool, ways: Sequence[Way] = MERGES, numbers: 
 
 
 def _filled(  # noqa: PLR0913
-    costs: Costs, ways: Sequence[Way], numbers: int | None, dtype: np.dtype[Any], bound: int, *, guarded: bool = False
+    costs: LayerCosts,
+    ways: Sequence[Way],
+    numbers: int | None,
+    dtype: np.dtype[Any],
+    bound: int,
+    *,
+    guarded: bool = False,
 ) -> _Tables:
     tables = _Tables(costs, ways, numbers, dtype, bound)
     rough = _Tables(costs, ways, numbers, np.dtype(np.float64), bound) if guarded else None
@@ -131,14 +137,14 @@ def _filled(  # noqa: PLR0913
 
 
 class _Tables:
-    """Costs of all intervals, filled by length.
+    """LayerCosts of all intervals, filled by length.
 
     What belongs to layers i … j stands in two layouts, as `left[i, j - i]` and as `right[j, j - i]`: so all splits of
     all intervals of one length are slices, and no entry is looked up on its own.
     """
 
     def __init__(
-        self, costs: Costs, ways: Sequence[Way], numbers: int | None, dtype: np.dtype[Any], bound: int
+        self, costs: LayerCosts, ways: Sequence[Way], numbers: int | None, dtype: np.dtype[Any], bound: int
     ) -> None:
         self.costs, self.ways, self.numbers = costs, ways, numbers
         self.infinite = bound + 1
@@ -258,19 +264,19 @@ def _right(of: Integers) -> Integers:
     return placed
 
 
-def _bound(costs: Costs) -> int:
+def _bound(costs: LayerCosts) -> int:
     """No tree that is the best of its kind costs more, and nothing that it is compared with has a greater part."""
     widest, columns = max(*costs.rows, *costs.cols, 1), sum(costs.own)
     written, pushed, pulled, entries = _sums(costs)
     return written + (widest + columns) * (pushed + costs.samples * (entries + widest**2)) + widest * pulled
 
 
-def _sum(costs: Costs) -> int:
+def _sum(costs: LayerCosts) -> int:
     """No number that the tables are made of is greater."""
     return sum(costs.own) + sum(_sums(costs))
 
 
-def _sums(costs: Costs) -> tuple[int, int, int, int]:
+def _sums(costs: LayerCosts) -> tuple[int, int, int, int]:
     written = sum(costs.dense) + sum(costs.own_dense)
     pushed = sum(max(pair) for pair in costs.push)
     pulled = sum(max(pair) for pair in (*costs.pull, *costs.own_pull))

@@ -1,20 +1,19 @@
-"""A large batch in shards of rows: a shard's arrays stay in the cache, and threads take shards in turns."""
+"""A large batch in shards of samples: a shard's arrays stay in the cache, and threads take shards in turns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Condition
-from typing import TypeAlias
+from typing import Final
 
 from prograd import threads
 from prograd.arrays import Array
 from prograd.operators import Operator
+from prograd.recursions import Apply, sum_into
 
-Apply: TypeAlias = Callable[[Operator, Array, Array], object]
-
-SHARD_BYTES = 2**18  # of one z^i: a few of them fit into a core's own cache
-FEWEST_ROWS = 256  # with fewer, adding up the shards' gradients costs something beside their matrix products
-WIDEST_BYTES = 2**12  # a row longer than this makes products beside which nothing else counts
+SHARD_BYTES: Final = 2**18  # of one z^i: a few of them fit into a core's own cache
+FEWEST_ROWS: Final = 256  # with fewer, adding up the shards' gradients costs something next to their matrix products
+WIDEST_BYTES: Final = 2**12  # a row longer than this makes products so long that nothing else counts
 
 
 def shards(samples: int, row_bytes: int) -> list[slice]:
@@ -31,6 +30,8 @@ def sum_over(cuts: Sequence[slice], task: Callable[[slice, Apply], float]) -> fl
     As many threads as BLAS may use at this moment take shards in turns, with BLAS at one thread each. Every sum is
     taken in the order of the shards, so the result does not depend on the number of threads, to the last bit.
     """
+    if len(cuts) == 1:
+        return task(cuts[0], sum_into)
     turns = _Turns(len(cuts))
 
     def work(shard: int) -> float:
