@@ -18,7 +18,7 @@ class CheckError(ProgradError, AssertionError):
     """Raised by a check that fails. The message says what is wrong, where, and the likely cause."""
 
 
-class CheckSkipped(ProgradError):  # noqa: N818  (to skip a check is no error)
+class CheckSkipped(ProgradError):  # noqa: N818  (a skipped check is not an error)
     """Raised by a check that does not apply. The message says why."""
 
 
