@@ -13,7 +13,8 @@ import prograd
 from prograd import lazy
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.operators import Dense, Kronecker, Operator
-from tests.helpers.problems import EXAMPLES, ROUNDING, assert_close, problems
+from tests.helpers.closeness import ROUNDING, assert_close
+from tests.helpers.networks import EXAMPLES, problems
 
 
 def check(J, dense, seed=0, rounding=ROUNDING):

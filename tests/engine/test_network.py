@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import prograd
-from tests.helpers.problems import small
+from tests.helpers.networks import small
 
 RNG = np.random.default_rng(3)
 

@@ -9,7 +9,7 @@ import pytest
 
 import prograd
 from prograd import errors
-from tests.helpers.problems import small
+from tests.helpers.networks import small
 
 AFFINE = {"name": "affine", "width": 2}
 

@@ -12,7 +12,7 @@ import scipy.optimize
 import prograd
 from prograd import errors
 from prograd.modes import forward
-from tests.helpers.problems import classifier
+from tests.helpers.networks import classifier
 
 
 def test_least_squares_by_hand():

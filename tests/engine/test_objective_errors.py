@@ -7,7 +7,7 @@ import pytest
 
 import prograd
 from prograd import errors
-from tests.helpers.problems import classifier
+from tests.helpers.networks import classifier
 
 
 @pytest.mark.parametrize(

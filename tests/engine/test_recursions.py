@@ -11,7 +11,8 @@ import prograd
 from prograd import recursions
 from prograd.modes.forward import Workspace
 from prograd.operators import Dense, Operator
-from tests.helpers.problems import assert_close, problems
+from tests.helpers.closeness import assert_close
+from tests.helpers.networks import problems
 
 
 @settings(max_examples=60)

@@ -14,7 +14,7 @@ from prograd.modes.forward import pushed
 from prograd.modes.optimal import Accumulation
 from prograd.operators import Product, Sum
 from prograd.testing import counted
-from tests.helpers.problems import networks, point
+from tests.helpers.networks import networks, point
 
 
 def chains(net, w, x):

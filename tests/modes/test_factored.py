@@ -14,7 +14,8 @@ from prograd.operators import Dense
 from prograd.operators.ledger import Ledger
 from prograd.operators.multiplication import Planned
 from prograd.testing import counted
-from tests.helpers.problems import EXAMPLES, ROUNDING, assert_close, point, problems
+from tests.helpers.closeness import ROUNDING, assert_close
+from tests.helpers.networks import EXAMPLES, point, problems
 
 FACTORED = prograd.mode("factored")
 

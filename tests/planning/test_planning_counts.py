@@ -14,7 +14,7 @@ from prograd.modes import MODES
 from prograd.modes.structure import structure
 from prograd.operators import Dense, Operator
 from prograd.testing import counted
-from tests.helpers.problems import EXAMPLES, networks
+from tests.helpers.networks import EXAMPLES, networks
 
 
 def planned(net, samples, outputs, mode, dtype=np.float64):

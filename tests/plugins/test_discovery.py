@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from prograd.plugins import discovery
-from tests.helpers.installed import PLUGIN, Site
+from tests.helpers.distributions import PLUGIN, Site
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import prograd
 from prograd import Network, Parameters
 from prograd.errors import OptionError, ShapeError
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker
-from tests.helpers.problems import at, rng
+from tests.helpers.networks import at, rng
 
 ACTIVATIONS = ["relu", "leaky_relu", "elu", "sigmoid", "tanh", "softplus", "silu", "gelu", "sine"]
 

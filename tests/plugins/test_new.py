@@ -20,7 +20,7 @@ import prograd
 from prograd.commands.group import main
 from prograd.commands.new import Names, write
 from prograd.errors import OptionError
-from tests.project.test_docs import blocks
+from tests.helpers.documents import blocks
 
 
 def new(*arguments):

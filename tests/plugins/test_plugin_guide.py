@@ -20,7 +20,7 @@ from textwrap import dedent
 import prograd.operators
 import prograd.testing
 from prograd.plugins.registry import DISABLE, STRICT
-from tests.project.test_docs import ROOT, blocks
+from tests.helpers.documents import ROOT, blocks
 
 GUIDE = ROOT / "docs" / "plugins.md"
 COMMANDS = ("prograd", "prograd-run", "pytest")

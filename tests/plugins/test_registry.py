@@ -11,7 +11,7 @@ import prograd
 from prograd.errors import PluginError
 from prograd.plugins.loading import TRACEBACK_LINES
 from prograd.plugins.registry import assemble
-from tests.helpers.plugin_modules import GOOD, prograd_s_own
+from tests.helpers.plugins import GOOD, first_party
 
 # A body, and what the reason has to say.
 MISTAKES = {
@@ -140,7 +140,7 @@ def test_a_mistake_is_named_and_stays_its_own(mistake, plugins):
     body, expected = MISTAKES[mistake]
     wrong = plugins("wrong", body, version="2.3")
     good = plugins("good", GOOD)
-    found = assemble([*prograd_s_own(), wrong, good])
+    found = assemble([*first_party(), wrong, good])
     assert [(plugin.name, plugin.distribution, plugin.version) for plugin in found.broken] == [
         ("wrong", "dist-wrong", "2.3")
     ]
@@ -155,7 +155,7 @@ def test_a_mistake_is_named_and_stays_its_own(mistake, plugins):
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_strict_raises_what_would_be_listed(mistake, plugins):
     body, expected = MISTAKES[mistake]
-    sources = [*prograd_s_own(), plugins("wrong", body, version="2.3")]
+    sources = [*first_party(), plugins("wrong", body, version="2.3")]
     with pytest.raises(PluginError) as caught:
         assemble(sources, strict=True)
     assert "plugin 'wrong' of dist-wrong 2.3 is broken: " in str(caught.value)
@@ -197,6 +197,6 @@ def test_what_a_plugin_prints_is_not_on_stdout(plugins, capsys):
     assert "welcome" in printed.err
 
 
-def test_a_plugin_may_use_prograd_s_own_layers_while_it_loads(plugins):
+def test_a_plugin_may_use_first_party_layers_while_it_loads(plugins):
     body = GOOD + "\n\nAFFINE = prograd.layer('affine', width=3)\n"
     assert not assemble([plugins("uses", body)]).broken

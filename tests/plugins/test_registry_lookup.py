@@ -13,7 +13,7 @@ from prograd.plugins import discovery, hookspecs
 from prograd.plugins.discovery import Source
 from prograd.plugins.loading import HOOKS
 from prograd.plugins.registry import assemble
-from tests.helpers.plugin_modules import GOOD, prograd_s_own
+from tests.helpers.plugins import GOOD, first_party
 
 
 def test_disabling_leaves_out_distributions_and_entry_points():
@@ -35,7 +35,7 @@ def test_disabling_leaves_out_distributions_and_entry_points():
 
 
 def test_a_name_that_a_disabled_plugin_had_is_free(plugins):
-    sources = discovery.enabled([*prograd_s_own(), plugins("mine", GOOD.replace('"double"', '"relu"'))], "layers")
+    sources = discovery.enabled([*first_party(), plugins("mine", GOOD.replace('"double"', '"relu"'))], "layers")
     found = assemble(sources)
     assert found.layers["relu"].__module__ == "mine"
     assert not found.broken

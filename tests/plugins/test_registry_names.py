@@ -9,7 +9,7 @@ import pytest
 import prograd
 from prograd.plugins.discovery import Source
 from prograd.plugins.registry import assemble
-from tests.helpers.plugin_modules import GOOD, prograd_s_own
+from tests.helpers.plugins import GOOD, first_party
 
 
 def test_what_one_plugin_half_brought_is_nowhere(plugins):
@@ -23,7 +23,7 @@ def test_what_one_plugin_half_brought_is_nowhere(plugins):
     def prograd_losses():
         return {"zero": Zero, "huber": Zero}
     """
-    found = assemble([*prograd_s_own(), plugins("both", both)])
+    found = assemble([*first_party(), plugins("both", both)])
     assert "double" not in found.layers
     assert "zero" not in found.losses
     assert found.losses["huber"].__module__.startswith("prograd_losses")

@@ -16,7 +16,7 @@ from prograd import Elementwise, Layer
 from prograd.commands.group import GROUP, main
 from prograd.plugins.loading import BrokenPlugin, Plugin
 from prograd.plugins.registry import Registry
-from tests.helpers.installed import Site
+from tests.helpers.distributions import Site
 
 
 class Wrong(Elementwise):

@@ -46,11 +46,9 @@ class Optimal(Mode):
         return REVERSE.gradient(at, p, max_bytes)
 
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
-        """As the tree says."""
         Accumulation(lin).into(_tree(lin, max_bytes), J)
 
     def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """As in reverse mode."""
         return REVERSE.gradient_cost(of, max_bytes)
 
     def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
@@ -62,7 +60,6 @@ class Optimal(Mode):
         return ledger.cost()
 
     def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
-        """As the tree says."""
         if letters.q:
             return REVERSE.order(of, letters, max_bytes)
         return joined(expressions(_tree(of.lin, max_bytes), letters.own, letters.through, times)[1])
@@ -237,7 +234,6 @@ class PlannedAccumulation(Accumulation):
         return self._ledger.matrices(self._ledger.seen if samples > 1 else 1, rows, columns, size)
 
     def push(self, lin: Linearization, W: Array) -> None:
-        """Forward mode's chunks."""
         charge_columns_into(self._ledger, lin)
 
     def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
@@ -248,7 +244,6 @@ class PlannedAccumulation(Accumulation):
         charge_rows(self._ledger.work(N, parts, parts), blocks, Vectors(len(q), N if q.shape[1] > 1 else 1))
 
     def written(self, operator: Operator, samples: int) -> Dense:
-        """The operator as a matrix."""
         if isinstance(operator, Dense) and (operator.samples > 1) == (samples > 1):
             return operator
         if by_rows(operator, samples, self.lin.samples):

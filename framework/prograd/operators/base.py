@@ -162,7 +162,6 @@ class Product(Operator):
         self.outer.jvp_into(inner, out)
 
     def part(self, at: slice) -> Operator:
-        """`outer` times the part of `inner`."""
         return Product(self.outer, self.inner.part(at))
 
     def kronecker_factors(self) -> tuple[Operator, Array]:
@@ -171,12 +170,10 @@ class Product(Operator):
         return self.outer @ F, right
 
     def column_blocks(self, step: int) -> Iterator[Array]:
-        """As `inner` knows best."""
         return self.inner.column_blocks_behind(self.outer, step)
 
     @derived
     def edges(self) -> int:
-        """One product with each factor."""
         return self.outer.edges + self.inner.edges
 
     @derived
@@ -186,20 +183,16 @@ class Product(Operator):
 
     @derived
     def samples(self) -> int:
-        """N of the factor that is a stack."""
         return max(self.outer.samples, self.inner.samples)
 
     @derived
     def dtype(self) -> np.dtype[Any]:
-        """The wider dtype of the two."""
         return np.result_type(self.outer.dtype, self.inner.dtype)
 
     def scratch(self, vectors: int) -> int:
-        """The vectors between the factors, and what one factor holds."""
         return vectors * self.outer.cols + max(self.outer.scratch(vectors), self.inner.scratch(vectors))
 
     def sum_scratch(self, vectors: int) -> int:
-        """The vectors between the factors, and what one factor holds."""
         return vectors * self.outer.cols + max(self.outer.scratch(vectors), self.inner.sum_scratch(vectors))
 
     def column_scratch(self, vectors: int) -> int:
@@ -208,22 +201,18 @@ class Product(Operator):
         return vectors * inner.rows + max(inner.column_scratch(vectors), outer.into_scratch(vectors, outer.rows))
 
     def charge_jvp(self, work: Work, v: Vectors) -> None:
-        """Both factors."""
         self.inner.charge_jvp(work, v)
         self.outer.charge_jvp(work, work.ledger.through(self.inner, v))
 
     def charge_vjp(self, work: Work, q: Vectors) -> None:
-        """Both factors."""
         self.outer.charge_vjp(work, q)
         self.inner.charge_vjp(work, work.ledger.through(self.outer, q))
 
     def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
-        """Both factors."""
         self.outer.charge_vjp(work, q)
         self.inner.charge_vjp_sum(work, work.ledger.through(self.outer, q))
 
     def charge_columns(self, work: Work, v: Vectors) -> None:
-        """Both factors."""
         self.inner.charge_columns(work, v)
         self.outer.charge_jvp(work, v)
 
@@ -259,27 +248,22 @@ class Sum(Operator):
         out += right
 
     def part(self, at: slice) -> Operator:
-        """The sum of the parts."""
         return self.left.part(at) + self.right.part(at)
 
     @derived
     def edges(self) -> int:
-        """One product with each term."""
         return self.left.edges + self.right.edges
 
     @derived
     def column_edges(self) -> int:
-        """The columns of both terms."""
         return self.left.column_edges + self.right.column_edges
 
     @derived
     def samples(self) -> int:
-        """N of the term that is a stack."""
         return max(self.left.samples, self.right.samples)
 
     @derived
     def dtype(self) -> np.dtype[Any]:
-        """The wider dtype of the two."""
         return np.result_type(self.left.dtype, self.right.dtype)
 
     def scratch(self, vectors: int) -> int:
@@ -288,7 +272,6 @@ class Sum(Operator):
         return max(self.left.scratch(vectors), left + self.right.scratch(vectors))
 
     def sum_scratch(self, vectors: int) -> int:
-        """What one term holds."""
         return max(self.left.sum_scratch(vectors), self.right.sum_scratch(vectors))
 
     def column_scratch(self, vectors: int) -> int:
@@ -296,26 +279,22 @@ class Sum(Operator):
         return max(self.left.column_scratch(vectors), vectors * self.rows + self.right.column_scratch(vectors))
 
     def charge_jvp(self, work: Work, v: Vectors) -> None:
-        """Both terms, and adding them up."""
         self.left.charge_jvp(work, v)
         self.right.charge_jvp(work, v)
         work.copy(3 * work.ledger.through(self, v).all * self.rows)
 
     def charge_vjp(self, work: Work, q: Vectors) -> None:
-        """Both terms, and adding them up."""
         self.left.charge_vjp(work, q)
         self.right.charge_vjp(work, q)
         work.copy(3 * work.ledger.through(self, q).all * self.cols)
 
     def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
-        """Both terms, and adding them up."""
         q = work.ledger.through(self, q)
         self.left.charge_vjp_sum(work, q)
         self.right.charge_vjp_sum(work, q)
         work.copy(3 * q.many * self.cols)
 
     def charge_columns(self, work: Work, v: Vectors) -> None:
-        """Both terms, and adding them up."""
         self.left.charge_columns(work, v)
         self.right.charge_columns(work, v)
         work.copy(3 * v.all * self.rows)

@@ -68,15 +68,12 @@ class Dense(Operator):
         out[...] = self.stack[:, :, start:stop].transpose(2, 0, 1)
 
     def row_block(self, part: slice, dtype: np.dtype[Any]) -> Array:
-        """A view of `a`."""
         return self.stack[:, part].swapaxes(0, 1)
 
     def part(self, at: slice) -> Dense:
-        """A matrix of fewer columns."""
         return Dense(self.a[..., at])
 
     def column_blocks(self, step: int) -> Iterator[Array]:
-        """`a` itself, in one block."""
         yield self.stack
 
     @property
@@ -89,11 +86,9 @@ class Dense(Operator):
         return 0 if self.samples == 1 else vectors * (self.rows + self.cols)
 
     def sum_scratch(self, vectors: int) -> int:
-        """None."""
         return 0
 
     def column_scratch(self, vectors: int) -> int:
-        """None."""
         return 0
 
     def row_scratch(self, vectors: int) -> int:

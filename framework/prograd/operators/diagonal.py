@@ -58,7 +58,6 @@ class Diagonal(Operator):
         return self.rows
 
     def column_scratch(self, vectors: int) -> int:
-        """None."""
         return 0
 
 
@@ -92,11 +91,9 @@ class Identity(Operator):
         out[k - start, :, k] = 1
 
     def column_scratch(self, vectors: int) -> int:
-        """None."""
         return 0
 
     def sum_scratch(self, vectors: int) -> int:
-        """None."""
         return 0
 
     def charge_jvp(self, work: Work, v: Vectors) -> None:
@@ -130,9 +127,7 @@ class Zero(Operator):
         out[...] = 0
 
     def part(self, at: slice) -> Zero:
-        """A map from fewer numbers."""
         return Zero(self.rows, len(range(self.cols)[at]))
 
     def column_scratch(self, vectors: int) -> int:
-        """None."""
         return 0

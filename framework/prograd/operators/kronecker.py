@@ -155,12 +155,10 @@ class Kronecker(Operator):
 
     @derived
     def samples(self) -> int:
-        """N, or 1 when shared."""
         return max(len(self.right), 1 if self.left is None or self.left.ndim == 2 else len(self.left))
 
     @derived
     def dtype(self) -> np.dtype[Any]:
-        """The wider dtype of the two factors."""
         return self.right.dtype if self.left is None else np.result_type(self.left, self.right)
 
     @property

@@ -71,12 +71,10 @@ class DiagonalPlusLowRank(Operator):
 
     @derived
     def samples(self) -> int:
-        """N, or 1 when shared."""
         return max(1 if self.d.ndim == 1 else len(self.d), *(1 if F.ndim == 2 else len(F) for F in (self.U, self.V)))
 
     @derived
     def dtype(self) -> np.dtype[Any]:
-        """The widest dtype of the three."""
         return np.result_type(self.d, self.U, self.V)
 
     def scratch(self, vectors: int) -> int:

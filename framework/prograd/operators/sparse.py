@@ -70,7 +70,6 @@ class Sparse(Operator):
         return vectors * (self.rows + self.cols)
 
     def sum_scratch(self, vectors: int) -> int:
-        """None."""
         return 0
 
     def charge_vjp_sum(self, work: Work, q: Vectors) -> None:

@@ -15,8 +15,8 @@ from prograd_experiments import data, networks
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.records import read
 from tests.helpers import processes
-from tests.helpers.installed import Site
-from tests.helpers.made_up import CONFIG
+from tests.helpers.configs import CONFIG
+from tests.helpers.distributions import Site
 
 BASE = CONFIG | {"data": {"name": "digits"}, "width": 16, "batch": 3}
 CONV = {"name": "conv", "channels": 4, "kernel": 3, "pool": 2, "image": None, "final": None}

@@ -1,4 +1,4 @@
-"""A matrix as an author's own operator, and such operators with one mistake each, for layers and losses to hand out."""
+"""Operators as a plugin author writes them: correct ones, and some with exactly one mistake."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prograd.operators import DiagonalPlusLowRank, Operator
 
 
 class Own(Operator):
-    """`W` `(rows, cols)`, or `(N, rows, cols)` for one matrix a sample; right in all respects."""
+    """The matrix `W` of shape `(rows, cols)`, or `(N, rows, cols)` for one matrix per sample; correct."""
 
     def __init__(self, W):
         self.W = W
@@ -21,8 +21,23 @@ class Own(Operator):
         return (self.W.swapaxes(-2, -1) @ q[..., None])[..., 0]
 
     def columns_from(self, start, stop):
-        """The columns as they should be, `(stop - start, N, rows)`, whatever a subclass makes of `jvp`."""
+        """The correct columns, of shape `(stop - start, N, rows)`, even where a subclass has a wrong `jvp`."""
         return np.moveaxis(self.W.reshape(-1, self.rows, self.cols), -1, 0)[start:stop]
+
+
+class RunningSum(Operator):
+    """A triangle of ones: n(n+1)/2 additions and no multiplication."""
+
+    edges = 0
+
+    def __init__(self, n):
+        self.rows = self.cols = n
+
+    def jvp(self, v):
+        return np.cumsum(v, axis=-1)
+
+    def vjp(self, q):
+        return np.cumsum(q[..., ::-1], axis=-1)[..., ::-1]
 
 
 class VjpIsDouble(Own):
@@ -31,7 +46,7 @@ class VjpIsDouble(Own):
 
 
 class JvpIsDouble(Own):
-    """The pull-back and the dense form are right."""
+    """`vjp` and `dense` are correct."""
 
     def jvp(self, v):
         return 2 * super().jvp(v)
@@ -44,7 +59,7 @@ class JvpIsDouble(Own):
 
 
 class RoundsItsDirection(Own):
-    """Works in float32 inside: off by as little as finite differences are, and right for its columns."""
+    """Computes in float32: the error is as small as that of finite differences, and the columns are correct."""
 
     def jvp(self, v):
         return super().jvp(v.astype(np.float32))
@@ -56,7 +71,7 @@ class DenseIsDouble(Own):
 
 
 class ColumnsFromTheFirst(Own):
-    """`dense()` asks for all of them, so it does not notice."""
+    """`dense()` asks for all columns, so it is correct."""
 
     def columns_into(self, start, stop, out):
         out[...] = self.columns_from(0, stop - start)
@@ -71,14 +86,14 @@ class AddsWhenWritingInto(Own):
 
 
 class SumsTheLeadingAxes(Own):
-    """Right for one `q` a sample, which is all that a gradient needs."""
+    """Correct for one `q` per sample, which is all that a gradient needs."""
 
     def vjp_sum(self, q, out=None):
         return np.add.reduce(self.vjp(q), axis=tuple(range(q.ndim - 1)), out=out)
 
 
 class HoldsOtherNumbers(Own, DiagonalPlusLowRank):
-    """Square; what it declares that it holds is not what it applies."""
+    """Square; it applies other numbers than those it declares."""
 
     vjp_sum = Operator.vjp_sum
     jvp_into = Operator.jvp_into

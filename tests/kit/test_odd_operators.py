@@ -1,4 +1,4 @@
-"""The checker is checked the other way: operators that are odd but right are not rejected."""
+"""Operators that are unusual but correct pass every check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import scipy.sparse
 
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker, Operator, Sparse
 from prograd.testing import check_operator
-from tests.helpers.gallery import RunningSum
+from tests.helpers.operators import RunningSum
 
 
 class Butterfly(Operator):

@@ -13,7 +13,7 @@ import prograd
 from prograd_experiments import choices, data, layers, networks
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.speed_gap import SPEED_GAP
-from tests.helpers.made_up import CONFIG
+from tests.helpers.configs import CONFIG
 
 CONF = Path(networks.__file__).parent / "conf"
 

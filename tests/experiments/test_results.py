@@ -14,7 +14,7 @@ from prograd_experiments.errors import RecordError
 from prograd_experiments.gather import gather
 from prograd_experiments.speed_gap import figures, groups, panels, summary
 from prograd_experiments.speed_gap.measure import gaps
-from tests.helpers.made_up import failed, lay_out, record
+from tests.helpers.records import failed, lay_out, record
 
 
 def power_law(depth: int, width: int) -> dict[str, Any]:

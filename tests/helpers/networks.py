@@ -1,4 +1,4 @@
-"""Layers, networks and objectives with points to try them at, and how close two results of one are."""
+"""Layers, networks and objectives to test with, and points to evaluate them at."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import prograd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROUNDING = 1e-11  # the last bits of at most some thousand additions of numbers near one
 ELEMENTWISE = ["tanh", "relu", "sigmoid", "softplus", "silu", "gelu", "sine"]
-# Layers of each name's own examples, with the number of their inputs.
+# The `examples()` of every registered layer: the layer and its number of inputs.
 EXAMPLES = [
     pytest.param(layer, n_in, id=f"{name}-{k}")
     for name, kind in sorted(prograd.registry().layers.items())
@@ -23,19 +22,12 @@ EXAMPLES = [
 ]
 
 
-def assert_close(actual: Any, expected: Any, rounding: float = ROUNDING, least: float = 1) -> None:
-    """Equal but for rounding; the largest entry sets the scale of an array, and is taken to be at least `least`."""
-    assert np.shape(actual) == np.shape(expected)
-    scale = max(least, np.abs(expected).max(initial=0))
-    np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding * scale)
-
-
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 def at(layer: prograd.Layer, n_in: int, samples: int = 3) -> tuple[Any, ...]:
-    """Random parameters and inputs, the output, and the blocks."""
+    """Random parameters and inputs, the output, and the blocks `A` and `B`."""
     _, shapes = layer.shapes(n_in)
     random = rng()
     w = prograd.Parameters({name: random.normal(size=shape) for name, shape in shapes.items()})
@@ -53,7 +45,7 @@ def small() -> prograd.Network:
 
 
 def classifier(samples: int = 6, loss: str = "softmax_cross_entropy", seed: int = 0) -> tuple[Any, ...]:
-    """An objective with its first parameters, samples and labels."""
+    """An objective, its initial parameters, its samples and its labels."""
     random = np.random.default_rng(seed)
     net = prograd.Network.from_config(
         [{"name": "affine", "width": 5}, {"name": "tanh"}, {"name": "affine", "width": 3}], n_in=4
@@ -80,7 +72,7 @@ def of_the_same_size(draw: Callable[..., Any], n: int, *, residual: bool = True)
 
 @st.composite
 def networks(draw: Callable[..., Any]) -> prograd.Network:
-    """Layers of all kinds of structure, narrowing and widening, with and without an affine layer at either end."""
+    """Networks of layers with every kind of structure, narrowing and widening, some with affine layers at the ends."""
     n_in = n = draw(st.integers(1, 6))
     configs = []
     for _ in range(draw(st.integers(1, 7))):
@@ -93,7 +85,7 @@ def networks(draw: Callable[..., Any]) -> prograd.Network:
 
 
 def point(net: prograd.Network, samples: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parameters of which none is zero, samples, and targets."""
+    """Parameters without zeros, samples and targets."""
     random = np.random.default_rng(seed)
     x, y = random.normal(size=(samples, net.n[0])), random.normal(size=(samples, net.n[-1]))
     return net.init(random) + 0.1 * random.normal(size=net.size), x, y
@@ -101,6 +93,6 @@ def point(net: prograd.Network, samples: int, seed: int = 0) -> tuple[np.ndarray
 
 @st.composite
 def problems(draw: Callable[..., Any]) -> tuple[prograd.Network, np.ndarray, np.ndarray, np.ndarray]:
-    """A network with its parameters, samples and targets."""
+    """A network, its parameters, samples and targets."""
     net = draw(networks())
     return net, *point(net, draw(st.integers(1, 4)), draw(st.integers(0, 2**32 - 1)))

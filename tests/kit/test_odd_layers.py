@@ -1,4 +1,4 @@
-"""The checker is checked the other way: layers that are odd but right are not rejected."""
+"""Layers that are unusual but correct pass every check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prograd import Elementwise, Layer
 from prograd.errors import ShapeError
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker, Sparse, Zero
 from prograd.testing import check_layer
-from tests.helpers.gallery import RunningSum
+from tests.helpers.operators import RunningSum
 
 RIGHT = []
 

@@ -1,4 +1,4 @@
-"""Distributions as an installer leaves them, without building or installing anything."""
+"""Installed distributions, made by writing their modules and metadata into a folder; nothing is built."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def prograd_layers():
 
 
 class Site:
-    """A folder as an installer leaves it: modules, and beside them the metadata of their distributions."""
+    """A folder like `site-packages`: modules and the metadata of their distributions."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class Site:
         requires: Iterable[str] = (),
         metadata: str | None = None,
     ) -> None:
-        """The metadata of a distribution with these entry points: those of prograd, or as text with their groups."""
+        """Write the metadata of a distribution; `points` are its entry points, of prograd or as text with groups."""
         info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {r}" for r in requires)]
@@ -55,6 +55,6 @@ class Site:
         (self.folder / f"{name}.py").write_text(text)
 
     def plugin(self, name: str, text: str | None = None, **options: Any) -> None:
-        """A distribution `name` with an entry point and a module of that name; by default it brings a layer `name`."""
+        """Install a distribution, an entry point and a module, all called `name`; by default with a layer `name`."""
         self.install(name, {name: name}, **options)
         self.module(name, PLUGIN.replace("NAME", name) if text is None else text)

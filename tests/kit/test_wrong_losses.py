@@ -1,4 +1,4 @@
-"""The checker is checked: each wrong loss here is caught, by the check meant for it and by no other."""
+"""Each wrong loss is caught by the check that is meant for it, and by no other."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from prograd.errors import LabelError
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank
 from prograd.testing import check_loss
 from prograd.testing.loss_checks import LOSS_CHECKS
-from tests.helpers import own_operators
-from tests.helpers.gallery import Concave, Gallery, failures_of
-from tests.helpers.own_operators import Own
+from tests.helpers import operators
+from tests.helpers.gallery import Gallery, failures_of
+from tests.helpers.losses import Concave
+from tests.helpers.operators import Own
 
 Z = np.array([[0.3, -1.2, 0.6], [1.4, 0.2, -0.5], [0.1, 0.9, 2.0]])
 Y = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0], [0.6, 0.1, 0.3]])
 GALLERY = Gallery(check_loss, z=Z, y=Y)
 wrong = GALLERY.wrong
 
-NOTHING_WRONG = {"network": "no loss is wrong in an objective alone; the engine can be, and is in the last test here"}
+NOTHING_WRONG = {"network": "only a wrong engine fails it; see test_a_wrong_engine_is_caught_by_the_network"}
 
 
 @pytest.mark.parametrize("entry", GALLERY.entries)
@@ -183,32 +184,32 @@ def test_a_hessian_of_its_own_is_right() -> None:
 
 @wrong("linear", says=r"hessian: jvp\(2u − 3v\)")
 class NoLinearMapInHessian(GivesHessian):
-    operator = own_operators.RoundsItsDirection
+    operator = operators.RoundsItsDirection
 
 
 @wrong("vjp", says="hessian.* by vjp .* a constant factor of 2")
 class WrongVjpInHessian(GivesHessian):
-    operator = own_operators.VjpIsDouble
+    operator = operators.VjpIsDouble
 
 
 @wrong("dense", says=r"hessian\[\d, \d\] .* by dense\(\) .* a constant factor of 2")
 class WrongDenseInHessian(GivesHessian):
-    operator = own_operators.DenseIsDouble
+    operator = operators.DenseIsDouble
 
 
 @wrong("leading_axes", says="hessian: vjp_sum of shape")
 class WrongLeadingAxesInHessian(GivesHessian):
-    operator = own_operators.SumsTheLeadingAxes
+    operator = operators.SumsTheLeadingAxes
 
 
 @wrong("structure", says="hessian.*the numbers that the DiagonalPlusLowRank holds")
 class WrongStructureInHessian(GivesHessian):
-    operator = own_operators.HoldsOtherNumbers
+    operator = operators.HoldsOtherNumbers
 
 
 @wrong("edges", says="hessian: edges: expected at least .*, got 0")
 class WrongEdgesInHessian(GivesHessian):
-    operator = own_operators.ForFree
+    operator = operators.ForFree
 
 
 @wrong("differentiable", says="a kink, which an example should keep away from", z=np.zeros((2, 2)), y=np.zeros((2, 2)))
@@ -291,9 +292,6 @@ class ChecksTheOutputs(Right):
 class NaiveLogSumExp(Right):
     def value(self, z, y):
         return np.log(np.exp(z).sum(axis=1)) - (y * z).sum(axis=1)
-
-
-# The engine: what the loss says is right, and its use is not.
 
 
 def test_a_wrong_engine_is_caught_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Plugins that tests write: a module in a folder of the path, and the entry point that leads to it."""
+"""Plugins that a test writes as modules, with the entry points that lead to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def prograd_layers():
 
 
 class Plugins:
-    """Plugin modules in a folder of the path."""
+    """Writes plugin modules into a folder that is on `sys.path`."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -49,5 +49,5 @@ class Plugins:
         return Source(name, f"dist-{name}", version, source.pop("value", name), **source)
 
 
-def prograd_s_own():
+def first_party():
     return [source for source in discovery.find() if source.distribution == "prograd"]

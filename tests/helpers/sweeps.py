@@ -1,4 +1,4 @@
-"""Two sweeps of made-up records, and the page that compares them."""
+"""Two sweeps with chosen figures, and the page that compares them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 from prograd_experiments import commands
 from prograd_experiments.collect import collect
-from tests.helpers.made_up import ENVIRONMENT, failed, lay_out, record
+from tests.helpers.records import ENVIRONMENT, failed, lay_out, record
 
 
 def sweep(factor: float, **config: Any) -> list[dict[str, Any]]:
-    """Reverse mode takes 100 µs · depth, forward mode 1, 3, 2 and 4 ms, all times `factor`."""
+    """Reverse mode takes 100 µs · depth, forward mode 1, 3, 2 and 4 ms; `factor` multiplies all of them."""
     times = {(2, 8): 1e-3, (2, 16): 3e-3, (4, 8): 2e-3, (4, 16): 4e-3}
     return [record(*at, forward * factor, 1e-4 * at[0] * factor, **config) for at, forward in times.items()]
 
@@ -34,7 +34,7 @@ def two_sweeps(root: Path) -> tuple[Path, Path]:
 
 
 def compared(sweeps: tuple[Path, Path], output: Path) -> Path:
-    """The page that compares them, as the command writes it into `output`."""
+    """The page that `prograd report` writes into `output`."""
     done = CliRunner().invoke(commands.report, [*map(str, sweeps), "--output", str(output)])
     assert done.exit_code == 1, done.output  # a point failed
     assert f"{sweeps[1]}: 4 points: 3 complete, 1 failed" in done.output

@@ -12,7 +12,7 @@ import prograd
 from prograd_experiments import environment, jobs, records
 from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
-from tests.helpers.made_up import CONFIG
+from tests.helpers.configs import CONFIG
 
 WHOLE = {"schema": records.SCHEMA, "status": "complete", "experiment": "speed_gap", "config": {}, "config_hash": "0"}
 

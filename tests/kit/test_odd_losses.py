@@ -1,4 +1,4 @@
-"""The checker is checked the other way: losses that are odd but right are not rejected."""
+"""Losses that are unusual but correct pass every check."""
 
 from __future__ import annotations
 

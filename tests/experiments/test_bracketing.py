@@ -13,7 +13,7 @@ from prograd_experiments.collect import as_csv, collect
 from prograd_experiments.config import resolved
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.gather import gather
-from tests.helpers.made_up import lay_out
+from tests.helpers.records import lay_out
 
 TIMES = {"reverse": 8e-3, "forward": 9e-3, "factored": 1e-3}
 PREDICTED = {"reverse": 6e-3, "forward": 5e-3, "factored": 5e-4}

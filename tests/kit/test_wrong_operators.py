@@ -1,4 +1,4 @@
-"""The checker is checked: each wrong operator here is caught, by the check meant for it and by no other."""
+"""Each wrong operator is caught by the check that is meant for it, and by no other."""
 
 from __future__ import annotations
 
