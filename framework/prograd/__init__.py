@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from prograd import bracketing, errors, operators
+from prograd import bracketing, errors, operators, options
 from prograd.arrays import Array, one_hot
-from prograd.hookspecs import hookimpl
 from prograd.jacobians import jacobian
 from prograd.layer import Elementwise, Layer, Parameters
 from prograd.lazy import LazyJacobian
@@ -16,7 +15,8 @@ from prograd.modes import find as mode
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
 from prograd.planning import Plan, Rates, plan
-from prograd.registry import layer, loss, registry
+from prograd.plugins.hookspecs import hookimpl
+from prograd.plugins.registry import layer, loss, registry
 
 __version__ = "0.1.0"
 
@@ -50,6 +50,7 @@ __all__ = [
     "mode",
     "one_hot",
     "operators",
+    "options",
     "plan",
     "registry",
 ]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real, real_dtype
 from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
 from prograd.layer import Layer, Parameters
-from prograd.registry import layer as registered_layer
+from prograd.plugins.registry import layer as registered_layer
 
 
 @dataclass(frozen=True)

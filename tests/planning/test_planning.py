@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import prograd
-from prograd import cli
+from prograd.commands.group import main
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.modes.forward import Forward
 from prograd.modes.reverse import Reverse
@@ -250,7 +250,7 @@ def test_rates_that_are_not_there(monkeypatch, tmp_path):
 
 
 def run(*arguments):
-    return CliRunner().invoke(cli.main, ["plan", *arguments])
+    return CliRunner().invoke(main, ["plan", *arguments])
 
 
 def test_the_command():
@@ -279,9 +279,9 @@ def test_the_command_reads_files(tmp_path, name, text):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "no layers"),
-        (["-l", "tanh"], 2, "how many inputs"),
-        (["-l", "affine 4", "--n-in", "3"], 2, "no OPTION=VALUE"),
+        ([], 2, "expected layers, got none"),
+        (["-l", "tanh"], 2, "expected the inputs"),
+        (["-l", "affine 4", "--n-in", "3"], 2, "expected OPTION=VALUE, got '4'"),
         (["-l", "afine width=4", "--n-in", "3"], 2, "did you mean 'affine'"),
         (["-l", "affine 'width=4", "--n-in", "3"], 2, "No closing quotation"),
         (["--network", "nowhere.yaml"], 1, "nowhere.yaml: can't be read"),
@@ -296,7 +296,11 @@ def test_what_the_command_refuses(arguments, code, message):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{}", "expected a list of layers"), ("- {width: 3}", "layers[0] is"), ("[", "neither JSON nor YAML")],
+    [
+        ("{}", "expected a list of layers"),
+        ("- {width: 3}", "layers[0]: expected a name"),
+        ("[", "expected JSON or YAML"),
+    ],
 )
 def test_files_that_hold_no_network(tmp_path, text, message):
     (tmp_path / "network.yaml").write_text(text)

@@ -1,4 +1,4 @@
-"""The layer passes prograd's conformance kit, and is found by name."""
+"""The layer passes the conformance kit of prograd and is found by name."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def test_the_mean_square_becomes_one():
 
 
 @pytest.mark.parametrize("eps", [0, -1.0, float("inf"), float("nan"), "small", True])
-def test_an_eps_that_cannot_be_used(eps):
-    with pytest.raises(OptionError, match="eps must be a finite number greater than 0"):
+def test_an_invalid_eps_is_refused(eps):
+    with pytest.raises(OptionError, match="eps: expected a finite number greater than 0"):
         my_plugin.MyLayer(eps=eps)
 
 
-def test_numpy_numbers_widen_nothing():
+def test_float32_stays_float32():
     net = prograd.Network([my_plugin.MyLayer(eps=np.float64(0.1))], n_in=3)
     z = np.ones((2, 3), np.float32)
     assert net(np.zeros(0, np.float32), z).dtype == np.float32

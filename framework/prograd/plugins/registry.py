@@ -1,31 +1,29 @@
-"""Which layers and losses there are: found once through entry points, each plugin isolated from the others."""
+"""The registry of layers and losses. It is made once, from entry points, and no plugin affects another."""
 
 from __future__ import annotations
 
 import inspect
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from prograd import discovery
 from prograd.errors import OptionError, PluginError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
-from prograd.plugin import BrokenPlugin, Plugin, broken, load, reason
+from prograd.plugins import discovery
+from prograd.plugins.loading import BrokenPlugin, Plugin, broken, load, reason
 
 DISABLE: Final = "PROGRAD_DISABLE_PLUGINS"
 STRICT: Final = "PROGRAD_STRICT_PLUGINS"
 
 LayerOrLoss = TypeVar("LayerOrLoss", Layer, Loss)
 
-__all__ = ["DISABLE", "STRICT", "BrokenPlugin", "Plugin", "Registry", "assemble", "layer", "loss", "registry"]
-
 
 @dataclass(frozen=True)
 class Registry:
-    """What is installed: `.layers` and `.losses` (name -> class), who brought what, and what failed and why."""
+    """The installed `layers` and `losses` (name -> class), the `plugins` that bring them, and the `broken` plugins."""
 
     layers: Mapping[str, type[Layer]]
     losses: Mapping[str, type[Loss]]
@@ -37,7 +35,7 @@ class Registry:
 def registry() -> Registry:
     """The registry of this process, made at the first call.
 
-    `PROGRAD_DISABLE_PLUGINS=name,…` leaves out distributions or entry points; with `PROGRAD_STRICT_PLUGINS=1` a broken
+    `PROGRAD_DISABLE_PLUGINS=name,…` leaves out distributions or entry points. With `PROGRAD_STRICT_PLUGINS=1` a broken
     plugin raises `PluginError`.
     """
     sources = discovery.enabled(discovery.find(), os.environ.get(DISABLE, ""))
@@ -45,7 +43,7 @@ def registry() -> Registry:
 
 
 def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Registry:
-    """The registry of these plugins. One that fails is listed as broken, brings nothing, and affects no other.
+    """The registry of these plugins. A plugin that fails is listed as broken, brings nothing, and affects no other.
 
     A name belongs to the first plugin that claims it, so prograd's own names stay with prograd.
     """
@@ -58,7 +56,7 @@ def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Re
             owners |= _claims(plugin, owners)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # SystemExit at import is as broken as any other error
+        except BaseException as error:  # a plugin may even raise SystemExit at import
             if strict:
                 raise PluginError(f"plugin {source} is broken: {reason(error)}") from error
             failed.append(broken(source, error))
@@ -82,43 +80,34 @@ def loss(name: str, /, **options: Any) -> Loss:
     return _build("loss", registry().losses, name, options)
 
 
-def _build(kind: str, known: Mapping[str, type[LayerOrLoss]], name: str, options: Mapping[str, Any]) -> LayerOrLoss:
-    if name not in known:
-        raise UnknownNameError(kind, name, known, note=_broken_note())
-    cls = known[name]
-    unknown = sorted(set(options) - set(inspect.signature(cls).parameters))
-    if unknown:
-        raise OptionError(
-            f"{kind} {name!r}: unknown option {', '.join(map(repr, unknown))}; accepted options: {_options(cls)}"
-        )
-    try:
-        inspect.signature(cls).bind(**options)
-    except TypeError as error:
-        raise OptionError(f"{kind} {name!r}: {error}; accepted options: {_options(cls)}") from error
-    return cls(**options)
-
-
-def _broken_note() -> str:
-    """Whose names may be missing; a plugin that did not load can't tell which it would have brought."""
-    found = registry().broken
-    if not found:
-        return ""
-    verb = "plugin {} is" if len(found) == 1 else "plugins {} are"
-    return verb.format(", ".join(map(str, found))) + " broken, see `prograd plugins`"
-
-
-def _options(cls: type[object]) -> str:
-    if is_dataclass(cls):
-        names = [f.name for f in fields(cls) if f.init]
-        return ", ".join(str(inspect.signature(cls).parameters[name]).replace("'", "") for name in names) or "none"
-    return ", ".join(map(str, inspect.signature(cls).parameters.values())) or "none"
-
-
 def _claims(plugin: Plugin, owners: Mapping[tuple[str, str], Plugin]) -> dict[tuple[str, str], Plugin]:
-    """The names that a plugin claims. Raises `PluginError` if one belongs to another plugin, and names both."""
+    """The names that a plugin claims. Raises `PluginError` if another plugin owns one of them."""
     claims = [("layer", name) for name in plugin.layers] + [("loss", name) for name in plugin.losses]
     for kind, name in claims:
         if (kind, name) in owners:
             owner = owners[kind, name]
             raise PluginError(f"two plugins claim the {kind} name {name!r}: {owner}, which keeps it, and {plugin}")
     return dict.fromkeys(claims, plugin)
+
+
+def _build(kind: str, known: Mapping[str, type[LayerOrLoss]], name: str, options: Mapping[str, Any]) -> LayerOrLoss:
+    if name not in known:
+        raise UnknownNameError(kind, name, known, note=_broken_note())
+    signature = inspect.signature(known[name])
+    accepted = ", ".join(str(parameter).replace("'", "") for parameter in signature.parameters.values()) or "none"
+    unknown = ", ".join(map(repr, sorted(set(options) - set(signature.parameters))))
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        what = f"unknown option {unknown}" if unknown else str(error)
+        raise OptionError(f"{kind} {name!r}: {what}; accepted options: {accepted}") from error
+    return known[name](**options)
+
+
+def _broken_note() -> str:
+    """Which plugins may have brought a name that is missing; a plugin that did not load can't tell."""
+    found = registry().broken
+    if not found:
+        return ""
+    verb = "plugin {} is" if len(found) == 1 else "plugins {} are"
+    return verb.format(", ".join(map(str, found))) + " broken, see `prograd plugins`"
