@@ -12,7 +12,7 @@ import hypothesis
 import matplotlib as mpl
 import pytest
 
-from tests.helpers.plugin_modules import Plugins
+from tests.helpers.plugins import Plugins
 
 mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import prograd
-from tests.helpers.problems import assert_close
+from tests.helpers.closeness import assert_close
 
 CASES = sorted((Path(__file__).parents[1] / "golden").glob("*.npz"))
 # Both sides round in their last bits, a few hundred operations deep.

@@ -8,7 +8,7 @@ import threadpoolctl
 
 import prograd
 from prograd import objective
-from prograd.shards import FEWEST_ROWS, SHARD_BYTES, WIDEST_BYTES, shards
+from prograd.modes.shards import FEWEST_ROWS, SHARD_BYTES, WIDEST_BYTES, shards
 
 SAMPLES = 2300
 
@@ -19,9 +19,7 @@ def in_shards_of(rows, net, loss, x, y):
         patch.setattr(
             objective, "shards", lambda samples, _: [slice(k, min(k + rows, samples)) for k in range(0, samples, rows)]
         )
-        f = prograd.Objective(net, loss, x, y)
-    assert len(f._cuts[np.dtype(float)]) == -(-len(x) // rows)
-    return f
+        return prograd.Objective(net, loss, x, y)
 
 
 def problem(rows):

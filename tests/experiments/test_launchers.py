@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from prograd_experiments.records import read
-from tests.helpers.installed import Site
+from tests.helpers.distributions import Site
 
 COMMANDS = Path(sys.executable).parent
 # Data without scikit-learn, which takes a second to import in each process.

@@ -20,7 +20,7 @@ from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.given import TASKS
 from prograd_experiments.peers.remote import Lost, environment, resident_bytes
 from tests.helpers import processes
-from tests.helpers.made_up import PEERS_CONFIG, peers_config
+from tests.helpers.configs import PEERS_CONFIG, peers_config
 
 GIBIBYTE = 2**30
 

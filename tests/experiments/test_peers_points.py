@@ -16,7 +16,7 @@ from prograd_experiments.errors import ConfigError
 from prograd_experiments.peers import measure
 from prograd_experiments.peers.experiment import PEERS
 from prograd_experiments.peers.point import Point
-from tests.helpers.made_up import PEERS_CONFIG
+from tests.helpers.configs import PEERS_CONFIG
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from prograd_experiments import records
 from prograd_experiments.collect import collect
 from prograd_experiments.peers import compare, figures, measure, pictures, rounds, summary
 from prograd_experiments.peers.engines import ENGINES
-from tests.helpers.made_up import lay_out, peers_config
+from tests.helpers.configs import peers_config
+from tests.helpers.records import lay_out
 
 
 def made_up(point: str, times: dict[str, float], **outcomes: tuple[str, str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from prograd_experiments import commands
 from prograd_experiments.gather import gather
 from prograd_experiments.report import compare
-from tests.helpers.made_up import lay_out
-from tests.helpers.made_up_sweeps import compared, sweep, two_sweeps
+from tests.helpers.records import lay_out
+from tests.helpers.sweeps import compared, sweep, two_sweeps
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.browser import PROGRAM, Tab, browser
-from tests.helpers.made_up_sweeps import compared, two_sweeps
+from tests.helpers.sweeps import compared, two_sweeps
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from prograd_experiments import records
 from tests.helpers import processes
-from tests.helpers.installed import Site
+from tests.helpers.distributions import Site
 
 QUICK = ("data=iris", "width=3", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 

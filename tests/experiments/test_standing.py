@@ -12,7 +12,7 @@ import pytest
 from prograd_experiments import environment, jobs, locks, records
 from prograd_experiments.errors import BusyError, RecordError
 from prograd_experiments.standing import Standing, standing
-from tests.helpers.made_up import CONFIG
+from tests.helpers.configs import CONFIG
 
 
 def test_a_record_counts_for_its_configuration_and_its_code_alone(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.samples import Data
 from prograd_experiments.training import lesson, loop, state
-from tests.helpers.made_up import GD, LBFGS, SGD, TRAIN_CONFIG, train_config
+from tests.helpers.configs import GD, LBFGS, SGD, TRAIN_CONFIG, train_config
 
 
 def weights(folder: Path) -> state.State:

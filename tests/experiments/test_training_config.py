@@ -10,7 +10,7 @@ import yaml
 
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.training import TRAIN, lesson, settings
-from tests.helpers.made_up import GD, SGD, TRAIN_CONFIG, train_config
+from tests.helpers.configs import GD, SGD, TRAIN_CONFIG, train_config
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from prograd_experiments import jobs
 from prograd_experiments.collect import collect
 from prograd_experiments.training import figures, lesson, pictures, summary
 from tests.helpers import processes
-from tests.helpers.made_up import TRAIN_CONFIG
+from tests.helpers.configs import TRAIN_CONFIG
 
 
 def run(folder: Path, *arguments: str) -> list[dict[str, Any]]:

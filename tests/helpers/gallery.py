@@ -1,4 +1,4 @@
-"""Galleries of what the checkers must catch, and the subjects that more than one test of the checkers starts from."""
+"""A gallery of wrong layers, losses or operators, each with the checks that must catch it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pytest
 
-from prograd import Layer, Loss
 from prograd.errors import ConformanceError
-from prograd.operators import Dense, Diagonal, Identity, Kronecker, Operator
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A class, what its instance is checked with, the checks that must fail, and what one of their messages says."""
+    """A class, the arguments that its instance is checked with, the checks that must fail, and a part of a message."""
 
     cls: type
     arguments: dict[str, Any]
@@ -26,7 +23,7 @@ class Wrong:
 
 
 class Gallery:
-    """Wrong layers, losses or operators for `check`, which takes `arguments` unless one of them has its own."""
+    """Wrong classes for `check`. All are checked with `arguments`, unless one brings arguments of its own."""
 
     def __init__(self, check: Callable[..., object], **arguments: Any) -> None:
         self.check = check
@@ -34,7 +31,7 @@ class Gallery:
         self.entries = []
 
     def wrong(self, *checks: str, says: str = "", **arguments: Any):
-        """Adds a class: the checks that must fail, all others passing, and what one of their messages must say."""
+        """Add a class that fails exactly `checks`; one of the messages must match `says`."""
 
         def add(cls):
             entry = Wrong(cls, self.arguments | arguments, frozenset(checks), says)
@@ -44,7 +41,7 @@ class Gallery:
         return add
 
     def caught(self, entry: Wrong) -> None:
-        """The checks that must fail do, and no other."""
+        """Assert that the expected checks fail and no others."""
         failures = failures_of(self.check, entry.cls(), **entry.arguments)
         told = "\n".join(map(str, failures))
         assert {failure.name for failure in failures} == entry.checks, told
@@ -52,54 +49,13 @@ class Gallery:
 
     @property
     def alone(self) -> set[str]:
-        """The checks for which there is something that no other check catches."""
+        """The checks that catch something which no other check catches."""
         checks = [entry.checks for param in self.entries for entry in param.values]
         return set().union(*(some for some in checks if len(some) == 1))
 
 
 def failures_of(check: Callable[..., object], *arguments: Any, **options: Any):
-    """The outcomes of the checks that fail, of which there must be one at least."""
+    """The outcomes of the checks that fail; at least one must."""
     with pytest.raises(ConformanceError) as caught:
         check(*arguments, **options)
     return caught.value.failures
-
-
-class Right(Layer):
-    """g(W, b; z) = W z + b, right in all respects; the gallery's layers change one of them."""
-
-    def shapes(self, n_in):
-        return 4, {"W": (4, n_in), "b": (4,)}
-
-    def g(self, w, z):
-        return z @ w.W.T + w.b
-
-    def jacobian(self, w, z, z_next):
-        return {"W": Kronecker(4, z), "b": Identity(4)}, Dense(w.W)
-
-
-class Concave(Loss):
-    """Right, and no loss that Gauss-Newton could use."""
-
-    def value(self, z, y):
-        return -0.5 * ((z - y) ** 2).sum(axis=1)
-
-    def gradient(self, z, y):
-        return y - z
-
-    def hessian(self, z, y):
-        return Diagonal(-np.ones_like(z))
-
-
-class RunningSum(Operator):
-    """n(n+1)/2 ones, no multiplication."""
-
-    edges = 0
-
-    def __init__(self, n):
-        self.rows = self.cols = n
-
-    def jvp(self, v):
-        return np.cumsum(v, axis=-1)
-
-    def vjp(self, q):
-        return np.cumsum(q[..., ::-1], axis=-1)[..., ::-1]

@@ -1,4 +1,4 @@
-"""The kit's doors: what they take, what they hand back, and whose mistake it is where they refuse."""
+"""The public functions of the kit: what they accept, what they return, and how they refuse wrong arguments."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from prograd import Layer
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.operators import Dense
 from prograd.testing import check_layer, check_loss, check_operator, counted, parametrize_with_checks
-from tests.helpers.gallery import Concave, RunningSum
-from tests.kit.test_checkers_accept import Base, GivesBackItsInput
-from tests.kit.test_checkers_accept_losses import Coupled
+from tests.helpers.losses import Concave
+from tests.helpers.operators import RunningSum
+
+Tanh = prograd.registry().layers["tanh"]
+SQUARED_ERROR = prograd.loss("squared_error")
 
 
-@parametrize_with_checks([Base, (Base(), 4), (Coupled(), np.ones((1, 2)), np.zeros((1, 2))), Base(), RunningSum(3)])
+@parametrize_with_checks([Tanh, (Tanh(), 4), (SQUARED_ERROR, np.ones((1, 2)), np.zeros((1, 2))), Tanh(), RunningSum(3)])
 def test_parametrized(check) -> None:
     check()
 
@@ -27,7 +29,7 @@ def test_expected_failures(check) -> None:
     check()
 
 
-@pytest.mark.parametrize("subject", [3, object, "relu", (Base(),)])
+@pytest.mark.parametrize("subject", [3, object, "relu", (Tanh(),)])
 def test_a_subject_of_another_kind_is_refused(subject) -> None:
     with pytest.raises(OptionError, match="expected a class, a layer, a loss"):
         parametrize_with_checks([subject])
@@ -35,11 +37,11 @@ def test_a_subject_of_another_kind_is_refused(subject) -> None:
 
 def test_an_expected_failure_that_no_check_has_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="jacobian_B"):
-        parametrize_with_checks([(Base(), 3)], expected_failures={"jacobian_C": "misspelt"})
+        parametrize_with_checks([(Tanh(), 3)], expected_failures={"jacobian_C": "misspelt"})
 
 
 def test_the_report_tells_all() -> None:
-    report = check_layer(GivesBackItsInput(), 2)
+    report = check_layer(Tanh(), 2)
     text = str(report)
     assert "jacobian_B" in report.passed
     assert "jacobian_A" in report.skipped

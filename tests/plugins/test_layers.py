@@ -11,7 +11,7 @@ import prograd
 from prograd import Network, Parameters
 from prograd.errors import OptionError, ShapeError
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker
-from tests.helpers.problems import at, rng
+from tests.helpers.networks import at, rng
 
 ACTIVATIONS = ["relu", "leaky_relu", "elu", "sigmoid", "tanh", "softplus", "silu", "gelu", "sine"]
 
@@ -124,26 +124,34 @@ def test_normalisation_is_diagonal_plus_low_rank(name, rank) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("affine", {"width": 0}, "affine: width must be an integer of at least 1, not 0"),
-        ("affine", {"width": 2.5}, "width must be an integer"),
-        ("affine", {"width": True}, "width must be an integer"),
-        ("affine", {"width": 3, "bias": "no"}, "bias must be true or false"),
-        ("leaky_relu", {"slope": "steep"}, "slope must be a finite number"),
-        ("elu", {"alpha": -1.0}, "alpha must be a finite number greater than 0"),
-        ("sine", {"omega": math.inf}, "omega must be a finite number"),
-        ("layer_norm", {"eps": 0.0}, "eps must be a finite number greater than 0"),
-        ("layer_norm", {"affine": 1}, "affine must be true or false"),
-        ("conv2d", {"image": (3, 3), "channels": 1, "kernel": 1}, r"image must be \[channels, height, width\]"),
-        ("conv2d", {"image": (1, 3, 0), "channels": 1, "kernel": 1}, "image's width must be an integer"),
-        ("conv2d", {"image": (1, 3, 3), "channels": 1, "kernel": 4}, "kernel=4 is larger than the image 3 × 3"),
+        ("affine", {"width": 0}, "affine: width: expected an integer of at least 1, got 0"),
+        ("affine", {"width": 2.5}, "width: expected an integer"),
+        ("affine", {"width": True}, "width: expected an integer"),
+        ("affine", {"width": 3, "bias": "no"}, "bias: expected true or false"),
+        ("leaky_relu", {"slope": "steep"}, "slope: expected a finite number"),
+        ("elu", {"alpha": -1.0}, "alpha: expected a finite number greater than 0"),
+        ("sine", {"omega": math.inf}, "omega: expected a finite number"),
+        ("layer_norm", {"eps": 0.0}, "eps: expected a finite number greater than 0"),
+        ("layer_norm", {"affine": 1}, "affine: expected true or false"),
+        (
+            "conv2d",
+            {"image": (3, 3), "channels": 1, "kernel": 1},
+            r"image: expected \[channels, height, width\], int",
+        ),
+        ("conv2d", {"image": (1, 3, 0), "channels": 1, "kernel": 1}, r"image: expected .*, got \(1, 3, 0\)"),
+        (
+            "conv2d",
+            {"image": (1, 3, 3), "channels": 1, "kernel": 4},
+            "kernel: expected at most .* 3, got 4",
+        ),
         (
             "conv2d",
             {"image": (1, 3, 3), "channels": 1, "kernel": 3, "padding": -1},
-            "padding must be an integer of at least 0",
+            "padding: expected an integer of at least 0",
         ),
-        ("max_pool2d", {"image": (1, 3, 3), "window": 4}, "window=4 is larger than the image 3 × 3"),
-        ("residual", {"layers": []}, "layers must be a list of layers"),
-        ("residual", {"layers": "affine"}, "layers must be a list of layers"),
+        ("max_pool2d", {"image": (1, 3, 3), "window": 4}, "window: expected at most the image's 3, got 4"),
+        ("residual", {"layers": []}, "layers: expected a list of layers"),
+        ("residual", {"layers": "affine"}, "layers: expected a list of layers"),
         ("residual", {"layers": [{"width": 3}]}, r"layers\[0\]: expected a config with a name"),
     ],
 )
@@ -161,7 +169,7 @@ def test_an_option_that_cannot_be_used_is_named(name, options, message) -> None:
             "residual",
             {"layers": [{"name": "affine", "width": 4}]},
             3,
-            "must put out as many numbers as they take, 3; got 4",
+            "expected layers with as many outputs as inputs, 3, got 4",
         ),
         (
             "residual",

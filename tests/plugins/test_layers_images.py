@@ -9,7 +9,7 @@ import scipy.signal
 import prograd
 from prograd import Parameters
 from prograd.operators import Kronecker
-from tests.helpers.problems import at, rng
+from tests.helpers.networks import at, rng
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3])

@@ -6,7 +6,7 @@ import numpy as np
 
 import prograd
 from prograd import Network
-from tests.helpers.problems import at, rng
+from tests.helpers.networks import at, rng
 
 INNER = [{"name": "affine", "width": 5}, {"name": "tanh"}, {"name": "affine", "width": 3}]
 

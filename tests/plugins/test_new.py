@@ -17,11 +17,10 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import prograd
-from prograd import scaffold
-from prograd.cli import main
+from prograd.commands.group import main
+from prograd.commands.new import Names, write
 from prograd.errors import OptionError
-from prograd.scaffold import Names, write
-from tests.project.test_docs import blocks
+from tests.helpers.documents import blocks
 
 
 def new(*arguments):
@@ -166,11 +165,11 @@ def test_what_exists_is_not_overwritten(tmp_path):
     (tmp_path / "waves" / "thesis.tex").write_text("three years")
     done = new("waves", "--dir", tmp_path)
     assert done.exit_code == 1
-    assert f"{tmp_path / 'waves'} exists and is not an empty folder" in done.output
+    assert f"{tmp_path / 'waves'}: expected no folder, or an empty one" in done.output
     assert [path.name for path in tmp_path.rglob("*")] == ["waves", "thesis.tex"]
 
     (tmp_path / "ripples").write_text("a file")
-    assert "exists and is not an empty folder" in new("ripples", "--dir", tmp_path).output
+    assert "expected no folder, or an empty one" in new("ripples", "--dir", tmp_path).output
     assert (tmp_path / "ripples").read_text() == "a file"
 
 
@@ -189,19 +188,19 @@ def test_a_file_where_the_folder_should_go(tmp_path):
 
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
 def test_it_is_written_whole_or_not_at_all(error, tmp_path, monkeypatch):
-    copied = []
+    written = []
 
-    def copy(source, target, names):
-        if len(copied) == 3:
+    def write_text(path, text, **options):
+        if len(written) == 3:
             raise error
-        copied.append(target)
-        real(source, target, names)
+        written.append(path)
+        return real(path, text, **options)
 
-    real = scaffold._copy
-    monkeypatch.setattr(scaffold, "_copy", copy)
+    real = Path.write_text
+    monkeypatch.setattr(Path, "write_text", write_text)
     with pytest.raises(type(error)):
         write("waves", tmp_path)
-    assert len(copied) == 3
+    assert len(written) == 3
     assert list(tmp_path.iterdir()) == []
 
 

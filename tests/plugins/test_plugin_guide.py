@@ -19,8 +19,8 @@ from textwrap import dedent
 
 import prograd.operators
 import prograd.testing
-from prograd.registry import DISABLE, STRICT
-from tests.project.test_docs import ROOT, blocks
+from prograd.plugins.registry import DISABLE, STRICT
+from tests.helpers.documents import ROOT, blocks
 
 GUIDE = ROOT / "docs" / "plugins.md"
 COMMANDS = ("prograd", "prograd-run", "pytest")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.test_docs import blocks
+from tests.helpers.documents import blocks
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 
 import click
 import numpy as np
@@ -13,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 import prograd
-from prograd import Elementwise, Layer, cli
-from prograd.plugin import BrokenPlugin, Plugin
-from prograd.registry import Registry
+from prograd import Elementwise, Layer
+from prograd.commands.group import GROUP, main
+from prograd.plugins.loading import BrokenPlugin, Plugin
+from prograd.plugins.registry import Registry
+from tests.helpers.distributions import Site
 
 
 class Wrong(Elementwise):
@@ -45,7 +46,7 @@ class NoExamples(Layer):
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(cli.main, list(arguments))
+    return CliRunner().invoke(main, list(arguments))
 
 
 @pytest.fixture
@@ -55,7 +56,9 @@ def registered(monkeypatch: pytest.MonkeyPatch):
     def register(layers=(), broken=()) -> None:
         layers = dict(layers)
         plugin = Plugin("waves", "acme-waves", "1.2", layers, {})
-        monkeypatch.setattr(cli, "registry", lambda: Registry(layers, {}, (plugin,), tuple(broken)))
+        found = Registry(layers, {}, (plugin,), tuple(broken))
+        for command in ("plugins", "check"):
+            monkeypatch.setattr(f"prograd.commands.{command}.registry", lambda: found)
 
     return register
 
@@ -119,7 +122,7 @@ def test_check_names_what_is_wrong(registered) -> None:
     registered({"wrong": Wrong})
     result = run("check", "wrong")
     assert result.exit_code == 1
-    assert "1 of 1 not conforming" in result.output
+    assert "1 of 1 do not conform" in result.output
     assert "jacobian_B: B[" in result.output
     assert "likely cause: the sign" in result.output
     (found,) = json.loads(run("check", "--json").output)
@@ -154,7 +157,7 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_tells_the_exit_codes(flag) -> None:
-    assert "Exit codes: 0 for success; 1 where something failed" in " ".join(run(flag).output.split())
+    assert "Exit codes: 0 for success; 1 if something failed" in " ".join(run(flag).output.split())
     assert "2: unknown name" in " ".join(run("check", flag).output.split())
 
 
@@ -166,7 +169,7 @@ def test_a_plugin_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse():
         raise prograd.errors.PluginError("plugin 'waves' is broken")
 
-    monkeypatch.setattr(cli, "registry", refuse)
+    monkeypatch.setattr("prograd.commands.plugins.registry", refuse)
     result = run("plugins")
     assert result.exit_code == 1
     assert result.stderr == "Error: plugin 'waves' is broken\n"
@@ -191,13 +194,14 @@ no_command = 3
 
 
 @pytest.fixture
-def brought(monkeypatch: pytest.MonkeyPatch):
-    """Entry points `name = value` of the group of commands; this module can be reached as `cli_commands`."""
+def brought(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """Installs the distribution `acme` with these commands; this module can be reached as `cli_commands`."""
 
     def bring(**points: str) -> None:
         monkeypatch.setitem(sys.modules, "cli_commands", sys.modules[__name__])
-        found = [EntryPoint(name, value, cli.COMMANDS) for name, value in points.items()]
-        monkeypatch.setattr(cli, "_found", lambda: found)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        lines = [f"{name} = {value}\n" for name, value in points.items()]
+        Site(tmp_path).install("acme", f"[{GROUP}]\n{''.join(lines)}")
 
     return bring
 
@@ -218,11 +222,11 @@ def test_prograds_own_commands_come_first(brought) -> None:
     [
         (
             "a_module_that_nobody_has:main [waves]",
-            "needs the module 'a_module_that_nobody_has', which is not installed",
+            "expected the module 'a_module_that_nobody_has', which is not installed",
         ),
-        ("a_module_that_nobody_has:main [waves]", "pip install 'prograd[waves]'"),
-        ("cli_commands:needy [waves]", "pip install 'prograd[waves]'"),
-        ("cli_commands:no_command", "is no click command but int"),
+        ("a_module_that_nobody_has:main [waves]", "pip install 'acme[waves]'"),
+        ("cli_commands:needy [waves]", "pip install 'acme[waves]'"),
+        ("cli_commands:no_command", "expected a click command, got int"),
         ("cli_commands:gone", "can't be loaded: AttributeError"),
     ],
 )
@@ -236,24 +240,31 @@ def test_a_command_that_is_not_available_says_why(brought, value, message) -> No
     assert run("--help").exit_code == 0
 
 
-def test_the_extra_is_found_by_the_name_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    requirements = ['hydra-core<1.4; extra == "experiments"', 'jax; extra == "peers"', "numpy"]
-    monkeypatch.setattr(cli.importlib.metadata, "requires", lambda _: requirements)
-    message = cli._missing(EntryPoint("collect", "x:y", cli.COMMANDS), ModuleNotFoundError(name="hydra.core"))
-    assert message.endswith("which is not installed; install it with: pip install 'prograd[experiments]'")
+@pytest.mark.parametrize("command", ["collect", "report"])
+def test_a_command_that_needs_an_extra_names_it(command, tmp_path) -> None:
+    code = f"import sys; sys.modules['omegaconf'] = sys.modules['matplotlib'] = None; sys.argv[1:] = {[command, '.']}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; from prograd.commands.group import main; main()"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("which is not installed; install it with: pip install 'prograd[experiments]'\n")
 
 
 def test_a_mistake_inside_prograd_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone():
         raise ModuleNotFoundError(name="prograd.gone")
 
-    monkeypatch.setattr(cli, "registry", gone)
+    monkeypatch.setattr("prograd.commands.plugins.registry", gone)
     assert isinstance(run("plugins").exception, ModuleNotFoundError)
 
 
 def test_the_installed_command_starts() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from prograd.cli import main; main(prog_name='prograd')", "check", "relu"],
+        [sys.executable, "-m", "prograd", "check", "relu"],
         capture_output=True,
         text=True,
         check=False,
@@ -264,7 +275,7 @@ def test_the_installed_command_starts() -> None:
 
 def test_starting_loads_neither_plugins_nor_tables_nor_the_kit() -> None:
     code = (
-        "import sys, prograd.cli; "
+        "import sys, prograd.commands.group; "
         "print([m for m in ('prograd_layers', 'prograd.testing', 'rich', 'hydra', 'pytest') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -281,4 +292,4 @@ def test_check_fails_where_there_is_nothing_to_check(registered) -> None:
     registered()
     result = run("check")
     assert result.exit_code == 1
-    assert "nothing to check" in result.output
+    assert "expected layers or losses to check" in result.output

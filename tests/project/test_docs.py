@@ -12,52 +12,28 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers import processes
-from tests.helpers.installed import Site
+from tests.helpers.distributions import Site
+from tests.helpers.documents import DOCUMENTS, ROOT, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE_NAME = re.compile(r"# ([\w./]+\.(?:py|toml|yaml))(, at its end)?\n")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 FOLLOWED_STEP_BY_STEP = {ROOT / "docs" / "plugins.md"}
-"""Documents that mix files, Python and shell; tests/test_plugin_guide.py runs them in order."""
+"""Documents that mix files, Python and shell; tests/plugins/test_plugin_guide.py runs them in order."""
 
 MADE_BY_MAKE = {". .venv/bin/activate"}
 """Lines that enter the environment that the test already runs in."""
 
 SHELLS_OWN = {"|", ">", ">>", "<", "&&", "||", ";"}
-
-
-@dataclass(frozen=True)
-class Block:
-    """One fenced block: its language, its text, and the line at which the text starts."""
-
-    language: str
-    text: str
-    line: int
-
-    @property
-    def file(self) -> re.Match[str] | None:
-        return FILE_NAME.match(self.text)
-
-
-@cache
-def blocks(document: Path) -> tuple[Block, ...]:
-    text = document.read_text()
-    return tuple(Block(m[1], m[2], text.count("\n", 0, m.start(2)) + 1) for m in FENCE.finditer(text))
 
 
 def documents_with(*languages: str) -> list[pytest.ParameterSet]:

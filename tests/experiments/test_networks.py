@@ -1,0 +1,218 @@
+"""Networks and data from a configuration: what each name builds, files, and what is refused before a job runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import prograd
+from prograd_experiments import data, networks
+from prograd_experiments.errors import ConfigError
+from prograd_experiments.records import read
+from tests.helpers import processes
+from tests.helpers.configs import CONFIG
+from tests.helpers.distributions import Site
+
+BASE = CONFIG | {"data": {"name": "digits"}, "width": 16, "batch": 3}
+CONV = {"name": "conv", "channels": 4, "kernel": 3, "pool": 2, "image": None, "final": None}
+OURS = [{"name": "layer_norm"}, "gelu", {"name": "affine", "width": "outputs"}]
+
+
+def net(**changes: Any) -> prograd.Network:
+    return networks.build(networks.check(BASE | changes)).net
+
+
+@pytest.mark.parametrize(
+    ("network", "depth", "sizes"),
+    [
+        ({"name": "mlp", "final": "softmax"}, 2, (64, 16, 16, 10, 10)),
+        ({"name": "residual", "final": None}, 2, (64, 16, 16, 16, 10)),
+        ({"name": "hourglass", "bottleneck": 1, "final": None}, 4, (64, 16, 16, 1, 1, 16, 16, 10)),
+        ({"name": "hourglass", "bottleneck": 4, "final": None}, 6, (64, 16, 16, 8, 8, 4, 4, 8, 8, 16, 16, 10)),
+        ({"name": "hourglass", "bottleneck": 4, "final": None}, 5, (64, 16, 16, 4, 4, 4, 4, 16, 16, 10)),
+        ({"name": "hourglass", "bottleneck": 4, "final": None}, 3, (64, 4, 4, 4, 4, 10)),
+        ({"name": "hourglass", "bottleneck": 4, "final": None}, 2, (64, 16, 16, 10)),
+        ({"name": "hourglass", "bottleneck": 4, "final": None}, 1, (64, 10)),
+        (CONV, 1, (64, 256, 256, 64, 16, 16, 10)),
+        (CONV, 3, (64, 256, 256, 64, 64, 64, 16, 16, 16, 16, 16, 10)),
+        (CONV | {"pool": 1}, 1, (64, 256, 256, 16, 16, 10)),
+        ({"name": "custom", "layers": OURS}, 1, (64, 64, 64, 10)),
+    ],
+)
+def test_each_name_builds_its_layers_and_modes_agree(
+    network: dict[str, Any], depth: int, sizes: tuple[int, ...]
+) -> None:
+    problem = networks.build(networks.check(BASE | {"network": network, "depth": depth}))
+    assert problem.net.n == sizes
+    forward, reverse = (problem.objective.gradient(problem.w, mode=mode) for mode in ("forward", "reverse"))
+    np.testing.assert_allclose(forward, reverse, atol=1e-12)  # sums of at most a few hundred products of order 1
+
+
+def test_the_image_of_a_custom_layer_comes_from_the_data() -> None:
+    layers = [{"name": "conv2d", "image": "image", "channels": 2, "kernel": 3}, {"name": "affine", "width": "outputs"}]
+    assert net(network={"name": "custom", "layers": layers}).n == (64, 72, 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"network": {"name": "custom", "layers": []}},
+            r"network\.layers=\[\]: a list of layers was expected, such as",
+        ),
+        (
+            {"network": {"name": "custom", "layers": ["tahn"]}},
+            r"network\.layers\[0\]\.name=tahn is not .*mean tanh.*affine",
+        ),
+        ({"network": {"name": "custom", "layers": [3]}}, r"network\.layers\[0\]=3: a layer's name or"),
+        ({"network": {"name": "custom", "layers": ["tanh", "affine"]}}, r"network\.layers\[1\]=affine: .*width"),
+        ({"network": {"name": "custom", "layers": [{"name": "affine", "wdth": 3}]}}, r"layers\[0\]=affine: .*wdth"),
+        ({"network": {"name": "mlp", "final": None, "layers": []}}, r"unknown key 'network\.layers'"),
+        ({"network": CONV | {"kernel": 2}}, r"network\.kernel=2: an odd number"),
+        ({"network": CONV | {"image": [1, 9, 9]}}, r"network\.image=\[1, 9, 9\]: the data set digits has 64 features"),
+        ({"network": CONV | {"image": [8, 8]}}, r"network\.image=\[8, 8\]: \[channels, height, width\]"),
+        ({"network": CONV, "data": {"name": "iris"}}, r"data\.name=iris: its samples are no images; network\.image="),
+        ({"network": {"name": "hourglass", "bottleneck": 0, "final": None}}, r"network\.bottleneck=0: an integer"),
+    ],
+)
+def test_a_network_that_can_not_be_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        networks.check(BASE | change)
+
+
+def test_the_first_parameters_have_nothing_to_do_with_synthetic_samples() -> None:
+    synthetic = {"name": "synthetic", "task": "regression", "samples": 16, "features": 16, "outputs": 2}
+    problem = networks.build(networks.check(BASE | {"data": synthetic, "batch": None, "depth": 1}))
+    W = problem.net.unpack(problem.w)[0]["W"]
+    correlation = np.corrcoef(W.ravel(), problem.x[: len(W)].ravel())[0, 1]
+    assert abs(correlation) < 0.7
+
+
+def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "100"} | settings
+    return processes.run(["prograd-run", *arguments], folder, environment)
+
+
+def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_path: Path) -> None:
+    Site(tmp_path).plugin(
+        "outsider",
+        "from prograd import Elementwise, hookimpl\n"
+        "class Cube(Elementwise):\n"
+        "    def phi(self, z): return z**3\n"
+        "    def dphi(self, z, z_next): return 3 * z**2\n"
+        "@hookimpl\n"
+        "def prograd_layers(): return {'cube': Cube}\n",
+    )
+    site = {"PYTHONPATH": str(tmp_path)}
+    quick = ("depth=2", "width=4", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
+
+    layers = "network.layers=[{name: affine, width: 5}, cube, {name: affine, width: outputs}]"
+    assert run(tmp_path, "-m", "network=custom", layers, *quick, **site).returncode == 0
+    shown = run(tmp_path, "--help", **site)
+    assert shown.returncode == 0
+
+    (made,) = (tmp_path / "s").glob("*/record.json")
+    assert read(made)["problem"]["layers"] == ["affine", "cube", "affine"]
+    assert "cube" in shown.stdout
+
+
+TABLE = "height,width,kind\n1,2,cat\n2,3,dog\n3,5,cat\n"
+
+
+def table(path: Path, text: str, **options: Any) -> data.Data:
+    path.write_text(text)
+    return data.load({"data": {"name": "csv", "path": str(path), "target": None, "task": None} | options})
+
+
+def test_a_table_becomes_samples(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    animals = table(file, TABLE)
+    assert (animals.task, animals.x.shape) == ("classification", (3, 2))
+    np.testing.assert_array_equal(animals.y, [[1, 0], [0, 1], [1, 0]])
+    np.testing.assert_allclose(animals.x.std(axis=0), 1)
+
+    heights = table(file, "1.5,2\n2.5,3\n4.0,9\n", target=0)
+    assert (heights.task, heights.x.shape, heights.y.shape) == ("regression", (3, 1), (3, 1))
+    assert table(file, "1,2\n2,3\n", target="1", task="regression").y.shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (TABLE, {"target": "knd"}, r"data\.target=knd is not known; did you mean kind\? Choices: height, width, kind"),
+        (TABLE + "1,x,cat\n", {}, r"row 5, column width: a finite number was expected, got 'x'"),
+        (TABLE + "1,nan,cat\n", {}, r"row 5, column width: a finite number"),
+        (TABLE + "1,2\n", {}, r"row 5 has 2 cells, the first one has 3"),
+        ("a,b\n", {}, "at least one feature, a target and a sample"),
+        (TABLE, {"task": "guess"}, r"data\.task=guess is not known\. Choices: classification, regression"),
+        (TABLE, {"task": "regression"}, r"row 2, column kind: a finite number was expected, got 'cat'"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_at_its_place(
+    tmp_path: Path, text: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        table(tmp_path / "t.csv", text, **options)
+
+
+def arrays(path: Path, **found: Any) -> data.Data:
+    np.savez(path, **found)
+    return data.load({"data": {"name": "npz", "path": str(path), "task": None}})
+
+
+def test_arrays_become_samples(tmp_path: Path) -> None:
+    images = np.arange(24.0).reshape(4, 2, 3)
+    assert arrays(tmp_path / "a.npz", x=images, y=np.array([1, 5, 1, 5])).y.tolist() == [[1, 0], [0, 1]] * 2
+    assert arrays(tmp_path / "b.npz", x=images, y=np.eye(4)).task == "regression"
+    assert arrays(tmp_path / "d.npz", x=images, y=np.eye(4, dtype=int)).y.tolist() == np.eye(4).tolist()
+    assert arrays(tmp_path / "e.npz", x=images, y=np.array([[1], [5], [1], [5]])).y.tolist() == [[1, 0], [0, 1]] * 2
+    assert arrays(tmp_path / "c.npz", x=images, y=np.array(["a", "b", "a", "b"])).y.shape == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"x": np.eye(3)}, "arrays x and y were expected, got x"),
+        ({"x": np.eye(3), "y": np.arange(2)}, r"got float64 \(3, 3\) and int64 \(2,\)"),
+        ({"x": np.eye(3), "y": np.array(1)}, r"got float64 \(3, 3\) and int64 \(\)"),
+        ({"x": np.eye(2), "y": np.array([["a", "b"], ["b", "a"]])}, r"data\.task=classification needs numbers in y"),
+        ({"x": np.array([[1.0, np.nan]]), "y": np.array([1])}, "have to be finite"),
+        ({"x": np.array([[None]]), "y": np.array([1])}, "without objects"),
+    ],
+)
+def test_arrays_that_are_none_are_refused(tmp_path: Path, found: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        arrays(tmp_path / "a.npz", **found)
+
+
+def test_a_file_that_is_not_there_or_no_npz(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.path=nowhere\.npz: No such file"):
+        data.load({"data": {"name": "npz", "path": "nowhere.npz", "task": None}})
+    (tmp_path / "t.npz").write_text("no zip")
+    with pytest.raises(ConfigError, match="no arrays in NPZ format"):
+        data.load({"data": {"name": "npz", "path": str(tmp_path / "t.npz"), "task": None}})
+
+
+def test_other_content_is_another_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    config = BASE | {"data": {"name": "csv", "path": str(file), "target": None, "task": None}}
+    file.write_text(TABLE)
+    first = networks.check(config)
+    assert networks.check(first) == first
+    file.write_text(TABLE + "7,7,dog\n")
+    assert networks.check(config)["data"]["sha256"] != first["data"]["sha256"]
+
+
+def test_mnist_without_a_network_says_what_to_do(tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9"
+    home = {"SCIKIT_LEARN_DATA": str(tmp_path / "home"), "https_proxy": nobody, "http_proxy": nobody, "no_proxy": ""}
+    done = run(tmp_path, "data=mnist", "depth=1", **home)
+    assert done.returncode == 2
+    assert done.stderr.startswith("prograd-run: data=mnist: it can't be had from openml.org (URLError")
+    assert f"It needs the network once, and stays in {tmp_path / 'home'}. Offline: data=digits, or" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

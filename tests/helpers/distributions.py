@@ -1,0 +1,60 @@
+"""Installed distributions, made by writing their modules and metadata into a folder; nothing is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+PLUGIN = """
+from prograd import Elementwise, hookimpl
+
+
+class Double(Elementwise):
+    def phi(self, z):
+        return 2 * z
+
+    def dphi(self, z, z_next):
+        return 0 * z + 2
+
+
+@hookimpl
+def prograd_layers():
+    return {"NAME": Double}
+"""
+
+
+class Site:
+    """A folder like `site-packages`: modules and the metadata of their distributions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def install(
+        self,
+        name: str,
+        points: str | Mapping[str, str],
+        *,
+        version: str = "1.0",
+        requires: Iterable[str] = (),
+        metadata: str | None = None,
+    ) -> None:
+        """Write the metadata of a distribution; `points` are its entry points, of prograd or as text with groups."""
+        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {r}" for r in requires)]
+        if metadata is None:
+            metadata = "\n".join(lines) + "\n"
+        if metadata:
+            (info / "METADATA").write_text(metadata)
+        text = points if isinstance(points, str) else "".join(f"{key} = {value}\n" for key, value in points.items())
+        (info / "entry_points.txt").write_text(text if text.startswith("[") else f"[prograd]\n{text}")
+
+    def module(self, name: str, text: str) -> None:
+        (self.folder / f"{name}.py").write_text(text)
+
+    def plugin(self, name: str, text: str | None = None, **options: Any) -> None:
+        """Install a distribution, an entry point and a module, all called `name`; by default with a layer `name`."""
+        self.install(name, {name: name}, **options)
+        self.module(name, PLUGIN.replace("NAME", name) if text is None else text)
