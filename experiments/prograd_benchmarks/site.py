@@ -78,7 +78,7 @@ def _source(address: str) -> Path:
         if fnmatch(name, pattern):
             return _files(distribution, file)[0]
     raise SiteError(
-        f"asv's page: expected scripts from {', '.join((*PACKAGED, *OWN))}, got {address}; add its package to {__name__}"
+        f"asv's page: expected only {', '.join((*PACKAGED, *OWN))}, got {address}; add its package to {__name__}"
     )
 
 

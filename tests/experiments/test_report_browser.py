@@ -69,7 +69,7 @@ def test_values_are_told_to_pointer_and_keyboard(tab: Tab, sweeps: tuple[Path, P
     tab.open(sweeps[1] / "report.html", 1280)
     assert tab.ask(SHOWN) is None
     tab.point("svg.plot .point")
-    assert tab.ask(SHOWN) == "depth 2, width 8, forward: 500 µs, middle half 475 µs to 550 µs, 3 samples"
+    assert tab.ask(SHOWN) == "depth 2, width 8, forward: 500 µs, middle half 475 µs to 550 µs, 3 timings"
     tab.press("Escape")
     assert tab.ask(SHOWN) is None
 
@@ -87,7 +87,7 @@ def test_values_are_told_to_pointer_and_keyboard(tab: Tab, sweeps: tuple[Path, P
     assert tab.ask(SHOWN).startswith("depth 2, width 8, forward: 500 µs")
     assert tab.ask("document.activeElement.closest('.plot') === document.querySelectorAll('.plot')[1]")
     tab.press("Tab")
-    assert tab.ask(SHOWN) == "depth 2, width 8: forward / reverse 5.00× ± 0; 500 µs / 100 µs, 3 samples"
+    assert tab.ask(SHOWN) == "depth 2, width 8: forward / reverse 5.00× ± 0; 500 µs / 100 µs, 3 timings"
     assert tab.complaints == []
 
 

@@ -12,7 +12,10 @@ import pytest
 
 from prograd_experiments import jobs
 from prograd_experiments.collect import collect
-from prograd_experiments.training import figures, lesson, pictures, summary
+from prograd_experiments.rows import varying
+from prograd_experiments.training import figures, lesson, pictures
+from prograd_experiments.training.experiment import Training
+from prograd_experiments.training.runs import POINT
 from tests.helpers import processes
 from tests.helpers.configs import TRAIN_CONFIG
 
@@ -49,7 +52,7 @@ def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
     assert record["problem"]["test_samples"] == 449
     assert len(record["curves"]["epochs"]) == 31
     page = (tmp_path / "s" / "report.html").read_text()
-    assert "Losses are means over the samples; those called test were not trained on" in page
+    assert "Losses are means over the samples; the test losses are of samples that were not trained on" in page
     assert "Times are for" not in page
 
 
@@ -71,5 +74,5 @@ def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
     assert [series.name for series in loss.series] == [line.get_label() for line in axes.get_lines()]
     assert [point.y for point in loss.series[0].points] == rows[0]["curves"]["train_loss"]
     assert score.y.label == rows[0]["score_is"]
-    assert summary.varying(rows) == ["seed"]
-    assert "the best of 2 runs" in summary.answer(rows)
+    assert varying(rows, POINT) == ["seed"]
+    assert "the best of 2 runs" in Training().answer(rows)

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from prograd_experiments.bracketing import summary
 from prograd_experiments.bracketing.groups import MOST_GROUPS, MOST_WIDTHS, Group, groups
 from prograd_experiments.colours import GREY, INK, PALE
-from prograd_experiments.experiment import Row
+from prograd_experiments.planned import modes_of
+from prograd_experiments.rows import Row
 from prograd_experiments.speed_gap.panels import COLOURS, FURTHER_COLOURS, MARKERS
 from prograd_experiments.units import factor, short_seconds
 
@@ -21,7 +21,7 @@ PANEL = (4.6, 4.9)
 
 def poster(rows: Sequence[Row]) -> Figure:
     """A row of panels for each group: a panel for each width, and one for the gain."""
-    shown, modes = groups(rows)[:MOST_GROUPS], summary.modes_of(rows)
+    shown, modes = groups(rows)[:MOST_GROUPS], modes_of(rows)
     across = max(len(group.widths[-MOST_WIDTHS:]) for group in shown) + 1
     figure = Figure(figsize=(PANEL[0] * across, (PANEL[1] + 0.9) * len(shown)))
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.14, wspace=0.03)

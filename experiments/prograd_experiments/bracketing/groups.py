@@ -1,13 +1,14 @@
-"""Which points of the bracketing experiment are drawn together, and the lines that they make."""
+"""Which points of the bracketing experiment are drawn together, and the lines that they form."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prograd_experiments.bracketing import summary
-from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap.groups import apart, in_the_middle
+from prograd_experiments.rows import Row, apart, in_the_middle, varying
+
+POINT = ("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network", "dtype", "threads", "seed")
+"""The columns that tell points apart."""
 
 MOST_GROUPS = 4
 MOST_WIDTHS = 4
@@ -15,7 +16,7 @@ MOST_WIDTHS = 4
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that differ in width, bottleneck and seed alone."""
+    """Rows that differ only in width, bottleneck and seed."""
 
     rows: Sequence[Row]
 
@@ -36,11 +37,11 @@ class Group:
 
     @property
     def bottlenecks(self) -> list[int]:
-        """In order."""
+        """In order; a network without a bottleneck counts with its width."""
         return sorted({row["bottleneck"] or row["width"] for row in self.rows})
 
     def line(self, width: int, key: str) -> list[tuple[int, Row]]:
-        """Each bottleneck at this width that has the value, and of its seeds the row in the middle."""
+        """Each bottleneck at this width that has the value, with the median row of its seeds."""
         found = []
         for bottleneck in self.bottlenecks:
             at = [row for row in self.rows if (row["width"], row["bottleneck"] or row["width"]) == (width, bottleneck)]
@@ -51,6 +52,7 @@ class Group:
 
 
 def groups(rows: Sequence[Row]) -> list[Group]:
-    """The rows by everything but width, bottleneck and seed; those with times first."""
-    every = [Group(members) for members in apart(rows, summary.varying(rows))]
+    """The rows grouped by all but width, bottleneck and seed; a group without times only if there is no other."""
+    keys = [key for key in varying(rows, POINT[2:]) if key != "seed"]
+    every = [Group(members) for members in apart(rows, keys)]
     return [group for group in every if any(row["chosen"] for row in group.rows)] or every[:1]

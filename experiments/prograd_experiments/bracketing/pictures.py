@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from prograd_experiments import tables
-from prograd_experiments.bracketing import summary
 from prograd_experiments.bracketing.groups import MOST_GROUPS, MOST_WIDTHS, Group, groups
 from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
-from prograd_experiments.experiment import Row
+from prograd_experiments.planned import modes_of
+from prograd_experiments.rows import Row, ended
 from prograd_experiments.units import factor, seconds, short_seconds
 
 COLOURS = {"forward": 0, "reverse": 1}
@@ -16,7 +15,7 @@ COLOURS = {"forward": 0, "reverse": 1}
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
     """For each group one for each width, and one for the gain."""
-    modes = summary.modes_of(rows)
+    modes = modes_of(rows)
     return [picture for group in groups(rows)[:MOST_GROUPS] for picture in _of(group, modes)]
 
 
@@ -60,7 +59,7 @@ def _gains(group: Group, width: int, index: int) -> Iterator[Series]:
 
 def _failed(group: Group, width: int) -> Iterator[Series]:
     marks = [
-        Point(row["bottleneck"] or width, None, f"{_where(row)}: {tables.ended(row)}")
+        Point(row["bottleneck"] or width, None, f"{_where(row)}: {ended(row)}")
         for row in group.rows
         if row["width"] == width and row["status"] != "complete"
     ]
@@ -70,7 +69,7 @@ def _failed(group: Group, width: int) -> Iterator[Series]:
 
 def _says(row: Row, mode: str) -> str:
     measured, predicted = seconds(row[f"{mode}_s"]), seconds(row[f"{mode}_predicted_s"])
-    return f"{_where(row)}, {mode}: {measured}, predicted {predicted}, {row['samples']} samples"
+    return f"{_where(row)}, {mode}: {measured}, predicted {predicted}, {row['timings']} timings"
 
 
 def _gained(row: Row) -> str:

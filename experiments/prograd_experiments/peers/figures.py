@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from prograd_experiments.colours import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
-from prograd_experiments.experiment import Row
-from prograd_experiments.peers import summary
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.pictures import Panel, panels
+from prograd_experiments.peers.workload import label
+from prograd_experiments.rows import Row
 
 STYLES: dict[str, dict[str, Any]] = {
     "floor": {"color": GREY, "marker": "X"},
@@ -49,7 +49,7 @@ def draw(axes: Axes, panel: Panel) -> None:
     axes.set_title(panel.title, fontsize=14, fontweight="bold", color=INK, loc="left", pad=52)
     shown = [engine for engine in ENGINES if any(row[f"{engine}_to_{base}"] for row in rows)]
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_yticks(range(len(rows)), [summary.label(row).removesuffix(f" {panel.dtype}") for row in rows])
+    axes.set_yticks(range(len(rows)), [label(row).removesuffix(f" {panel.dtype}") for row in rows])
     axes.set_ylabel("depth:width:batch", fontsize=12, color=GREY)
     axes.tick_params(labelsize=12, colors=INK, length=0)
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from prograd_experiments import tables
 from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
-from prograd_experiments.experiment import Row
-from prograd_experiments.peers import summary
 from prograd_experiments.peers.engines import ENGINES
+from prograd_experiments.peers.workload import TASK_WORDS, label
+from prograd_experiments.rows import Row, ended
 from prograd_experiments.units import factor, seconds
 
 ROW_HEIGHT = 26
@@ -32,7 +31,7 @@ class Panel:
     @property
     def title(self) -> str:
         """What is computed, in which type."""
-        return f"{summary.TASK_WORDS.get(self.task, self.task).capitalize()}, {self.dtype}"
+        return f"{TASK_WORDS.get(self.task, self.task).capitalize()}, {self.dtype}"
 
 
 def panels(rows: Sequence[Row]) -> list[Panel]:
@@ -50,9 +49,9 @@ def pictures(rows: Sequence[Row]) -> list[Picture]:
 
 def _chart(panel: Panel) -> Picture:
     over = "the bare matrix products" if panel.base == "floor" else "prograd"
-    labels = [summary.label(row).removesuffix(f" {panel.dtype}") for row in panel.rows]
+    labels = [label(row).removesuffix(f" {panel.dtype}") for row in panel.rows]
     return Chart(
-        summary.TASK_WORDS.get(panel.task, panel.task).capitalize(),
+        TASK_WORDS.get(panel.task, panel.task).capitalize(),
         panel.title,
         f"{panel.title}: the time of each engine over that of {over} on a log axis, a line for each point.",
         Axis(f"time / {over}", lambda value: f"{value:g}×", log=True),
@@ -84,7 +83,7 @@ def _failed(panel: Panel) -> Iterator[Series]:
         Point(
             None,
             place,
-            f"{summary.label(row)}: {tables.ended(row)}",
+            f"{label(row)}: {ended(row)}",
         )
         for place, row in enumerate(panel.rows)
         if row["status"] != "complete"
@@ -97,5 +96,5 @@ def _says(row: Row, engine: str, base: str) -> str:
     low, high = row[f"{engine}_to_{base}_quartiles"]
     way = f" ({row[f'{engine}_way']})" if row[f"{engine}_way"] else ""
     over = f"{factor(row[f'{engine}_to_{base}'])} the time of {base}, middle half {factor(low)} to {factor(high)}"
-    alone = f"{seconds(row[f'{engine}_s'])}, {row[f'{engine}_samples']} samples"
-    return f"{summary.label(row)}, {engine.replace('_', ' ')}{way}: {over}; {alone}"
+    alone = f"{seconds(row[f'{engine}_s'])}, {row[f'{engine}_timings']} timings"
+    return f"{label(row)}, {engine.replace('_', ' ')}{way}: {over}; {alone}"

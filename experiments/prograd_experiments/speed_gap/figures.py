@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from prograd_experiments.colours import GREY, INK
-from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap import summary
-from prograd_experiments.speed_gap.groups import groups
+from prograd_experiments.rows import Row
+from prograd_experiments.speed_gap.groups import groups, modes_of
 from prograd_experiments.speed_gap.panels import draw_gap, draw_times
 
 SHEET = (13.2, 11.2)
@@ -18,7 +17,7 @@ MOST_SHEETS = 2  # a picture that is still looked at as one; the page has more
 
 def poster(rows: Sequence[Row]) -> Figure:
     """Four panels for each group of rows: time against depth, against width, the gap measured and predicted."""
-    every, modes = groups(rows), summary.modes_of(rows)
+    every, modes = groups(rows), modes_of(rows)
     shown = every[:MOST_SHEETS]
     figure = Figure(figsize=(SHEET[0], SHEET[1] * len(shown)))
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.14, hspace=0.03, wspace=0.03)

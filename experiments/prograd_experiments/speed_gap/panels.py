@@ -12,10 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from prograd_benchmarks.timing import quartiles
 from prograd_experiments.colours import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
-from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap.groups import UNITS, Group, in_the_middle, slope_text
+from prograd_experiments.rows import Row, in_the_middle
+from prograd_experiments.speed_gap.groups import UNITS, Group, slope_text
 from prograd_experiments.units import count, factor, seconds, short_seconds
 
 COLOURS = {"forward": VERMILION, "reverse": BLUE}
@@ -45,7 +44,7 @@ def draw_times(axes: Axes, group: Group, modes: Sequence[str], *, along: str, li
         for index, value in enumerate(values):
             found = group.line(mode, along, lines, value)
             x, y = [position for position, _ in found], [row[f"{mode}_s"] for _, row in found]
-            ends = [quartiles(row[f"{mode}_samples"]) for _, row in found]
+            ends = [row[f"{mode}_quartiles"] for _, row in found]
             below = [max(time - low, 0.0) for time, (low, _) in zip(y, ends, strict=True)]
             above = [max(high - time, 0.0) for time, (_, high) in zip(y, ends, strict=True)]
             style: dict[str, Any] = {

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from prograd_benchmarks.timing import quartiles
-from prograd_experiments import tables
 from prograd_experiments.charts import Axis, Chart, Map, Picture, Point, Series, Square
-from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap import summary
-from prograd_experiments.speed_gap.groups import UNITS, Group, groups, in_the_middle, slope_text
+from prograd_experiments.rows import STATUS_WORDS, Row, in_the_middle
+from prograd_experiments.speed_gap.groups import UNITS, Group, groups, modes_of, slope_text
 from prograd_experiments.units import count, factor, seconds, short_seconds
 
 MOST_GROUPS = 6
@@ -22,7 +19,7 @@ MAPS = {
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
     """Four for each group of rows."""
-    modes = summary.modes_of(rows)
+    modes = modes_of(rows)
     return [picture for group in groups(rows)[:MOST_GROUPS] for picture in _of(group, modes)]
 
 
@@ -60,7 +57,7 @@ def _times(group: Group, modes: Sequence[str], along: str, lines: str) -> Iterat
             found = group.line(mode, along, lines, value)
             yield Series(
                 f"{mode}, {lines} {value}",
-                [Point(x, row[f"{mode}_s"], _time(row, mode), quartiles(row[f"{mode}_samples"])) for x, row in found],
+                [Point(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found],
                 COLOURS.get(mode, 3 + number % 4),  # 2 is what failed
                 index,
                 0.3 * (1 - (index + 1) / len(values)),
@@ -82,7 +79,7 @@ def _square(rows: Sequence[Row], depth: int, width: int, key: str) -> Square:
     where = f"depth {depth}, width {width}"
     row = in_the_middle(rows, key)
     if row is None:
-        words = {row["status"]: tables.STATUS_WORDS.get(row["status"], "no gap") for row in rows}
+        words = {row["status"]: STATUS_WORDS.get(row["status"], "no gap") for row in rows}
         text = ", ".join(words.values()) or "no job"
         return Square(None, text, [], "; ".join(map(_reason, rows[:3])) or f"{where}: no job")
     name, write = ("s", seconds) if key == "gap" else ("multiply_adds", count)
@@ -91,20 +88,20 @@ def _square(rows: Sequence[Row], depth: int, width: int, key: str) -> Square:
     seeds = f", the run in the middle of {len(rows)} that differ in the seed" if len(rows) > 1 else ""
     if key == "gap":
         spread = "" if row["gap_iqr"] is None else f" ± {row['gap_iqr'] / 2:.2g}"
-        says = f"{where}: forward / reverse {factor(value)}{spread}{seeds}; {forward} / {reverse}{_samples(row)}"
+        says = f"{where}: forward / reverse {factor(value)}{spread}{seeds}; {forward} / {reverse}{_timings(row)}"
     else:
         says = f"{where}: {factor(value)} the multiply-adds{seeds}; {forward} / {reverse}, counted"
     return Square(value, factor(value), [f"{forward} /", reverse], says)
 
 
 def _time(row: Row, mode: str) -> str:
-    low, high = quartiles(row[f"{mode}_samples"])
+    low, high = row[f"{mode}_quartiles"]
     half = f"middle half {seconds(low)} to {seconds(high)}"
-    return f"{_where(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}{_samples(row)}"
+    return f"{_where(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}{_timings(row)}"
 
 
-def _samples(row: Row) -> str:
-    return f", {row['samples']} samples"
+def _timings(row: Row) -> str:
+    return f", {row['timings']} timings"
 
 
 def _where(row: Row) -> str:
@@ -112,7 +109,7 @@ def _where(row: Row) -> str:
 
 
 def _reason(row: Row) -> str:
-    words = tables.STATUS_WORDS.get(row["status"], "no gap")
+    words = STATUS_WORDS.get(row["status"], "no gap")
     return f"{_where(row)}: {words}" + (f", {row['error']}" if row["error"] else "")
 
 

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from prograd_experiments.colours import BLUE, GREEN, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION
-from prograd_experiments.experiment import Row
+from prograd_experiments.rows import Row
 from prograd_experiments.training.pictures import PANELS
-from prograd_experiments.training.summary import label
+from prograd_experiments.training.runs import label
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 SHEET = (13.2, 5.8)

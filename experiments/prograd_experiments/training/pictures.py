@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
-from prograd_experiments.experiment import Row
-from prograd_experiments.training.lesson import ACCURACY
-from prograd_experiments.training.summary import label
+from prograd_experiments.rows import Row
+from prograd_experiments.training.runs import ACCURACY, label
 from prograd_experiments.units import three
 
 PANELS = (("loss", "Mean loss"), ("score", "Score"))
