@@ -14,7 +14,7 @@ from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
 
-NOT_ITS_OWN = ("hydra", "force")
+NOT_ITS_OWN = ("hydra", "force", "pictures")
 """Keys that say how to run and not what: equal results have equal configurations without them."""
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
 from prograd_experiments.tables import Table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure  # half a second to import, and only the end of a sweep draws
 
 Row = Mapping[str, Any]
 Results = dict[str, Any]
@@ -66,10 +62,7 @@ class Experiment:
     """The answer to the question in a sentence or two."""
 
     pictures: Callable[[Sequence[Row]], list[Picture]]
-    """The pictures of the page."""
-
-    figures: str
-    """The module whose `poster(rows)` draws all pictures on one sheet: by name, since a job need not import it."""
+    """The pictures of the poster and of the page."""
 
     legend: str = "Times are for {timed}: median ± half the interquartile range{samples}."
     """What the table's numbers are."""
@@ -77,11 +70,6 @@ class Experiment:
     def caption(self, samples: str) -> str:
         """What the table's numbers are, with how many samples were taken of each."""
         return self.legend.format(timed=self.timed, samples=samples)
-
-    def poster(self, rows: Sequence[Row]) -> Figure:
-        """All pictures on one sheet."""
-        drawn: Figure = import_module(self.figures).poster(rows)
-        return drawn
 
 
 def from_configuration_alone(measure: Callable[[Config], Results]) -> Measure:

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from prograd_experiments import config as read
 from prograd_experiments import environment, locks, records, terminal
+from prograd_experiments.charts import FORMATS
 from prograd_experiments.collect import collect
 from prograd_experiments.config import Config, resolved
 from prograd_experiments.errors import RecordError
@@ -31,6 +32,7 @@ def sweep(
     is at work in the directory.
     """
     force = read.boolean({"force": config.get("force", False)}, "force")
+    formats = read.several({"pictures": OmegaConf.to_object(config.pictures)}, "pictures", FORMATS)
     points = plan(config, loader, jobs)
     directory = Path(str(config.hydra.sweep.dir))
     directory.mkdir(parents=True, exist_ok=True)
@@ -56,18 +58,18 @@ def sweep(
                     bar.end(len(some), ", ".join(terminal.outcome_of(path) for path in paths))
         finally:
             # Whatever ended the sweep early, what was measured is worth a summary.
-            whole = _finished(console, directory, points)
+            whole = _finished(console, directory, points, formats)
     if not whole:
         raise SystemExit(1)
 
 
-def _finished(console: Console, directory: Path, points: Sequence[Point]) -> bool:
+def _finished(console: Console, directory: Path, points: Sequence[Point], formats: Sequence[str]) -> bool:
     """Collects, and says what is missing; whether nothing is."""
     missing = [point for point in points if not (directory / point.folder / records.NAME).exists()]
     whole = False
     if len(missing) < len(points):
         try:
-            collected = collect(directory)
+            collected = collect(directory, formats)
         except (OSError, RecordError) as error:
             terminal.warn(console, f"no summary: {error}; `prograd collect {directory}` makes it from the records")
         else:

@@ -10,10 +10,12 @@ import pytest
 
 from prograd_experiments import config as reading
 from prograd_experiments import records
+from prograd_experiments.charts.palette import CROSS, FAILED
 from prograd_experiments.collect import collect
-from prograd_experiments.peers import compare, figures, measure, pictures, rounds, summary
+from prograd_experiments.peers import compare, measure, pictures, rounds, summary
 from prograd_experiments.peers.engines import ENGINES
 from tests.helpers.configs import peers_config
+from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import lay_out
 
 
@@ -87,17 +89,19 @@ def test_the_answer_has_the_ratios_with_both_times(tmp_path: Path) -> None:
 def test_pictures_show_a_dot_for_each_time(tmp_path: Path) -> None:
     rows = collect(lay_out(tmp_path, [REVERSE, JACOBIAN])).rows
     first, second = pictures.pictures(rows)
-    (axes, _) = figures.poster(rows).axes
-    assert {dot.get_label(): dot.get_offsets()[0][0] for dot in axes.collections} == pytest.approx(
-        {series.name: series.points[0].x for series in first.series}
-    )
-    assert {series.name: series.points[0].x for series in first.series} == pytest.approx(
+    assert {series.name: series.data[0].x for series in first.series} == pytest.approx(
         {"floor": 1, "prograd": 2, "numpy": 3, "jax": 5}
     )
-    (jax,) = (series.points[0] for series in first.series if series.name == "jax")
-    assert jax.says == "4:64:1, jax: 5.00× the time of floor, middle half 5.00× to 5.00×; 50.0 µs, 3 samples"
+    (jax,) = (series.data[0] for series in first.series if series.name == "jax")
+    assert jax.tooltip == "4:64:1, jax: 5.00× the time of floor, middle half 5.00× to 5.00×; 50.0 µs, 3 timings"
     assert "over that of prograd" in second.alt
-    assert set(figures.STYLES) == set(ENGINES)
+    drawn_alike([first, second])
+
+
+def test_every_engine_has_a_colour_and_a_marker_of_its_own() -> None:
+    assert set(pictures.LOOKS) == set(ENGINES)
+    colours, markers = zip(*pictures.LOOKS.values(), strict=True)
+    assert len({*colours, FAILED}) == len({*markers, CROSS}) == len(ENGINES) + 1
 
 
 def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
@@ -107,5 +111,6 @@ def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
     collected = collect(lay_out(tmp_path, [empty, kept]))
     assert summary.answer(collected.rows) == "1 of 2 points gave no time: see the table."
     (chart,) = pictures.pictures(collected.rows)
-    assert [point.says for series in chart.series for point in series.points] == ["4:64:1: failed, E: m"]
+    assert [datum.tooltip for series in chart.series for datum in series.data] == ["4:64:1: failed, E: m"]
+    drawn_alike([chart])
     assert not collected.whole

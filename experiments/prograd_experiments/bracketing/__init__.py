@@ -27,5 +27,4 @@ BRACKETING = Experiment(
     samples=summary.samples,
     answer=summary.answer,
     pictures=pictures.pictures,
-    figures="prograd_experiments.bracketing.figures",
 )

@@ -29,5 +29,4 @@ PEERS = Experiment(
     samples=summary.samples,
     answer=summary.answer,
     pictures=pictures.pictures,
-    figures="prograd_experiments.peers.figures",
 )

@@ -9,9 +9,9 @@ from importlib import resources
 from string import Template
 
 import prograd
-from prograd_experiments.charts import Chart, Picture
+from prograd_experiments.charts import Picture, markup, palette
 from prograd_experiments.gather import Gathered
-from prograd_experiments.report import facts, heatmap, plot
+from prograd_experiments.report import facts
 from prograd_experiments.report.compare import Comparison, compare
 from prograd_experiments.report.facts import Fact
 from prograd_experiments.report.grid import grid
@@ -38,7 +38,7 @@ def render(sweeps: Sequence[Gathered]) -> str:
     asked = facts.asked([sweep.records for sweep in sweeps])
     where = facts.surroundings([sweep.records for sweep in sweeps])
     return Template((templates / "report.html").read_text("utf-8")).substitute(
-        css=(templates / "report.css").read_text("utf-8").rstrip(),
+        css=palette.css() + (templates / "report.css").read_text("utf-8").rstrip(),
         script=(templates / "report.js").read_text("utf-8").rstrip(),
         version=escape(prograd.__version__),
         title=escape(f"{experiment.question} – prograd"),
@@ -166,17 +166,11 @@ def _merged(headings: Sequence[str]) -> str:
 
 def _beside(comparison: Comparison, title: str, members: Sequence[Sequence[Picture]]) -> str:
     found = [(n, picture) for n, pictures in enumerate(members) for picture in pictures if picture.title == title]
-    charts = [picture for _, picture in found if isinstance(picture, Chart)]
-    # Measured and predicted share their colours, too.
-    values = heatmap.values([p for pictures in members for p in pictures if not isinstance(p, Chart)])
+    every = [picture for pictures in members for picture in pictures]
     figures = []
     for number, picture in found:
         which = f"<br>{escape(comparison.label(number))}" if len(members) > 1 else ""
-        drawn = (
-            f'<div class="scroll">{plot.draw(picture, charts)}</div>\n{plot.legend(picture)}'
-            if isinstance(picture, Chart)
-            else heatmap.draw(picture, values)
-        )
+        drawn = markup.draw(picture, every)
         figures.append(f"<figure>\n<figcaption>{escape(title)}{which}</figcaption>\n{drawn}\n</figure>")
     inside = "\n".join(figures)
     return f'<div class="beside">\n{inside}\n</div>' if len(members) > 1 else inside

@@ -27,5 +27,4 @@ SPEED_GAP = Experiment(
     samples=summary.samples,
     answer=summary.answer,
     pictures=pictures.pictures,
-    figures="prograd_experiments.speed_gap.figures",
 )

@@ -25,7 +25,6 @@ TRAIN = Experiment(
     samples=summary.samples,
     answer=summary.answer,
     pictures=pictures.pictures,
-    figures="prograd_experiments.training.figures",
     legend=(
         "Losses are means over the samples; those called test were not trained on. Each figure is of one run: it has "
         "no spread."
