@@ -8,16 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from prograd_benchmarks.timing import collector_off
 from prograd_experiments import storage
+from prograd_experiments.charts import FORMATS
+from prograd_experiments.charts.poster import encoded, poster
 from prograd_experiments.gather import Gathered, gather
 from prograd_experiments.report import page
 from prograd_experiments.rows import csv_keys
-
-DOTS_PER_INCH = 150
 
 
 @dataclass(frozen=True)
@@ -28,15 +25,18 @@ class Collected(Gathered):
 
 
 @collector_off()
-def collect(directory: str | Path) -> Collected:
-    """Writes `summary.csv`, the picture and `report.html` into `directory` from the records in it and below.
+def collect(directory: str | Path, formats: Sequence[str] = FORMATS[:1]) -> Collected:
+    """Writes `summary.csv`, the poster and `report.html` into `directory` from the records in it and below.
 
-    Raises `RecordError` if there is none; a file that holds no record is listed and left out.
+    The poster is written in each of `formats`: "png", "svg", "pdf". Raises `RecordError` if there is no record; a file
+    that holds none is listed and left out.
     """
     found = gather(Path(directory))
+    experiment = found.experiment
+    figure = poster(experiment.question, experiment.pictures(found.rows))
     contents: dict[str, str | bytes] = {
         "summary.csv": as_csv(found),
-        f"{found.experiment.name}.png": as_png(found.experiment.poster(found.rows)),
+        **{f"{experiment.name}.{kind}": encoded(figure, kind) for kind in formats},
         page.NAME: page.render([found]),
     }
     for name, content in contents.items():
@@ -51,15 +51,3 @@ def as_csv(found: Gathered) -> str:
     writer.writeheader()
     writer.writerows(found.rows)  # None becomes an empty cell
     return text.getvalue()
-
-
-def as_png(figure: Figure) -> bytes:
-    """The figure drawn by Agg, which needs no display."""
-    FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    # Without matplotlib's version in the file, equal figures are equal files. Lines and flat colours hardly get smaller
-    # at a higher level of compression, only slower.
-    figure.savefig(
-        content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"compress_level": 1}
-    )
-    return content.getvalue()

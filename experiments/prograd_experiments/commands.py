@@ -7,13 +7,18 @@ from pathlib import Path
 import click
 
 from prograd_benchmarks.timing import collector_off
+from prograd_experiments.charts import FORMATS
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-f", "--format", "formats", type=click.Choice(FORMATS), multiple=True, default=FORMATS[:1], show_default=True,
+    help="The format of the poster; may be given several times.",
+)  # fmt: skip
 @collector_off()
-def collect(directory: Path) -> None:
-    """Make a sweep's summary, picture and page again from the records in DIR.
+def collect(directory: Path, formats: tuple[str, ...]) -> None:
+    """Make a sweep's summary, poster and page again from the records in DIR.
 
     Exit code 0: all jobs complete; 1: some failed, did not end, or left a file that is not a record; 2: nothing could
     be made.
@@ -26,7 +31,7 @@ def collect(directory: Path) -> None:
     from prograd_experiments.errors import RecordError  # noqa: PLC0415
 
     try:
-        collected = make(directory)
+        collected = make(directory, formats)
     except (RecordError, OSError) as error:
         click.echo(f"prograd collect: {error}", err=True)
         raise SystemExit(2) from error

@@ -14,7 +14,7 @@ from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
 
-HOW_TO_RUN = ("hydra", "force")
+HOW_TO_RUN = ("hydra", "force", "pictures")
 """Keys that say how to run, not what to measure: a configuration's hash leaves them out."""
 
 

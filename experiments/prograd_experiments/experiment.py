@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Column, Row, at, reason
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure  # takes half a second to import, and only the end of a sweep draws
 
 Results = dict[str, Any]
 
@@ -59,7 +55,7 @@ class Experiment(ABC):
 
     @abstractmethod
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
-        """The pictures of the results."""
+        """The pictures of the poster and of the page."""
 
     def derived(self, record: Record) -> Mapping[str, Any]:
         """Facts that follow from a record, for columns to read like the record's own."""
@@ -91,10 +87,3 @@ class Experiment(ABC):
     def caption(self, timings: str = "") -> str:
         """What the table's numbers are; `timings` says how many there were, such as " of 21 timings"."""
         return self.legend.format(timed=self.timed, timings=timings)
-
-    @final
-    def poster(self, rows: Sequence[Row]) -> Figure:
-        """All pictures on one sheet."""
-        package = type(self).__module__.rpartition(".")[0]
-        drawn: Figure = import_module(f"{package}.figures").poster(rows)
-        return drawn

@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from prograd_experiments import config as read
 from prograd_experiments import environment, jobs, records, storage, terminal
+from prograd_experiments.charts import FORMATS
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.launch import SUBDIR, Point, Ramp
@@ -36,6 +37,7 @@ def sweep(
     in the directory.
     """
     force = read.boolean({"force": config.get("force", False)}, "force")
+    formats = read.several({"pictures": OmegaConf.to_object(config.pictures)}, "pictures", FORMATS)
     points = points_of(config, loader, overrides)
     directory = Path(str(config.hydra.sweep.dir))
     directory.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,7 @@ def sweep(
                     bar.end(len(some), ", ".join(ramp.launch(some, start)))
         finally:
             # Results are worth a summary even if the sweep ended early.
-            whole = _finish(console, directory, list(statuses))
+            whole = _finish(console, directory, list(statuses), formats)
     if not whole:
         raise SystemExit(1)
 
@@ -116,13 +118,13 @@ def summed_up(statuses: Mapping[Point, Status], *, force: bool) -> str:
     return f"{len(statuses)} point{'s' * (len(statuses) > 1)}: {'; '.join(parts)}"
 
 
-def _finish(console: Console, directory: Path, points: Sequence[Point]) -> bool:
+def _finish(console: Console, directory: Path, points: Sequence[Point], formats: Sequence[str]) -> bool:
     """Collects and says what is missing; returns whether nothing is."""
     missing = [point for point in points if not (directory / point.folder / records.NAME).exists()]
     whole = False
     if len(missing) < len(points):
         try:
-            collected = collect(directory)
+            collected = collect(directory, formats)
         except (OSError, RecordError) as error:
             terminal.warn(console, f"no summary: {error}; `prograd collect {directory}` makes it from the records")
         else:

@@ -7,12 +7,16 @@ import csv
 import pytest
 from hydra import compose, initialize_config_module
 
-from prograd_experiments import jobs, records, run
+from prograd_experiments import jobs, run
+from prograd_experiments.bracketing import pictures
 from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.collect import as_csv, collect
 from prograd_experiments.config import resolved
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.gather import gather
+from prograd_experiments.records import SCHEMA
+from tests.helpers import records
+from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import lay_out
 
 COLUMNS = (
@@ -34,7 +38,7 @@ def composed(*overrides):
 
 def record(width, bottleneck, times=TIMES, predicted=PREDICTED):
     return {
-        "schema": records.SCHEMA,
+        "schema": SCHEMA,
         "experiment": "bracketing",
         "status": "complete",
         "error": None,
@@ -120,6 +124,38 @@ def test_without_a_time_there_are_files_all_the_same(tmp_path):
     collected = collect(lay_out(tmp_path, [failed(64, 2)]))
     assert all(path.stat().st_size > 0 for path in collected.files)
     assert "no gain to report" in collected.experiment.answer(collected.rows)
+
+
+@pytest.mark.parametrize(
+    ("made", "titles"),
+    [
+        (
+            [record(64, 2), record(64, 8), record(128, 2), failed(128, 8)],
+            ["Time at width 64", "Time at width 128", "Gain of the mixed bracketing"],
+        ),
+        ([record(64, 2), record(128, 2)], ["Time against width", "Gain of the mixed bracketing"]),
+        ([record(64, 2)], ["Time at width 64, bottleneck 2", "Gain of the mixed bracketing"]),
+        ([failed(64, 2), failed(64, 8)], ["Time at width 64", "Gain of the mixed bracketing"]),
+        ([failed(64, 2)], ["Time at width 64, bottleneck 2"]),
+    ],
+    ids=["grid", "width", "point", "failed", "point failed"],
+)
+def test_what_varies_is_drawn_and_poster_and_page_are_the_same(tmp_path, made, titles):
+    drawn = pictures.pictures(gather(lay_out(tmp_path, made)).rows)
+    assert [picture.title for picture in drawn] == titles
+    drawn_alike(drawn)
+
+
+def test_a_mode_has_its_colour_in_every_picture(tmp_path):
+    (tmp_path / "gap").mkdir()
+    (tmp_path / "brackets").mkdir()
+    gaps = gather(lay_out(tmp_path / "gap", [records.record(2, 8, 1e-3, 1e-4)]))
+    brackets = gather(lay_out(tmp_path / "brackets", [record(64, 2)]))
+    (times, _), (others, _) = (found.experiment.pictures(found.rows) for found in (gaps, brackets))
+    one = {series.name: series.colour for series in times.series}
+    other = {series.group: series.colour for series in others.series if series.name == "measured"}
+    assert {mode: other[mode] for mode in one} == one
+    assert len(set(other.values())) == len(other) == 3
 
 
 def test_pure_modes_alone(tmp_path):

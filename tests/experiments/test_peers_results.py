@@ -10,18 +10,20 @@ import pytest
 
 from prograd_experiments import config as reading
 from prograd_experiments import records
+from prograd_experiments.charts.palette import CROSS, FAILED
 from prograd_experiments.collect import collect
-from prograd_experiments.peers import compare, figures, measure, pictures
+from prograd_experiments.peers import compare, measure, pictures
 from prograd_experiments.peers.engines import ENGINES
-from prograd_experiments.peers.experiment import PEERS, Peers
+from prograd_experiments.peers.experiment import Peers
 from tests.helpers.configs import peers_config
+from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import lay_out
 
 RATIOS = ("prograd_to_floor", "best_peer_to_prograd", "best_peer_to_floor")
 COLUMNS = (
     *("status", "task", "depth", "width", "batch", "dtype", "threads", "seed", *RATIOS),
     *(f"{name}_{what}" for what in ("s", "iqr_s", "outcome") for name in ENGINES),
-    *("best_peer", *(f"{ratio}_iqr" for ratio in RATIOS), *(f"{name}_to_floor" for name in PEERS)),
+    *("best_peer", *(f"{ratio}_iqr" for ratio in RATIOS), *(f"{name}_to_floor" for name in measure.PEERS)),
     *("config_hash", "directory", "error"),
 )
 """As docs/performance.md lists them."""
@@ -97,17 +99,19 @@ def test_the_answer_has_the_ratios_with_both_times(tmp_path: Path) -> None:
 def test_pictures_show_a_dot_for_each_time(tmp_path: Path) -> None:
     rows = collect(lay_out(tmp_path, [REVERSE, JACOBIAN])).rows
     first, second = pictures.pictures(rows)
-    (axes, _) = figures.poster(rows).axes
-    assert {dot.get_label(): dot.get_offsets()[0][0] for dot in axes.collections} == pytest.approx(
-        {series.name: series.points[0].x for series in first.series}
-    )
-    assert {series.name: series.points[0].x for series in first.series} == pytest.approx(
+    assert {series.name: series.data[0].x for series in first.series} == pytest.approx(
         {"floor": 1, "prograd": 2, "numpy": 3, "jax": 5}
     )
-    (jax,) = (series.points[0] for series in first.series if series.name == "jax")
-    assert jax.says == "4:64:1, jax: 5.00× the time of floor, middle half 5.00× to 5.00×; 50.0 µs, 3 timings"
+    (jax,) = (series.data[0] for series in first.series if series.name == "jax")
+    assert jax.tooltip == "4:64:1, jax: 5.00× the time of floor, middle half 5.00× to 5.00×; 50.0 µs, 3 timings"
     assert "over that of prograd" in second.alt
-    assert set(figures.STYLES) == set(ENGINES)
+    drawn_alike([first, second])
+
+
+def test_every_engine_has_a_colour_and_a_marker_of_its_own() -> None:
+    assert set(pictures.LOOKS) == set(ENGINES)
+    colours, markers = zip(*pictures.LOOKS.values(), strict=True)
+    assert len({*colours, FAILED}) == len({*markers, CROSS}) == len(ENGINES) + 1
 
 
 def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
@@ -117,5 +121,6 @@ def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
     collected = collect(lay_out(tmp_path, [empty, kept]))
     assert Peers().answer(collected.rows) == "1 of 2 points gave no time: see the table."
     (chart,) = pictures.pictures(collected.rows)
-    assert [point.says for series in chart.series for point in series.points] == ["4:64:1: failed, E: m"]
+    assert [datum.tooltip for series in chart.series for datum in series.data] == ["4:64:1: failed, E: m"]
+    drawn_alike([chart])
     assert not collected.whole

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from prograd_experiments import records
+from prograd_experiments.charts import Chart, Map, palette
 from prograd_experiments.collect import Collected, as_csv, collect
 from prograd_experiments.errors import RecordError
 from prograd_experiments.gather import gather
-from prograd_experiments.speed_gap import figures, groups, panels
+from prograd_experiments.speed_gap import groups, pictures
 from prograd_experiments.speed_gap.experiment import SpeedGap, gaps
+from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import failed, lay_out, record
 
 COLUMNS = (
@@ -100,26 +102,71 @@ def test_the_answer_has_both_raw_times_and_claims_growth_only_where_it_is(tmp_pa
 
 
 def test_slopes_are_those_of_the_power_law(tmp_path: Path) -> None:
-    rows = gather(lay_out(tmp_path, GRID)).rows
-    (group,) = groups.groups(rows)
-    figure = figures.Figure()
-    axes = figure.subplots()
-    panels.draw_times(axes, group, ["forward", "reverse"], along="depth", lines="width")
-    legend = axes.get_legend()
-    assert legend is not None
-    labels = [text.get_text() for text in legend.get_texts()]
-    forward, reverse = ([f"width {width}: slope {slope}" for width in (8, 16)] for slope in ("2.00", "1.00"))
-    assert labels == ["forward", *forward, "reverse", *reverse]
+    against_depth, *_ = pictures.pictures(gather(lay_out(tmp_path, GRID)).rows)
+    entries = {group: [series.entry for series in members] for group, members in against_depth.legend}
+    assert entries == {
+        mode: [f"width {width}: slope {slope}" for width in (8, 16)]
+        for mode, slope in (("forward", "2.00"), ("reverse", "1.00"))
+    }
     assert groups.fitted_slope([3], [1.0]) is None
 
 
-def test_the_heat_map_shows_every_gap_with_both_times(tmp_path: Path) -> None:
-    rows = gather(lay_out(tmp_path, [*GRID, failed(2, 32)])).rows
-    (group,) = groups.groups(rows)
-    axes = figures.Figure().subplots()
-    panels.draw_gap(axes, group, "gap")
-    texts = [text.get_text() for text in axes.texts]
-    assert {"12.8×", "2.05 ms / 160 µs", "205×", "262 ms / 1.28 ms", "failed", "no job"} <= set(texts)
+def test_the_map_shows_every_gap_with_both_times(tmp_path: Path) -> None:
+    _, _, measured, _ = pictures.pictures(gather(lay_out(tmp_path, [*GRID, failed(2, 32)])).rows)
+    texts = {" ".join([tile.text, *tile.small]) for row in measured.tiles for tile in row}
+    assert {"12.8× 2.05 ms / 160 µs", "205× 262 ms / 1.28 ms", "failed", "no job"} <= texts
+
+
+@pytest.mark.parametrize(
+    ("made", "titles"),
+    [
+        (GRID, ["against depth", "against width", "Measured gap", "Predicted gap"]),
+        ([power_law(depth, 8) for depth in (2, 4)], ["against depth", "Gap against depth"]),
+        ([power_law(2, width) for width in (8, 16)], ["against width", "Gap against width"]),
+        ([power_law(2, 8)], ["at depth 2, width 8", "Gap"]),
+        ([failed(2, 8), failed(4, 8)], ["against depth", "Gap against depth"]),
+        ([failed(2, 8)], ["at depth 2, width 8"]),
+        ([*GRID, failed(4, 32)], ["against depth", "against width", "Measured gap", "Predicted gap"]),
+    ],
+    ids=["grid", "depth", "width", "point", "depth failed", "point failed", "one failed"],
+)
+def test_what_varies_is_drawn_and_poster_and_page_are_the_same(
+    tmp_path: Path, made: list[dict[str, Any]], titles: list[str]
+) -> None:
+    drawn = pictures.pictures(gather(lay_out(tmp_path, made)).rows)
+    assert len(drawn) == len(titles)
+    assert all(title in picture.title for title, picture in zip(titles, drawn, strict=True))
+    drawn_alike(drawn)
+
+
+def test_failed_points_are_marked_in_every_picture(tmp_path: Path) -> None:
+    drawn = pictures.pictures(gather(lay_out(tmp_path, [*GRID, failed(4, 32)])).rows)
+    charts = [picture for picture in drawn if isinstance(picture, Chart)]
+    marks = [datum for chart in charts for series in chart.series for datum in series.data if datum.y is None]
+    assert [(datum.x, datum.tooltip) for datum in marks] == [
+        (at, "depth 4, width 32: failed, MemoryError: too <large>") for at in (4, 32)
+    ]
+    assert {series.colour for chart in charts for series in chart.series if series.name == "no time"} == {
+        palette.FAILED
+    }
+    for picture in drawn:
+        if isinstance(picture, Map):
+            assert [tile.text for row in picture.tiles for tile in row].count("failed") == 1
+
+
+def test_groups_beyond_the_most_are_mentioned(tmp_path: Path) -> None:
+    rows = gather(lay_out(tmp_path, [record(2, 8, 1e-3, 1e-4, batch=batch) for batch in range(1, 7)])).rows
+    drawn = pictures.pictures(rows)
+    assert len({picture.heading for picture in drawn}) == pictures.MOST_GROUPS
+    assert [picture.note for picture in drawn if picture.note] == ["The table has 2 more groups of points."]
+
+
+@pytest.mark.parametrize(("kind", "begin"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_poster_in_each_format_is_the_same_every_time(tmp_path: Path, kind: str, begin: bytes) -> None:
+    directory = lay_out(tmp_path, GRID)
+    once, again = (collect(directory, [kind]).directory.joinpath(f"speed_gap.{kind}").read_bytes() for _ in range(2))
+    assert once.startswith(begin)
+    assert once == again
 
 
 def test_records_of_several_or_unknown_experiments_are_refused(tmp_path: Path) -> None:

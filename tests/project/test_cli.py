@@ -133,7 +133,7 @@ def test_check_fails_where_there_is_nothing_to_try(registered) -> None:
     registered({"no_examples": NoExamples})
     result = run("check", "no_examples")
     assert result.exit_code == 1
-    assert "needs its own examples()" in result.output
+    assert "expected its own examples()" in result.output
 
 
 def test_check_of_everything_fails_for_a_broken_plugin(registered) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from prograd_experiments import timed
 from prograd_experiments.architectures import NETWORKS
-from prograd_experiments.bracketing.groups import POINT
-from prograd_experiments.bracketing.pictures import pictures
+from prograd_experiments.bracketing.pictures import POINT, pictures
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config, choice
 from prograd_experiments.planned import CLOSE, PURE, Planned, columns_of_modes, predictions

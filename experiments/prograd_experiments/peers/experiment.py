@@ -19,7 +19,7 @@ from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.crew import crew
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.engines.base import TASKS
-from prograd_experiments.peers.measure import OWN, max_bytes, measure
+from prograd_experiments.peers.measure import OWN, PEERS, max_bytes, measure
 from prograd_experiments.peers.pictures import pictures
 from prograd_experiments.peers.workload import DTYPES, SIZES, TASK_WORDS, Workload, label
 from prograd_experiments.records import Record
@@ -38,8 +38,6 @@ UNUSED: Config = MappingProxyType(
     }
 )
 """Keys of other experiments, with their defaults."""
-
-PEERS = tuple(name for name in ENGINES if name not in OWN)
 
 
 class Peers(Experiment):

@@ -15,11 +15,13 @@ from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.peers.compare import TIMED, Outcomes, compare, outcome
 from prograd_experiments.peers.crew import Crew, Stage
+from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.remote import Lost
 from prograd_experiments.peers.workload import Workload
 
 NO_ROOM = "memory"
 OWN = ("floor", "prograd")
+PEERS = tuple(name for name in ENGINES if name not in OWN)
 
 
 def measure(config: Config, crew: Crew) -> dict[str, Any]:

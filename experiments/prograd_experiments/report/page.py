@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import prograd
-from prograd_experiments.charts import Chart, Picture
+from prograd_experiments.charts import Picture, markup, palette
 from prograd_experiments.gather import Gathered
-from prograd_experiments.report import facts, heatmap, plot
+from prograd_experiments.report import facts
 from prograd_experiments.report.compare import Comparison, compare
 from prograd_experiments.rows import NO_VALUE, STATUS_WORDS, Cell
 
@@ -43,12 +43,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture as markup with its title, the label of its sweep if there are several, and its legend."""
+    """A picture as markup with its title, and the label of its sweep if there are several."""
 
     title: str
     label: str
     drawn: Markup
-    legend: Markup
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def render(sweeps: Sequence[Gathered]) -> str:
         .get_template("report.html")
         .render(
             version=prograd.__version__,
-            css=_verbatim("report.css"),
+            css=Markup(palette.css()) + _verbatim("report.css"),  # noqa: S704  (colours)
             script=_verbatim("report.js"),
             experiment=comparison.experiment,
             comparison=comparison,
@@ -181,13 +180,7 @@ def _merged(headings: Sequence[str]) -> str:
 
 def _side_by_side(comparison: Comparison, title: str, members: Sequence[Sequence[Picture]]) -> Iterator[Figure]:
     found = [(n, picture) for n, pictures in enumerate(members) for picture in pictures if picture.title == title]
-    charts = [picture for _, picture in found if isinstance(picture, Chart)]
-    # Maps of measured and of predicted values share their colours.
-    values = heatmap.values([each for pictures in members for each in pictures if not isinstance(each, Chart)])
+    every = [picture for pictures in members for picture in pictures]
     for number, picture in found:
         label = comparison.label(number) if len(members) > 1 else ""
-        if isinstance(picture, Chart):
-            drawn, legend = f'<div class="scroll">{plot.draw(picture, charts)}</div>', plot.legend(picture)
-        else:
-            drawn, legend = heatmap.draw(picture, values), ""
-        yield Figure(title, label, Markup(drawn), Markup(legend))  # noqa: S704  (both renderers escape their texts)
+        yield Figure(title, label, Markup(markup.draw(picture, every)))  # noqa: S704  (it escapes its texts)

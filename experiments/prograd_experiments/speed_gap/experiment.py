@@ -94,6 +94,7 @@ class SpeedGap(Experiment):
             Column("relative_difference", at("agreement.relative_difference")),
             Column("parameters", at("problem.parameters")),
             Column("modes", lambda record: list(record.get("median", ())), csv="never"),
+            Column("gap_quartiles", _gap_quartiles, csv="never"),
             *(Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never") for mode in {*MODES, *found}),
         ]
 
@@ -160,6 +161,11 @@ def _further(mode: str) -> Iterator[Column]:
 
 def _time(mode: str) -> Any:
     return time(f"{mode}_s", f"{mode}_iqr_s")
+
+
+def _gap_quartiles(record: Record) -> tuple[float, float] | None:
+    forward, reverse = (record.get("timings", {}).get(mode) for mode in MODES)
+    return timing.quartiles(timing.paired_ratios(forward, reverse)) if forward and reverse else None
 
 
 def _on(rows: Sequence[Row]) -> str:

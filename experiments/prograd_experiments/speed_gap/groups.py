@@ -35,34 +35,34 @@ class Group:
         samples = "one sample" if row["batch"] == 1 else f"{row['batch']} samples"
         threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
         loss = str(row["loss"]).replace("_", " ")
-        return f"{row['data']}, {samples}, {row['activation']}, {loss}, {row['dtype']}, {threads}"
+        network = "" if row["network"] == "mlp" else f"{row['network']}, "
+        return f"{row['data']}, {network}{samples}, {row['activation']}, {loss}, {row['dtype']}, {threads}"
 
-    def values(self, key: str) -> list[int]:
-        """The depths, or the widths, in order."""
+    def values(self, key: str) -> list[int | None]:
+        """The depths, or the widths, in order; None alone if the network has neither."""
         return self._values[key]
 
-    def at(self, depth: int, width: int) -> list[Row]:
+    def at(self, depth: int | None, width: int | None) -> list[Row]:
         """The rows of one point, one for each seed."""
         return self._at.get((depth, width), [])
 
-    def line(self, mode: str, along: str, lines: str, value: int) -> list[tuple[int, Row]]:
-        """For this value of `lines`: each position along the other key, with the median row of its seeds."""
+    def line(self, column: str, along: str, value: int | None) -> list[tuple[int, Row]]:
+        """The positions along one key, at this value of the other, each with the median row of its seeds."""
         found = []
         for position in self.values(along):
-            point = {along: position, lines: value}
-            row = in_the_middle(self.at(point["depth"], point["width"]), f"{mode}_s")
-            if row is not None:
+            row = in_the_middle(self.at(position, value) if along == "depth" else self.at(value, position), column)
+            if row is not None and position is not None:
                 found.append((position, row))
         return found
 
     @cached_property
-    def _values(self) -> dict[str, list[int]]:
-        return {key: sorted({row[key] for row in self.rows if row[key] is not None}) for key in UNITS}
+    def _values(self) -> dict[str, list[int | None]]:
+        values = {key: {row[key] for row in self.rows} - {None} for key in UNITS}
+        return {key: sorted(found) or [None] for key, found in values.items()}
 
     @cached_property
-    def _at(self) -> dict[tuple[int, int], list[Row]]:
-        members = apart(self.rows, ("depth", "width"))
-        return {(rows[0]["depth"], rows[0]["width"]): rows for rows in members}
+    def _at(self) -> dict[tuple[int | None, int | None], list[Row]]:
+        return {(rows[0]["depth"], rows[0]["width"]): rows for rows in apart(self.rows, ("depth", "width"))}
 
 
 def modes_of(rows: Sequence[Row]) -> list[str]:
@@ -87,7 +87,5 @@ def fitted_slope(x: Sequence[float], y: Sequence[float]) -> float | None:
 
 def slope_text(x: Sequence[float], y: Sequence[float]) -> str:
     """The slope for a legend."""
-    if not x:
-        return "no time"
     slope = fitted_slope(x, y)
     return "" if slope is None else f"slope {slope:.2f}"
