@@ -21,8 +21,8 @@ gap: $(READY)  ## how much slower is forward mode than reverse mode? table, post
 peers: $(PEERS)  ## prograd beside numpy, JAX, PyTorch and autograd: table, poster and page (GRID=full: for hours)
 	$(BIN)/prograd-run experiment=peers grid=$(GRID)
 
-auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks, and the score (two to three minutes)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.auto
+auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks: the score, table, pictures and page (minutes)
+	$(BIN)/prograd-run experiment=auto
 
 test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal

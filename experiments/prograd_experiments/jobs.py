@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from prograd_experiments import environment, records, storage
+from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.config import Config, choice, config_hash
 from prograd_experiments.errors import PartialError, RecordError
@@ -21,7 +22,7 @@ from prograd_experiments.speed_gap.experiment import SpeedGap
 from prograd_experiments.training.experiment import Training
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
-    {each.name: each for each in (SpeedGap(), Peers(), Training(), Bracketing())}
+    {each.name: each for each in (SpeedGap(), Peers(), Training(), Bracketing(), Auto())}
 )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from threadpoolctl import threadpool_limits
 
 import prograd
+from prograd_benchmarks.timing import paired_ratios
 from prograd_experiments import config as read
 from prograd_experiments import networks, timed
 from prograd_experiments.config import Config
@@ -43,7 +45,7 @@ class Planned(Experiment):
         """Times are in seconds for one call. Raises `AgreementError` before any timing."""
         problem = networks.build(config)
         with threadpool_limits(limits=config["threads"]):
-            plan = prograd.plan(problem.net, len(problem.x), config["wrt"], config["outputs"], dtype=problem.w.dtype)
+            plan = self.plan(config, problem)
             calls = {mode: _call(config, problem, mode) for mode in self.worth_timing(config, plan)}
             agreement = timed.agree(calls, problem)
             times = timed.time_in_turns(config, calls)
@@ -56,19 +58,24 @@ class Planned(Experiment):
             "plan": plan.as_json(),
         }
 
+    def plan(self, config: Config, problem: Problem) -> prograd.Plan:
+        """The plan of the gradient or Jacobian."""
+        return prograd.plan(problem.net, len(problem.x), config["wrt"], config["outputs"], dtype=problem.w.dtype)
+
     def worth_timing(self, config: Config, plan: prograd.Plan) -> Sequence[str]:
         """The modes to time."""
         return timed.modes_of(config)
 
     def derived(self, record: Record) -> Mapping[str, Any]:
-        """`chosen` is the mode that auto takes, of those timed; `over` is its time over that of the quickest."""
+        """`chosen` is the mode that auto takes, of those timed; `over` is its time over the quickest's within turns."""
         measured, predicted = record.get("median", {}), predictions(record)
         if not measured:
             return {}
         planned = record["plan"]["mode"]
         chosen = planned if planned in measured else min(predicted, key=predicted.__getitem__)
         quickest = min(measured, key=measured.__getitem__)
-        return {"chosen": chosen, "quickest": quickest, "over": measured[chosen] / measured[quickest]}
+        over = paired_ratios(*(record["timings"][mode] for mode in (chosen, quickest)))
+        return {"chosen": chosen, "quickest": quickest, "over": median(over)}
 
 
 def predictions(record: Record) -> dict[str, float]:
