@@ -19,7 +19,7 @@ NOT_ITS_OWN = ("hydra", "force", "pictures")
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The run's own part of a configuration as plain data: interpolations resolved, `hydra` and `force` left out."""
+    """The run's own part of a configuration as plain data: interpolations resolved, without `NOT_ITS_OWN`."""
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_ITS_OWN])
     plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     if not isinstance(plain, dict):

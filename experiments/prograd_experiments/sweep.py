@@ -32,7 +32,8 @@ def sweep(
     is at work in the directory.
     """
     force = read.boolean({"force": config.get("force", False)}, "force")
-    formats = read.several({"pictures": OmegaConf.to_object(config.pictures)}, "pictures", FORMATS)
+    asked = config.pictures
+    formats = read.several({"pictures": [*asked] if OmegaConf.is_list(asked) else asked}, "pictures", FORMATS)
     points = plan(config, loader, jobs)
     directory = Path(str(config.hydra.sweep.dir))
     directory.mkdir(parents=True, exist_ok=True)

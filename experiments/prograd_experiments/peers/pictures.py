@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from prograd_experiments import tables
-from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, categories
-from prograd_experiments.charts.palette import CROSS, FAILED, HUES, MARKERS
+from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, categories, failed
+from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.experiment import Row
 from prograd_experiments.peers import summary
 from prograd_experiments.peers.engines import ENGINES
@@ -52,14 +52,13 @@ def _dots(rows: Sequence[Row], base: str) -> Iterator[Series]:
             yield Series(engine.replace("_", " "), data, *LOOKS[engine], joined=False)
 
 
-def _failed(rows: Sequence[Row]) -> Iterator[Series]:
-    marks = [
-        Datum(None, place, f"{summary.label(row)}: {tables.ended(row)}")
+def _failed(rows: Sequence[Row]) -> list[Series]:
+    reasons = {
+        place: f"{summary.label(row)}: {tables.ended(row)}"
         for place, row in enumerate(rows)
         if row["status"] != "complete"
-    ]
-    if marks:
-        yield Series("no time", marks, FAILED, CROSS, joined=False)
+    }
+    return failed([Datum(None, place, reason) for place, reason in reasons.items()])
 
 
 def _ratio(row: Row, engine: str, base: str) -> str:
