@@ -13,8 +13,8 @@ from prograd_experiments.charts.palette import CIRCLE, CROSS, DIAMOND, FADED, FA
 FORMATS = ("png", "svg", "pdf")
 """What the poster can be written as."""
 
-NO_VALUES = "no values: no job came this far"
-MOST_MARKERS = 40  # on one line
+NO_VALUES = "no values"
+MOST_MARKERS = 16  # on one line
 
 
 @dataclass(frozen=True)

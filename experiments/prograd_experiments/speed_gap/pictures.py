@@ -136,7 +136,17 @@ def _map(group: Group, key: str) -> Map:
     tiles = [[_tile(group.at(depth, width), (depth, width), key, small=small) for width in widths] for depth in depths]
     alt = f"{title}, for each depth and width; {group.setting}."
     rows, columns = ([str(value) for value in values] for values in (depths, widths))
-    return Map(group.setting, title, alt, "depth", "width", rows, columns, tiles, note if small else "")
+    return Map(
+        group.setting,
+        title,
+        alt,
+        "depth",
+        "width",
+        rows,
+        columns,
+        tiles,
+        note if any(tile.small for row in tiles for tile in row) else "",
+    )
 
 
 def _tile(rows: Sequence[Row], at: tuple[int | None, int | None], key: str, *, small: bool) -> Tile:
