@@ -37,7 +37,8 @@ def sweep(
     in the directory.
     """
     force = read.boolean({"force": config.get("force", False)}, "force")
-    formats = read.several({"pictures": OmegaConf.to_object(config.pictures)}, "pictures", FORMATS)
+    asked = config.pictures
+    formats = read.several({"pictures": [*asked] if OmegaConf.is_list(asked) else asked}, "pictures", FORMATS)
     points = points_of(config, loader, overrides)
     directory = Path(str(config.hydra.sweep.dir))
     directory.mkdir(parents=True, exist_ok=True)

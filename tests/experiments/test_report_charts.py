@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from prograd_experiments.charts import MOST_MARKERS, Axis, Chart, Datum, Series, markup
+from prograd_experiments.charts import Axis, Chart, Datum, Series, markup
 from prograd_experiments.charts.palette import BLUE, CIRCLE
 from prograd_experiments.charts.scale import frame, round_logs, scale
 
@@ -61,7 +61,7 @@ def test_a_line_of_many_points_offers_some_and_draws_all() -> None:
     axis = Axis("", str)
     chart = Chart("", "", "squares", axis, axis, [Series("a", data, BLUE, CIRCLE)])
     drawn = markup.draw(chart, [chart])
-    assert drawn.count('role="img"') == MOST_MARKERS
+    assert drawn.count('role="img"') == markup.MOST_POINTS
     assert 'aria-label="1"' in drawn
     assert 'aria-label="499"' in drawn
     (line, _) = re.findall(r'class="line" d="([^"]*)"', drawn)  # the other one is the legend's

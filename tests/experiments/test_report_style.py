@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from prograd_experiments.charts import palette
-from prograd_experiments.speed_gap.pictures import FADED
 
 CSS = (resources.files("prograd_experiments") / "templates" / "report.css").read_text("utf-8")
 
@@ -55,7 +54,7 @@ def test_text_and_pictures_have_enough_contrast(scheme: str) -> None:
         for ground in ("paper", "ground"):
             assert contrast(page[text], page[ground]) >= 4.5, (text, ground)
     for colour in (*palette.HUES, palette.FAILED):
-        assert contrast(getattr(colour.faded(FADED), scheme), page["paper"]) >= 3, colour
+        assert contrast(getattr(colour.faded(palette.FADED), scheme), page["paper"]) >= 3, colour
 
 
 @pytest.mark.parametrize("vision", list(VISIONS))

@@ -74,9 +74,10 @@ def test_collect_makes_the_same_summary_from_the_records_alone(sweep, tmp_path: 
     for name in ("summary.csv", "speed_gap.png", "report.html", "multirun.yaml"):
         (copy / name).unlink()
 
-    done = run(tmp_path, "prograd", "collect", "copy")
+    done = run(tmp_path, "prograd", "collect", "copy", "--format", "png", "--format", "pdf")
 
     assert done.returncode == 0, done.stderr
+    assert (copy / "speed_gap.pdf").exists()
     assert (copy / "summary.csv").read_bytes() == (directory / "summary.csv").read_bytes()
     assert (copy / "speed_gap.png").exists()
     assert (copy / "report.html").exists()
@@ -98,8 +99,9 @@ def test_collect_says_what_is_wrong(sweep, tmp_path: Path) -> None:
 
 def test_a_failed_job_leaves_its_traceback_and_the_others_go_on(tmp_path: Path) -> None:
     points = ("depth=1", "width=4", "data=iris", "batch=1000,1")
-    done = run(tmp_path, "prograd-run", "-m", *points, "hydra.sweep.dir=s", *QUICK)
+    done = run(tmp_path, "prograd-run", "-m", *points, "hydra.sweep.dir=s", "pictures=[svg,pdf]", *QUICK)
     assert done.returncode == 1
+    assert {path.name for path in (tmp_path / "s").glob("speed_gap.*")} == {"speed_gap.svg", "speed_gap.pdf"}
     found = {record["status"]: record for record in map(read, (tmp_path / "s").glob("*/record.json"))}
     assert set(found) == {"complete", "failed"}
     assert "at most the 150 samples of the data set iris" in found["failed"]["error"]["traceback"]
@@ -119,6 +121,14 @@ def test_names_are_checked_before_anything_runs(tmp_path: Path) -> None:
         "prograd-run: modes: expected one of …, got backward",
     ]
     assert "one of elu, gelu, leaky_relu, relu, sigmoid" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_poster_in_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, "prograd-run", "-m", "depth=1", "width=4", "pictures=gif", *QUICK)
+    assert done.returncode == 2
+    assert "pictures=gif is not known" in done.stderr
+    assert "png, svg, pdf" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -48,9 +48,10 @@ class Auto(Planned):
     how = (
         "Each job plans a network before anything is computed, which gives the mode that auto takes. Then it checks "
         "that the modes compute the same result up to rounding, and times them in turns inside one process, with a "
-        "fixed number of BLAS threads; it leaves out a mode whose predicted time is more than thirty times the shortest. "
-        "A choice is right if its mode takes at most 10 % longer than the quickest one that was timed. Points are left "
-        "out if their result is larger than 0.24 GB, or if the cheapest mode needs more than 1.5 · 10⁹ multiply-adds."
+        "fixed number of BLAS threads; it leaves out a mode whose predicted time is more than thirty times the "
+        "shortest. A choice is right if its mode takes at most 10 % longer than the quickest one that was timed. "
+        "Points are left out if their result is larger than 0.24 GB, or if the cheapest mode needs more than 1.5 · 10⁹ "
+        "multiply-adds."
     )
     sorted_by = ("point", "batch", "derivative", "dtype", "threads", "seed")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
-from prograd_experiments.charts.palette import CROSS, FAILED, hue, marker, of_mode
+from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, failed
+from prograd_experiments.charts.palette import hue, marker, of_mode
 from prograd_experiments.planned import modes_of
 from prograd_experiments.rows import Row, ended
 from prograd_experiments.units import factor, seconds, short_factor, short_seconds
@@ -31,15 +31,14 @@ def _choices(rows: Sequence[Row]) -> Chart:
         )
         for number, name in enumerate(names)
     ]
-    failed = [Datum(None, 1.0, f"{_where(row)}: {ended(row)}") for row in rows if row["status"] != "complete"]
-    no_time = [Series("no time", failed, FAILED, CROSS, joined=False)] if failed else []
+    no_time = [Datum(None, 1.0, f"{_where(row)}: {ended(row)}") for row in rows if row["status"] != "complete"]
     return Chart(
         HEADING,
         "Auto's choice over the quickest mode",
         "The time of the mode that auto takes over that of the quickest mode, against the latter, on log axes.",
         Axis("time of the quickest mode", short_seconds, log=True),
         Axis("auto / quickest", short_factor, log=True),
-        [*series, *no_time],
+        [*series, *failed(no_time)],
         reference=1.0,
     )
 

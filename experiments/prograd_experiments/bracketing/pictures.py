@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, categories, noted
-from prograd_experiments.charts.palette import CIRCLE, CROSS, DIAMOND, FAILED, Colour, Marker, marker, of_mode
+from prograd_experiments.charts import (
+    Axis,
+    Chart,
+    Datum,
+    Picture,
+    Series,
+    categories,
+    failed,
+    measured_and_predicted,
+    noted,
+)
+from prograd_experiments.charts.palette import marker, of_mode, shade
 from prograd_experiments.planned import PURE, modes_of
 from prograd_experiments.rows import Row, apart, ended, in_the_middle, varying
 from prograd_experiments.units import factor, seconds, short_factor, short_seconds
@@ -15,7 +25,6 @@ POINT = ("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation"
 
 MOST_GROUPS = 4
 MOST_WIDTHS = 4
-FADED = 0.2  # at most; the colour still stands out from the paper
 LABELS = {"width": "width (outputs of a layer)", "bottleneck": "bottleneck (outputs in the middle)"}
 TIME = Axis("median and predicted time", short_seconds, log=True)
 GAIN = Axis("gain: better pure mode / mixed mode", short_factor, log=True)
@@ -51,7 +60,7 @@ def _times(rows: Sequence[Row], modes: Sequence[str], along: str, title: str, ax
         found = _line(rows, along, f"{mode}_s")
         measured = [Datum(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
         predicted = [Datum(x, row[f"{mode}_predicted_s"], _time(row, mode)) for x, row in found]
-        series += _both(mode, measured, predicted, of_mode(mode), marker(number))
+        series += measured_and_predicted(measured, predicted, of_mode(mode), marker(number), mode)
     alt = f"Median and predicted time of one call against the {along}, a line for each mode; {_setting(rows)}."
     return Chart(_setting(rows), title, alt, axis, TIME, [*series, *_failed(rows, along)])
 
@@ -62,10 +71,8 @@ def _gains(rows: Sequence[Row], lines: Mapping[str, Sequence[Row]], along: str) 
         found = _line(some, along, "gain")
         measured = [Datum(x, row["gain"], _gain(row)) for x, row in found]
         predicted = [Datum(x, row["predicted_gain"], _gain(row)) for x, row in found]
-        colour = of_mode(found[0][1]["mixed"] if found else "optimal")
-        series += _both(
-            name, measured, predicted, colour.faded(FADED * (1 - (number + 1) / len(lines))), marker(number)
-        )
+        colour = shade(of_mode(found[0][1]["mixed"] if found else "optimal"), number, len(lines))
+        series += measured_and_predicted(measured, predicted, colour, marker(number), name)
     alt = f"Time of the better pure mode over that of the mixed one against the {along}; {_setting(rows)}."
     every = [*series, *_failed(rows, along)]
     return Chart(_setting(rows), "Gain of the mixed bracketing", alt, _axis(rows, along), GAIN, every, reference=1.0)
@@ -78,41 +85,22 @@ def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
         if row is not None:
             measured = Datum(row[f"{mode}_s"], place, _time(row, mode), row[f"{mode}_quartiles"])
             predicted = Datum(row[f"{mode}_predicted_s"], place, _time(row, mode))
-            series += _both(mode, [measured], [predicted], of_mode(mode))
-    series = series or _no_time([Datum(None, place, _reason(rows[0])) for place in range(len(modes))])
+            series += measured_and_predicted([measured], [predicted], of_mode(mode), group=mode)
+    left = "; ".join(_reason(row) for row in rows if row["status"] != "complete")
+    series += failed([Datum(None, place, left) for place in range(len(modes)) if left])
     alt = f"Median and predicted time of one call, a line for each mode; {where}, {setting}."
     yield Chart(setting, f"Time at {where}", alt, TIME, categories("mode", modes), series, across=True)
     row = in_the_middle(rows, "gain")
     if row is not None:
-        series = _both(
-            "",
-            [Datum(row["gain"], 0, _gain(row))],
-            [Datum(row["predicted_gain"], 1, _gain(row))],
-            of_mode(row["mixed"]),
-        )
+        measured, predicted = Datum(row["gain"], 0, _gain(row)), Datum(row["predicted_gain"], 1, _gain(row))
+        series = measured_and_predicted([measured], [predicted], of_mode(row["mixed"]))
         alt = f"Time of the better pure mode over that of the mixed one, measured and predicted; {where}, {setting}."
         names = categories("", ("measured", "predicted"))
         yield Chart(setting, "Gain of the mixed bracketing", alt, GAIN, names, series, across=True, reference=1.0)
 
 
-def _both(
-    group: str, measured: Sequence[Datum], predicted: Sequence[Datum], colour: Colour, line: Marker | None = None
-) -> list[Series]:
-    """Two lines with one marker, or dots whose markers differ; nothing where nothing was measured."""
-    joined = line is not None
-    both = [
-        Series("measured", measured, colour, line or CIRCLE, group, joined=joined),
-        Series("predicted", predicted, colour.faded(FADED), line or DIAMOND, group, joined=joined, dashed=joined),
-    ]
-    return both if measured else []
-
-
 def _failed(rows: Sequence[Row], along: str) -> list[Series]:
-    return _no_time([Datum(row[along], None, _reason(row)) for row in rows if row["status"] != "complete"])
-
-
-def _no_time(data: Sequence[Datum]) -> list[Series]:
-    return [Series("no time", data, FAILED, CROSS, joined=False)] if data else []
+    return failed([Datum(row[along], None, _reason(row)) for row in rows if row["status"] != "complete"])
 
 
 def _line(rows: Sequence[Row], along: str, column: str) -> list[tuple[int, Row]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from prograd_experiments.charts.palette import Colour, Marker
+from prograd_experiments.charts.palette import CIRCLE, CROSS, DIAMOND, FADED, FAILED, Colour, Marker
 
 FORMATS = ("png", "svg", "pdf")
 """What the poster can be written as."""
 
-NO_VALUES = "no values: no job came this far"
-MOST_MARKERS = 40  # on one line
+NO_VALUES = "no values"
+MOST_MARKERS = 16  # on one line
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Series:
 
     @property
     def dense(self) -> bool:
-        """Whether there are too many data for a marker on each."""
-        return len(self.data) > MOST_MARKERS
+        """Whether the line has too many data for a marker on each."""
+        return self.joined and len(self.data) > MOST_MARKERS
 
     @property
     def entry(self) -> str:
@@ -136,6 +136,23 @@ Picture = Chart | Map
 def categories(label: str, names: Sequence[str]) -> Axis:
     """An axis of names, which counts them from 0."""
     return Axis(label, str, ticks=list(enumerate(names)))
+
+
+def failed(data: Sequence[Datum]) -> list[Series]:
+    """The series of what has no value, if there is anything."""
+    return [Series("no time", data, FAILED, CROSS, joined=False)] if data else []
+
+
+def measured_and_predicted(
+    measured: Sequence[Datum], predicted: Sequence[Datum], colour: Colour, line: Marker | None = None, group: str = ""
+) -> list[Series]:
+    """Two lines with the marker `line`, the predicted one dashed, or dots without it; nothing if nothing is there."""
+    joined = line is not None
+    both = [
+        Series("measured", measured, colour, line or CIRCLE, group, joined=joined),
+        Series("predicted", predicted, colour.faded(FADED), line or DIAMOND, group, joined=joined, dashed=joined),
+    ]
+    return both if measured else []
 
 
 def noted(pictures: Sequence[Picture], note: str) -> list[Picture]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from prograd_experiments.charts import MOST_MARKERS, NO_VALUES, Chart, Datum, Map, Picture, Series, Tile
+from prograd_experiments.charts import NO_VALUES, Chart, Datum, Map, Picture, Series, Tile
 from prograd_experiments.charts.palette import Colour, Marker, heat
 from prograd_experiments.charts.scale import Frame, frame
 
 HEIGHT, ROW = 250, 28  # of a frame, and of each name that a frame lists, in pixels
 NARROWEST = 240  # the width of a frame on a phone, in pixels
 LETTER = 9.3  # the width of a letter, in pixels
+MOST_POINTS = 40  # of a line that pointer and keyboard reach; the line itself goes through all
 STRETCHED = 1000  # lines are drawn this wide, and stretched to the width of the frame
 
 
@@ -55,7 +56,7 @@ def _grid(chart: Chart, scales: Frame, height: int) -> Iterator[str]:
 
 
 def _series(series: Series, scales: Frame, height: int, chart: Chart) -> str:
-    data = _some(series.data)
+    data = _some(series.data) if series.joined else series.data
     places = [scales.place(datum) for datum in series.data]
     kind = "series dashed" if series.dashed else "series"
     parts = [f'<g class="{kind}" role="group" aria-label="{escape(series.title)}"{_colours(series.colour)}>']
@@ -127,11 +128,10 @@ def _tile(tile: Tile, ends: tuple[float, float]) -> str:
 
 
 def _some(data: Sequence[Datum]) -> Sequence[Datum]:
-    """As many as there are markers on a line, the first and the last among them."""
-    if len(data) <= MOST_MARKERS:
+    if len(data) <= MOST_POINTS:
         return data
-    step = (len(data) - 1) / (MOST_MARKERS - 1)
-    return [data[round(number * step)] for number in range(MOST_MARKERS)]
+    step = (len(data) - 1) / (MOST_POINTS - 1)
+    return [data[round(number * step)] for number in range(MOST_POINTS)]
 
 
 def _line(kind: str, start: tuple[float, float], end: tuple[float, float], height: int) -> str:

@@ -68,6 +68,8 @@ TEAL = Colour("#007280", "#8fd8f5")
 GREY = Colour("#4a4a4a", "#8c97a3")
 HUES = (BLUE, VERMILION, GREEN, PURPLE, BROWN, TEAL, GREY)
 FAILED = Colour("#14191f", "#ffffff")
+FADED = 0.2
+"""The most that a hue may be faded and still stand out from its paper."""
 
 CIRCLE = _polygon((5,), 20)
 CROSS = Marker(
@@ -91,6 +93,11 @@ HEAT = ("#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4")
 def of_mode(mode: str) -> Colour:
     """The colour of a mode, the same in every picture."""
     return HUES[prograd.MODES.index(mode) % len(HUES)] if mode in prograd.MODES else GREY
+
+
+def shade(colour: Colour, number: int, of: int) -> Colour:
+    """The colour of one of several series that share a hue: the last is the strongest."""
+    return colour.faded(FADED * (1 - (number + 1) / of))
 
 
 def hue(number: int) -> Colour:

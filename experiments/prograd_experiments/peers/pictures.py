@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, categories
-from prograd_experiments.charts.palette import CROSS, FAILED, HUES, MARKERS
+from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, categories, failed
+from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.measure import PEERS
 from prograd_experiments.peers.workload import TASK_WORDS, label
@@ -52,14 +52,9 @@ def _dots(rows: Sequence[Row], base: str) -> Iterator[Series]:
             yield Series(engine.replace("_", " "), data, *LOOKS[engine], joined=False)
 
 
-def _failed(rows: Sequence[Row]) -> Iterator[Series]:
-    marks = [
-        Datum(None, place, f"{label(row)}: {ended(row)}")
-        for place, row in enumerate(rows)
-        if row["status"] != "complete"
-    ]
-    if marks:
-        yield Series("no time", marks, FAILED, CROSS, joined=False)
+def _failed(rows: Sequence[Row]) -> list[Series]:
+    reasons = {place: f"{label(row)}: {ended(row)}" for place, row in enumerate(rows) if row["status"] != "complete"}
+    return failed([Datum(None, place, reason) for place, reason in reasons.items()])
 
 
 def _ratio(row: Row, engine: str, base: str) -> str:

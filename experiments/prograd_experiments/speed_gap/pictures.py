@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from prograd_experiments.charts import Axis, Chart, Datum, Map, Picture, Series, Tile, categories, noted
-from prograd_experiments.charts.palette import CIRCLE, CROSS, DIAMOND, FAILED, marker, of_mode
+from prograd_experiments.charts import (
+    Axis,
+    Chart,
+    Datum,
+    Map,
+    Picture,
+    Series,
+    Tile,
+    categories,
+    failed,
+    measured_and_predicted,
+    noted,
+)
+from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
 from prograd_experiments.rows import STATUS_WORDS, Row, in_the_middle
 from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, slope_text
 from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
 MOST_GROUPS = 4
+MOST_REASONS = 3
 MOST_COLUMNS = 6  # of a map that has room for small print
-FADED = 0.2  # at most; the colour still stands out from the paper
 TIME = "median time (bars: middle half)"
 GAP = "gap: forward / reverse (bars: middle half)"
 MAPS = {
@@ -51,7 +63,7 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
             if not found:
                 continue
             data = [Datum(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
-            colour = of_mode(mode).faded(FADED * (1 - (number + 1) / len(values)))
+            colour = shade(of_mode(mode), number, len(values))
             slope = slope_text([x for x, _ in found], [row[f"{mode}_s"] for _, row in found])
             series.append(Series(f"{lines} {value}", data, colour, marker(number), mode, note=slope))
     return Chart(
@@ -76,14 +88,14 @@ def _gaps(group: Group, along: str) -> Chart:
         f"The gap, measured and predicted, against {along} on log axes; {group.setting}.",
         _axis(group, along),
         Axis(GAP, short_factor, log=True),
-        [*_measured_and_predicted(measured, predicted, joined=True), *_failed(group, along)],
+        [*measured_and_predicted(measured, predicted, of_mode("forward"), CIRCLE), *_failed(group, along)],
         reference=1.0,
     )
 
 
 def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
-    rows, where = group.rows, _where(group.rows[0])
-    times = []
+    rows, where, times = group.rows, _where(group.rows[0]), []
+    left = _reasons([row for row in rows if row["status"] != "complete"])
     for place, mode in enumerate(modes):
         row = in_the_middle(rows, f"{mode}_s")
         if row is not None:
@@ -95,7 +107,7 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
         f"Median time of one gradient on a log axis, a line for each mode; {where}, {group.setting}.",
         Axis(TIME, short_seconds, log=True),
         categories("mode", modes),
-        times or _no_time([Datum(None, place, _reason(rows[0])) for place in range(len(modes))]),
+        [*times, *failed([Datum(None, place, left) for place in range(len(modes)) if left])],
         across=True,
     )
     row = in_the_middle(rows, "gap")
@@ -108,20 +120,10 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
             f"The gap, measured and predicted, on a log axis; {where}, {group.setting}.",
             Axis(GAP, short_factor, log=True),
             categories("", ("measured", "predicted")),
-            _measured_and_predicted([measured], [predicted], joined=False),
+            measured_and_predicted([measured], [predicted], of_mode("forward")),
             across=True,
             reference=1.0,
         )
-
-
-def _measured_and_predicted(measured: Sequence[Datum], predicted: Sequence[Datum], *, joined: bool) -> list[Series]:
-    """In the colour of forward mode, since reverse mode is what its time is divided by."""
-    colour = of_mode("forward")
-    both = [
-        Series("measured", measured, colour, CIRCLE, joined=joined),
-        Series("predicted", predicted, colour.faded(FADED), DIAMOND, joined=joined, dashed=joined),
-    ]
-    return [series for series in both if series.data]
 
 
 def _map(group: Group, key: str) -> Map:
@@ -131,14 +133,24 @@ def _map(group: Group, key: str) -> Map:
     tiles = [[_tile(group.at(depth, width), (depth, width), key, small=small) for width in widths] for depth in depths]
     alt = f"{title}, for each depth and width; {group.setting}."
     rows, columns = ([str(value) for value in values] for values in (depths, widths))
-    return Map(group.setting, title, alt, "depth", "width", rows, columns, tiles, note if small else "")
+    return Map(
+        group.setting,
+        title,
+        alt,
+        "depth",
+        "width",
+        rows,
+        columns,
+        tiles,
+        note if any(tile.small for row in tiles for tile in row) else "",
+    )
 
 
 def _tile(rows: Sequence[Row], at: tuple[int | None, int | None], key: str, *, small: bool) -> Tile:
     row = in_the_middle(rows, key)
     if row is None:
         words = {row["status"]: STATUS_WORDS.get(row["status"], "no gap") for row in rows}
-        reasons = "; ".join(map(_reason, rows[:3])) or "depth {}, width {}: no job".format(*at)
+        reasons = _reasons(rows) or "depth {}, width {}: no job".format(*at)
         return Tile(None, ", ".join(words.values()) or "no job", [], reasons)
     seeds = f"; the median of {len(rows)} seeds" if len(rows) > 1 else ""
     what, tooltip = ("s", _gap(row)) if key == "gap" else ("multiply_adds", _predicted(row))
@@ -150,13 +162,8 @@ def _failed(group: Group, along: str) -> list[Series]:
     for position in group.values(along):
         rows = [row for row in group.rows if row[along] == position and row["status"] != "complete"]
         if rows:
-            more = f"; and {len(rows) - 3} more" if len(rows) > 3 else ""
-            marks.append(Datum(position, None, "; ".join(map(_reason, rows[:3])) + more))
-    return _no_time(marks)
-
-
-def _no_time(marks: Sequence[Datum]) -> list[Series]:
-    return [Series("no time", marks, FAILED, CROSS, joined=False)] if marks else []
+            marks.append(Datum(position, None, _reasons(rows)))
+    return failed(marks)
 
 
 def _axis(group: Group, along: str) -> Axis:
@@ -192,6 +199,11 @@ def _sides(row: Row, what: str) -> list[str]:
 
 def _where(row: Row) -> str:
     return f"network {row['network']}" if row["depth"] is None else f"depth {row['depth']}, width {row['width']}"
+
+
+def _reasons(rows: Sequence[Row]) -> str:
+    more = f"; and {len(rows) - MOST_REASONS} more" if len(rows) > MOST_REASONS else ""
+    return "; ".join(map(_reason, rows[:MOST_REASONS])) + more
 
 
 def _reason(row: Row) -> str:
