@@ -127,7 +127,7 @@ def test_names_are_checked_before_anything_runs(tmp_path: Path) -> None:
 def test_a_poster_in_an_unknown_format_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "prograd-run", "-m", "depth=1", "width=4", "pictures=gif", *QUICK)
     assert done.returncode == 2
-    assert "pictures=gif is not known" in done.stderr
+    assert "pictures: expected one of png, svg, pdf, got gif" in done.stderr
     assert "png, svg, pdf" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
