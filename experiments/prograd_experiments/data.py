@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +22,7 @@ PATIENCE = 30.0  # seconds to wait for a server's answer
 
 
 @cache
-def _sklearn(name: str, task: DataTask) -> Data:
+def _shipped(name: str, task: DataTask) -> Data:
     # scikit-learn takes a second to import, and `prograd collect`, for one, reads no data.
     from sklearn import datasets  # noqa: PLC0415
 
@@ -32,20 +32,9 @@ def _sklearn(name: str, task: DataTask) -> Data:
     return of_numbers(name, x, target)
 
 
-def _real(name: str, task: DataTask) -> Callable[[read.Config], Data]:
-    def load(config: read.Config) -> Data:
-        read.known_keys(config["data"], ("name",), "data")
-        return _sklearn(name, task)
-
-    return load
-
-
 def _synthetic(config: read.Config) -> Data:
-    read.known_keys(config["data"], ("name", "task", "samples", "features", "outputs"), "data")
     task = read.choice(config, "data.task", ("classification", "regression"))
-    samples = read.integer(config, "data.samples", 1)
-    features = read.integer(config, "data.features", 1)
-    outputs = read.integer(config, "data.outputs", 1)
+    samples, features, outputs = (read.integer(config, f"data.{key}", 1) for key in ("samples", "features", "outputs"))
     rng = np.random.default_rng([read.integer(config, "seed", 0), 1])  # the seed alone draws a network's parameters
     x = rng.normal(size=(samples, features))
     scores = x @ rng.normal(size=(features, outputs)) / np.sqrt(features) + 0.1 * rng.normal(size=(samples, outputs))
@@ -55,7 +44,7 @@ def _synthetic(config: read.Config) -> Data:
 
 
 @cache
-def _fetched() -> Data:
+def _mnist() -> Data:
     from sklearn import datasets  # noqa: PLC0415  (as above)
 
     before = socket.getdefaulttimeout()
@@ -77,29 +66,36 @@ def _fetched() -> Data:
     return of_classes("mnist", x, target, IMAGES["mnist"])
 
 
-def _mnist(config: read.Config) -> Data:
-    read.known_keys(config["data"], ("name",), "data")
-    return _fetched()
-
-
-DATA: Mapping[str, Callable[[read.Config], Data]] = MappingProxyType(
+SHIPPED: Mapping[str, DataTask] = MappingProxyType(
     {
-        "digits": _real("digits", "classification"),
-        "iris": _real("iris", "classification"),
-        "wine": _real("wine", "classification"),
-        "breast_cancer": _real("breast_cancer", "classification"),
-        "diabetes": _real("diabetes", "regression"),
-        "mnist": _mnist,
-        "synthetic": _synthetic,
-        "csv": files.csv,
-        "npz": files.npz,
+        "digits": "classification",
+        "iris": "classification",
+        "wine": "classification",
+        "breast_cancer": "classification",
+        "diabetes": "regression",
     }
 )
+"""The data sets that scikit-learn ships, each with its task."""
+
+OTHERS: Mapping[str, tuple[Callable[[read.Config], Data], Sequence[str]]] = MappingProxyType(
+    {
+        "mnist": (lambda _: _mnist(), ()),
+        "synthetic": (_synthetic, ("task", "samples", "features", "outputs")),
+        "csv": (files.csv, ("path", "target", "task", "sha256")),
+        "npz": (files.npz, ("path", "task", "sha256")),
+    }
+)
+"""The other data sets, each with its keys."""
+
+DATA = (*SHIPPED, *OTHERS)
 
 
 def load(config: read.Config) -> Data:
     """The data set that `data.name` names. Raises `ConfigError`."""
-    return DATA[read.choice(config, "data.name", tuple(DATA))](config)
+    name = read.choice(config, "data.name", DATA)
+    find, keys = OTHERS.get(name, (None, ()))
+    read.known_keys(config["data"], ("name", *keys), "data")
+    return _shipped(name, SHIPPED[name]) if find is None else find(config)
 
 
 def settled(config: read.Config) -> dict[str, Any]:

@@ -25,9 +25,7 @@ def csv(config: read.Config) -> Data:
     The first row is a heading if none of its cells is a number. `data.task` null means a regression if all targets are
     numbers and some have a decimal point, else a classification.
     """
-    read.known_keys(config["data"], ("name", "path", "target", "task", "sha256"), "data")
-    target = read.get(config, "data.target")
-    return _csv(*_known_file(config), target, _task(config))
+    return _csv(*_known_file(config), read.get(config, "data.target"), _task(config))
 
 
 def npz(config: read.Config) -> Data:
@@ -36,7 +34,6 @@ def npz(config: read.Config) -> Data:
     `data.task` null means a regression if y is floating point, else a classification; the rows of a classification's
     two-dimensional y are one-hot.
     """
-    read.known_keys(config["data"], ("name", "path", "task", "sha256"), "data")
     return _npz(*_known_file(config), _task(config))
 
 

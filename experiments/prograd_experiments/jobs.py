@@ -13,7 +13,7 @@ from typing import Any
 from prograd_experiments import environment, records, storage
 from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.bracketing.experiment import Bracketing
-from prograd_experiments.config import Config, choice, config_hash
+from prograd_experiments.config import Config, choice, config_hash, known_keys
 from prograd_experiments.errors import PartialError, RecordError
 from prograd_experiments.experiment import Experiment
 from prograd_experiments.peers.experiment import Peers
@@ -28,7 +28,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
 
 def experiment_of(config: Config) -> Experiment:
     """The experiment that `experiment.name` names. Raises `ConfigError`."""
-    return EXPERIMENTS[choice(config, "experiment.name", tuple(EXPERIMENTS))]
+    name = choice(config, "experiment.name", tuple(EXPERIMENTS))
+    known_keys(config["experiment"], ("name",), "experiment")
+    return EXPERIMENTS[name]
 
 
 def run(config: Config, directory: Path, *, force: bool = False, skipped: Callable[[], None] = lambda: None) -> Record:

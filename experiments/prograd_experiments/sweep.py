@@ -52,10 +52,11 @@ def sweep(
             terminal.warn(console, "the jobs run at the same time and share cores while they are timed")
         ramp = Ramp(launcher, directory, force)
         try:
-            with terminal.progress(console, len(waiting)) as bar:
+            bar = terminal.Bar(console, len(waiting))
+            with bar.live:
                 for start, some in _batches(waiting, launcher, batch):
                     bar.begin("; ".join(point.label for point in some))
-                    bar.end(len(some), ", ".join(ramp.launch(some, start)))
+                    bar.end(ramp.launch(some, start))
         finally:
             # Results are worth a summary even if the sweep ended early.
             whole = _finish(console, directory, list(statuses), formats)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -24,59 +23,35 @@ if TYPE_CHECKING:
 MOST_LINES = 200  # of a table in a terminal
 
 
-class Bar(Protocol):
-    """Shows how far a sweep has come."""
-
-    def begin(self, points: str) -> None:
-        """These points run now."""
-
-    def end(self, jobs: int, statuses: str) -> None:
-        """`jobs` more jobs have ended, with these statuses."""
-
-
-class _Lines:
-    """For a file or a pipe: one line for each batch of jobs that ended."""
+class Bar:
+    """Shows how far a sweep has come: as a bar in a terminal, as one line for each batch of jobs elsewhere."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console, self._total, self._done, self._points = console, total, 0, ""
+        parts = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        # It draws only between jobs: a thread that draws during a job would disturb its timings.
+        self.live = Progress(
+            *parts,
+            TextColumn("{task.description}"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._id = self.live.add_task("", total=total)
 
     def begin(self, points: str) -> None:
+        """These points run now."""
         self._points = points
+        self.live.update(self._id, description=escape(points), refresh=True)
 
-    def end(self, jobs: int, statuses: str) -> None:
-        self._done += jobs
-        text = f"[{self._done}/{self._total}] {self._points}: {statuses}"
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-class _Live:
-    """For a terminal. It draws only between jobs: a thread that draws during a job would disturb its timings."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._id = progress, progress.add_task("", total=total)
-
-    def begin(self, points: str) -> None:
-        self._progress.update(self._id, description=escape(points), refresh=True)
-
-    def end(self, jobs: int, statuses: str) -> None:
-        self._progress.update(self._id, advance=jobs, refresh=True)
-
-
-@contextmanager
-def progress(console: Console, total: int) -> Iterator[Bar]:
-    """A bar in a terminal, lines elsewhere."""
-    if not console.is_terminal:
-        yield _Lines(console, total)
-        return
-    parts = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*parts, console=console, auto_refresh=False, transient=True) as live:
-        yield _Live(live, total)
+    def end(self, statuses: Sequence[str]) -> None:
+        """The jobs of these points have ended."""
+        self._done += len(statuses)
+        self.live.update(self._id, advance=len(statuses), refresh=True)
+        if not self._console.is_terminal:
+            text = f"[{self._done}/{self._total}] {self._points}: {', '.join(statuses)}"
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(console: Console, text: str) -> None:

@@ -30,7 +30,6 @@ REASON = (
 def check(config: Config, further: Sequence[str] = ()) -> Config:
     """The configuration with its loss settled; `further` keys are the experiment's own. Raises `ConfigError`."""
     read.known_keys(config, (*KEYS, *further))
-    read.known_keys(config["experiment"], ("name",), "experiment")
     modes_of(config)
     read.integer(config, "threads", 1)
     read.integer(config, "repeats", timing.LEAST_TIMINGS)

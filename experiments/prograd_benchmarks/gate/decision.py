@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
-from statistics import median, quantiles
+from statistics import median
 
 from asv._stats import is_different
 from asv_runner.statistics import compute_stats
 from scipy.stats import mannwhitneyu
+
+from prograd_benchmarks.timing import interquartile_range
 
 EXACT = frozenset({"multiply-adds", "bytes", "calls"})
 """Units of counts."""
@@ -219,14 +221,7 @@ def _over_the_limit(base: Sequence[Measurement], head: Sequence[Measurement]) ->
 
 
 def _steady(turns: Sequence[Measurement]) -> list[Measurement]:
-    return [turn for turn in turns if _spread(turn.timings) <= STEADY]
-
-
-def _spread(timings: Sequence[float]) -> float:
-    if len(timings) < 2:
-        return 0.0
-    low, middle, high = quantiles(timings, n=4, method="inclusive")
-    return (high - low) / middle
+    return [turn for turn in turns if interquartile_range(turn.timings) <= STEADY * median(turn.timings)]
 
 
 def _beyond(less: Sequence[Measurement], more: Sequence[Measurement]) -> bool:

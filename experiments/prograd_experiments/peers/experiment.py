@@ -63,7 +63,6 @@ class Peers(Experiment):
         """The configuration with its point written out key by key."""
         read.unused(config, self.name, UNUSED, {})
         read.known_keys(config, (*KEYS, *UNUSED))
-        read.known_keys(config["experiment"], ("name",), "experiment")
         read.several(config, "engines", tuple(ENGINES))
         read.integer(config, "threads", 1)
         read.integer(config, "seed", 0)

@@ -53,7 +53,6 @@ class Training(Experiment):
     def check(self, config: Config) -> Config:
         read.unused(config, self.name, UNUSED, INSTEAD)
         read.known_keys(config, (*KEYS, *UNUSED))
-        read.known_keys(config["experiment"], ("name",), "experiment")
         name = read.choice(config, "optimizer.name", tuple(OPTIMIZERS))
         read.known_keys(config["optimizer"], ("name", *OPTIMIZERS[name]), "optimizer")
         for key in OPTIMIZERS[name]:
