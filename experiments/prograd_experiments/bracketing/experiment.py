@@ -81,8 +81,8 @@ class Bracketing(Planned):
         """The largest gain with both times, how well gains are predicted, and how often auto is right."""
         measured = [row for row in rows if row["gain"] is not None]
         if not measured:
-            return "No point has times of both a pure and a mixed mode, so there is no gain to report." + (
-                without_result(rows)
+            return (
+                f"No point has times of a pure and a mixed mode, so there is no gain to report.{without_result(rows)}"
             )
         best = max(measured, key=lambda row: float(row["gain"]))
         pure = min((mode for mode in PURE if best.get(f"{mode}_s")), key=lambda mode: float(best[f"{mode}_s"]))

@@ -108,8 +108,8 @@ class SpeedGap(Experiment):
         """The smallest and the largest gap with both times, and in which direction the gap grows."""
         measured = [row for row in rows if row["gap"] is not None]
         if not measured:
-            return "No point has times of both forward and reverse mode, so there is no gap to report." + (
-                without_result(rows)
+            return (
+                f"No point has times of forward and reverse mode, so there is no gap to report.{without_result(rows)}"
             )
         least, most = (find(measured, key=lambda row: float(row["gap"])) for find in (min, max))
         growth = " and with the ".join(key for key in ("width", "depth") if grows(measured, key))
