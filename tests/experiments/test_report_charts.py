@@ -10,6 +10,7 @@ import pytest
 from prograd_experiments.charts import Axis, Chart, Datum, Series, markup
 from prograd_experiments.charts.palette import BLUE, CIRCLE
 from prograd_experiments.charts.scale import frame, round_logs, scale
+from tests.helpers.drawn import same
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,11 @@ def test_a_line_of_many_points_offers_some_and_draws_all() -> None:
     assert 'aria-label="499"' in drawn
     (line, _) = re.findall(r'class="line" d="([^"]*)"', drawn)  # the other one is the legend's
     assert line.count("L") == 498
+
+
+def test_dots_are_all_drawn_however_many_they_are() -> None:
+    data = [Datum(x, x * x, f"{x}") for x in range(1, 100)]
+    axis = Axis("", str)
+    chart = Chart("", "", "squares", axis, axis, [Series("a", data, BLUE, CIRCLE, joined=False)])
+    assert markup.draw(chart, [chart]).count('class="point"') == 99
+    same([chart])
