@@ -1,4 +1,4 @@
-"""What every test can rely on: no plugin setting of the caller's, fixed rates, and property tests without a clock."""
+"""Settings and fixtures of all tests: no plugin settings of the caller, fixed rates, no deadlines for hypothesis."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import matplotlib as mpl
 import pytest
 
 from tests.helpers.plugins import Plugins
+from tests.helpers.started import Watch
 
 mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 
@@ -28,9 +29,19 @@ for name in ("PROGRAD_DISABLE_PLUGINS", "PROGRAD_STRICT_PLUGINS"):
 os.environ["PROGRAD_RATES"] = str(Path(__file__).with_name("rates.json"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Watch())
+
+
+@pytest.fixture
+def no_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job in this test finds no git and starts no process; it identifies its code by prograd's version."""
+    monkeypatch.setenv("PATH", "")
+
+
 @pytest.fixture
 def peak() -> Callable[..., int]:
-    """Measures the most bytes that a call holds at a time; a `warm` one was made once before, and caches are filled."""
+    """Measures the most bytes that a call holds at once, after a first call that fills caches if `warm`."""
 
     def measured(call: Callable[[], object], *, warm: bool = True) -> int:
         if warm:
@@ -47,7 +58,7 @@ def peak() -> Callable[..., int]:
 
 @pytest.fixture
 def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
-    """Writes plugin modules that can be imported while the test runs."""
+    """Writes plugin modules that the test can import."""
     monkeypatch.syspath_prepend(str(tmp_path))
     made = Plugins(tmp_path)
     yield made

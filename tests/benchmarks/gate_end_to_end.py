@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.starts_processes
+
 ROOT = Path(__file__).parents[2]
 FINE, REGRESSION, UNDECIDED = range(3)
 

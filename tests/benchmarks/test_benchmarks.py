@@ -47,9 +47,15 @@ def smallest(benchmark: Benchmark) -> Iterator[int]:
             yield index
 
 
-@pytest.mark.parametrize(
-    ("name", "index"), [(name, index) for name, benchmark in SUITE.items() for index in smallest(benchmark)]
-)
+def cases() -> Iterator[Any]:
+    """Each benchmark at its smallest sizes; those in `start` start interpreters."""
+    for name, benchmark in SUITE.items():
+        marks = [pytest.mark.starts_processes] if name.startswith("start.") else []
+        for index in smallest(benchmark):
+            yield pytest.param(name, index, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "index"), cases())
 def test_runs_once(name: str, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "SAMPLES", 3)
     monkeypatch.setattr(start, "STARTS", 1)
@@ -75,6 +81,7 @@ def test_there_is_a_control_of_each_unit_that_has_noise() -> None:
     assert {SUITE[name].unit for name in SUITE if name.startswith("control.")} == {"seconds", "ratio"}
 
 
+@pytest.mark.starts_processes
 def test_what_measures_is_the_checkouts() -> None:
     # asv installs another revision, whose own clock and problems must not be found.
     code = "import benchmarks, prograd_benchmarks as b, prograd_experiments as e; print(b.__file__, e.__file__)"
@@ -208,6 +215,7 @@ class TestAsv:
             "threads": results.env_vars["OPENBLAS_NUM_THREADS"],
         } | results.get_result_stats(name, params)[0]
 
+    @pytest.mark.starts_processes
     def test_samples_get_median_and_interval(self, stats: dict[str, Any]) -> None:
         assert stats["repeat"] == sampling.SAMPLES, "asv no longer takes {'samples', 'number'} for samples"
         assert 0 < stats["ci_99_a"] <= stats["value"] <= stats["ci_99_b"] < math.inf

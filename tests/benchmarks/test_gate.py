@@ -244,6 +244,7 @@ def test_reads_what_asv_writes(tmp_path: Path) -> None:
     assert read(tmp_path / "nothing") == {}
 
 
+@pytest.mark.starts_processes
 def test_an_unknown_base_is_not_decided(tmp_path: Path) -> None:
     init = ["git", "init", "--quiet", tmp_path]
     subprocess.run(init, check=True)

@@ -15,6 +15,8 @@ from prograd_experiments.errors import ConfigError
 from prograd_experiments.gather import gather
 from tests.helpers.records import lay_out
 
+pytestmark = pytest.mark.usefixtures("no_git")
+
 TIMES = {"reverse": 8e-3, "forward": 9e-3, "factored": 1e-3}
 PREDICTED = {"reverse": 6e-3, "forward": 5e-3, "factored": 5e-4}
 

@@ -16,6 +16,8 @@ from prograd_experiments.samples import Data
 from prograd_experiments.training import lesson, loop, state
 from tests.helpers.configs import GD, LBFGS, SGD, TRAIN_CONFIG, train_config
 
+pytestmark = pytest.mark.usefixtures("no_git")
+
 
 def weights(folder: Path) -> state.State:
     return state.load(folder / state.NAME)[0]

@@ -55,6 +55,6 @@ class Site:
         (self.folder / f"{name}.py").write_text(text)
 
     def plugin(self, name: str, text: str | None = None, **options: Any) -> None:
-        """Install a distribution, an entry point and a module, all called `name`; by default it brings a layer `name`."""
+        """Install a distribution, an entry point and a module, all called `name`, with a layer `name` by default."""
         self.install(name, {name: name}, **options)
         self.module(name, PLUGIN.replace("NAME", name) if text is None else text)

@@ -98,6 +98,7 @@ def test_what_a_half_removed_installation_leaves_is_listed(on_path):
     assert "prograd" in {source.distribution for source in discovery.find()}
 
 
+@pytest.mark.starts_processes
 def test_a_broken_plugin_breaks_nothing_else(site):
     site.plugin("aardvark", "raise SystemExit('no licence')", version="0.3")
     site.plugin("badger", "import os\nos.environ[7]\n")
@@ -116,6 +117,7 @@ def test_a_broken_plugin_breaks_nothing_else(site):
     assert broken["badger"][1].startswith("TypeError: ")
 
 
+@pytest.mark.starts_processes
 def test_settings_from_the_environment(site):
     site.plugin("wrong", "raise RuntimeError('no licence')")
     site.plugin("waves")
@@ -142,6 +144,7 @@ except prograd.errors.PluginError as error:
     assert python(strict, site.folder, PROGRAD_STRICT_PLUGINS="1") == expected
 
 
+@pytest.mark.starts_processes
 def test_warnings_are_no_errors_of_a_plugins(site):
     site.plugin(
         "waves", "import warnings\nwarnings.warn('old', DeprecationWarning)\n" + PLUGIN.replace("NAME", "waves")
@@ -152,6 +155,7 @@ def test_warnings_are_no_errors_of_a_plugins(site):
     assert [name for name, *_ in found["broken"]] == ["badger"]
 
 
+@pytest.mark.starts_processes
 def test_a_plugin_that_prints_leaves_json_whole(site):
     site.plugin("waves", "print('Welcome to waves!')\n" + PLUGIN.replace("NAME", "waves"))
     assert "waves" in python(SUMMARY, site.folder)["layers"]
@@ -164,6 +168,7 @@ def loaded_after(code, *folders):
     )
 
 
+@pytest.mark.starts_processes
 def test_importing_prograd_loads_no_plugin_and_nothing_that_it_can_do_without(site):
     site.plugin("waves")
     loaded = loaded_after("import prograd", site.folder)
@@ -201,6 +206,7 @@ def present_before():
     return {name.partition(".")[0] for name in loaded_after("import numpy, scipy, scipy.sparse.linalg, scipy.special")}
 
 
+@pytest.mark.starts_processes
 def test_plugins_load_with_the_first_question_and_not_before(site):
     site.plugin("waves")
     asked = "import prograd\nnet = prograd.Network([prograd.layer('affine', width=2)], n_in=3)"
@@ -224,6 +230,7 @@ prograd.jacobian(net, net.init(0), np.ones((2, 3)), wrt="input")
     assert loaded_after(unasked, site.folder) & {"waves", "prograd_layers", "prograd_losses"} == set()
 
 
+@pytest.mark.starts_processes
 def test_commands_work_beside_what_is_broken(site):
     site.install("garbled", "[prograd]\nno equals sign\n[prograd.commands]\n")
     site.install("halved", "[prograd.commands]\nhalved = halved:main\n", metadata="")
@@ -244,6 +251,7 @@ def test_commands_work_beside_what_is_broken(site):
     assert "SystemExit: no licence" in prograd("quits").stderr
 
 
+@pytest.mark.starts_processes
 def test_a_plugin_that_is_left_out_or_does_not_fit_is_not_imported(site):
     site.plugin("waves")
     site.plugin("future", requires=["prograd>=99"])

@@ -17,7 +17,6 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import prograd
-from prograd import scaffold
 from prograd.cli import main
 from prograd.errors import OptionError
 from prograd.scaffold import Names, write
@@ -45,11 +44,13 @@ def install_and_test(folder, site):
     assert "failed" not in passed
 
 
+@pytest.mark.starts_processes
 def test_a_name_that_begins_with_test_is_no_test_class(tmp_path):
     assert new("test-waves", "--dir", tmp_path).exit_code == 0
     install_and_test(tmp_path / "test-waves", tmp_path / "site")
 
 
+@pytest.mark.starts_processes
 def test_it_installs_passes_its_tests_and_is_found(tmp_path):
     done = new("calm-waves", "--dir", tmp_path / "plugins")
     assert done.exit_code == 0, done.output
@@ -189,19 +190,19 @@ def test_a_file_where_the_folder_should_go(tmp_path):
 
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
 def test_it_is_written_whole_or_not_at_all(error, tmp_path, monkeypatch):
-    copied = []
+    written = []
 
-    def copy(source, target, names):
-        if len(copied) == 3:
+    def write_text(path, *arguments, **options):
+        if len(written) == 3:
             raise error
-        copied.append(target)
-        real(source, target, names)
+        written.append(path)
+        return real(path, *arguments, **options)
 
-    real = scaffold._copy
-    monkeypatch.setattr(scaffold, "_copy", copy)
+    real = Path.write_text
+    monkeypatch.setattr(Path, "write_text", write_text)
     with pytest.raises(type(error)):
         write("waves", tmp_path)
-    assert len(copied) == 3
+    assert len(written) == 3
     assert list(tmp_path.iterdir()) == []
 
 

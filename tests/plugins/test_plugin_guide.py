@@ -17,6 +17,8 @@ from importlib import metadata
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 import prograd.operators
 import prograd.testing
 from prograd.registry import DISABLE, STRICT
@@ -93,6 +95,7 @@ PIP = dedent("""
 """)
 
 
+@pytest.mark.starts_processes
 def test_following_the_guide(tmp_path):
     reader = Reader(tmp_path)
     for block in blocks(GUIDE):

@@ -20,6 +20,8 @@ import pytest
 
 from tests.helpers.documents import blocks
 
+pytestmark = pytest.mark.starts_processes
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
 PROJECT = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]

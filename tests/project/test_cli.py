@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from collections.abc import Iterable
+from pathlib import Path
 
 import click
 import numpy as np
@@ -16,6 +17,7 @@ import prograd
 from prograd import Elementwise, Layer, cli
 from prograd.plugin import BrokenPlugin, Plugin
 from prograd.registry import Registry
+from tests.helpers.distributions import Site
 
 
 class Wrong(Elementwise):
@@ -191,13 +193,14 @@ no_command = 3
 
 
 @pytest.fixture
-def brought(monkeypatch: pytest.MonkeyPatch):
-    """Entry points `name = value` of the group of commands; this module can be reached as `cli_commands`."""
+def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Installs a distribution `acme` that brings commands; they can refer to this module as `cli_commands`."""
 
-    def bring(**points: str) -> None:
+    def bring(*, requires: Iterable[str] = (), **points: str) -> None:
         monkeypatch.setitem(sys.modules, "cli_commands", sys.modules[__name__])
-        found = [EntryPoint(name, value, cli.COMMANDS) for name, value in points.items()]
-        monkeypatch.setattr(cli, "_found", lambda: found)
+        lines = [f"{name} = {value}" for name, value in points.items()]
+        Site(tmp_path).install("acme", "\n".join(["[prograd.commands]", *lines]), requires=requires)
+        monkeypatch.syspath_prepend(str(tmp_path))
 
     return bring
 
@@ -220,8 +223,8 @@ def test_prograds_own_commands_come_first(brought) -> None:
             "a_module_that_nobody_has:main [waves]",
             "needs the module 'a_module_that_nobody_has', which is not installed",
         ),
-        ("a_module_that_nobody_has:main [waves]", "pip install 'prograd[waves]'"),
-        ("cli_commands:needy [waves]", "pip install 'prograd[waves]'"),
+        ("a_module_that_nobody_has:main [waves]", "pip install 'acme[waves]'"),
+        ("cli_commands:needy [waves]", "pip install 'acme[waves]'"),
         ("cli_commands:no_command", "is no click command but int"),
         ("cli_commands:gone", "can't be loaded: AttributeError"),
     ],
@@ -236,11 +239,10 @@ def test_a_command_that_is_not_available_says_why(brought, value, message) -> No
     assert run("--help").exit_code == 0
 
 
-def test_the_extra_is_found_by_the_name_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    requirements = ['hydra-core<1.4; extra == "experiments"', 'jax; extra == "peers"', "numpy"]
-    monkeypatch.setattr(cli.importlib.metadata, "requires", lambda _: requirements)
-    message = cli._missing(EntryPoint("collect", "x:y", cli.COMMANDS), ModuleNotFoundError(name="hydra.core"))
-    assert message.endswith("which is not installed; install it with: pip install 'prograd[experiments]'")
+def test_the_extra_is_found_by_the_name_of_the_module(brought) -> None:
+    requires = ['a-module-that-nobody-has; extra == "else"', 'zephyr-core<1.4; extra == "waves"', "numpy"]
+    brought(other="zephyr.core:main", requires=requires)
+    assert run("other").stderr.endswith("which is not installed; install it with: pip install 'acme[waves]'\n")
 
 
 def test_a_mistake_inside_prograd_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +253,7 @@ def test_a_mistake_inside_prograd_is_not_hidden(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(run("plugins").exception, ModuleNotFoundError)
 
 
+@pytest.mark.starts_processes
 def test_the_installed_command_starts() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from prograd.cli import main; main(prog_name='prograd')", "check", "relu"],
@@ -262,6 +265,7 @@ def test_the_installed_command_starts() -> None:
     assert "all 1 conform" in done.stdout
 
 
+@pytest.mark.starts_processes
 def test_starting_loads_neither_plugins_nor_tables_nor_the_kit() -> None:
     code = (
         "import sys, prograd.cli; "
@@ -271,6 +275,7 @@ def test_starting_loads_neither_plugins_nor_tables_nor_the_kit() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.starts_processes
 def test_the_kit_needs_no_pytest() -> None:
     code = "import sys, prograd.testing; print('pytest' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
