@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -139,10 +139,12 @@ def measure(point: Point) -> Outcome:
     quickest = min(plan.seconds.values())
     modes = [mode for mode, seconds in plan.seconds.items() if seconds <= HOPELESS * quickest]
 
+    wrt: Literal["input", "parameters"] = "input" if point.outputs == "input" else "parameters"
+
     def call(mode: str) -> Callable[[], object]:
         if point.outputs == "gradient":
-            return partial(f.gradient, w, mode=mode)
-        return partial(prograd.jacobian, net, w, x, "input" if point.outputs == "input" else "parameters", mode)
+            return partial(f.gradient, w, mode=prograd.mode(mode))
+        return partial(prograd.jacobian, net, w, x, wrt, prograd.mode(mode))
 
     turns = timing.take_turns(
         {mode: call(mode) for mode in modes},

@@ -27,7 +27,7 @@ def main() -> None:
         directory = Path(folder)
         lay_out(directory, wanted)
         begun = time.perf_counter()
-        command = [sys.executable, "-c", "from prograd.cli import main; main()", "collect", folder]
+        command = [sys.executable, "-m", "prograd", "collect", folder]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun

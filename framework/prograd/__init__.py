@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from prograd import bracketing, errors, operators
-from prograd.arrays import Array
-from prograd.chain import MODES
-from prograd.hookspecs import hookimpl
+from prograd import bracketing, errors, operators, options
+from prograd.arrays import Array, one_hot
 from prograd.jacobians import jacobian
-from prograd.labels import one_hot
 from prograd.layer import Elementwise, Layer, Parameters
 from prograd.lazy import LazyJacobian
 from prograd.linearization import Linearization, linearize
 from prograd.loss import Loss
+from prograd.modes import MODES as _MODES
+from prograd.modes import Mode, ModeName
+from prograd.modes import find as mode
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
 from prograd.planning import Plan, Rates, plan
-from prograd.registry import layer, loss, registry
+from prograd.plugins.hookspecs import hookimpl
+from prograd.plugins.registry import layer, loss, registry
 
 __version__ = "0.1.0"
+
+MODES: tuple[ModeName, ...] = tuple(_MODES)  # type: ignore[arg-type]  # their names, as `ModeName` lists them
+"""The names of the modes, the simplest first."""
 
 __all__ = [
     "MODES",
@@ -27,6 +31,8 @@ __all__ = [
     "LazyJacobian",
     "Linearization",
     "Loss",
+    "Mode",
+    "ModeName",
     "Network",
     "Objective",
     "Parameters",
@@ -41,8 +47,10 @@ __all__ = [
     "layers_from_config",
     "linearize",
     "loss",
+    "mode",
     "one_hot",
     "operators",
+    "options",
     "plan",
     "registry",
 ]

@@ -1,13 +1,14 @@
-"""Which arrays prograd computes with: float64 and float32 as they come, other real input as float64."""
+"""The arrays that prograd computes with: float64 and float32 as they come, other real input as float64."""
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.errors import ShapeError
+from prograd.errors import LabelError, OptionError, ShapeError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -17,7 +18,7 @@ _KEPT = "df"
 def as_real(a: ArrayLike, what: str = "array") -> Array:
     """`a` itself if it is float64 or float32, otherwise a float64 copy.
 
-    Raises `ShapeError` for what isn't an array of real numbers; `what` is its name in the message.
+    Raises `ShapeError` for anything but an array of real numbers, with the name `what`.
     """
     if a.__class__ is np.ndarray and a.dtype.char in _KEPT and a.dtype.isnative:
         return a
@@ -35,7 +36,7 @@ def as_real(a: ArrayLike, what: str = "array") -> Array:
 
 
 def as_vectors(v: ArrayLike, what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """`v` as `(..., *shape)`, at least as precise as `dtype`. Raises `ShapeError`, with `what` for a name."""
+    """`v` as `(..., *shape)`, at least as precise as `dtype`. Raises `ShapeError`, with the name `what`."""
     v = as_real(v, what)
     if v.shape[max(0, v.ndim - len(shape)) :] != shape:
         raise ShapeError(f"{what}: expected shape (..., {', '.join(map(str, shape))}), got {v.shape}")
@@ -49,5 +50,23 @@ def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
 
 
 def shown(row: Array) -> str:
-    """A row of numbers for a message, cut short if it is long."""
+    """A row of numbers for a message, shortened if it is long."""
     return np.array2string(row, precision=4, threshold=6, edgeitems=3)
+
+
+def one_hot(labels: ArrayLike, K: int) -> Array:
+    """`e_k` for each label k in 0 … K−1: `(N,) -> (N, K)`, and one label gives `(K,)`. Raises `LabelError`."""
+    k = np.asarray(labels)
+    whole = k.dtype.kind in "iu" or (k.dtype.kind == "f" and bool(np.all(np.mod(k, 1) == 0)))
+    if not whole or k.ndim > 1:
+        raise LabelError(f"one_hot: expected a vector of integers, got {k.dtype} of shape {k.shape}")
+    if k.size and (k.min() < 0 or k.max() >= K):
+        raise LabelError(f"one_hot: expected labels in 0 … {K - 1}, got {k.min()} … {k.max()}")
+    return np.eye(K)[k.astype(np.intp)]
+
+
+def check_max_bytes(max_bytes: int | None) -> None:
+    """Raises `OptionError` unless `max_bytes` is a positive integer or None."""
+    whole = isinstance(max_bytes, Integral) and not isinstance(max_bytes, bool)
+    if max_bytes is not None and not (whole and max_bytes > 0):
+        raise OptionError(f"max_bytes: expected a positive integer or None, got {max_bytes!r}")

@@ -8,18 +8,19 @@ from typing import TypeAlias, overload
 import numpy as np
 
 from prograd.arrays import Array
-from prograd.layer import Block as Given
 from prograd.layer import Layer, Parameters
-from prograd.operators import Dense, Operator
+from prograd.operators import Operator, as_operator
 
 Block: TypeAlias = tuple[Mapping[str, Operator], Operator]
+"""`(A_i | B_i)`: an operator for each parameter, and the one for the input."""
 
 
 class Blocks(Sequence[Block]):
     """`(A_1 | B_1) … (A_L | B_L)`, each made when it is asked for.
 
-    Reverse mode asks for each once, so what it needs (the slopes of an activation, say) is gone before the next is made
-    and never takes more memory than the activations do. Whoever needs the blocks more than once makes a list of them.
+    Reverse mode asks for each block once, so what a block needs (the slopes of an activation, say) is freed before the
+    next one is made, and never takes more memory than the activations do. Whoever needs the blocks more than once
+    makes a list of them.
     """
 
     def __init__(self, layers: Sequence[Layer], w: Sequence[Parameters], z: Sequence[Array]) -> None:
@@ -43,10 +44,5 @@ class Blocks(Sequence[Block]):
                 A = {name: as_operator(block) for name, block in A.items()}
                 break
         if isinstance(B, np.ndarray):
-            B = Dense(B)
+            B = as_operator(B)
         return A, B  # type: ignore[return-value]  # no arrays are left in A
-
-
-def as_operator(block: Given) -> Operator:
-    """A plain array is accepted where an operator is."""
-    return Dense(block) if isinstance(block, np.ndarray) else block

@@ -1,4 +1,4 @@
-"""What layers and losses give, checked against what they declared: once for a network, once for an objective's loss."""
+"""Checks that layers and losses give what they declare: once for each network, once for each objective's loss."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 from prograd import recursions
 from prograd.arrays import Array, shown
-from prograd.blocks import Block, as_operator
+from prograd.blocks import Block
 from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
 from prograd.loss import Loss
 from prograd.network import Network
-from prograd.operators import Operator
+from prograd.operators import Operator, as_operator
 
 
 def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Block]]:
-    """The forward pass with its blocks, which are checked, with every output, when the network is run the first time.
+    """The forward pass with its blocks; the first time a network runs, every output and block is checked.
 
     Raises `PluginError` that names the layer whose `g` or `jacobian` does not give what its `shapes` declare.
     """
@@ -35,7 +35,7 @@ def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple
 
 
 def output(net: Network, parameters: Sequence[Parameters], x: Array) -> Array:
-    """`h_x(w)`, every output and block checked as in `linearize`, and none kept."""
+    """`h_x(w)`; every output and block is checked as in `linearize`, and none is kept."""
     z = x
     for i, (layer, w) in enumerate(zip(net.layers, parameters, strict=True)):
         z_next = _output(net, i, layer.g(w, z), len(x))
@@ -45,7 +45,7 @@ def output(net: Network, parameters: Sequence[Parameters], x: Array) -> Array:
 
 
 def loss(used: Loss, z: Array, y: Array) -> None:
-    """Raises `PluginError` unless the loss gives a value a sample and a gradient of the shape of `z`."""
+    """Raises `PluginError` unless the loss gives a value for each sample and a gradient of the shape of `z`."""
     value, gradient = used.value_and_gradient(z, y)
     for what, given, expected in (("value", value, z.shape[:1]), ("gradient", gradient, z.shape)):
         if np.shape(given) != expected:
@@ -53,7 +53,7 @@ def loss(used: Loss, z: Array, y: Array) -> None:
 
 
 def domain(used: Loss, z: Array, y: Array) -> None:
-    """Raises `NonFiniteError` where a sample's value is NaN though its outputs are finite."""
+    """Raises `NonFiniteError` where a sample's loss is NaN though its outputs are finite."""
     outside = np.flatnonzero(np.isnan(used.value(z, y)) & np.isfinite(z).all(axis=1))
     if len(outside):
         n = int(outside[0])
@@ -71,7 +71,7 @@ def _output(net: Network, i: int, z_next: object, samples: int) -> Array:
 
 
 def block(net: Network, i: int, given: Any, samples: int) -> Block:
-    """What the `jacobian` of layer i gave, as operators. Raises `PluginError` for what it did not declare."""
+    """The result of layer i's `jacobian` as operators. Raises `PluginError` where it differs from `shapes`."""
     if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], Mapping):
         _refuse(net, i, f"jacobian to give a pair (A, B) with A a dict, got {_kind(given)}")
     A, B = given

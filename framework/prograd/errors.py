@@ -1,7 +1,7 @@
 """Every error that prograd raises on purpose.
 
-Each is a `ProgradError` and also the built-in error a caller would expect, so both `except ProgradError` and
-`except ValueError` work. Messages name the layer (index and name), what was expected and what came.
+Each is a `ProgradError` and also the built-in error that a caller would expect, so both `except ProgradError` and
+`except ValueError` work. Messages have one form: `where: expected X, got Y`, then a hint.
 """
 
 from __future__ import annotations

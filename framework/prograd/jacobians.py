@@ -7,16 +7,13 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd import accumulation, factored, recursions, threads
-from prograd.arrays import Array, real_dtype
-from prograd.chain import Chain, check_mode
+from prograd import planning, threads
+from prograd.arrays import Array, check_max_bytes, real_dtype
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
-from prograd.limits import check_max_bytes
 from prograd.linearization import linearize
+from prograd.modes import Mode, ModeName
 from prograd.network import Network
-from prograd.planning.modes import Task
-from prograd.planning.plan import choose
 
 
 @overload
@@ -25,7 +22,7 @@ def jacobian(
     w: ArrayLike,
     x: ArrayLike,
     wrt: Literal["parameters", "input"] = "parameters",
-    mode: str = "auto",
+    mode: ModeName | Mode = "auto",
     max_bytes: int | None = None,
     *,
     lazy: Literal[False] = False,
@@ -36,7 +33,7 @@ def jacobian(
     w: ArrayLike,
     x: ArrayLike,
     wrt: Literal["parameters", "input"] = "parameters",
-    mode: str = "auto",
+    mode: ModeName | Mode = "auto",
     max_bytes: None = None,
     *,
     lazy: Literal[True],
@@ -46,7 +43,7 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     w: ArrayLike,
     x: ArrayLike,
     wrt: Literal["parameters", "input"] = "parameters",
-    mode: str = "auto",
+    mode: ModeName | Mode = "auto",
     max_bytes: int | None = None,
     *,
     lazy: bool = False,
@@ -57,73 +54,26 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), "factored" (forward mode
     on operators), "optimal" (the bracketing with the fewest multiply-adds, `max_bytes` for each matrix on the way, see
     `prograd.bracketing`), or "auto", the one that is predicted to be the quickest (see `prograd.plan`). With `lazy` it
-    comes as a `LazyJacobian`, whose blocks are products still, multiplied from the input on by "factored", from the
-    output on by "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `PluginError`, and `OptionError`
+    comes as a `LazyJacobian`, whose blocks are still products, multiplied from the input by "factored", from the output
+    by "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `PluginError`, and `OptionError`
     for too small `max_bytes`, a lazy "forward" or "optimal", and `max_bytes` with `lazy`.
     """
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
-    check_mode(mode)
-    if max_bytes is not None:
-        check_max_bytes(max_bytes)
+    check_max_bytes(max_bytes)
     if lazy:
         if max_bytes is not None:
-            raise OptionError(
-                f"lazy=True holds the left factors and no buffers: expected no max_bytes, got {max_bytes}"
-            )
-        chain, one = _chain(net, w, x, wrt)
-        return LazyJacobian(chain, _left_factors(chain, mode), one=one)
+            raise OptionError(f"lazy=True holds left factors and no buffers: expected no max_bytes, got {max_bytes}")
+        lin = linearize(net, w, x)
+        return LazyJacobian.in_mode(lin if wrt == "parameters" else lin.by_input(), mode)
     samples, _ = net.check_x(x)
-    if mode == "auto":
-        mode = choose(net, len(samples), wrt, Task("jacobian", max_bytes), real_dtype(net.check_w(w), samples))
-    numbers = len(samples) * net.n[-1] * (net.size if wrt == "parameters" else net.n[0])
-    with threads.one_blas_thread(numbers >= threads.WORTH_NUMBERS or mode == "forward"):
-        chain, one = _chain(net, w, x, wrt)
-        J = _dense(chain, mode, max_bytes)
-    return J[0] if one else J
-
-
-def _dense(chain: Chain, mode: str, max_bytes: int | None) -> Array:
-    if mode == "factored":
-        return LazyJacobian(chain, factored.forward(chain.blocks), one=False).dense()
-    J = np.empty((chain.samples, chain.rows, chain.size), chain.dtype)
-    if mode == "optimal":
-        accumulation.jacobian_into(chain, J, max_bytes)
-    elif mode == "reverse":
-        _reverse_into(chain, J)
-    else:
-        _forward_into(chain, J, max_bytes)
-    return J
-
-
-def _chain(net: Network, w: ArrayLike, x: ArrayLike, wrt: str) -> tuple[Chain, bool]:
-    lin = linearize(net, w, x)
-    return lin.chain if wrt == "parameters" else lin.chain.by_input(), lin.one
-
-
-def _left_factors(chain: Chain, mode: str) -> list[factored.Left]:
-    orders = {"reverse": factored.backward, "factored": factored.forward}
-    if mode == "auto":
-        mode = min(orders, key=lambda order: factored.multiply_adds(orders[order], chain.blocks))
-    if mode not in orders:
-        raise OptionError(
-            f'lazy=True keeps products of blocks: expected mode "reverse", "factored" or "auto", got "{mode}"'
-        )
-    return orders[mode](chain.blocks)
-
-
-def _forward_into(chain: Chain, J: Array, max_bytes: int | None) -> None:
-    def use(chunk: range, columns: Array) -> None:
-        J[:, :, chunk.start : chunk.stop] = columns.transpose(1, 2, 0)
-
-    chain.columns(use, max_bytes)
-
-
-def _reverse_into(chain: Chain, J: Array) -> None:
-    seeds = np.eye(chain.rows, dtype=chain.dtype)[:, None, :]  # row k of J is e_k^T J, for every sample
-
-    def rows(part: slice) -> None:
-        recursions.reverse(chain.blocks, seeds[part], chain.slices(J[:, part].swapaxes(0, 1)), recursions.each_into)
-
-    cuts = threads.parts(chain.rows, J.size)
-    threads.run(rows, cuts, len(cuts))
+    dtype = real_dtype(net.check_w(w), samples)
+    used = planning.resolve(mode, net, len(samples), wrt, "jacobian", max_bytes, dtype)
+    size = net.size if wrt == "parameters" else net.n[0]
+    large = len(samples) * net.n[-1] * size >= threads.WORTH_NUMBERS
+    with threads.one_blas_thread(used.threads("jacobian", large=large)):
+        lin = linearize(net, w, x)
+        lin = lin if wrt == "parameters" else lin.by_input()
+        J = np.empty((lin.samples, lin.rows, lin.size), lin.dtype)
+        used.jacobian(lin, J, max_bytes)
+    return J[0] if lin.one else J

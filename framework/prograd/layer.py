@@ -6,19 +6,18 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Self, TypeAlias
+from typing import Self
 
 import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import OptionError
 from prograd.operators import Diagonal, Operator
-
-Block: TypeAlias = Operator | Array
+from prograd.operators.dense import OperatorLike
 
 
 class Parameters(dict[str, Array]):
-    """The parameters of one layer by name: `w.W` and `w["W"]` are the same array."""
+    """The parameters of a layer by name: `w.W` and `w["W"]` are the same array."""
 
     __slots__ = ()
 
@@ -26,7 +25,7 @@ class Parameters(dict[str, Array]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"no parameter named {name!r}; there are {', '.join(self) or 'none'}") from None
+            raise AttributeError(f"no parameter named {name!r}; known: {', '.join(self) or 'none'}") from None
 
 
 def snake_case(name: str) -> str:
@@ -42,7 +41,7 @@ class Layer(ABC):
 
     @property
     def name(self) -> str:
-        """The name that messages use: the class's, in snake case."""
+        """The name in messages: the class's, in snake case."""
         return snake_case(type(self).__name__)
 
     @abstractmethod
@@ -57,7 +56,7 @@ class Layer(ABC):
         """`z^{i+1}`, the output: `(N, n_in) -> (N, n_out)`."""
 
     @abstractmethod
-    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[Mapping[str, Block], Block]:
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[Mapping[str, OperatorLike], OperatorLike]:
         """`(A, B)` at `(w, z)`, with `z_next = g(w, z)` already computed.
 
         `A` holds `∂g/∂w` by parameter name (`n_out × size`), `B` is `∂g/∂z` (`n_out × n_in`). Each is an operator, or
@@ -71,12 +70,12 @@ class Layer(ABC):
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, int]]:
-        """`(layer, n_in)` pairs on which the conformance kit tries the layer."""
+        """`(layer, n_in)` pairs that the conformance kit checks."""
         try:
             layer = cls()
         except TypeError as error:
             raise OptionError(
-                f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
+                f"{cls.__name__}: expected its own examples(), since it has options without defaults: {error}"
             ) from error
         for n_in in (1, 2, 5):
             yield layer, n_in

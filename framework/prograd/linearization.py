@@ -1,10 +1,10 @@
-"""A network linearized at a point: its blocks, their products with vectors, and what each mode costs."""
+"""A network linearized at a point: its blocks, which columns of `J` each one has, and their products with vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,62 +12,78 @@ from numpy.typing import ArrayLike
 from prograd import checks, recursions
 from prograd.arrays import Array, as_vectors
 from prograd.blocks import Block
-from prograd.chain import Chain, check_mode
-from prograd.network import Network
-from prograd.planning.modes import COSTS, Task, considered
-from prograd.planning.structure import Structure
+from prograd.network import NO_COLUMNS, Network, Span, slices
+from prograd.operators import Identity, Zero
 
 
 @dataclass(frozen=True, eq=False)
 class Linearization:
-    """`h_x` at `w`: `z` holds `z^1 … z^{L+1}`, `blocks` the pairs `(A_i, B_i)`.
+    """`J = (A_L | B_L (A_{L-1} | B_{L-1} (…)))` of N samples, as its factors.
 
-    `A_i` is a dict of operators, one a parameter; `B_i` is one operator. They hold views of `w` and `x`: give copies
-    where those will be changed in place.
+    `blocks` holds the pairs `(A_i, B_i)`: `A_i` is a dict with an operator for each parameter, `B_i` is one operator.
+    `spans` says which columns of `J` each `A_i` has. `z` holds `z^1 … z^{L+1}`. Blocks hold views of `w` and `x`: give
+    copies where those will be changed in place.
     """
 
-    net: Network
-    z: Sequence[Array]
     blocks: Sequence[Block]
+    spans: Sequence[Span]
+    samples: int
+    dtype: np.dtype[Any]
+    z: Sequence[Array] = ()
     one: bool = False
+    """Whether the input was one sample, without a sample axis."""
 
     @property
     def output(self) -> Array:
         """`h_x(w) = z^{L+1}`: `(N, n_{L+1})`, or `(n_{L+1},)` for one sample."""
         return self.z[-1][0] if self.one else self.z[-1]
 
-    @cached_property
-    def chain(self) -> Chain:
-        """The blocks with the columns of `w`."""
-        return Chain(self.blocks, self.net.spans, len(self.z[0]), self.z[-1].dtype)
+    @property
+    def size(self) -> int:
+        """The number of columns of `J`."""
+        return sum(len(span.all) for span in self.spans)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of `J`, `n_{L+1}`."""
+        return self.blocks[-1][1].rows
+
+    @property
+    def widest(self) -> int:
+        """The most rows of any block."""
+        return max(B_i.rows for _, B_i in self.blocks)
+
+    def by_input(self) -> Linearization:
+        """The derivative by `x`, which becomes the parameter of a layer in front of the first: `g_0(x) = x`."""
+        n = self.blocks[0][1].cols
+        start = ({"x": Identity(n)}, Zero(n, 0))
+        blocks = [start, *(({}, B_i) for _, B_i in self.blocks)]
+        spans = [Span(range(n), {"x": range(n)}), *(NO_COLUMNS for _ in self.blocks)]
+        return replace(self, blocks=blocks, spans=spans)
+
+    def slices(self, p: Array) -> list[dict[str, Array]]:
+        """`p` by layer and parameter: views of its last axis, which has `size` entries."""
+        return slices(p, self.spans)
 
     def jvp(self, dw: ArrayLike) -> Array:
-        """`J_h dw`: `(..., size) -> (..., N, n_{L+1})`; without the sample axis for one sample."""
-        dw = as_vectors(dw, "dw", (self.net.size,), self.z[-1].dtype)
-        dz = np.zeros((*dw.shape[:-1], 1, self.net.n[0]), dw.dtype)
-        for (A, B), dw_i in zip(self.blocks, self.chain.slices(dw[..., None, :]), strict=True):
+        """`J dw`: `(..., size) -> (..., N, n_{L+1})`; without the sample axis for one sample. Raises `ShapeError`."""
+        dw = as_vectors(dw, "dw", (self.size,), self.dtype)
+        dz = np.zeros((*dw.shape[:-1], 1, self.blocks[0][1].cols), dw.dtype)
+        for (A, B), dw_i in zip(self.blocks, self.slices(dw[..., None, :]), strict=True):
             dz = sum((A[name].jvp(part) for name, part in dw_i.items()), start=B.jvp(dz))
-        dz = np.broadcast_to(dz, (*dw.shape[:-1], *self.z[-1].shape))
+        dz = np.broadcast_to(dz, (*dw.shape[:-1], self.samples, self.rows))
         return dz[..., 0, :].copy() if self.one else dz.copy()
 
     def vjp(self, q: ArrayLike) -> Array:
-        """`J_h^T q`, summed over the samples: `(..., N, n_{L+1}) -> (..., size)`; no sample axis for one sample."""
-        shape = self.z[-1].shape
-        q = as_vectors(q, "q", shape[1:] if self.one else shape, self.z[-1].dtype)
-        q = q[..., None, :] if self.one else q
-        p = np.empty((*q.shape[:-2], self.net.size), q.dtype)
-        recursions.reverse(self.blocks, q, self.chain.slices(p), recursions.sum_into)
-        return p
+        """`J^T q`, summed over the samples: `(..., N, n_{L+1}) -> (..., size)`; no sample axis for one sample.
 
-    def multiply_adds(self, mode: str) -> int:
-        """Multiply-adds of the products of one gradient over all samples; of "auto", the least of any mode.
-
-        Forward modes end with `J_L^T ∇ℓ`, one more product with every column or block. Raises `UnknownNameError`.
+        Raises `ShapeError`.
         """
-        check_mode(mode)
-        structure = Structure(self.net, self.chain, len(self.z[0]))
-        modes = considered(len(self.blocks)) if mode == "auto" else [mode]
-        return min(COSTS[each](structure, Task("gradient")).multiply_adds for each in modes)
+        q = as_vectors(q, "q", (self.rows,) if self.one else (self.samples, self.rows), self.dtype)
+        q = q[..., None, :] if self.one else q
+        p = np.empty((*q.shape[:-2], self.size), q.dtype)
+        recursions.reverse(self.blocks, q, self.slices(p), recursions.sum_into)
+        return p
 
 
 def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
@@ -78,4 +94,4 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     """
     w, x, one = net.check(w, x)
     z, blocks = checks.linearize(net, net.unpack(w), x)
-    return Linearization(net, z, blocks, one)
+    return Linearization(blocks, net.spans, len(x), x.dtype, z, one)

@@ -19,7 +19,7 @@ class Loss(ABC):
 
     @property
     def name(self) -> str:
-        """The name that messages use: the class's, in snake case."""
+        """The name in messages: the class's, in snake case."""
         return snake_case(type(self).__name__)
 
     @abstractmethod
@@ -36,22 +36,22 @@ class Loss(ABC):
 
     def hessian(self, z: Array, y: Array) -> Operator:
         """`∇²ℓ_y(z)` as an operator `n × n`; optional, enables Gauss-Newton."""
-        raise OptionError(f"loss {self.name} gives no hessian, which Gauss-Newton needs")
+        raise OptionError(f"loss {self.name}: expected a hessian for Gauss-Newton, got none")
 
     def check(self, z: Array, y: Array) -> None:  # noqa: B027  (optional: any label will do)
         """Raises `LabelError` for labels outside the loss's domain; called once when an objective is built.
 
-        `z` has the shape of the network's output and need not hold numbers that mean anything.
+        `z` has the shape of the network's output; its numbers mean nothing.
         """
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, Array, Array]]:
-        """`(loss, z, y)` triples on which the conformance kit tries the loss."""
+        """`(loss, z, y)` triples that the conformance kit checks."""
         try:
             loss = cls()
         except TypeError as error:
             raise OptionError(
-                f"{cls.__name__} has options without defaults, so it needs its own examples(): {error}"
+                f"{cls.__name__}: expected its own examples(), since it has options without defaults: {error}"
             ) from error
         rng = np.random.default_rng(0)
         for samples, n in ((1, 1), (4, 3)):

@@ -1,4 +1,4 @@
-"""Freed arrays stay with the process, so that the next evaluation does not have their pages given to it anew."""
+"""Freed arrays stay with the process, so that the next evaluation does not have to page in fresh memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LARGEST = 2**31 - 1
 
 @cache
 def keep_freed_memory() -> bool:
-    """Tells glibc's allocator to keep what is freed, once a process; returns whether it does.
+    """Tells glibc's allocator, once for the process, to keep freed memory; returns whether it does.
 
-    By default each array above some size is mapped when it is made and given back when it is freed. Every gradient
-    makes and frees the same arrays, and having the kernel clear their pages each time can take longer than the
-    arithmetic. Memory that is freed stays with the process, up to the most that it has used at one time.
-    `PROGRAD_KEEP_MEMORY=0` leaves the allocator alone; other C libraries have no such setting, and nothing happens.
+    By default glibc maps every large array when it is made and unmaps it when it is freed. Every gradient makes and
+    frees the same arrays, and the kernel can take longer to clear their pages than the arithmetic takes. Freed memory
+    stays with the process, up to the most that it has used at once. `PROGRAD_KEEP_MEMORY=0` leaves the allocator alone;
+    with other C libraries nothing happens.
     """
     if os.environ.get(KEEP, "1") == "0":
         return False

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real, real_dtype
 from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
 from prograd.layer import Layer, Parameters
-from prograd.registry import layer as registered_layer
+from prograd.plugins.registry import layer as registered_layer
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,27 @@ class Span:
     each: Mapping[str, range]
 
 
+NO_COLUMNS: Final = Span(range(0), {})
+
+
+def slices(p: Array, spans: Sequence[Span]) -> list[dict[str, Array]]:
+    """The entries of each layer's parameters in the last axis of `p`, which is like `w`: flat views."""
+    return [{name: p[..., at.start : at.stop] for name, at in span.each.items()} for span in spans]
+
+
 class Network:
     """`h_x(w) = g_L(w^L; … g_1(w^1; x))`, with `w = (w^L; …; w^1)` one flat vector, newest layer first.
 
     `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, `size` their sum, `shapes` the
-    parameters' shapes, layer by layer, and `spans` their places in `w`. `checked` says whether its layers were seen to
-    give what they declare, which depends on neither `w` nor `x`: once is enough. Raises `ShapeError` for an empty
-    network, or where a layer can't take what the layer before it puts out.
+    parameters' shapes, layer by layer, and `spans` their places in `w`. `checked` says whether the layers have been
+    checked to give what they declare; that depends on neither `w` nor `x`, so once is enough. Raises `ShapeError` for
+    an empty network, or where a layer can't take the outputs of the layer before it.
     """
 
     def __init__(self, layers: Sequence[Layer], n_in: int) -> None:
         self.layers = tuple(layers)
         if not self.layers:
-            raise ShapeError("a network needs at least one layer, got none")
+            raise ShapeError("layers: expected at least one layer, got none")
         n, shapes = [_positive(n_in)], []
         for i, layer in enumerate(self.layers):
             n_out, shapes_i = _shapes(i, layer, n[-1])
@@ -59,7 +67,7 @@ class Network:
 
     @classmethod
     def from_config(cls, configs: Sequence[Mapping[str, Any]], n_in: int) -> Network:
-        """A network of registered layers: each config is `{"name": …, **options}`, a `Layer` is taken as it is."""
+        """A network of registered layers: each config is `{"name": …, **options}` or a `Layer`."""
         return cls(layers_from_config(configs), n_in)
 
     def __call__(self, w: ArrayLike, x: ArrayLike) -> Array:
@@ -69,7 +77,7 @@ class Network:
         return z[0] if one else z
 
     def evaluate(self, parameters: Sequence[Parameters], x: Array) -> Array:
-        """`h_x(w)` from parameters that are unpacked and samples `(N, n_1)` that are checked already.
+        """`h_x(w)` from unpacked parameters and checked samples `(N, n_1)`.
 
         Raises `PluginError` where a layer's output does not have the shape that it declared.
         """
@@ -93,16 +101,10 @@ class Network:
             raise ShapeError(f"w: expected an array of shape ({self.size},), got {type(w).__name__} {np.shape(w)}")
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
 
-    def slices(self, p: Array) -> list[dict[str, Array]]:
-        """The entries of each layer's parameters in a vector like `w`, or in the last axis of `p`: views, left flat."""
-        if p.ndim == 1:
-            return [{name: p[at] for name, at, _ in views} for views in self._views]
-        return [{name: p[..., at] for name, at, _ in views} for views in self._views]
-
     def pack(self, parameters: Sequence[Mapping[str, ArrayLike]]) -> Array:
         """One vector `w` from the parameters of each layer; the inverse of `unpack`. Raises `ShapeError`."""
         if len(parameters) != len(self.layers):
-            raise ShapeError(f"expected parameters for {len(self.layers)} layers, got {len(parameters)}")
+            raise ShapeError(f"parameters: expected those of {len(self.layers)} layers, got {len(parameters)}")
         arrays = [self._checked(i, given) for i, given in enumerate(parameters)]
         w = np.empty(self.size, real_dtype(*(a for arrays_i in arrays for a in arrays_i.values())))
         for views, arrays_i in zip(self.unpack(w), arrays, strict=True):
@@ -111,11 +113,11 @@ class Network:
         return w
 
     def describe(self, i: int) -> str:
-        """How messages call layer i."""
+        """The name of layer i in messages."""
         return describe(range(len(self.layers))[i], self.layers[i])
 
     def check(self, w: ArrayLike, x: ArrayLike) -> tuple[Array, Array, bool]:
-        """`w` and `x` in one dtype, `x` with a sample axis, and whether it had none.
+        """`w` and `x` in one dtype, `x` with a sample axis, and whether `x` had none.
 
         Raises `ShapeError` and `NonFiniteError`.
         """
@@ -129,7 +131,7 @@ class Network:
         x = as_real(x, "x")
         if x.ndim not in (1, 2) or x.shape[-1] != self.n[0] or x.size == 0:
             raise ShapeError(
-                f"x: expected (N, {self.n[0]}) or ({self.n[0]},), since {self.describe(0)} takes {self.n[0]} inputs; "
+                f"x: expected (N, {self.n[0]}) or ({self.n[0]},), for the inputs of {self.describe(0)}, "
                 f"got shape {x.shape}"
             )
         check_finite(x, "x")
@@ -140,11 +142,9 @@ class Network:
         w = as_real(w, "w")
         if w.shape != (self.size,):
             parts = " + ".join(f"{r_i} ({layer.name})" for layer, r_i in zip(self.layers, self.r, strict=True) if r_i)
-            raise ShapeError(
-                f"w: expected shape ({self.size},) = {parts or 'no parameters'}, first layer first here; got {w.shape}"
-            )
-        # One pass and no temporary while all is well, nor a warning where a sum overflows. vdot is the quicker one, but
-        # from 10,000 entries on OpenBLAS wakes its threads for it, which pays for large networks only.
+            raise ShapeError(f"w: expected shape ({self.size},) = {parts or 'no parameters'}, got {w.shape}")
+        # One pass without a temporary, and without a warning where a sum overflows. vdot is faster, but from 10,000
+        # entries on OpenBLAS starts its threads for it, which pays for large networks only.
         total = np.einsum("i->", w) if 2**13 < w.size < 2**19 else np.vdot(w, w)
         if not math.isfinite(total) and not np.isfinite(w).all():
             raise NonFiniteError(self._non_finite_parameter(w))
@@ -174,12 +174,12 @@ class Network:
 
 
 def layers_from_config(configs: Sequence[Mapping[str, Any] | Layer]) -> list[Layer]:
-    """Registered layers from configs `{"name": …, **options}`; a `Layer` is taken as it is."""
+    """Registered layers from configs `{"name": …, **options}`; a `Layer` stays what it is."""
     return [config if isinstance(config, Layer) else _from_config(i, config) for i, config in enumerate(configs)]
 
 
 def describe(i: int, layer: Layer) -> str:
-    """How messages call layer i."""
+    """The name of layer i in messages."""
     return f"layers[{i}] ({layer.name})"
 
 
@@ -194,7 +194,7 @@ def check_finite(a: Array, what: str) -> None:
 def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
     if not isinstance(config, Mapping) or "name" not in config:
         raise OptionError(
-            f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}; got {config!r}"
+            f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}, got {config!r}"
         )
     options = {str(key): value for key, value in config.items() if key != "name"}
     try:
@@ -223,13 +223,15 @@ def _shapes(i: int, layer: Layer, n_in: int) -> tuple[int, dict[str, tuple[int, 
         raise ShapeError(f"{describe(i, layer)} can't take {n_in} inputs: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise PluginError(
-            f"{describe(i, layer)}: shapes({n_in}) must give (n_out, {{name: shape}}) with integers: {error}"
+            f"{describe(i, layer)}: expected shapes({n_in}) to give (n_out, {{name: shape}}) with integers: {error}"
         ) from error
     if not isinstance(n_out, (int, np.integer)) or n_out < 1:
-        raise ShapeError(f"{describe(i, layer)}: shapes({n_in}) must give a positive number of outputs, got {n_out!r}")
+        raise ShapeError(f"{describe(i, layer)}: expected a positive number of outputs, got {n_out!r}")
     for name, shape in shapes.items():
         if not isinstance(name, str) or min(shape, default=0) < 0:
-            raise PluginError(f"{describe(i, layer)}: not a parameter: {name!r} of shape {shape}")
+            raise PluginError(
+                f"{describe(i, layer)}: expected a name and a shape of each parameter, got {name!r} and {shape}"
+            )
         if hasattr(dict, name):  # w.name would be the method of that name, not the parameter
             raise PluginError(f"{describe(i, layer)}: a parameter can't be named {name!r}, which is a method of dict")
     return int(n_out), shapes

@@ -1,11 +1,12 @@
-"""The seed algorithm: linearize a progressive function, then multiply its blocks forward or in reverse.
+"""The theory as code: the recursion that defines a progressive function's Jacobian, then linearize, reverse, forward.
 
     z^1 = x,   z^{i+1} = g_i(w^i; z^i),   J_{g_i} = (A_i | B_i),   h_x(w) = z^{L+1}
+    J_1 = A_1,   J_i = (A_i | B_i J_{i-1}),   ∇f = J_L^T ∇ℓ_y(z^{L+1})
 
 Lists are in the order of application and start at 0, so `layers[0]` is `g_1`, `z[0]` is `z^1` and `blocks[0]` is
 `(A_1, B_1)`: this is the one offset between the code and the theory. The vector `w = (w^L; …; w^1)` runs the other
 way, newest layer first. Every array carries N samples as rows; every product is an operator's. Nothing here
-validates: that is done at the edge, by the objects that call these functions.
+validates: the objects that call these functions do.
 
 Source: S. Roch, Mathematical Methods in Data Science, topic 3, section 5.
 """
@@ -13,13 +14,27 @@ Source: S. Roch, Mathematical Methods in Data Science, topic 3, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
 
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
 from prograd.layer import Layer, Parameters
 from prograd.network import Span
 from prograd.operators import Operator
-from prograd.workspace import Workspace
+
+Apply: TypeAlias = Callable[[Operator, Array, Array], object]
+"""What reverse mode does with each `A`, `q` and place for `p`: `sum_into` or `each_into`."""
+
+
+def dense(blocks: Sequence[Block], samples: int) -> Array:
+    """The recursion as the theory writes it, in matrices: `J_L`, `(N, n_{L+1}, size)`. The reference for every mode."""
+    J = np.zeros((samples, blocks[0][1].cols, 0))
+    for A_i, B_i in blocks:
+        own = [np.broadcast_to(A.dense(), (samples, A.rows, A.cols)) for A in A_i.values()]
+        J = np.concatenate([*own, B_i.dense() @ J], axis=2)
+    return J
 
 
 def linearize(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
@@ -30,12 +45,7 @@ def linearize(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> tup
     return z, Blocks(layers, w, z)
 
 
-def reverse(
-    blocks: Sequence[Block],
-    q: Array,
-    p: Sequence[Mapping[str, Array]],
-    apply: Callable[[Operator, Array, Array], object],
-) -> None:
+def reverse(blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], apply: Apply) -> None:
     """Reverse mode, matrix times vector: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}` for `i = L … 1`.
 
     Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the
@@ -43,10 +53,11 @@ def reverse(
     """
     for i in reversed(range(len(blocks))):
         A_i, B_i = blocks[i]
-        for name, A in A_i.items():
-            apply(A, q, p[i][name])
+        for name, p_i in p[i].items():
+            apply(A_i[name], q, p_i)
         if i > 0:
             q = B_i.vjp(q)
+        del A_i, B_i  # frees what they were made of before the next block is made
 
 
 def sum_into(A: Operator, q: Array, p: Array) -> None:
@@ -59,17 +70,23 @@ def each_into(A: Operator, q: Array, p: Array) -> None:
     A.vjp_into(q, p)
 
 
-def forward(blocks: Sequence[Block], spans: Sequence[Span], chunk: range, workspace: Workspace) -> Array:
+def forward(
+    blocks: Sequence[Block],
+    spans: Sequence[Span],
+    chunk: range,
+    J: Array,
+    after: Callable[[Array, int, Operator], Array],
+) -> Array:
     """Forward mode, matrix times matrix: `J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`, for a chunk of the columns of `J_L`.
 
     Column k of `J` belongs to entry k of `w`, and `spans[i]` says which entries each parameter of layer i is. Since
-    `w` has the newest layer first, the columns that `A_i` brings stand just before those of `J_{i-1}`. Columns are
-    kept as rows: `J` is `(columns, N, n_{i+1})` and lies in the workspace, also when it is returned.
+    `w` has the newest layer first, the columns that `A_i` brings come just before those of `J_{i-1}`. Columns are kept
+    as rows: `J` is `(columns, N, n_{i+1})`. The one given has no columns yet, and `after(J, own, B_i)` gives the memory
+    for the next: `own` columns of `A_i`, and those of `J` behind them.
     """
-    J = workspace.start()
     for (A_i, B_i), span in zip(blocks, spans, strict=True):
         own = overlap(span.all, chunk)
-        J, older = workspace.after(J, len(own), B_i), J
+        J, older = after(J, len(own), B_i), J
         if len(older):
             B_i.jvp_into(older, J[len(own) :])
         for name, at in span.each.items():

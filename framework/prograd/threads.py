@@ -20,12 +20,12 @@ ResultT = TypeVar("ResultT")
 
 
 def available() -> int:
-    """How many threads BLAS may use at this moment, or might before `one_blas_thread` took them away."""
+    """How many threads BLAS may use now, or could before `one_blas_thread` limited it."""
     return _blas().threads
 
 
 def parts(rows: int, numbers: int) -> list[slice]:
-    """`range(rows)` in as many parts as there are threads, or in one where fewer than `WORTH_NUMBERS` are written."""
+    """`range(rows)` in as many parts as there are threads, or in one part for fewer than `WORTH_NUMBERS` numbers."""
     count = min(available(), rows) if numbers >= WORTH_NUMBERS else 1
     ends = [rows * k // count for k in range(count + 1)]
     return [slice(start, stop) for start, stop in pairwise(ends)]
@@ -33,10 +33,10 @@ def parts(rows: int, numbers: int) -> list[slice]:
 
 @contextmanager
 def one_blas_thread(limited: bool = True) -> Iterator[None]:  # noqa: FBT001, FBT002
-    """BLAS at one thread, where `limited`.
+    """BLAS at one thread if `limited`.
 
-    OpenBLAS's own threads spin for tens of milliseconds after each product, on the cores that threads of ours would
-    use. So this has to begin before the first product, however small, of a computation that starts threads later.
+    OpenBLAS's threads spin for tens of milliseconds after each product, on the cores that prograd's threads would use.
+    So the limit has to begin before the first product, however small, of a computation that starts threads later.
     """
     if not limited or _blas().threads == 1:
         yield
@@ -46,9 +46,9 @@ def one_blas_thread(limited: bool = True) -> Iterator[None]:  # noqa: FBT001, FB
 
 
 def run(work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], threads: int) -> list[ResultT]:
-    """`[work(task) for task in tasks]` on so many threads; tasks begin in their order, whose first error is raised.
+    """`[work(task) for task in tasks]` on `threads` threads; tasks begin in order, and the first error is raised.
 
-    A matrix product that is cut into tasks uses every core as well as BLAS's own threads do, and what stands beside it
+    A matrix product cut into tasks uses the cores as well as BLAS's own threads do, and everything around it
     (elementwise functions, copies) then uses them too.
     """
     if threads == 1:
@@ -82,7 +82,7 @@ def run(work: Callable[[TaskT], ResultT], tasks: Sequence[TaskT], threads: int) 
 
 
 class _Blas:
-    """BLAS's threads, which are the process's: the first who limits them saves their number, the last restores it."""
+    """BLAS's threads, which belong to the process: the first to limit them saves their number, the last restores it."""
 
     def __init__(self) -> None:
         self._controller = ThreadpoolController().select(user_api="blas")
@@ -116,7 +116,7 @@ class _Blas:
 
 @contextmanager
 def _in_control() -> Iterator[None]:
-    """With threadpoolctl listening to this thread, not to the one that set a limit first: any may be last."""
+    """Makes threadpoolctl obey this thread, not the one that set a limit first: any thread may be the last."""
     OpenBLASController.clear_controlling_thread(force=True)
     yield
     OpenBLASController.clear_controlling_thread(force=True)

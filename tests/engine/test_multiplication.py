@@ -18,8 +18,8 @@ from prograd.operators import (
     Sum,
     Zero,
 )
-from prograd.operators.counting import Counting
-from prograd.operators.multiplication import NUMBERS, multiply
+from prograd.operators.ledger import Ledger
+from prograd.operators.multiplication import NUMBERS, Planned, multiply
 
 N, n = 3, 6
 rng = np.random.default_rng(11)
@@ -38,6 +38,10 @@ class Shift(Operator):
 
     def vjp(self, q):
         return np.roll(q, -1, axis=-1)
+
+
+def planned(ledger):
+    return Planned(ledger.work(ledger.samples))
 
 
 def normal(*shape):
@@ -87,7 +91,7 @@ def test_every_product(outer, inner):
     assert product.edges <= J.edges + K.edges  # never more to apply than both factors
     q = normal(N, J.rows)
     np.testing.assert_allclose(product.vjp(q), K.vjp(J.vjp(q)), atol=1e-13)
-    counted = multiply(J, K, Counting())
+    counted = multiply(J, K, planned(Ledger(N, N)))
     assert (type(counted), counted.edges, counted.samples) == (type(product), product.edges, product.samples)
 
 
@@ -135,9 +139,9 @@ W, z = Dense(normal(n, n)), normal(N, 4)
 )
 def test_what_each_rule_makes(outer, inner, kind, multiply_adds):
     assert type(multiply(outer, inner)) is kind
-    by = Counting()
-    multiply(outer, inner, by)
-    assert by.multiply_adds == multiply_adds
+    ledger = Ledger(N, N)
+    multiply(outer, inner, planned(ledger))
+    assert ledger.multiply_adds == multiply_adds
 
 
 def test_a_product_that_has_no_rule_is_the_two_factors():
@@ -154,19 +158,19 @@ def test_composition_stays_lazy_where_multiplication_would_not():
 
 
 def test_counting_holds_no_matrix():
-    product = multiply(Dense(np.ones((10**5, 10**3))[:, :1]), Dense(np.ones((1, 10**4))), Counting())
+    product = multiply(Dense(np.ones((10**5, 10**3))[:, :1]), Dense(np.ones((1, 10**4))), planned(Ledger(1, 1)))
     assert type(product) is Product
     square = Dense(np.broadcast_to(1.0, (10**5, 10**5)))
-    by = Counting()
-    assert multiply(square, square, by).a.strides == (0, 0)  # 80 GB, were it filled
-    assert by.multiply_adds == 10**15
+    ledger = Ledger(1, 1)
+    assert multiply(square, square, planned(ledger)).a.strides == (0, 0)  # 80 GB, were it filled
+    assert ledger.multiply_adds == 10**15
 
 
 @pytest.mark.parametrize("samples", [1, N])
 def test_matrices_side_by_side(samples):
     left, right = Dense(normal(samples, n, 2)), Dense(normal(samples, n, 5))
     expected = np.concatenate([left.dense(), right.dense()], axis=-1)
-    for by in (Counting(), None):
-        joined = by.beside(left, right) if by else NUMBERS.beside(left, right)
+    for by in (planned(Ledger(samples, samples)), NUMBERS):
+        joined = by.join(left, right)
         assert (joined.rows, joined.cols, joined.samples) == (n, 7, samples)
     np.testing.assert_array_equal(joined.dense(), expected)

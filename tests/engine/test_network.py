@@ -97,7 +97,7 @@ def test_parameters_read_both_ways():
     w = prograd.Parameters({"W": np.ones(2), "0.b": np.zeros(1)})
     assert w.W is w["W"]
     assert w["0.b"].shape == (1,)
-    with pytest.raises(AttributeError, match=r"no parameter named 'b'; there are W, 0\.b"):
+    with pytest.raises(AttributeError, match=r"no parameter named 'b'; known: W, 0\.b"):
         w.b  # noqa: B018
 
 

@@ -140,7 +140,7 @@ def test_bad_w_and_x(w, x, error, message):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ([{}], "expected parameters for 3 layers, got 1"),
+        ([{}], "parameters: expected those of 3 layers, got 1"),
         ([{"W": np.ones((4, 3))}, {}, {}], r"layers\[0\] \(affine\): expected parameters \['W', 'b'\], got \['W'\]"),
         ([{"W": np.ones((3, 4)), "b": np.ones(4)}, {}, {}], r"expected W of shape \(4, 3\), got \(3, 4\)"),
     ],

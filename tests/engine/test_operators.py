@@ -270,7 +270,7 @@ def test_dtype_is_kept(dtype):
         (lambda: DiagonalPlusLowRank(np.ones(3), np.ones((3, 1)), np.ones((3, 2))), "of one rank"),
         (lambda: Sparse(np.eye(3)), "expected a scipy.sparse matrix, got ndarray"),
         (lambda: Dense(a) @ Dense(a), "expected 5 rows"),
-        (lambda: Dense(a) + Diagonal(d), "expected 4 × 5, got 5 × 5"),
+        (lambda: Dense(a) + Diagonal(d), "expected 4 × 5 of both, got 5 × 5"),
     ],
 )
 def test_bad_input(make, message):

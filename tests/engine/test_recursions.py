@@ -9,26 +9,17 @@ from hypothesis import strategies as st
 
 import prograd
 from prograd import recursions
+from prograd.modes.forward import Workspace
 from prograd.operators import Dense, Operator
-from prograd.workspace import Workspace
 from tests.helpers.closeness import assert_close
 from tests.helpers.networks import problems
-
-
-def dense_jacobian(net, w, x):
-    """`J = (A_L | B_L (A_{L-1} | …))` for one sample, by whole dense blocks, as the theory writes it."""
-    lin = prograd.linearize(net, w, x[None])
-    J = np.zeros((net.n[0], 0))
-    for (A, B), shapes in zip(lin.blocks, net.shapes, strict=True):
-        J = np.hstack([*(A[name].dense()[0] for name in shapes), B.dense()[0] @ J])
-    return J
 
 
 @settings(max_examples=60)
 @given(problems())
 def test_every_mode_is_the_dense_product(problem):
     net, w, x, y = problem
-    J = np.array([dense_jacobian(net, w, x_n) for x_n in x])
+    J = recursions.dense(prograd.linearize(net, w, x).blocks, len(x))
     f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
     q = net(w, x) - y
     for mode in prograd.MODES:
@@ -73,7 +64,7 @@ def test_chunks_of_any_size_give_the_same_columns(problem, size):
     J = prograd.jacobian(net, w, x, mode="reverse")
     for start in range(0, net.size, size):
         chunk = range(start, min(start + size, net.size))
-        columns = recursions.forward(lin.blocks, net.spans, chunk, workspace)
+        columns = recursions.forward(lin.blocks, net.spans, chunk, workspace.start(), workspace.after)
         assert_close(columns, J[:, :, chunk.start : chunk.stop].transpose(2, 0, 1))
 
 
@@ -134,7 +125,7 @@ def test_reverse_multiplies_each_block_once_and_the_first_never():
     lin = prograd.linearize(net, w, x)
     counts, blocks = counted(lin)
     p = np.empty(net.size)
-    recursions.reverse(blocks, np.ones_like(lin.output), lin.chain.slices(p), recursions.sum_into)
+    recursions.reverse(blocks, np.ones_like(lin.output), lin.slices(p), recursions.sum_into)
     assert [b for _, b in counts] == [{"jvp": 0, "vjp": 0}, *[{"jvp": 0, "vjp": 2}] * (len(blocks) - 1)]
     assert [a for a, _ in counts] == [{"jvp": 0, "vjp": 2 * len(shapes)} for shapes in net.shapes]
 
@@ -145,22 +136,21 @@ def test_forward_multiplies_each_block_by_the_columns_before_it():
     counts, blocks = counted(lin)
     for start in range(0, net.size, 7):
         workspace = Workspace(7, len(x), max(net.n), np.dtype(float))
-        recursions.forward(blocks, net.spans, range(start, min(start + 7, net.size)), workspace)
+        chunk = range(start, min(start + 7, net.size))
+        recursions.forward(blocks, net.spans, chunk, workspace.start(), workspace.after)
     before = np.cumsum((0, *net.r))[:-1]
     assert [b for _, b in counts] == [{"jvp": 2 * columns, "vjp": 0} for columns in before]
 
 
 def test_multiply_adds_by_hand():
-    net, w, x = mlp(depth=2, width=4, samples=2)  # 3 → 4 → 4 → 4 → 4
-    lin = prograd.linearize(net, w, x)
+    net, _, _ = mlp(depth=2, width=4, samples=2)  # 3 → 4 → 4 → 4 → 4
     assert net.r == (16, 0, 20, 0)
-    assert lin.multiply_adds("reverse") == 2 * (12 + 16 + 4 + 16 + 4)  # A_1, A_3; B_2, B_3, B_4
-    assert lin.multiply_adds("forward") == 2 * (
-        16 * (4 + 16) + 36 * 4 + 36 * 4
-    )  # B_2, B_3 on 16 columns, B_4 on 36; ∇ℓ
-    assert lin.multiply_adds("auto") == lin.multiply_adds("reverse")
+    costs = prograd.plan(net, 2, modes=("reverse", "forward")).costs
+    assert costs["reverse"].multiply_adds == 2 * (12 + 16 + 4 + 16 + 4)  # A_1, A_3; B_2, B_3, B_4
+    # B_2 and B_3 on 16 columns, B_4 on 36; ∇ℓ
+    assert costs["forward"].multiply_adds == 2 * (16 * (4 + 16) + 36 * 4 + 36 * 4)
     with pytest.raises(prograd.errors.UnknownNameError, match="did you mean 'reverse'"):
-        lin.multiply_adds("revers")
+        prograd.plan(net, 2, modes=("revers",))
 
 
 def test_plain_arrays_are_operators():

@@ -8,7 +8,7 @@ import threadpoolctl
 
 import prograd
 from prograd import objective
-from prograd.shards import FEWEST_ROWS, SHARD_BYTES, WIDEST_BYTES, shards
+from prograd.modes.shards import FEWEST_ROWS, SHARD_BYTES, WIDEST_BYTES, shards
 
 SAMPLES = 2300
 

@@ -10,7 +10,7 @@ import threadpoolctl
 
 import prograd
 from prograd import threads
-from prograd.chain import WORTH_THREADS
+from prograd.modes.forward import WORTH_THREADS, pushed
 
 
 def problem():
@@ -22,7 +22,7 @@ def problem():
 
 def test_forward_mode_in_threads():
     f, w, x = problem()
-    assert f.linearize(w).chain.pushed >= WORTH_THREADS
+    assert pushed(f.linearize(w)) >= WORTH_THREADS
     expected, J = f.gradient(w), prograd.jacobian(f.net, w, x, mode="reverse")
     for count in (1, 2):
         with threadpoolctl.threadpool_limits(count):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from prograd import discovery
-from prograd.discovery import Source
+from prograd.plugins import discovery
+from prograd.plugins.discovery import Source
 
 HEAD = """
 import prograd
@@ -46,7 +46,7 @@ class Plugins:
     def __call__(self, name, body, *, version="1.0", **source):
         self.names.add(name)
         (self.folder / f"{name}.py").write_text(HEAD + dedent(body))
-        return Source(name, source.pop("value", name), f"dist-{name}", version, **source)
+        return Source(name, f"dist-{name}", version, source.pop("value", name), **source)
 
 
 def first_party():

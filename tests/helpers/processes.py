@@ -73,7 +73,7 @@ def _become(command: list[str], folder: str, env: dict[str, str], out: str, err:
         os.close(file)
     sys.argv = command
     if command[0] == "prograd":
-        from prograd.cli import main  # noqa: PLC0415  (as the script of that name does)
+        from prograd.commands.group import main  # noqa: PLC0415  (as the script of that name does)
     else:
         from prograd_experiments.run import main  # noqa: PLC0415
     main()

@@ -11,8 +11,8 @@ from scipy import special
 from prograd import Elementwise, Layer, recursions
 from prograd.operators import Dense, Diagonal, Identity, Kronecker, Zero
 from prograd.testing import check_layer
-from prograd.testing.kit import layer_case
-from prograd.testing.layers import LAYER_CHECKS
+from prograd.testing.layer_case import LayerCase
+from prograd.testing.layer_checks import LAYER_CHECKS
 from tests.helpers import operators
 from tests.helpers.gallery import Gallery, failures_of
 from tests.helpers.operators import Own
@@ -49,7 +49,7 @@ def test_each_check_catches_what_no_other_does() -> None:
     assert set(LAYER_CHECKS.names) - GALLERY.alone == set(NOTHING_WRONG)
 
 
-@wrong("jacobian_B", says=r"B\[\d, \d\] of sample \d: jvp gives .* differences of g give .*; likely cause: the sign")
+@wrong("jacobian_B", says=r"B\[\d, \d\] of sample \d: .* differences of g, got .* by jvp .*; likely cause: the sign")
 class SignOfB(Right):
     def jacobian(self, w, z, z_next):
         A, _ = super().jacobian(w, z, z_next)
@@ -77,7 +77,7 @@ class TwiceA(Right):
         return A | {"W": Kronecker(4, 2 * z)}, B
 
 
-@wrong("jacobian_A", "samples", says="a missing factor of 1/N|a factor of 1/N too many")
+@wrong("jacobian_A", "samples", says="a missing factor of 1/N|an extra factor of 1/N")
 class MeanInA(Right):
     def jacobian(self, w, z, z_next):
         A, B = super().jacobian(w, z, z_next)
@@ -96,7 +96,7 @@ class ColumnMajorW(Right):
         return A, Dense(w.W.reshape(z.shape[1], 4).T)
 
 
-@wrong("jacobian_A", "samples", says="one sample's map is used for all")
+@wrong("jacobian_A", "samples", says="the map of one sample is used for all")
 class FirstSampleForAll(Right):
     def jacobian(self, w, z, z_next):
         A, B = super().jacobian(w, z, z_next)
@@ -191,12 +191,12 @@ def test_an_operator_of_its_own_is_right() -> None:
     assert check_layer(GivesB(), 3).failures == ()
 
 
-@wrong("vjp", says="B.*: vjp gives .* a constant factor of 2")
+@wrong("vjp", says="B.*by vjp .* a constant factor of 2")
 class WrongVjpInB(GivesB):
     operator = operators.VjpIsDouble
 
 
-@wrong("jacobian_B", says="B.*: jvp gives .* a constant factor of 2")
+@wrong("jacobian_B", says="B.*by jvp .* a constant factor of 2")
 class WrongJvpInB(GivesB):
     """Only jvp is reported."""
 
@@ -208,7 +208,7 @@ class NoLinearMapInB(GivesB):
     operator = operators.RoundsItsDirection
 
 
-@wrong("dense", says=r"B\[\d, \d\] .*: dense\(\) gives .* a constant factor of 2")
+@wrong("dense", says=r"B\[\d, \d\] .* by dense\(\) .* a constant factor of 2")
 class WrongDenseInB(GivesB):
     operator = operators.DenseIsDouble
 
@@ -228,12 +228,12 @@ class WrongLeadingAxesInB(GivesB):
     operator = operators.SumsTheLeadingAxes
 
 
-@wrong("structure", says="B.*the declared DiagonalPlusLowRank holds", n_in=4)
+@wrong("structure", says="B.*by the numbers that the DiagonalPlusLowRank holds", n_in=4)
 class WrongStructureInB(GivesB):
     operator = operators.HoldsOtherNumbers
 
 
-@wrong("edges", says="B: edges = 0, expected at least")
+@wrong("edges", says="B: edges: expected at least .*, got 0")
 class WrongEdgesInB(GivesB):
     operator = operators.ForFree
 
@@ -253,27 +253,27 @@ class MeanInsteadOfSum(Right):
         return A | {"W": MeanOfSamples(4, z)}, B
 
 
-@wrong("shapes", says="the transpose was given")
+@wrong("shapes", says="B: expected 4 × 3, got .*; likely cause: the transpose")
 class BTheOtherWay(Right):
     def jacobian(self, w, z, z_next):
         A, _ = super().jacobian(w, z, z_next)
         return A, Dense(w.W.T)
 
 
-@wrong("shapes", says="A must hold the parameters")
+@wrong("shapes", says="A: expected the parameters")
 class ForgottenParameter(Right):
     def jacobian(self, w, z, z_next):
         A, B = super().jacobian(w, z, z_next)
         return {"W": A["W"]}, B
 
 
-@wrong("shapes", says="g of z .* must give an array")
+@wrong("shapes", says="g of z .*: expected an array")
 class LosesTheSampleAxis(Right):
     def g(self, w, z):
         return super().g(w, z)[0]
 
 
-@wrong("shapes", says="no method of dict")
+@wrong("shapes", says="not a method of dict as a name, got 'items'")
 class ParameterNamedLikeAMethod(Right):
     def shapes(self, n_in):
         return 4, {"items": (4, n_in), "b": (4,)}
@@ -299,7 +299,7 @@ class InitHandsOutOneArray(Right):
         return {"W": rng.normal(size=(4, n_in)), "b": self.kept}
 
 
-@wrong("init", says="declared is")
+@wrong("init", says="init: W: expected the declared shape")
 class InitOfTheWrongShape(Right):
     def init(self, rng, n_in):
         return {"W": rng.normal(size=(n_in, 4)), "b": np.zeros(4)}
@@ -314,7 +314,7 @@ class ComputesInFloat32(Elementwise):
         return 1 - z_next**2
 
 
-@wrong("dtype", says="g makes float64 of float32")
+@wrong("dtype", says="g: expected float32, got float64")
 class WidensToFloat64(Right):
     scale = np.ones(4)
 
@@ -322,7 +322,7 @@ class WidensToFloat64(Right):
         return super().g(w, z) * self.scale
 
 
-@wrong("dtype", says="B: jvp makes float64 of float32")
+@wrong("dtype", says="B: jvp: expected float32, got float64")
 class WidensInB(Elementwise):
     def phi(self, z):
         return np.tanh(z)
@@ -372,7 +372,7 @@ class CountsItsCalls(Right):
         return super().g(w, z) * z.dtype.type(1 + 1e-14 * (self.calls % 2))
 
 
-@wrong("repeatable", says="what g was called with last")
+@wrong("repeatable", says="depends on the last call of g")
 class RemembersItsInput(Right):
     def g(self, w, z):
         self.z = z
@@ -474,7 +474,7 @@ class Summed(Layer):
 
 
 def failed(layer, z):
-    return {outcome.name for outcome in LAYER_CHECKS.report(layer_case(layer, 2, z=z)).failures}
+    return {outcome.name for outcome in LAYER_CHECKS.report(LayerCase(layer, 2, z=z)).failures}
 
 
 def test_a_jacobian_of_the_last_call_is_caught_at_given_points():

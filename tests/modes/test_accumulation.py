@@ -8,17 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import prograd
-from prograd import accumulation
-from prograd.costs import block_costs, cheapest
+from prograd.bracketing.blocks import cheapest, layer_costs
+from prograd.bracketing.programming import best, forward_cost, reverse_cost
+from prograd.modes.forward import pushed
+from prograd.modes.optimal import Accumulation
 from prograd.operators import Product, Sum
-from prograd.orders import best, forward_cost, reverse_cost
 from prograd.testing import counted
 from tests.helpers.networks import networks, point
 
 
 def chains(net, w, x):
     lin = prograd.linearize(net, w, x)
-    return lin.chain, lin.chain.by_input()
+    return lin, lin.by_input()
 
 
 @settings(max_examples=150)
@@ -28,16 +29,9 @@ def test_as_many_multiply_adds_as_planned(net, samples):
     for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
         J = np.full((samples, chain.rows, chain.size), np.nan)
         with counted() as count:
-            accumulation.jacobian_into(chain, J)
+            prograd.mode("optimal").jacobian(chain, J, None)
         assert count.multiply_adds == cheapest(chain.blocks, samples).cost
         np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-9, atol=1e-11)
-    q = np.random.default_rng(1).normal(size=(samples, net.n[-1]))
-    chain, _ = chains(net, w, x)
-    p = np.full(net.size, np.nan)
-    with counted() as count:
-        accumulation.gradient_into(chain, q, p)
-    assert count.multiply_adds == cheapest(chain.before(q).blocks, samples).cost
-    np.testing.assert_allclose(p, prograd.linearize(net, w, x).vjp(q), rtol=1e-9, atol=1e-11)
 
 
 @settings(max_examples=100)
@@ -47,7 +41,7 @@ def test_every_tree_gives_the_jacobian(net, samples, numbers):
     w, x, _ = point(net, samples)
     for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
         expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
-        costs = block_costs(chain.blocks, samples)
+        costs = layer_costs(chain.blocks, samples)
         kinds = [{"ways": ("product",)}, {"ways": ("tangents",)}, {"ways": ("adjoints",)}, {"numbers": numbers}]
         for options in kinds:
             tree = best(costs, product=False, **options)
@@ -55,7 +49,7 @@ def test_every_tree_gives_the_jacobian(net, samples, numbers):
                 continue
             J = np.full(expected.shape, np.nan)
             with counted() as count:
-                accumulation.execute(chain, tree, J)
+                Accumulation(chain).into(tree, J)
             assert count.multiply_adds == tree.cost, options
             np.testing.assert_allclose(J, expected, rtol=1e-9, atol=1e-11)
 
@@ -70,9 +64,9 @@ def reverse_multiply_adds(chain):
 def test_pure_modes_cost_what_they_are_said_to(net, samples):
     w, x, _ = point(net, samples)
     for chain in chains(net, w, x):
-        costs = block_costs(chain.blocks, samples)
+        costs = layer_costs(chain.blocks, samples)
         if not any(isinstance(A, (Product, Sum)) for A_i, _ in chain.blocks for A in A_i.values()):
-            assert forward_cost(costs, product=False) == chain.pushed + sum(costs.own_dense)
+            assert forward_cost(costs, product=False) == pushed(chain) + sum(costs.own_dense)
         if samples == 1:
             assert reverse_cost(costs, product=False) == reverse_multiply_adds(chain)
         assert reverse_cost(costs, product=False) <= reverse_multiply_adds(chain)
@@ -96,14 +90,14 @@ def test_a_bottleneck_is_best_left_between_two_products(samples):
     product = next(step for step in steps if step.way == "product")
     assert chain.blocks[product.split][1].cols == 1
     assert {step.way for step in steps} == {"dense", "adjoints", "tangents", "product"}
-    assert 5 * tree.cost < min(chain.pushed, reverse_multiply_adds(chain))
+    assert 5 * tree.cost < min(pushed(chain), reverse_multiply_adds(chain))
 
 
 def test_gradients_go_in_reverse():
     net = hourglass()
     w, x, _ = point(net, 3)
-    lin = prograd.linearize(net, w, x)
-    assert lin.multiply_adds("optimal") == lin.multiply_adds("reverse")
+    costs = prograd.plan(net, 3).costs
+    assert costs["optimal"] == costs["reverse"]
     y = np.zeros((3, net.n[-1]))
     f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
     assert np.array_equal(f.gradient(w, mode="optimal"), f.gradient(w))
@@ -137,5 +131,7 @@ def test_matrices_on_the_way_within_a_number_of_bytes():
     expected = prograd.jacobian(net, w, x, wrt="input", mode="reverse")
     found = prograd.jacobian(net, w, x, wrt="input", mode="optimal", max_bytes=8 * 2 * 24 * 8)
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    with pytest.raises(prograd.errors.OptionError, match="no bracketing has matrices of at most 1 numbers"):
+    with pytest.raises(
+        prograd.errors.OptionError, match="max_bytes: expected room for the matrices of some bracketing, got 1 numbers"
+    ):
         prograd.jacobian(net, w, x, wrt="input", mode="optimal", max_bytes=8)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import prograd
-from prograd import checkpoints
 from prograd.errors import OptionError
+from prograd.modes import checkpoints
 
 
 class Run:
@@ -102,7 +102,7 @@ def test_no_schedule_of_unequal_layers_costs_less(problem):
                 if cost + more < best.get(state, math.inf):
                     best[state] = reached[state] = cost + more
         frontier = reached
-    plan = checkpoints.schedule(sizes, costs, limit)
+    plan = checkpoints.best_schedule(sizes, costs, limit)
     assert Run(plan, sizes, costs).cost == finished == plan.cost
 
 
@@ -110,7 +110,7 @@ def test_bytes_in_steps_never_exceed_the_limit():
     rng = np.random.default_rng(0)
     sizes, costs = [0, *(int(n) for n in rng.integers(1000, 10**6, 30))], [1] * 31
     for limit in (0, 10**5, 10**6, 3 * 10**6, 10**8):
-        plan = checkpoints.schedule(sizes, costs, limit)
+        plan = checkpoints.best_schedule(sizes, costs, limit)
         kept, room, i = 0, plan.room, 0
         while (k := plan.split(i, len(costs) - 1, room)) is not None:
             kept, room, i = kept + sizes[k], plan.after(k, room), k
@@ -128,7 +128,7 @@ def deep(depth, width, samples, n_out=None):
 def least(f, w):
     with pytest.raises(OptionError, match="at least") as caught:
         f.gradient(w, max_bytes=1)
-    return int(re.search(r"at least (\d+) bytes", str(caught.value)).group(1))
+    return int(re.search(r"at least (\d+)", str(caught.value)).group(1))
 
 
 NETWORKS = {
@@ -167,7 +167,9 @@ def test_the_same_gradient_within_the_bytes(name, dtype, peak):
         assert found[0] == value
         assert np.array_equal(found[1], expected)
         assert peak(lambda limit=max_bytes: f.gradient(w, max_bytes=limit)) <= max_bytes
-    with pytest.raises(OptionError, match=f"max_bytes={smallest - 1}: reverse mode takes at least {smallest} bytes"):
+    with pytest.raises(
+        OptionError, match=f"max_bytes: expected at least {smallest} for reverse mode, .* got {smallest - 1}"
+    ):
         f.gradient(w, max_bytes=smallest - 1)
 
 
@@ -175,7 +177,7 @@ def test_the_same_gradient_within_the_bytes(name, dtype, peak):
 def test_with_room_for_all_nothing_is_computed_twice(sizes):
     layers = len(sizes)
     for limit in (sum(sizes), 10**12):
-        plan = checkpoints.schedule(sizes, [1] * layers, limit)
+        plan = checkpoints.best_schedule(sizes, [1] * layers, limit)
         assert Run(plan, sizes, [1] * layers).cost == layers - 1
 
 

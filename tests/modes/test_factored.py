@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given, settings
 
 import prograd
-from prograd import factored, recursions
+from prograd import recursions
 from prograd.errors import OptionError
+from prograd.modes import factored
 from prograd.operators import Dense
+from prograd.operators.ledger import Ledger
+from prograd.operators.multiplication import Planned
 from prograd.testing import counted
 from tests.helpers.closeness import ROUNDING, assert_close
 from tests.helpers.networks import EXAMPLES, point, problems
+
+FACTORED = prograd.mode("factored")
 
 
 def around(layer, n_in, samples=2):
@@ -46,18 +51,25 @@ def test_works_for_every_layer(layer, n_in, dtype):
     assert_close(J, prograd.jacobian(net, w, x, mode="reverse"), rounding)
 
 
+def planned(mode, lin):
+    """Multiply-adds of the left factors, as the ledger has them."""
+    ledger = Ledger(lin.samples, lin.samples)
+    mode.left_factors(lin.blocks, Planned(ledger.work(lin.samples)))
+    return ledger.multiply_adds
+
+
 def check_counts(net, w, x):
     lin = prograd.linearize(net, w, x)
     q, p = np.ones_like(lin.output), np.empty(net.size)
     with counted() as count:
-        J = factored.forward(lin.blocks)
-        factored.pull(J, lin.blocks, q, lin.chain.slices(p), recursions.sum_into)
-    assert lin.multiply_adds("factored") == count.multiply_adds
-    for chain in (lin.chain, lin.chain.by_input()):
-        for order in (factored.forward, factored.backward):
+        J = FACTORED.left_factors(lin.blocks)
+        factored.pull(J, lin.blocks, q, lin.slices(p), recursions.sum_into)
+    assert prograd.plan(net, len(x)).costs["factored"].multiply_adds == count.multiply_adds
+    for one in (lin, lin.by_input()):
+        for mode in (FACTORED, prograd.mode("reverse")):
             with counted() as count:
-                J = order(chain.blocks)
-            assert factored.multiply_adds(order, chain.blocks) == count.multiply_adds
+                mode.left_factors(one.blocks)
+            assert planned(mode, one) == count.multiply_adds
 
 
 @settings(max_examples=60)
@@ -90,7 +102,7 @@ def test_a_cube_where_forward_mode_takes_a_fourth_power():
         lin = prograd.linearize(net, net.init(0), np.ones((1, n)))
         costs = prograd.plan(net, outputs="jacobian").costs
         counts[n] = {mode: costs[mode].multiply_adds for mode in ("forward", "factored")}
-        by = factored.multiply_adds(factored.forward, lin.blocks)
+        by = planned(FACTORED, lin)
         assert by == (1 + 2) * n**3  # I · W_2 is W_2; W_3 W_2; W_4 times both
         assert counts[n]["forward"] == (1 + 2 + 3) * n**4
         assert counts[n]["factored"] == by + 4 * n * n**2  # n rows of each A_i = I ⊗ z^T, n² multiply-adds a row
@@ -103,7 +115,7 @@ def test_large_batches_go_through_in_parts(peak):
     assert_close(whole, f.gradient(w))
     for samples in (1, 7, 96):
         assert_close(f.gradient(w, mode="factored", max_bytes=samples * one), whole)
-    with pytest.raises(OptionError, match=f"left factors of one sample take up to {one} bytes"):
+    with pytest.raises(OptionError, match=f"expected at least {one}, the left factors of one sample, got {one - 1}"):
         f.gradient(w, mode="factored", max_bytes=one - 1)
     for samples in (10, 30):
         held = peak(lambda samples=samples: f.gradient(w, mode="factored", max_bytes=samples * one))
@@ -115,7 +127,7 @@ def test_a_bottleneck_stays_two_thin_matrices():
     """64 → 2 → 64: the left factors behind it have rank two, and take no 64 × 64 matrix."""
     net = prograd.Network([prograd.layer("affine", width=n) for n in (64, 2, 64, 64)], n_in=64)
     lin = prograd.linearize(net, net.init(0), np.ones((1, 64)))
-    P = factored.each(factored.forward(lin.blocks), lin.blocks)
+    P = factored.each(FACTORED.left_factors(lin.blocks), lin.blocks)
     assert P[0].edges == 2 * 64 * 2
     assert P[1].edges == 64 * 2
     assert type(P[2]) is Dense

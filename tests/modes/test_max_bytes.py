@@ -34,5 +34,5 @@ def test_auto_keeps_to_the_limit_where_it_takes_reverse_mode(peak):
     plain = peak(lambda: F.gradient(W, mode="auto"))
     limit = plain - 20_000
     assert peak(lambda: F.gradient(W, mode="auto", max_bytes=limit)) <= limit < plain
-    with pytest.raises(OptionError, match="max_bytes=1000: reverse mode takes at least"):
+    with pytest.raises(OptionError, match=r"max_bytes: expected at least .* for reverse mode, .* got 1000"):
         F.gradient(W, mode="auto", max_bytes=1000)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prograd import discovery
+from prograd.plugins import discovery
 from tests.helpers.distributions import PLUGIN, Site
 
 
@@ -57,7 +57,7 @@ def test_prograds_own_come_first_and_the_rest_in_order(on_path):
 def test_a_source_knows_whose_it_is_and_what_that_requires(on_path):
     on_path.install("My.Waves", {"waves": "waves:plugin"}, version="3.2", requires=["numpy", "prograd>=0.1,<1"])
     (source,) = [source for source in discovery.find() if source.owner == "my-waves"]
-    assert source == discovery.Source("waves", "waves:plugin", "My.Waves", "3.2", ("numpy", "prograd>=0.1,<1"))
+    assert source == discovery.Source("waves", "My.Waves", "3.2", "waves:plugin", ("numpy", "prograd>=0.1,<1"))
     assert str(source) == "'waves' of My.Waves 3.2"
 
 
@@ -189,9 +189,8 @@ def test_importing_prograd_loads_no_plugin_and_nothing_that_it_can_do_without(si
     }
     assert roots & beyond == set()
     assert {name for name in loaded if name.startswith("prograd.")} & {
-        "prograd.cli",
+        "prograd.commands",
         "prograd.testing",
-        "prograd.scaffold",
     } == set()
     assert roots - set(sys.stdlib_module_names) <= {*needed_by_prograd(), *present_before()}
 

@@ -128,7 +128,7 @@ def test_labels_that_were_normalised_in_float32_are_accepted(name) -> None:
 
 @pytest.mark.parametrize("wrong", [-0.5, 1.5, 2.0, math.nan])
 def test_logistic_labels_outside_the_unit_interval_are_refused(wrong) -> None:
-    with pytest.raises(LabelError, match=r"logistic: expected labels in \[0, 1\], got y\[1, 0\] = .* in row 1"):
+    with pytest.raises(LabelError, match=r"logistic: expected labels in \[0, 1\], got y\[1, 0\] = "):
         prograd.loss("logistic").check(np.zeros((2, 2)), np.array([[0.0, 1.0], [wrong, 0.5]]))
 
 
@@ -145,7 +145,7 @@ def test_hinge_needs_two_classes() -> None:
 
 @pytest.mark.parametrize("delta", [0, -1.0, math.nan, math.inf, "wide", True])
 def test_huber_needs_a_positive_delta(delta) -> None:
-    with pytest.raises(OptionError, match="huber: delta must be a finite number greater than 0"):
+    with pytest.raises(OptionError, match="huber: delta: expected a finite number greater than 0"):
         prograd.loss("huber", delta=delta)
 
 

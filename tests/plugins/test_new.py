@@ -17,9 +17,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import prograd
-from prograd.cli import main
+from prograd.commands.group import main
+from prograd.commands.new import Names, write
 from prograd.errors import OptionError
-from prograd.scaffold import Names, write
 from tests.helpers.documents import blocks
 
 
@@ -167,11 +167,11 @@ def test_what_exists_is_not_overwritten(tmp_path):
     (tmp_path / "waves" / "thesis.tex").write_text("three years")
     done = new("waves", "--dir", tmp_path)
     assert done.exit_code == 1
-    assert f"{tmp_path / 'waves'} exists and is not an empty folder" in done.output
+    assert f"{tmp_path / 'waves'}: expected no folder, or an empty one" in done.output
     assert [path.name for path in tmp_path.rglob("*")] == ["waves", "thesis.tex"]
 
     (tmp_path / "ripples").write_text("a file")
-    assert "exists and is not an empty folder" in new("ripples", "--dir", tmp_path).output
+    assert "expected no folder, or an empty one" in new("ripples", "--dir", tmp_path).output
     assert (tmp_path / "ripples").read_text() == "a file"
 
 
@@ -192,11 +192,11 @@ def test_a_file_where_the_folder_should_go(tmp_path):
 def test_it_is_written_whole_or_not_at_all(error, tmp_path, monkeypatch):
     written = []
 
-    def write_text(path, *arguments, **options):
+    def write_text(path, text, **options):
         if len(written) == 3:
             raise error
         written.append(path)
-        return real(path, *arguments, **options)
+        return real(path, text, **options)
 
     real = Path.write_text
     monkeypatch.setattr(Path, "write_text", write_text)

@@ -21,7 +21,7 @@ import pytest
 
 import prograd.operators
 import prograd.testing
-from prograd.registry import DISABLE, STRICT
+from prograd.plugins.registry import DISABLE, STRICT
 from tests.helpers.documents import ROOT, blocks
 
 GUIDE = ROOT / "docs" / "plugins.md"

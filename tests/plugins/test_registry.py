@@ -9,8 +9,8 @@ import pytest
 
 import prograd
 from prograd.errors import PluginError
-from prograd.plugin import TRACEBACK_LINES
-from prograd.registry import assemble
+from prograd.plugins.loading import TRACEBACK_LINES
+from prograd.plugins.registry import assemble
 from tests.helpers.plugins import GOOD, first_party
 
 # A body, and what the reason has to say.
@@ -65,19 +65,19 @@ MISTAKES = {
     ),
     "is a generator": (
         "@hookimpl\ndef prograd_layers():\n    yield 'double', Double",
-        "prograd_layers must return a dict {name: class}, got generator",
+        "prograd_layers: expected a dict {name: class}, got generator",
     ),
     "returns nothing": (
         "@hookimpl\ndef prograd_layers():\n    pass",
-        "prograd_layers must return a dict {name: class}, got NoneType",
+        "prograd_layers: expected a dict {name: class}, got NoneType",
     ),
     "returns a list": (
         "@hookimpl\ndef prograd_losses():\n    return [Zero]",
-        "prograd_losses must return a dict {name: class}, got list",
+        "prograd_losses: expected a dict {name: class}, got list",
     ),
     "gives an object for a class": (
         "@hookimpl\ndef prograd_layers():\n    return {'double': Double()}",
-        "give the class, not an object of it",
+        "give the class, not an instance of it",
     ),
     "gives a loss for a layer": (
         "@hookimpl\ndef prograd_layers():\n    return {'zero': Zero}",
@@ -85,11 +85,11 @@ MISTAKES = {
     ),
     "gives a name that is no string": (
         "@hookimpl\ndef prograd_layers():\n    return {1: Double}",
-        "so that it can be given on a command line; got 1",
+        "prograd_layers: expected a name that a command line takes",
     ),
     "gives a name that no command line takes": (
         "@hookimpl\ndef prograd_layers():\n    return {'my layer': Double}",
-        "so that it can be given on a command line; got 'my layer'",
+        "digits, '_', '-' and '.'), got 'my layer'",
     ),
     "gives a class that lacks methods": (
         """
@@ -102,27 +102,27 @@ MISTAKES = {
     def prograd_layers():
         return {"half": Half}
     """,
-        "prograd_layers: Half, registered as 'half', does not define jacobian, shapes",
+        "prograd_layers: expected a class that defines jacobian, shapes for 'half', got <class 'wrong.Half'>",
     ),
     "misspells a hook": (
         "@hookimpl\ndef prograd_layer():\n    return {'double': Double}",
-        "there is no hook named prograd_layer; did you mean prograd_layers?",
+        "there is no hook named 'prograd_layer'; did you mean 'prograd_layers'",
     ),
     "means a hook that there is not": (
         "@hookimpl\ndef prograd_optimizers():\n    return {}",
-        "there is no hook named prograd_optimizers; did you mean prograd_layers or prograd_losses?",
+        "there is no hook named 'prograd_optimizers'; did you mean 'prograd_layers' or 'prograd_losses'?",
     ),
     "forgets the mark": (
         "def prograd_layers():\n    return {'double': Double}",
-        "the function prograd_layers is not marked as a hook: put @prograd.hookimpl above it",
+        "prograd_layers: expected a hook named prograd_layers, got a function without @prograd.hookimpl",
     ),
     "forgets the mark and misspells": (
         "def prograd_loses():\n    return {}",
-        "prograd_loses is not marked as a hook: put @prograd.hookimpl above it, and name it prograd_losses",
+        "prograd_loses: expected a hook named prograd_losses, got a function without @prograd.hookimpl",
     ),
     "has no hook": (
         "",
-        "it has no hook: expected a function prograd_layers or prograd_losses with @prograd.hookimpl above it",
+        "expected a function prograd_layers or prograd_losses with @prograd.hookimpl above it, got none",
     ),
     "asks for an argument that no hook has": (
         "@hookimpl\ndef prograd_layers(registry):\n    return {}",

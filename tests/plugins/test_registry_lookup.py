@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from pathlib import Path
 
 import pytest
 
 import prograd
-from prograd import discovery, hookspecs
-from prograd.discovery import Source
 from prograd.errors import OptionError, UnknownNameError
-from prograd.plugin import HOOKS
-from prograd.registry import assemble
+from prograd.plugins import discovery, hookspecs
+from prograd.plugins.discovery import Source
+from prograd.plugins.loading import HOOKS
+from prograd.plugins.registry import assemble
 from tests.helpers.plugins import GOOD, first_party
 
 
 def test_disabling_leaves_out_distributions_and_entry_points():
     sources = [
-        Source("layers", "a", "prograd", "1"),
-        Source("extra", "b", "My_Plugin", "1"),
-        Source("extra", "c", "other", "1"),
-        Source("more", "d", "other", "1"),
+        Source("layers", "prograd", "1", "a"),
+        Source("extra", "My_Plugin", "1", "b"),
+        Source("extra", "other", "1", "c"),
+        Source("more", "other", "1", "d"),
     ]
 
     def left(disabled):
@@ -44,7 +43,7 @@ def test_a_name_that_a_disabled_plugin_had_is_free(plugins):
 
 def test_an_unknown_name_says_whose_names_may_be_missing(plugins, monkeypatch):
     found = assemble([plugins("wrong", "raise RuntimeError"), plugins("waves", "raise RuntimeError", version="2.0")])
-    monkeypatch.setattr(sys.modules["prograd.registry"], "registry", lambda: found)
+    monkeypatch.setattr("prograd.plugins.registry.registry", lambda: found)
     note = "(note: plugins 'wrong' of dist-wrong 1.0, 'waves' of dist-waves 2.0 are broken, see `prograd plugins`)"
     with pytest.raises(UnknownNameError) as caught:
         prograd.layer("wave")

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 import prograd
-from prograd.discovery import Source
-from prograd.registry import assemble
+from prograd.plugins.discovery import Source
+from prograd.plugins.registry import assemble
 from tests.helpers.plugins import GOOD, first_party
 
 
@@ -49,7 +49,7 @@ def test_a_layer_and_a_loss_may_share_a_name(plugins):
 def test_two_distributions_may_share_an_entry_points_name(plugins):
     triple = GOOD.replace('"double"', '"triple"')
     one, two = plugins("one", GOOD), plugins("two", triple)
-    sources = [Source("extra", "one", "dist-one", "1.0"), Source("extra", "two", "dist-two", "1.0")]
+    sources = [Source("extra", "dist-one", "1.0", "one"), Source("extra", "dist-two", "1.0", "two")]
     found = assemble(sources)
     assert [(plugin.name, plugin.distribution) for plugin in found.plugins] == [
         ("extra", "dist-one"),
@@ -91,7 +91,7 @@ def test_helpers_whose_names_begin_alike_are_no_hooks(plugins):
 @pytest.mark.parametrize("value", ["", "not a module", "package:", "package:two words"])
 def test_an_entry_point_that_leads_nowhere(value, plugins):
     found = assemble([plugins("wrong", GOOD, value=value)])
-    assert found.broken[0].error == f"its entry point is {value!r}; expected a module, or module:object"
+    assert found.broken[0].error == f"entry point 'wrong': expected a module, or module:object, got {value!r}"
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,9 @@ def test_a_plugin_for_another_version_is_not_even_imported(requires, fits, plugi
     if fits:
         assert not found.broken
     else:
-        assert "dist-other 4.5 was written for prograd " in found.broken[0].error
-        assert (
-            f"this is prograd {prograd.__version__}; install a version of dist-other that fits" in found.broken[0].error
-        )
+        assert "dist-other 4.5: expected prograd " in found.broken[0].error
+        hint = "install a version of dist-other that fits"
+        assert f"got prograd {prograd.__version__}; {hint}" in found.broken[0].error
         assert "other" not in sys.modules
 
 

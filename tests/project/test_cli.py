@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
-from pathlib import Path
 
 import click
 import numpy as np
@@ -14,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 import prograd
-from prograd import Elementwise, Layer, cli
-from prograd.plugin import BrokenPlugin, Plugin
-from prograd.registry import Registry
+from prograd import Elementwise, Layer
+from prograd.commands.group import GROUP, main
+from prograd.plugins.loading import BrokenPlugin, Plugin
+from prograd.plugins.registry import Registry
 from tests.helpers.distributions import Site
 
 
@@ -47,7 +46,7 @@ class NoExamples(Layer):
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(cli.main, list(arguments))
+    return CliRunner().invoke(main, list(arguments))
 
 
 @pytest.fixture
@@ -57,7 +56,9 @@ def registered(monkeypatch: pytest.MonkeyPatch):
     def register(layers=(), broken=()) -> None:
         layers = dict(layers)
         plugin = Plugin("waves", "acme-waves", "1.2", layers, {})
-        monkeypatch.setattr(cli, "registry", lambda: Registry(layers, {}, (plugin,), tuple(broken)))
+        found = Registry(layers, {}, (plugin,), tuple(broken))
+        for command in ("plugins", "check"):
+            monkeypatch.setattr(f"prograd.commands.{command}.registry", lambda: found)
 
     return register
 
@@ -121,7 +122,7 @@ def test_check_names_what_is_wrong(registered) -> None:
     registered({"wrong": Wrong})
     result = run("check", "wrong")
     assert result.exit_code == 1
-    assert "1 of 1 not conforming" in result.output
+    assert "1 of 1 do not conform" in result.output
     assert "jacobian_B: B[" in result.output
     assert "likely cause: the sign" in result.output
     (found,) = json.loads(run("check", "--json").output)
@@ -132,7 +133,7 @@ def test_check_fails_where_there_is_nothing_to_try(registered) -> None:
     registered({"no_examples": NoExamples})
     result = run("check", "no_examples")
     assert result.exit_code == 1
-    assert "needs its own examples()" in result.output
+    assert "expected its own examples()" in result.output
 
 
 def test_check_of_everything_fails_for_a_broken_plugin(registered) -> None:
@@ -156,7 +157,7 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_tells_the_exit_codes(flag) -> None:
-    assert "Exit codes: 0 for success; 1 where something failed" in " ".join(run(flag).output.split())
+    assert "Exit codes: 0 for success; 1 if something failed" in " ".join(run(flag).output.split())
     assert "2: unknown name" in " ".join(run("check", flag).output.split())
 
 
@@ -168,7 +169,7 @@ def test_a_plugin_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse():
         raise prograd.errors.PluginError("plugin 'waves' is broken")
 
-    monkeypatch.setattr(cli, "registry", refuse)
+    monkeypatch.setattr("prograd.commands.plugins.registry", refuse)
     result = run("plugins")
     assert result.exit_code == 1
     assert result.stderr == "Error: plugin 'waves' is broken\n"
@@ -193,14 +194,14 @@ no_command = 3
 
 
 @pytest.fixture
-def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Installs a distribution `acme` that brings commands; they can refer to this module as `cli_commands`."""
+def brought(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """Installs the distribution `acme` with these commands; this module can be reached as `cli_commands`."""
 
-    def bring(*, requires: Iterable[str] = (), **points: str) -> None:
+    def bring(**points: str) -> None:
         monkeypatch.setitem(sys.modules, "cli_commands", sys.modules[__name__])
-        lines = [f"{name} = {value}" for name, value in points.items()]
-        Site(tmp_path).install("acme", "\n".join(["[prograd.commands]", *lines]), requires=requires)
         monkeypatch.syspath_prepend(str(tmp_path))
+        lines = [f"{name} = {value}\n" for name, value in points.items()]
+        Site(tmp_path).install("acme", f"[{GROUP}]\n{''.join(lines)}")
 
     return bring
 
@@ -221,11 +222,11 @@ def test_prograds_own_commands_come_first(brought) -> None:
     [
         (
             "a_module_that_nobody_has:main [waves]",
-            "needs the module 'a_module_that_nobody_has', which is not installed",
+            "expected the module 'a_module_that_nobody_has', which is not installed",
         ),
         ("a_module_that_nobody_has:main [waves]", "pip install 'acme[waves]'"),
         ("cli_commands:needy [waves]", "pip install 'acme[waves]'"),
-        ("cli_commands:no_command", "is no click command but int"),
+        ("cli_commands:no_command", "expected a click command, got int"),
         ("cli_commands:gone", "can't be loaded: AttributeError"),
     ],
 )
@@ -239,24 +240,33 @@ def test_a_command_that_is_not_available_says_why(brought, value, message) -> No
     assert run("--help").exit_code == 0
 
 
-def test_the_extra_is_found_by_the_name_of_the_module(brought) -> None:
-    requires = ['a-module-that-nobody-has; extra == "else"', 'zephyr-core<1.4; extra == "waves"', "numpy"]
-    brought(other="zephyr.core:main", requires=requires)
-    assert run("other").stderr.endswith("which is not installed; install it with: pip install 'acme[waves]'\n")
+@pytest.mark.starts_processes
+@pytest.mark.parametrize("command", ["collect", "report"])
+def test_a_command_that_needs_an_extra_names_it(command, tmp_path) -> None:
+    code = f"import sys; sys.modules['omegaconf'] = sys.modules['matplotlib'] = None; sys.argv[1:] = {[command, '.']}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; from prograd.commands.group import main; main()"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("which is not installed; install it with: pip install 'prograd[experiments]'\n")
 
 
 def test_a_mistake_inside_prograd_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone():
         raise ModuleNotFoundError(name="prograd.gone")
 
-    monkeypatch.setattr(cli, "registry", gone)
+    monkeypatch.setattr("prograd.commands.plugins.registry", gone)
     assert isinstance(run("plugins").exception, ModuleNotFoundError)
 
 
 @pytest.mark.starts_processes
 def test_the_installed_command_starts() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from prograd.cli import main; main(prog_name='prograd')", "check", "relu"],
+        [sys.executable, "-m", "prograd", "check", "relu"],
         capture_output=True,
         text=True,
         check=False,
@@ -268,7 +278,7 @@ def test_the_installed_command_starts() -> None:
 @pytest.mark.starts_processes
 def test_starting_loads_neither_plugins_nor_tables_nor_the_kit() -> None:
     code = (
-        "import sys, prograd.cli; "
+        "import sys, prograd.commands.group; "
         "print([m for m in ('prograd_layers', 'prograd.testing', 'rich', 'hydra', 'pytest') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -286,4 +296,4 @@ def test_check_fails_where_there_is_nothing_to_check(registered) -> None:
     registered()
     result = run("check")
     assert result.exit_code == 1
-    assert "nothing to check" in result.output
+    assert "expected layers or losses to check" in result.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import os
 import re
 import shlex
@@ -85,7 +87,7 @@ def test_ci_runs_the_readmes_tests_and_the_lint() -> None:
     assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == ["make test", "make lint"]
 
 
-PUBLIC_MODULES = {"prograd", "prograd.errors", "prograd.operators", "prograd.testing"}
+PUBLIC_MODULES = {"prograd", "prograd.errors", "prograd.operators", "prograd.options", "prograd.testing"}
 
 
 def imports_of_the_engine(path: Path) -> Iterator[tuple[str, str | None]]:
@@ -119,7 +121,7 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.starts_processes
 def test_the_core_needs_its_own_dependencies_only() -> None:
     beyond = {"hydra", "omegaconf", "matplotlib", "sklearn", "asv", "pytest", "hypothesis"}
-    assert not loaded_after("import prograd.cli; prograd.registry()") & beyond
+    assert not loaded_after("import prograd.commands.group; prograd.registry()") & beyond
 
 
 @pytest.mark.starts_processes
@@ -128,3 +130,34 @@ def test_benchmarks_need_no_experiments_extra() -> None:
     beyond = {"hydra", "omegaconf", "matplotlib", "sklearn"}
     modules = "prograd_experiments.problems, prograd_experiments.floor, prograd_benchmarks.sampling"
     assert not loaded_after(f"import {modules}, prograd_benchmarks.counts, prograd_benchmarks.control") & beyond
+
+
+def modules() -> Iterator[str]:
+    for folder, package in (
+        ("framework", "prograd"),
+        ("plugins/layers", "prograd_layers"),
+        ("plugins/losses", "prograd_losses"),
+    ):
+        for path in (ROOT / folder / package).rglob("*.py"):
+            if "template" not in path.parts:
+                parts = path.relative_to(ROOT / folder).with_suffix("").parts
+                yield ".".join(part for part in parts if part not in {"__init__", "__main__"})
+
+
+def undocumented(cls: type) -> Iterator[str]:
+    inherited = {name for base in cls.__mro__[1:] for name in vars(base)}
+    for name, value in vars(cls).items():
+        function = getattr(value, "fget", None) or getattr(value, "func", None) or getattr(value, "__func__", value)
+        if inspect.isfunction(function) and not name.startswith("_") and name not in inherited and not function.__doc__:
+            yield f"{cls.__module__}.{cls.__qualname__}.{name}"
+
+
+def test_public_methods_that_override_nothing_have_docstrings() -> None:
+    found = [
+        name
+        for module in map(importlib.import_module, modules())
+        for cls in vars(module).values()
+        if isinstance(cls, type) and cls.__module__ == module.__name__ and not cls.__name__.startswith("_")
+        for name in undocumented(cls)
+    ]
+    assert found == []

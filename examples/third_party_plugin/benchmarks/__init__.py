@@ -1,1 +1,1 @@
-"""The plugin's asv suite, made of prograd's parts. Configured by `asv.conf.json`."""
+"""The asv suite of the plugin, built from `prograd_benchmarks` and configured by `asv.conf.json`."""

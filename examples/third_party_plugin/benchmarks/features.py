@@ -1,4 +1,4 @@
-"""Is the fast transform worth its operator, and does it stay so?"""
+"""How much faster the fast transform is than a dense matrix, and what gradients cost with it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Hadamard:
 
 
 class Rates:
-    """A gradient with the plugin's layer and loss, in both modes."""
+    """A gradient with the layer and the loss of the plugin, in both modes."""
 
     params = (("reverse", "forward"),)
     param_names = ("mode",)
@@ -69,7 +69,7 @@ class Rates:
 
 
 class Control:
-    """What no revision of the plugin can change: where it moves, it is the machine that did."""
+    """Timings that no revision of the plugin can change. If they move, the machine has changed."""
 
     def track_python_loop(self) -> Statistics:
         return statistics(seconds({"": control.python_loop()})[""])

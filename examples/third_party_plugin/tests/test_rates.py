@@ -1,4 +1,4 @@
-"""The operator, the layer and the loss pass prograd's conformance kit, and agree with what is known in closed form."""
+"""The operator, the layer and the loss pass the conformance kit of prograd and agree with closed forms."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_equal_seeds_give_equal_features():
     assert not np.array_equal(net[0]([], z), net[2]([], z))
 
 
-def test_numpy_numbers_are_options_and_widen_nothing():
+def test_options_may_be_numpy_numbers_and_float32_stays_float32():
     layer = FourierFeatures(features=np.int64(4), omega=np.float64(0.5))
     assert layer.g(prograd.Parameters(), np.ones((2, 3), np.float32)).dtype == np.float32
 
@@ -74,8 +74,8 @@ def test_numpy_numbers_are_options_and_widen_nothing():
 @pytest.mark.parametrize(
     "options", [{"features": 0}, {"features": 2.5}, {"features": True}, {"omega": 0}, {"omega": "1"}, {"seed": -1}]
 )
-def test_options_that_cannot_be_used(options):
-    with pytest.raises(OptionError, match=f"fourier_features: {next(iter(options))} must be "):
+def test_invalid_options_are_refused(options):
+    with pytest.raises(OptionError, match=f"fourier_features: {next(iter(options))}: expected "):
         FourierFeatures(**options)
 
 
@@ -100,7 +100,7 @@ def test_both_modes_and_gauss_newton_by_name():
     f = prograd.Objective(net, prograd.loss("poisson"), rng.normal(size=(20, 3)), rng.poisson(2.0, size=(20, 2)))
     np.testing.assert_allclose(f.gradient(w, mode="forward"), f.gradient(w, mode="reverse"), rtol=1e-10, atol=1e-14)
 
-    # A generalised linear model in its features: the Gauss-Newton matrix is the Hessian, so Newton's method converges.
+    # The model is a generalized linear model in its features: Gauss-Newton is Newton's method, and converges.
     for _ in range(20):
         w -= np.linalg.solve(f.gauss_newton(w) @ np.eye(net.size) + 1e-8 * np.eye(net.size), f.gradient(w))
     assert np.linalg.norm(f.gradient(w)) < 1e-6

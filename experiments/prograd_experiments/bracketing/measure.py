@@ -83,8 +83,8 @@ def _call(config: Config, problem: Problem) -> Callable[[str], Array]:
 
 
 def _gradient(objective: prograd.Objective, w: Array, mode: str) -> Array:
-    return objective.gradient(w, mode=mode)
+    return objective.gradient(w, mode=prograd.mode(mode))
 
 
 def _jacobian(net: prograd.Network, w: Array, x: Array, wrt: Any, mode: str) -> Array:
-    return prograd.jacobian(net, w, x, wrt, mode)
+    return prograd.jacobian(net, w, x, wrt, prograd.mode(mode))

@@ -44,11 +44,11 @@ def measure(config: Config) -> dict[str, Any]:
         value = float(objective(w))
         if not np.isfinite(value):
             raise NonFiniteError(f"loss {problem.loss.name}: it is {value} here, so there is no gradient to time")
-        agreed = agree({mode: objective.gradient(w, mode=mode) for mode in modes}, problem)
-        times = timed(config, {mode: partial(objective.gradient, w, mode=mode) for mode in modes})
+        agreed = agree({mode: objective.gradient(w, mode=prograd.mode(mode)) for mode in modes}, problem)
+        times = timed(config, {mode: partial(objective.gradient, w, mode=prograd.mode(mode)) for mode in modes})
         surroundings = environment()
-    linear = prograd.linearize(problem.net, w, problem.x)
-    multiply_adds = {mode: int(linear.multiply_adds(mode)) for mode in modes}
+    costs = prograd.plan(problem.net, objective.samples, dtype=w.dtype, modes=modes).costs
+    multiply_adds = {mode: cost.multiply_adds for mode, cost in costs.items()}
     return {
         "environment": surroundings,
         "problem": describe(problem) | {"value": value},

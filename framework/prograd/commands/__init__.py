@@ -1,1 +1,1 @@
-"""Commands of `prograd` that are more than a few lines in `cli.py`."""
+"""The `prograd` command: one file for each command, and the group that holds them."""

@@ -1,4 +1,4 @@
-"""`prograd plan`: what a gradient or a Jacobian of a network will cost, before there is any data."""
+"""`prograd plan`: the predicted cost of a gradient or a Jacobian of a network, before there is any data."""
 
 from __future__ import annotations
 
@@ -8,30 +8,38 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prograd import planning
+from prograd.network import Network
+from prograd.planning import calibration
 
 
 @click.command()
 @click.option(
-    "-l", "--layer", "layers", multiple=True, metavar="'NAME OPTION=VALUE …'", help="A layer; give one or more."
+    "-l", "--layer", "layers", multiple=True, metavar="'NAME OPTION=VALUE …'", help="A layer. Give this once or more."
 )
 @click.option(
     "-n",
     "--network",
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The layers as a list in a file, JSON or YAML: {layers: […], n_in: …}, or the list alone.",
+    help="A file with the layers, in JSON or YAML: {layers: […], n_in: …}, or the list alone.",
 )
-@click.option("--n-in", type=click.IntRange(1), help="Inputs of the first layer, where the file does not say.")
+@click.option("--n-in", type=click.IntRange(1), help="Inputs of the first layer, unless the file says so.")
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="Samples.")
 @click.option("--wrt", type=click.Choice(["parameters", "input"]), default="parameters", show_default=True)
 @click.option("--outputs", type=click.Choice(["gradient", "jacobian"]), default=None, help="[default: gradient]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
-@click.option("--max-bytes", type=click.IntRange(1), help="Bounds the buffers of a mode.")
+@click.option("--max-bytes", type=click.IntRange(1), help="A bound on the buffers of a mode.")
 @click.option(
-    "--rates", type=click.Path(path_type=Path, dir_okay=False), help="A file of rates instead of this machine's."
+    "--rates", type=click.Path(path_type=Path, dir_okay=False), help="A file of rates to use instead of this machine's."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def plan(  # noqa: PLR0913, PLR0917  (click passes an argument for each option)
+def plan(  # noqa: PLR0913  (click passes an argument for each option)
+    *,
     layers: tuple[str, ...],
     file: Path | None,
     n_in: int | None,
@@ -41,7 +49,7 @@ def plan(  # noqa: PLR0913, PLR0917  (click passes an argument for each option)
     dtype: str,
     max_bytes: int | None,
     rates: Path | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> None:
     r"""Predict multiply-adds, peak memory, bytes moved and seconds of every mode.
 
@@ -49,21 +57,16 @@ def plan(  # noqa: PLR0913, PLR0917  (click passes an argument for each option)
         prograd plan --n-in 64 -l 'affine width=32' -l tanh -l 'affine width=10'
         prograd plan --network network.yaml --batch 100 --outputs jacobian --json
 
-    Nothing is computed. The first time, the machine's rates are measured, which takes half a second.
+    No derivative is computed. The first run measures the rates of this machine, which takes half a second.
     """
-    # The other commands need none of this.
-    from prograd.network import Network  # noqa: PLC0415
-    from prograd.planning import calibration  # noqa: PLC0415
-    from prograd.planning import plan as make  # noqa: PLC0415
-
     configs, said = _read(file) if file else ([], None)
     configs += [_layer(text) for text in layers]
     n_in = n_in or said
     if not configs:
-        raise click.UsageError("no layers: give --layer, or --network with a file")
+        raise click.UsageError("expected layers, got none; give --layer, or --network with a file")
     if n_in is None:
-        raise click.UsageError("how many inputs has the first layer? Give --n-in, or n_in in the file")
-    made = make(
+        raise click.UsageError("expected the inputs of the first layer, got none; give --n-in, or n_in in the file")
+    predicted = planning.plan(
         Network.from_config(configs, n_in),
         batch,
         wrt,
@@ -73,15 +76,27 @@ def plan(  # noqa: PLR0913, PLR0917  (click passes an argument for each option)
         rates=calibration.read(rates) if rates else None,
     )
     if as_json:
-        click.echo(json.dumps(made.as_json(), indent=2, ensure_ascii=False))
-        return
-    from prograd.tables import show_plan  # noqa: PLC0415  (rich takes longer to import than the rest; JSON needs none)
+        click.echo(json.dumps(predicted.as_json(), indent=2, ensure_ascii=False))
+    else:
+        _show(predicted)
 
-    show_plan(made.title, made.rows(), f"{made.mode}: {made.order}")
+
+def _show(predicted: planning.Plan) -> None:
+    """Print the table, the quickest mode first, and the order of products that this mode takes."""
+    headings, *rows = predicted.rows()
+    table = Table(box=None, pad_edge=False)
+    for k, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if k else "left", no_wrap=True)
+    for k, row in enumerate(rows):
+        table.add_row(*(Text(cell, style="" if k else "bold") for cell in row))
+    console = Console()
+    console.print(Text(predicted.title), soft_wrap=True)
+    console.print(table)
+    console.print(Text(f"{predicted.mode}: {predicted.order}"), soft_wrap=True)
 
 
 def _layer(text: str) -> dict[str, Any]:
-    """`affine width=32` as a configuration; values are JSON where they can be read as such."""
+    """The configuration that `affine width=32` stands for. A value is JSON if it can be read as JSON."""
     try:
         name, *options = shlex.split(text) or [""]
     except ValueError as error:
@@ -90,7 +105,7 @@ def _layer(text: str) -> dict[str, Any]:
     for option in options:
         key, equals, value = option.partition("=")
         if not equals:
-            raise click.UsageError(f"--layer {text!r}: {option!r} is no OPTION=VALUE")
+            raise click.UsageError(f"--layer {text!r}: expected OPTION=VALUE, got {option!r}")
         config[key] = _value(value)
     return config
 
@@ -103,7 +118,7 @@ def _value(text: str) -> Any:
 
 
 def _read(file: Path) -> tuple[list[dict[str, Any]], int | None]:
-    """The layers in a file, and the number of inputs if it says so."""
+    """The layers in a file, and the number of inputs if the file has it."""
     try:
         content = _parsed(file, file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -120,7 +135,7 @@ def _config(file: Path, i: int, layer: Any) -> dict[str, Any]:
     if isinstance(layer, str):
         return {"name": layer}
     if not isinstance(layer, dict) or "name" not in layer:
-        raise click.ClickException(f"{file}: layers[{i}] is {layer!r}; expected a name, or a mapping with the key name")
+        raise click.ClickException(f"{file}: layers[{i}]: expected a name or a mapping with a name, got {layer!r}")
     return layer
 
 
@@ -132,9 +147,9 @@ def _parsed(file: Path, text: str) -> Any:
             import yaml  # noqa: PLC0415  (comes with the extra "experiments"; JSON needs nothing)
         except ModuleNotFoundError:
             raise click.ClickException(
-                f"{file}: not JSON ({not_json}); for YAML: pip install 'prograd[experiments]'"
+                f"{file}: expected JSON ({not_json}); for YAML: pip install 'prograd[experiments]'"
             ) from not_json
         try:
             return yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise click.ClickException(f"{file}: neither JSON nor YAML: {error}") from error
+            raise click.ClickException(f"{file}: expected JSON or YAML: {error}") from error

@@ -1,13 +1,15 @@
-"""Structured Jacobians: an operator is a stack of linear maps, one a sample."""
+"""Structured Jacobians: an operator is a stack of linear maps, one for each sample."""
 
 from __future__ import annotations
 
 from prograd.operators import composition as _composition  # noqa: F401  (registers the rules of `@` and `+`)
 from prograd.operators.base import Operator, Product, Sum
-from prograd.operators.dense import Dense
+from prograd.operators.dense import Dense, as_operator
 from prograd.operators.diagonal import Diagonal, Identity, Zero
 from prograd.operators.kronecker import Kronecker
 from prograd.operators.lowrank import DiagonalPlusLowRank
+from prograd.operators.multiplication import multiply
+from prograd.operators.rules import multiply_rule, product_rule, sum_rule
 from prograd.operators.sparse import Sparse
 
 __all__ = [
@@ -21,4 +23,9 @@ __all__ = [
     "Sparse",
     "Sum",
     "Zero",
+    "as_operator",
+    "multiply",
+    "multiply_rule",
+    "product_rule",
+    "sum_rule",
 ]

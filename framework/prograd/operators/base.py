@@ -1,29 +1,36 @@
-"""The operator protocol: a stack of linear maps, one a sample, and the lazy product and sum of any two."""
+"""The operator protocol: a stack of linear maps, one for each sample, and the lazy product and sum of any two."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from prograd.arrays import Array
 from prograd.errors import ShapeError
+from prograd.operators.costs import OperatorCosts, derived
+from prograd.operators.export import ScipyOperator
+from prograd.operators.ledger import Vectors, Work
+from prograd.operators.rules import PRODUCTS, SUMS
 
 
-class Operator(ABC):
-    """A stack of N linear maps `J : R^cols -> R^rows`, one a sample, or one map shared by all samples.
+class Operator(OperatorCosts, ABC):
+    """A stack of N linear maps `J : R^cols -> R^rows`, one for each sample, or one map that all samples share.
 
     Meant to be subclassed: an author's own operator gives `rows`, `cols`, `jvp` and `vjp`; the rest has defaults.
     Leading axes are free everywhere, so one method serves a vector and a matrix of vectors. Results may share memory
-    with the arguments (the identity returns its argument); nothing is ever written into an argument but `out`.
+    with the arguments (the identity returns its argument); an operator writes to no argument but `out`.
+
+    A subclass overrides `edges`, `samples` and the other values by a class attribute, by assigning them in `__init__`,
+    or by a property.
     """
 
     rows: int
     cols: int
-    in_place = False  # whether `jvp_into(v, out)` may be given `v` itself as `out`
+    in_place = False
+    """Whether `jvp_into(v, out)` accepts `v` itself as `out`."""
     __array_ufunc__ = None  # numpy must not take `op @ array` for its own
 
     @abstractmethod
@@ -58,33 +65,24 @@ class Operator(ABC):
         self.columns_into(start, stop, out)
         return out
 
+    def row_block(self, part: slice, dtype: np.dtype[Any]) -> Array:
+        """Some rows of `J`: `(rows, N, cols)`, with N = 1 when shared."""
+        return self.vjp(np.eye(self.rows, dtype=dtype)[part, None, :])
+
+    def part(self, at: slice) -> Operator:
+        """The map made of the columns `at` alone; override it where a part keeps the structure."""
+        return Product(self, _Part(self.cols, at))
+
     def dense(self) -> Array:
         """`J` as an array: `(N, rows, cols)`, or `(1, rows, cols)` when shared."""
         return np.ascontiguousarray(self.columns(0, self.cols).transpose(1, 2, 0))
 
-    @property
-    def edges(self) -> int:
-        """Multiply-adds of one `jvp` or `vjp`, for one sample. The default is that of a dense matrix."""
-        return self.rows * self.cols
-
-    @property
-    def column_edges(self) -> int:
-        """Multiply-adds that `columns_into` takes for one column, for one sample. The default is that of a `jvp`."""
-        return self.edges
-
-    def scratch(self, vectors: int) -> int:
-        """How many numbers a product with so many vectors holds for a moment, beside these and its result.
-
-        Override it where that is a good part of both: memory is planned with it. The default is none.
-        """
-        return 0
-
-    @property
+    @derived
     def samples(self) -> int:
         """N, or 1 when all samples share one map."""
         return int(self._probe().shape[-2])
 
-    @property
+    @derived
     def dtype(self) -> np.dtype[Any]:
         """The least precise dtype of a product with this operator."""
         return self._probe().dtype
@@ -93,43 +91,45 @@ class Operator(ABC):
         return self.jvp(np.zeros((1, self.cols), np.float32))
 
     def __matmul__(self, inner: Operator) -> Operator:
-        """`J_outer J_inner`, with what structure the composition rules can keep."""
+        """`J_outer J_inner`; keeps the structure where a rule knows how."""
         if not isinstance(inner, Operator):
             return NotImplemented
         if self.cols != inner.rows:
             raise ShapeError(
-                f"can't compose {self!r} after {inner!r}: expected {self.cols} rows of the latter, got {inner.rows}"
+                f"{self!r} @ {inner!r}: expected {self.cols} rows of the second operator, got {inner.rows}"
             )
-        return _combined(_PRODUCTS, self, inner) or Product(self, inner)
+        made = (rule(self, inner) for rule in PRODUCTS.find(self, inner))
+        return next(filter(None, made), None) or Product(self, inner)
 
     def __add__(self, other: Operator) -> Operator:
-        """`J + K`, with what structure the composition rules can keep."""
+        """`J + K`; keeps the structure where a rule knows how."""
         if not isinstance(other, Operator):
             return NotImplemented
         if (self.rows, self.cols) != (other.rows, other.cols):
             raise ShapeError(
-                f"can't add {other!r} to {self!r}: expected {self.rows} × {self.cols}, got {other.rows} × {other.cols}"
+                f"{self!r} + {other!r}: expected {self.rows} × {self.cols} of both, got {other.rows} × {other.cols}"
             )
-        return _combined(_SUMS, self, other) or _combined(_SUMS, other, self) or Sum(self, other)
+        made = (rule(J, K) for J, K in ((self, other), (other, self)) for rule in SUMS.find(J, K))
+        return next(filter(None, made), None) or Sum(self, other)
 
-    def to_scipy(self) -> LinearOperator:
+    def kronecker_factors(self) -> tuple[Operator, Array]:
+        """`F` and `right` `(N, t)` with `J = F ⊗ right^T`. The default is `J ⊗ 1`."""
+        return self, np.ones((1, 1), self.dtype)
+
+    def column_blocks(self, step: int) -> Iterator[Array]:
+        """All columns in blocks of about `step`: `(N, rows, columns)`."""
+        for start in range(0, self.cols, step):
+            yield self.columns(start, min(start + step, self.cols)).transpose(1, 2, 0)
+
+    def column_blocks_behind(self, outer: Operator, step: int) -> Iterator[Array]:
+        """The columns of `outer J`, as `column_blocks` gives them."""
+        for start in range(0, self.cols, step):
+            yield Product(outer, self).columns(start, min(start + step, self.cols)).transpose(1, 2, 0)
+
+    def to_scipy(self) -> ScipyOperator:
         """A `scipy.sparse.linalg.LinearOperator`; a stack of N maps becomes one block-diagonal map."""
         samples = self.samples
-
-        def matmat(v: Array) -> Array:
-            return self.jvp(v.T.reshape(-1, samples, self.cols)).reshape(v.shape[-1], -1).T
-
-        def rmatmat(q: Array) -> Array:
-            return self.vjp(q.T.reshape(-1, samples, self.rows)).reshape(q.shape[-1], -1).T
-
-        return LinearOperator(
-            (samples * self.rows, samples * self.cols),
-            matvec=lambda v: matmat(v.reshape(-1, 1))[:, 0],
-            rmatvec=lambda q: rmatmat(q.reshape(-1, 1))[:, 0],
-            matmat=matmat,
-            rmatmat=rmatmat,
-            dtype=self.dtype,
-        )
+        return ScipyOperator(self.jvp, self.vjp, (samples, self.rows), (samples, self.cols), self.dtype)
 
     def __repr__(self) -> str:
         stack = f", {self.samples} samples" if self.samples > 1 else ""
@@ -137,7 +137,7 @@ class Operator(ABC):
 
 
 class Product(Operator):
-    """`outer · inner`, multiplied out by nothing: each product with a vector goes through both."""
+    """`outer · inner`, not multiplied out: each product with a vector goes through both."""
 
     def __init__(self, outer: Operator, inner: Operator) -> None:
         self.outer, self.inner = outer, inner
@@ -161,25 +161,60 @@ class Product(Operator):
         self.inner.columns_into(start, stop, inner)
         self.outer.jvp_into(inner, out)
 
-    @property
+    def part(self, at: slice) -> Operator:
+        return Product(self.outer, self.inner.part(at))
+
+    def kronecker_factors(self) -> tuple[Operator, Array]:
+        """`outer F` and the right factor of `inner`."""
+        F, right = self.inner.kronecker_factors()
+        return self.outer @ F, right
+
+    def column_blocks(self, step: int) -> Iterator[Array]:
+        return self.inner.column_blocks_behind(self.outer, step)
+
+    @derived
     def edges(self) -> int:
-        """One product with each factor."""
         return self.outer.edges + self.inner.edges
 
-    @property
+    @derived
     def column_edges(self) -> int:
         """The column of `inner`, and `outer` applied to it."""
         return self.inner.column_edges + self.outer.edges
 
-    @property
+    @derived
     def samples(self) -> int:
-        """N of the factor that is a stack."""
         return max(self.outer.samples, self.inner.samples)
 
-    @property
+    @derived
     def dtype(self) -> np.dtype[Any]:
-        """The wider dtype of the two."""
         return np.result_type(self.outer.dtype, self.inner.dtype)
+
+    def scratch(self, vectors: int) -> int:
+        return vectors * self.outer.cols + max(self.outer.scratch(vectors), self.inner.scratch(vectors))
+
+    def sum_scratch(self, vectors: int) -> int:
+        return vectors * self.outer.cols + max(self.outer.scratch(vectors), self.inner.sum_scratch(vectors))
+
+    def column_scratch(self, vectors: int) -> int:
+        """The columns of `inner`, and what one factor holds."""
+        outer, inner = self.outer, self.inner
+        return vectors * inner.rows + max(inner.column_scratch(vectors), outer.into_scratch(vectors, outer.rows))
+
+    def charge_jvp(self, work: Work, v: Vectors) -> None:
+        self.inner.charge_jvp(work, v)
+        self.outer.charge_jvp(work, work.ledger.through(self.inner, v))
+
+    def charge_vjp(self, work: Work, q: Vectors) -> None:
+        self.outer.charge_vjp(work, q)
+        self.inner.charge_vjp(work, work.ledger.through(self.outer, q))
+
+    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
+        self.outer.charge_vjp(work, q)
+        self.inner.charge_vjp_sum(work, work.ledger.through(self.outer, q))
+
+    def charge_columns(self, work: Work, v: Vectors) -> None:
+        self.inner.charge_columns(work, v)
+        self.outer.charge_jvp(work, v)
 
     def __repr__(self) -> str:
         return f"({self.outer!r} @ {self.inner!r})"
@@ -212,58 +247,80 @@ class Sum(Operator):
         self.right.columns_into(start, stop, right)
         out += right
 
-    @property
+    def part(self, at: slice) -> Operator:
+        return self.left.part(at) + self.right.part(at)
+
+    @derived
     def edges(self) -> int:
-        """One product with each term."""
         return self.left.edges + self.right.edges
 
-    @property
+    @derived
     def column_edges(self) -> int:
-        """The columns of both terms."""
         return self.left.column_edges + self.right.column_edges
 
-    @property
+    @derived
     def samples(self) -> int:
-        """N of the term that is a stack."""
         return max(self.left.samples, self.right.samples)
 
-    @property
+    @derived
     def dtype(self) -> np.dtype[Any]:
-        """The wider dtype of the two."""
         return np.result_type(self.left.dtype, self.right.dtype)
+
+    def scratch(self, vectors: int) -> int:
+        """What `left` gave, and what one term holds."""
+        left = 0 if self.left.returns_argument else vectors * max(self.rows, self.cols)
+        return max(self.left.scratch(vectors), left + self.right.scratch(vectors))
+
+    def sum_scratch(self, vectors: int) -> int:
+        return max(self.left.sum_scratch(vectors), self.right.sum_scratch(vectors))
+
+    def column_scratch(self, vectors: int) -> int:
+        """The columns of `right`, and what one term holds."""
+        return max(self.left.column_scratch(vectors), vectors * self.rows + self.right.column_scratch(vectors))
+
+    def charge_jvp(self, work: Work, v: Vectors) -> None:
+        self.left.charge_jvp(work, v)
+        self.right.charge_jvp(work, v)
+        work.copy(3 * work.ledger.through(self, v).all * self.rows)
+
+    def charge_vjp(self, work: Work, q: Vectors) -> None:
+        self.left.charge_vjp(work, q)
+        self.right.charge_vjp(work, q)
+        work.copy(3 * work.ledger.through(self, q).all * self.cols)
+
+    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
+        q = work.ledger.through(self, q)
+        self.left.charge_vjp_sum(work, q)
+        self.right.charge_vjp_sum(work, q)
+        work.copy(3 * q.many * self.cols)
+
+    def charge_columns(self, work: Work, v: Vectors) -> None:
+        self.left.charge_columns(work, v)
+        self.right.charge_columns(work, v)
+        work.copy(3 * v.all * self.rows)
 
     def __repr__(self) -> str:
         return f"({self.left!r} + {self.right!r})"
 
 
-# Two operators of known kinds -> one that keeps their structure, or None where that would not pay. Filled once, by
-# composition.py at import: it stands apart from the operators so that none of them needs to know the others.
-Rule: TypeAlias = Callable[[Any, Any], Operator | None]
-RuleT = TypeVar("RuleT", bound=Rule)
-_PRODUCTS: Final[dict[tuple[type, type], Rule]] = {}
-_SUMS: Final[dict[tuple[type, type], Rule]] = {}
+class _Part(Operator):
+    """The columns `at` of `I_n`."""
 
+    samples = 1
+    edges = 0
+    column_edges = 0
+    dtype = np.dtype(np.float32)
 
-def product_rule(outer: type[Any], inner: type[Any]) -> Callable[[RuleT], RuleT]:
-    """Registers how `outer @ inner` keeps its structure."""
-    return _register(_PRODUCTS, outer, inner)
+    def __init__(self, n: int, at: slice) -> None:
+        self.at = at
+        self.rows, self.cols = n, len(range(n)[at])
 
+    def jvp(self, v: Array) -> Array:
+        """`v` among zeros."""
+        moved = np.zeros((*v.shape[:-1], self.rows), v.dtype)
+        moved[..., self.at] = v
+        return moved
 
-def sum_rule(left: type[Any], right: type[Any]) -> Callable[[RuleT], RuleT]:
-    """Registers how `left + right`, and so `right + left`, keeps its structure."""
-    return _register(_SUMS, left, right)
-
-
-def _register(table: dict[tuple[type, type], Rule], left: type, right: type) -> Callable[[RuleT], RuleT]:
-    def register(rule: RuleT) -> RuleT:
-        table[left, right] = rule
-        return rule
-
-    return register
-
-
-def _combined(table: dict[tuple[type, type], Rule], left: Operator, right: Operator) -> Operator | None:
-    for key in ((type(left), type(right)), (type(left), Operator), (Operator, type(right))):
-        if key in table:
-            return table[key](left, right)
-    return None
+    def vjp(self, q: Array) -> Array:
+        """The entries `at` of `q`."""
+        return q[..., self.at]

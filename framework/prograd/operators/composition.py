@@ -1,8 +1,7 @@
-"""The composition rules: which products and sums of operators keep their structure.
+"""The engine's own rules for `outer @ inner` and `left + right`: which products and sums keep their structure.
 
-What has no rule, or a rule that returns None, stays a lazy `Product` or `Sum`. No rule spreads a structured operator
-out into a dense matrix, makes N matrices of one, or multiplies two matrices, which costs more than many products with
-vectors.
+No rule writes a structured operator out as a matrix, makes N matrices of one, or multiplies two matrices: that costs
+more than many products with vectors.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from prograd.operators.base import Operator, product_rule, sum_rule
+from prograd.operators.base import Operator
 from prograd.operators.dense import Dense
 from prograd.operators.diagonal import Diagonal, Identity, Zero
 from prograd.operators.kronecker import Kronecker
 from prograd.operators.lowrank import DiagonalPlusLowRank
+from prograd.operators.rules import product_rule, sum_rule
 from prograd.operators.sparse import Sparse
 
 OperatorT = TypeVar("OperatorT", bound=Operator)

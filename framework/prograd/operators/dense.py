@@ -1,9 +1,10 @@
-"""`Dense`: a matrix, shared by all samples or one a sample."""
+"""`Dense`: a matrix that all samples share, or one for each sample."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,10 +12,18 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
+from prograd.operators.ledger import Vectors, Work
+
+OperatorLike: TypeAlias = Operator | Array
+"""What a layer may give as a block: an operator or an array."""
 
 
 class Dense(Operator):
     """The matrix `a`: `(rows, cols)` shared by all samples, or `(N, rows, cols)`."""
+
+    samples: int
+    dtype: np.dtype[Any]
+    column_edges = 0  # columns are copied
 
     def __init__(self, a: ArrayLike) -> None:
         self.a = as_real(a, "Dense")
@@ -23,6 +32,13 @@ class Dense(Operator):
         if self.a.ndim not in (2, 3):
             raise ShapeError(f"Dense: expected an array (rows, cols) or (N, rows, cols), got shape {self.a.shape}")
         self.rows, self.cols = self.a.shape[-2:]
+        self.samples = 1 if self.a.ndim == 2 else self.a.shape[0]
+        self.dtype = self.a.dtype
+
+    @property
+    def stack(self) -> Array:
+        """`a` as `(N, rows, cols)`, with N = 1 when shared."""
+        return self.a.reshape(self.samples, self.rows, self.cols)
 
     def jvp(self, v: Array) -> Array:
         """`a v`."""
@@ -36,7 +52,7 @@ class Dense(Operator):
         """`Σ_n a_n^T q_n`: one product over samples and rows together."""
         if self.a.ndim == 2:
             return np.matmul(np.add.reduce(q, axis=-2), self.a, out=out)
-        q = np.broadcast_to(q, (*q.shape[:-2], self.a.shape[0], self.rows))
+        q = np.broadcast_to(q, (*q.shape[:-2], self.samples, self.rows))
         return np.matmul(q.reshape(*q.shape[:-2], -1), self.a.reshape(-1, self.cols), out=out)
 
     def jvp_into(self, v: Array, out: Array) -> None:
@@ -49,23 +65,54 @@ class Dense(Operator):
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Copies the columns of `a`."""
-        stack = self.a.reshape(-1, self.rows, self.cols)
-        out[...] = stack[:, :, start:stop].transpose(2, 0, 1)
+        out[...] = self.stack[:, :, start:stop].transpose(2, 0, 1)
+
+    def row_block(self, part: slice, dtype: np.dtype[Any]) -> Array:
+        return self.stack[:, part].swapaxes(0, 1)
+
+    def part(self, at: slice) -> Dense:
+        return Dense(self.a[..., at])
+
+    def column_blocks(self, step: int) -> Iterator[Array]:
+        yield self.stack
 
     @property
-    def column_edges(self) -> int:
-        """None: columns are copied."""
+    def writes_through(self) -> bool:  # type: ignore[override]
+        """Whether all samples share the matrix."""
+        return self.samples == 1
+
+    def scratch(self, vectors: int) -> int:
+        """Vectors and results in another order, where each sample has its own matrix."""
+        return 0 if self.samples == 1 else vectors * (self.rows + self.cols)
+
+    def sum_scratch(self, vectors: int) -> int:
         return 0
 
-    @property
-    def samples(self) -> int:
-        """N, or 1 when shared."""
-        return 1 if self.a.ndim == 2 else self.a.shape[0]
+    def column_scratch(self, vectors: int) -> int:
+        return 0
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """That of `a`."""
-        return self.a.dtype
+    def row_scratch(self, vectors: int) -> int:
+        """The result, which is no contiguous part of a Jacobian's rows."""
+        return vectors * self.cols + self.scratch(vectors)
+
+    def row_block_scratch(self, vectors: int) -> int:
+        """None: rows are views."""
+        return 0
+
+    def charge_row_block(self, work: Work, q: Vectors) -> None:
+        """Nothing."""
+
+    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
+        """One product with the sum of the vectors, where all samples share the matrix."""
+        if self.samples == 1:
+            work.product(self, q, self.rows, depth=1.0)
+        else:
+            super().charge_vjp_sum(work, q)
+
+
+def as_operator(block: OperatorLike) -> Operator:
+    """The operator itself, or an array `(rows, cols)` or `(N, rows, cols)` as `Dense`. Raises `ShapeError`."""
+    return Dense(block) if isinstance(block, np.ndarray) else block
 
 
 def _times(v: Array, m: Array) -> Array:

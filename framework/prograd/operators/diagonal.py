@@ -1,4 +1,4 @@
-"""Operators that cost one multiplication an entry or none: `Diagonal`, `Identity`, `Zero`."""
+"""Operators that cost one multiplication for each entry, or none: `Diagonal`, `Identity`, `Zero`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
+from prograd.operators.costs import derived
+from prograd.operators.ledger import Vectors, Work
 
 
 class Diagonal(Operator):
     """`diag(d)`: `d` is `(n,)` shared by all samples, or `(N, n)`."""
 
-    in_place = True
+    samples: int
+    dtype: np.dtype[Any]
+    column_edges = 0  # columns are written down
+    in_place = writes_through = True
 
     def __init__(self, d: ArrayLike) -> None:
         self.d = as_real(d, "Diagonal")
         if self.d.ndim not in (1, 2):
             raise ShapeError(f"Diagonal: expected an array (n,) or (N, n), got shape {self.d.shape}")
         self.rows = self.cols = self.d.shape[-1]
+        self.samples = 1 if self.d.ndim == 1 else self.d.shape[0]
+        self.dtype = self.d.dtype
 
     def jvp(self, v: Array) -> Array:
         """`d ∘ v`."""
@@ -40,34 +47,27 @@ class Diagonal(Operator):
         np.multiply(q, self.d, out=out)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
-        """Zeros but for `d` on the diagonal."""
+        """`d` on the diagonal of zeros."""
         out[...] = 0
         k = np.arange(start, stop)
         out[k - start, :, k] = np.atleast_2d(self.d)[:, start:stop].T
 
-    @property
+    @derived
     def edges(self) -> int:
-        """One multiplication an entry."""
+        """One multiplication for each entry."""
         return self.rows
 
-    @property
-    def column_edges(self) -> int:
-        """None: they are written down."""
+    def column_scratch(self, vectors: int) -> int:
         return 0
-
-    @property
-    def samples(self) -> int:
-        """N, or 1 when shared."""
-        return 1 if self.d.ndim == 1 else self.d.shape[0]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """That of `d`."""
-        return self.d.dtype
 
 
 class Identity(Operator):
     """`I_n`."""
+
+    samples = 1
+    edges = column_edges = 0
+    dtype = np.dtype(np.float32)  # widens nothing
+    returns_argument = writes_through = True
 
     def __init__(self, n: int) -> None:
         self.rows = self.cols = n
@@ -85,34 +85,31 @@ class Identity(Operator):
         return np.add.reduce(q, axis=-2, out=out)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
-        """Zeros but for a one a column."""
+        """A one in each column of zeros."""
         out[...] = 0
         k = np.arange(start, stop)
         out[k - start, :, k] = 1
 
-    @property
-    def edges(self) -> int:
-        """None."""
+    def column_scratch(self, vectors: int) -> int:
         return 0
 
-    @property
-    def column_edges(self) -> int:
-        """None: they are written down."""
+    def sum_scratch(self, vectors: int) -> int:
         return 0
 
-    @property
-    def samples(self) -> int:
-        """Shared."""
-        return 1
+    def charge_jvp(self, work: Work, v: Vectors) -> None:
+        """Nothing."""
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32: it widens nothing."""
-        return np.dtype(np.float32)
+    def charge_vjp(self, work: Work, q: Vectors) -> None:
+        """Nothing."""
 
 
 class Zero(Operator):
     """The map that sends everything to zero."""
+
+    samples = 1
+    edges = column_edges = 0
+    dtype = np.dtype(np.float32)  # widens nothing
+    writes_through = True
 
     def __init__(self, rows: int, cols: int) -> None:
         self.rows, self.cols = rows, cols
@@ -129,22 +126,8 @@ class Zero(Operator):
         """Zeros."""
         out[...] = 0
 
-    @property
-    def edges(self) -> int:
-        """None."""
+    def part(self, at: slice) -> Zero:
+        return Zero(self.rows, len(range(self.cols)[at]))
+
+    def column_scratch(self, vectors: int) -> int:
         return 0
-
-    @property
-    def column_edges(self) -> int:
-        """None: they are written down."""
-        return 0
-
-    @property
-    def samples(self) -> int:
-        """Shared."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32: it widens nothing."""
-        return np.dtype(np.float32)

@@ -1,7 +1,8 @@
-"""`Kronecker`: the derivative of `left W right^T` by `W`. Parameters that multiply what a layer is given enter so."""
+"""`Kronecker`: the block `A` of any layer that multiplies its input by a weight matrix."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,54 +11,37 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
+from prograd.operators.costs import derived
+from prograd.operators.dense import Dense
+from prograd.operators.diagonal import Identity
+from prograd.operators.ledger import Vectors, Work
 
 
 class Kronecker(Operator):
     """`vec(W) -> (left ⊗ right) vec(W)`, which is `vec(left W right^T)`, with `vec` in row-major order.
 
-    `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, one row a sample, or
-    `(N, s, t)`; N = 1 is shared. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
+    `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, a row for each sample, or
+    `(N, s, t)`; with N = 1 all samples share it. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
     """
 
     def __init__(self, left: int | ArrayLike, right: ArrayLike) -> None:
         self.right = as_real(right, "Kronecker: right")
         if self.right.ndim not in (2, 3):
             raise ShapeError(f"Kronecker: expected right to be (N, t) or (N, s, t), got shape {self.right.shape}")
+        self.t: int = self.right.shape[-1]
+        self.s: int = 1 if self.right.ndim == 2 else self.right.shape[1]
         if isinstance(left, (int, np.integer)):
             self.left = None
-            self.m = int(left)
-            return
-        self.left = as_real(left, "Kronecker: left")
-        if self.left.ndim not in (2, 3):
-            raise ShapeError(
-                f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {self.left.shape}"
-            )
-        self.m = self.left.shape[-1]
-
-    @property
-    def m_out(self) -> int:
-        """`m'`, the rows of `left`."""
-        return self.m if self.left is None else int(self.left.shape[-2])
-
-    @property
-    def s(self) -> int:
-        """Rows of a sample's right factor."""
-        return 1 if self.right.ndim == 2 else int(self.right.shape[1])
-
-    @property
-    def t(self) -> int:
-        """Columns of the right factor."""
-        return int(self.right.shape[-1])
-
-    @property
-    def rows(self) -> int:  # type: ignore[override]  # derived: built in every gradient, asked for hardly ever
-        """`m' s`."""
-        return self.m_out * self.s
-
-    @property
-    def cols(self) -> int:  # type: ignore[override]
-        """`m t`."""
-        return self.m * self.t
+            self.m: int = int(left)
+            self.m_out: int = self.m
+        else:
+            self.left = as_real(left, "Kronecker: left")
+            if self.left.ndim not in (2, 3):
+                raise ShapeError(
+                    f"Kronecker: expected left to be an int, (m', m) or (N, m', m), got shape {self.left.shape}"
+                )
+            self.m_out, self.m = self.left.shape[-2:]
+        self.rows, self.cols = self.m_out * self.s, self.m * self.t
 
     def jvp(self, v: Array) -> Array:
         """`left V right^T`."""
@@ -138,26 +122,73 @@ class Kronecker(Operator):
             left = self.left.reshape(-1, self.m_out, self.m).transpose(2, 0, 1)[j]
             np.multiply(left[..., None], right[..., None, :], out=target)
 
-    @property
+    def kronecker_factors(self) -> tuple[Operator, Array]:
+        """`left` and `right` themselves, where a sample's right factor has one row."""
+        if self.s > 1:
+            return super().kronecker_factors()
+        left = Identity(self.m) if self.left is None else Dense(self.left)
+        return left, self.right.reshape(-1, self.t)
+
+    def column_blocks_behind(self, outer: Operator, step: int) -> Iterator[Array]:
+        """`F (I ⊗ right)`: the columns of `F` that belong to some rows of `W`, times `right`."""
+        if self.left is not None:
+            yield from super().column_blocks_behind(outer, step)
+            return
+        F = outer.row_block(slice(None), self.dtype).swapaxes(0, 1)
+        F = F.reshape(*F.shape[:2], self.m, self.s)
+        right = self.right.reshape(-1, 1, self.s, self.t)
+        rows = max(1, step // self.t)
+        for start in range(0, self.m, rows):
+            block = F[:, :, start : start + rows] @ right
+            yield block.reshape(*block.shape[:2], -1)
+
+    @derived
     def edges(self) -> int:
         """`m s t` for the product with `right`, and `m' m s` for the one with `left`."""
         pulled = 0 if self.left is None else self.m_out * self.m * self.s
         return pulled + self.m * self.s * self.t
 
-    @property
+    @derived
     def column_edges(self) -> int:
         """`m' s` for the product of a column of `left` with one of `right`; none where `left` is `I_m`."""
         return 0 if self.left is None else self.rows
 
-    @property
+    @derived
     def samples(self) -> int:
-        """N, or 1 when shared."""
         return max(len(self.right), 1 if self.left is None or self.left.ndim == 2 else len(self.left))
 
-    @property
+    @derived
     def dtype(self) -> np.dtype[Any]:
-        """The wider dtype of the two factors."""
         return self.right.dtype if self.left is None else np.result_type(self.left, self.right)
+
+    @property
+    def writes_through(self) -> bool:  # type: ignore[override]
+        """Whether a sample's right factor has one row."""
+        return self.s == 1
+
+    def scratch(self, vectors: int) -> int:
+        """The product with `left`."""
+        return 0 if self.left is None else vectors * self.m * self.s
+
+    def sum_scratch(self, vectors: int) -> int:
+        """The product with `left`, and its entries in another order where `right` has several rows."""
+        pulled = 0 if self.left is None else self.m
+        return vectors * self.s * (pulled + (self.m if self.s > 1 else 0))
+
+    def column_scratch(self, vectors: int) -> int:
+        """The columns of both factors."""
+        return vectors * (self.s + (0 if self.left is None else self.m_out))
+
+    def depth(self, samples: int = 1) -> float:
+        """As a product of matrices that adds up `s` rows for each sample."""
+        return min(self.m, self.t, self.s * samples)
+
+    def charge_vjp_into(self, work: Work, q: Vectors) -> None:
+        """Outer products, written to their place at once where `left` is `I_m`."""
+        if self.s == 1 and self.left is None:
+            work.write(q, self.cols, multiply_adds=work.ledger.through(self, q).all * self.edges)
+        else:
+            super().charge_vjp_into(work, q)
 
     def _pulled(self, q: Array) -> Array:
         """`left^T q`, for a right factor of one row."""

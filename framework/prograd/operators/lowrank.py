@@ -1,4 +1,4 @@
-"""`DiagonalPlusLowRank`: what normalisations leave behind (softmax, layer norm)."""
+"""`DiagonalPlusLowRank`: the block `B` of normalisations (softmax, layer norm)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
+from prograd.operators.costs import derived
 
 
 class DiagonalPlusLowRank(Operator):
     """`diag(d) + U V^T`: `d` is `(n,)` or `(N, n)`; `U` and `V` are `(n, k)` or `(N, n, k)`."""
+
+    writes_through = True
 
     def __init__(self, d: ArrayLike, U: ArrayLike, V: ArrayLike) -> None:
         self.d = as_real(d, "DiagonalPlusLowRank: d")
@@ -23,13 +26,14 @@ class DiagonalPlusLowRank(Operator):
         if self.d.ndim not in (1, 2) or any(F.ndim not in (2, 3) or F.shape[-2] != n for F in (self.U, self.V)):
             shapes = f"d {self.d.shape}, U {self.U.shape}, V {self.V.shape}"
             raise ShapeError(
-                f"DiagonalPlusLowRank: expected d (N, n), U and V (N, n, k) or all without N, got {shapes}"
+                f"DiagonalPlusLowRank: expected d (N, n), U and V (N, n, k), or all without N, got {shapes}"
             )
         if self.U.shape[-1] != self.V.shape[-1]:
             raise ShapeError(
                 f"DiagonalPlusLowRank: expected U and V of one rank, got {self.U.shape[-1]} and {self.V.shape[-1]}"
             )
         self.rows = self.cols = n
+        self.passes = 1 + 2 * self.U.shape[-1]
 
     def jvp(self, v: Array) -> Array:
         """`d ∘ v + U (V^T v)`."""
@@ -55,25 +59,31 @@ class DiagonalPlusLowRank(Operator):
         k = np.arange(start, stop)
         out[k - start, :, k] += np.atleast_2d(self.d)[:, start:stop].T
 
-    @property
+    @derived
     def edges(self) -> int:
         """N for the diagonal, n k for each of the factors."""
         return self.rows * (1 + 2 * int(self.U.shape[-1]))
 
-    @property
+    @derived
     def column_edges(self) -> int:
         """N k for a column of `U V^T`."""
         return self.rows * int(self.U.shape[-1])
 
-    @property
+    @derived
     def samples(self) -> int:
-        """N, or 1 when shared."""
         return max(1 if self.d.ndim == 1 else len(self.d), *(1 if F.ndim == 2 else len(F) for F in (self.U, self.V)))
 
-    @property
+    @derived
     def dtype(self) -> np.dtype[Any]:
-        """The widest dtype of the three."""
         return np.result_type(self.d, self.U, self.V)
+
+    def scratch(self, vectors: int) -> int:
+        """The product with `U V^T`."""
+        return vectors * self.rows
+
+    def column_scratch(self, vectors: int) -> int:
+        """The columns of `U V^T`."""
+        return vectors * self.rows
 
 
 def _apply(d: Array, U: Array, V: Array, v: Array) -> Array:

@@ -1,7 +1,7 @@
 """Products that are carried out: `multiply(outer, inner)`, where `outer @ inner` only composes.
 
-A composition meets one vector, so `@` leaves two matrices as they are: two products with a vector cost less than one of
-matrices. A recursion on operators meets them layer after layer, so there the product is worth having, once. The rules:
+A composition is applied to one vector, so `@` leaves two matrices as they are: two products with a vector cost less
+than one of matrices. A recursion on operators applies them layer after layer, so it multiplies them once. The rules:
 
 | product | becomes | multiply-adds, for a sample |
 |---|---|---|
@@ -13,50 +13,108 @@ matrices. A recursion on operators meets them layer after layer, so there the pr
 | `F J`, F a matrix | a matrix: the rows pulled back through `J` | rows × edges of `J` |
 | `J (K M)`, `(J K) M` | `(J K) M`, `J (K M)`, where that product has a rule | those of the parts |
 
-A matrix comes about only where it takes no more multiply-adds to apply than both factors do: a bottleneck stays two
-thin matrices. Everything else stays a lazy `Product`; nothing is spread out.
+A product becomes a matrix only where that takes no more multiply-adds to apply than both factors do: a bottleneck
+stays two thin matrices. Everything else stays a lazy `Product`.
 
-A diagonal that differs from sample to sample makes N matrices of one that was shared. That is right here, because what
-lies behind an activation differs from sample to sample whatever one does.
+A diagonal that differs from sample to sample makes N matrices of a shared one. That is right here, because whatever
+follows an activation differs from sample to sample in any case.
+
+More rules join by `multiply_rule` (see `rules`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 
+from prograd.arrays import Array
 from prograd.operators.base import Operator, Product
 from prograd.operators.dense import Dense
 from prograd.operators.diagonal import Identity, Zero
 from prograd.operators.kronecker import Kronecker
+from prograd.operators.ledger import Step, Vectors, Work
+from prograd.operators.rules import MULTIPLICATIONS, multiply_rule
 
 
 class Arithmetic:
-    """How `multiply` carries out a product that its rules want: here with numbers. Meant to be subclassed."""
+    """How `multiply` carries a product out: here with numbers. Meant to be subclassed."""
 
     def push(self, outer: Operator, inner: Dense) -> Dense:
-        """`outer` times the columns of `inner`, which lie one behind the other afterwards."""
-        columns = inner.a.reshape(-1, inner.rows, inner.cols).transpose(2, 0, 1)
-        if inner.samples == 1 < outer.samples:  # N matrices come from one: let it be the one that is copied into order
+        """`outer` times the columns of `inner`; the result is stored column by column."""
+        columns = inner.stack.transpose(2, 0, 1)
+        if inner.samples == 1 < outer.samples:  # one matrix becomes N: cheaper to copy it into order before
             columns = np.ascontiguousarray(columns)
         return Dense(outer.jvp(columns).transpose(1, 2, 0))
 
     def pull(self, outer: Dense, inner: Operator) -> Dense:
         """The rows of `outer` times `inner`."""
-        rows = outer.a.reshape(-1, outer.rows, outer.cols).transpose(1, 0, 2)
+        rows = outer.stack.transpose(1, 0, 2)
         return Dense(inner.vjp(rows).transpose(1, 0, 2))
 
     def compose(self, outer: Operator, inner: Operator) -> Operator:
-        """`outer @ inner`, for what takes an operation an entry or none."""
+        """`outer @ inner`, for products that take one multiplication for each entry, or none."""
         return outer @ inner
 
-    def beside(self, left: Dense, right: Dense) -> Dense:
+    def join(self, left: Dense, right: Dense) -> Dense:
         """`(left | right)`, both shared or both of N samples."""
-        columns = [F.a.reshape(-1, F.rows, F.cols).transpose(2, 0, 1) for F in (left, right)]
+        columns = [F.stack.transpose(2, 0, 1) for F in (left, right)]
         return Dense(np.concatenate(columns).transpose(1, 2, 0))
+
+
+class Planned(Arithmetic):
+    """Writes to a ledger what a product would take; its matrices hold no numbers, and count as memory while they live.
+
+    A stack counts for all samples of the ledger, though it may have been made for fewer.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._ledger = work, work.ledger
+
+    def push(self, outer: Operator, inner: Dense) -> Dense:
+        """One product of `outer` with each column."""
+        with self._carried_out():
+            outer.charge_jvp(self._work, Vectors(inner.cols, self._ledger.stack(inner)))
+        return self._room(outer, inner, inner.cols)
+
+    def pull(self, outer: Dense, inner: Operator) -> Dense:
+        """One product of `inner` with each row."""
+        with self._carried_out():
+            inner.charge_vjp(self._work, Vectors(outer.rows, self._ledger.stack(outer)))
+        return self._room(outer, inner, inner.cols)
+
+    def compose(self, outer: Operator, inner: Operator) -> Operator:
+        """One multiplication for each entry of an array that neither factor had."""
+        product = outer @ inner
+        scaled = self._ledger.bytes(new_arrays(product, outer, inner), self._ledger.samples) // product.dtype.itemsize
+        if scaled:
+            with self._carried_out():
+                self._work.step("product", multiply_adds=scaled, moved=3 * scaled * self._ledger.item)
+        return product
+
+    def join(self, left: Dense, right: Dense) -> Dense:
+        """A copy of both."""
+        made = self._room(left, right, left.cols + right.cols)
+        moved = 2 * self._ledger.stack(made) * made.rows * made.cols * self._ledger.item
+        calls, threads = self._work.calls, self._work.threads
+        self._ledger.around.append(Step("copy", calls, 0, moved, threads=threads, rules=calls))
+        return made
+
+    @contextmanager
+    def _carried_out(self) -> Iterator[None]:
+        """Each step inside is one that a rule carries out."""
+        steps = self._ledger.steps
+        before = len(steps)
+        yield
+        steps[before:] = [step._replace(rules=step.calls) for step in steps[before:]]
+
+    def _room(self, one: Operator, other: Operator, cols: int) -> Dense:
+        samples = max(one.samples, other.samples)
+        rows = self._work.rows if samples > 1 else 1
+        size = rows * one.rows * cols * self._ledger.item * self._work.threads
+        return Dense(self._ledger.matrices(samples, one.rows, cols, size))
 
 
 NUMBERS: Final = Arithmetic()
@@ -64,40 +122,57 @@ NUMBERS: Final = Arithmetic()
 
 def multiply(outer: Operator, inner: Operator, by: Arithmetic = NUMBERS) -> Operator:
     """`outer · inner`, carried out as far as the rules go; `by` does the arithmetic."""
-    return _rule(type(outer), type(inner))(outer, inner, by)
+    made = (rule(outer, inner, by) for rule in MULTIPLICATIONS.find(outer, inner))
+    return next(filter(None, made), None) or Product(outer, inner)
 
 
+def new_arrays(product: Operator, *given: Operator) -> list[Array]:
+    """The arrays of a product that none of its factors has."""
+    old = {id(array) for factor in given for array in factor.arrays()}
+    return [array for array in product.arrays() if id(array) not in old]
+
+
+@multiply_rule(Zero, Operator)
+@multiply_rule(Operator, Zero)
+@multiply_rule(Identity, Operator)
+@multiply_rule(Operator, Identity)
 def _free(outer: Operator, inner: Operator, by: Arithmetic) -> Operator:  # noqa: ARG001
     return outer @ inner
 
 
+@multiply_rule(Operator, Product)
+def _with_product(outer: Operator, inner: Product, by: Arithmetic) -> Operator | None:
+    first = multiply(outer, inner.outer, by)
+    return None if _is_lazy(first, outer, inner.outer) else multiply(first, inner.inner, by)
+
+
+@multiply_rule(Product, Operator)
+def _product_with(outer: Product, inner: Operator, by: Arithmetic) -> Operator | None:
+    last = multiply(outer.inner, inner, by)
+    return None if _is_lazy(last, outer.inner, inner) else multiply(outer.outer, last, by)
+
+
+@multiply_rule(Operator, Kronecker)
+def _with_kronecker(outer: Operator, inner: Kronecker, by: Arithmetic) -> Operator | None:
+    if inner.s > 1:
+        return None
+    left = outer if inner.left is None else multiply(outer, Dense(inner.left), by)
+    return Kronecker(left.a, inner.right) if isinstance(left, Dense) else None
+
+
+@multiply_rule(Operator, Dense)
+def _columns(outer: Operator, inner: Dense, by: Arithmetic) -> Operator | None:
+    return by.push(outer, inner) if _pays(outer, inner) else None
+
+
+@multiply_rule(Dense, Operator)
+def _rows(outer: Dense, inner: Operator, by: Arithmetic) -> Operator | None:
+    return by.pull(outer, inner) if _pays(outer, inner) else None
+
+
+@multiply_rule(Operator, Operator)
 def _composed(outer: Operator, inner: Operator, by: Arithmetic) -> Operator:
     return by.compose(outer, inner)
-
-
-def _with_product(outer: Operator, inner: Product, by: Arithmetic) -> Operator:
-    first = multiply(outer, inner.outer, by)
-    return Product(outer, inner) if _is_lazy(first, outer, inner.outer) else multiply(first, inner.inner, by)
-
-
-def _product_with(outer: Product, inner: Operator, by: Arithmetic) -> Operator:
-    last = multiply(outer.inner, inner, by)
-    return Product(outer, inner) if _is_lazy(last, outer.inner, inner) else multiply(outer.outer, last, by)
-
-
-def _with_kronecker(outer: Operator, inner: Kronecker, by: Arithmetic) -> Operator:
-    if inner.s > 1:
-        return _rows(outer, inner, by) if isinstance(outer, Dense) else Product(outer, inner)
-    left = outer if inner.left is None else multiply(outer, Dense(inner.left), by)
-    return Kronecker(left.a, inner.right) if isinstance(left, Dense) else Product(outer, inner)
-
-
-def _columns(outer: Operator, inner: Dense, by: Arithmetic) -> Operator:
-    return by.push(outer, inner) if _pays(outer, inner) else Product(outer, inner)
-
-
-def _rows(outer: Dense, inner: Operator, by: Arithmetic) -> Operator:
-    return by.pull(outer, inner) if _pays(outer, inner) else Product(outer, inner)
 
 
 def _pays(outer: Operator, inner: Operator) -> bool:
@@ -108,23 +183,3 @@ def _pays(outer: Operator, inner: Operator) -> bool:
 def _is_lazy(product: Operator, outer: Operator, inner: Operator) -> bool:
     """Whether no rule applied."""
     return isinstance(product, Product) and product.outer is outer and product.inner is inner
-
-
-Rule: TypeAlias = Callable[[Any, Any, Arithmetic], Operator]
-RULES: Final[tuple[tuple[type[Operator], type[Operator], Rule], ...]] = (  # the first that fits
-    (Zero, Operator, _free),
-    (Operator, Zero, _free),
-    (Identity, Operator, _free),
-    (Operator, Identity, _free),
-    (Operator, Product, _with_product),
-    (Product, Operator, _product_with),
-    (Operator, Kronecker, _with_kronecker),
-    (Operator, Dense, _columns),
-    (Dense, Operator, _rows),
-    (Operator, Operator, _composed),
-)
-
-
-@cache
-def _rule(outer: type[Operator], inner: type[Operator]) -> Rule:
-    return next(rule for left, right, rule in RULES if issubclass(outer, left) and issubclass(inner, right))

@@ -1,8 +1,9 @@
-"""`Sparse`: any scipy.sparse matrix, shared by all samples."""
+"""`Sparse`: any scipy.sparse matrix, that all samples share."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,17 @@ import scipy.sparse
 from prograd.arrays import Array
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
+from prograd.operators.costs import derived
+from prograd.operators.ledger import Vectors, Work
 
 
 class Sparse(Operator):
-    """A `scipy.sparse` matrix or array of any format; it is kept as CSR in both directions."""
+    """A `scipy.sparse` matrix or array of any format, kept as CSR in both directions."""
+
+    dtype: np.dtype[Any]
+    kind = "sparse"
+    samples = 1
+    column_edges = 0  # columns are copied
 
     def __init__(self, matrix: Any) -> None:
         if not isinstance(matrix, (scipy.sparse.sparray, scipy.sparse.spmatrix)):
@@ -25,6 +33,7 @@ class Sparse(Operator):
         self.matrix: scipy.sparse.csr_array = csr
         self.transposed = csr.T.tocsr()
         self.rows, self.cols = csr.shape
+        self.dtype = csr.dtype
 
     def jvp(self, v: Array) -> Array:
         """`matrix v`."""
@@ -46,26 +55,26 @@ class Sparse(Operator):
         """Rows of the transposed matrix."""
         out[...] = self.transposed[start:stop].toarray()[:, None, :]
 
-    @property
+    @derived
     def edges(self) -> int:
         """The entries that are stored."""
         return int(self.matrix.nnz)
 
-    @property
-    def column_edges(self) -> int:
-        """None: they are copied."""
+    def arrays(self) -> Iterator[np.ndarray[Any, Any]]:
+        """The entries and where they stand, in both directions."""
+        for matrix in (self.matrix, self.transposed):
+            yield from (matrix.data, matrix.indices, matrix.indptr)
+
+    def scratch(self, vectors: int) -> int:
+        """Vectors and results in another order."""
+        return vectors * (self.rows + self.cols)
+
+    def sum_scratch(self, vectors: int) -> int:
         return 0
 
-    @property
-    def samples(self) -> int:
-        """Shared."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """That of the matrix."""
-        dtype: np.dtype[Any] = self.matrix.dtype
-        return dtype
+    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
+        """One product with the sum of the vectors."""
+        work.product(self, q, self.rows, depth=1.0)
 
 
 def _apply(matrix: scipy.sparse.csr_array, v: Array) -> Array:

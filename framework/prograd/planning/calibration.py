@@ -11,8 +11,9 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple, TypeAlias
@@ -22,21 +23,20 @@ import scipy.sparse
 from threadpoolctl import threadpool_info
 
 from prograd import checks, threads
-from prograd.accumulation import Accumulation, jacobian_into
 from prograd.arrays import Array
 from prograd.blocks import Block
-from prograd.chain import Chain
-from prograd.costs import cheapest
 from prograd.errors import OptionError
 from prograd.layer import Layer, Parameters
-from prograd.network import Network, Span
-from prograd.operators import Dense, Kronecker, Operator, Sparse
-from prograd.operators.multiplication import multiply
+from prograd.linearization import Linearization
+from prograd.modes import MODES
+from prograd.modes.structure import Structure
+from prograd.network import NO_COLUMNS, Network
+from prograd.operators import Dense, Kronecker, Operator, Sparse, multiply
 from prograd.planning.rates import Curve, Rates
 
 FILE = "PROGRAD_RATES"
 SAMPLE_SECONDS = 0.002
-ROUNDS = 4  # of which the quickest counts; all rates take part in each, since a machine's speed changes by the second
+ROUNDS = 4  # of which the fastest counts; every rate is measured in each, since a machine's speed changes by the second
 DEPTHS = (4, 8, 16, 32, 64, 128, 256, 512)
 BYTES = tuple(2**k for k in (16, 18, 20, 22, 25))
 NUMBERS = (2**16, 2**22)  # of a Jacobian: half a MiB, which a cache holds, and 32 MiB
@@ -51,14 +51,15 @@ Action: TypeAlias = Callable[[], object]
 def machine_rates() -> Rates:
     """The rates in the file that `PROGRAD_RATES` names, or this machine's own.
 
-    These are measured once and kept in the user's cache directory; a file there that holds no rates is
-    replaced. Raises `OptionError` where the file that `PROGRAD_RATES` names holds no rates.
+    Those are measured once and kept in the user's cache directory, where an unreadable file is replaced. Raises
+    `OptionError` where the file that `PROGRAD_RATES` names can't be read.
     """
-    return _rates(os.environ.get(FILE, ""), threads.available())
+    return rates_of(os.environ.get(FILE, ""), threads.available())
 
 
 @lru_cache(maxsize=8)
-def _rates(given: str, available: int) -> Rates:
+def rates_of(given: str, available: int) -> Rates:
+    """The rates in the file `given`, or the machine's own for `available` threads, found once."""
     if given:
         return read(Path(given))
     path = cache_directory() / f"rates-{fingerprint(available)}.json"
@@ -75,7 +76,7 @@ def read(path: Path) -> Rates:
     try:
         return Rates.from_json(json.loads(path.read_bytes()))
     except OSError as error:
-        raise OptionError(f"{path}: no rates: {error.strerror}") from error
+        raise OptionError(f"{path}: expected a file of rates: {error.strerror}") from error
     except (ValueError, OptionError) as error:
         raise OptionError(f"{path}: {error}") from error
 
@@ -103,7 +104,7 @@ def cache_directory() -> Path:
 
 
 def fingerprint(available: int) -> str:
-    """What the rates are good for: this machine, BLAS, number of threads and numpy."""
+    """Identifies what the rates hold for: this machine, BLAS, number of threads and numpy."""
     blas = [
         {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
         for library in threadpool_info()
@@ -114,7 +115,7 @@ def fingerprint(available: int) -> str:
 
 
 def calibrate() -> Rates:
-    """Measures one core, in well under a second."""
+    """Measures the rates of one core, in well under a second."""
     with threads.one_blas_thread():
         works = _works()
         found = dict(zip(works, _quickest([work.action for work in works.values()]), strict=True))
@@ -141,7 +142,7 @@ def calibrate() -> Rates:
 
 
 class _Work(NamedTuple):
-    """Something to be timed, and how much of what it does, where a rate is wanted."""
+    """A call to time, and the amount of work it does, where a rate is wanted."""
 
     action: Action
     amount: float = 1.0
@@ -210,7 +211,7 @@ def _function() -> _Work:
 
 
 def _call() -> _Work:
-    """Products that take no time, of two kinds that every network has."""
+    """Products too small to take time, of two kinds that every network has."""
     a, q, out = np.ones((4, 4)), np.ones((1, 4)), np.empty(16)
 
     def calls() -> None:
@@ -228,8 +229,11 @@ def _columns() -> _Work:
 class _Linear(Layer):
     """`g(W; z) = W z`."""
 
+    def __init__(self, width: int) -> None:
+        self.width = width
+
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
-        return n_in, {"W": (n_in, n_in)}
+        return self.width, {"W": (self.width, n_in)}
 
     def g(self, w: Parameters, z: Array) -> Array:
         return z @ w["W"].T
@@ -239,34 +243,20 @@ class _Linear(Layer):
 
 
 def _layers() -> _Work:
-    """The forward pass of layers that take no time, and their blocks."""
-    net = Network([_Linear()] * LAYERS, 4)
+    """The forward pass of layers too small to take time, and their blocks."""
+    net = Network([_Linear(4)] * LAYERS, 4)
     return _Work(partial(checks.linearize, net, net.unpack(np.zeros(net.size)), np.ones((1, 4))))
-
-
-class _Counting(Accumulation):
-    """Counts what `planning.optimal` puts down as merges."""
-
-    merges = 0
-
-    def push(self, chain: Chain, W: Array, *, summed: bool) -> None:
-        self.merges += 1
-        super().push(chain, W, summed=summed)
-
-    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
-        self.merges += 1
-        super().pull(blocks, q, p, numbers)
 
 
 def _merges() -> _Work:
     """The cheapest bracketing of an hourglass too small for its products to take time."""
-    sizes = ((4, 4), (1, 4), (4, 1), (4, 4))
-    blocks: list[Block] = [({}, Dense(np.ones(size))) for size in sizes]
-    chain = Chain(blocks, [Span(range(0), {})] * len(blocks), 1, np.dtype(np.float64)).by_input()
-    J = np.empty((1, 4, 4))
-    counting = _Counting(chain)
-    counting.into(cheapest(chain.blocks, 1), J)
-    return _Work(partial(jacobian_into, chain, J), counting.merges)
+    net = Network([_Linear(width) for width in (4, 1, 4, 4)], 4)
+    blocks: list[Block] = [({}, Dense(np.ones((m, n)))) for n, m in pairwise(net.n)]
+    lin = Linearization(blocks, [NO_COLUMNS] * len(blocks), 1, np.dtype(np.float64)).by_input()
+    J, mode = np.empty((1, 4, 4)), MODES["optimal"]
+    around = mode.jacobian_cost(Structure(net, lin, 1), None).around
+    merges = sum(step.kind == "merge" for step in around)
+    return _Work(partial(mode.jacobian, lin, J, None), merges)
 
 
 def _fork() -> None:
@@ -276,7 +266,7 @@ def _fork() -> None:
 
 
 def _quickest(actions: Sequence[Action]) -> list[float]:
-    """Seconds of a call of each: the quickest of several rounds, since others can only make it slower."""
+    """Seconds for a call of each: the shortest of several rounds, since other processes can only add time."""
     inner = [_inner(action) for action in actions]
     best = [math.inf] * len(actions)
     for _ in range(ROUNDS):

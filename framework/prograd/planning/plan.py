@@ -1,29 +1,29 @@
-"""The plan of a computation: what each mode would cost, and which one is predicted to be the quickest."""
+"""The plan of a computation: what each mode would cost, and which one is predicted to be the fastest."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from prograd import modes as listed
 from prograd import threads
+from prograd.arrays import check_max_bytes
+from prograd.bracketing.words import Letters
 from prograd.errors import OptionError, ShapeError, UnknownNameError
-from prograd.limits import check_max_bytes
+from prograd.modes import AUTO, Mode, Outputs
+from prograd.modes.structure import Structure, structure
 from prograd.network import Network
-from prograd.planning.brackets import ORDERS, Letters, optimal
+from prograd.operators.ledger import Cost
 from prograd.planning.calibration import machine_rates
-from prograd.planning.costs import Cost
-from prograd.planning.modes import COSTS, Outputs, Task, considered
-from prograd.planning.optimal import Accumulated
 from prograd.planning.rates import Rates
-from prograd.planning.structure import Structure, structure
 
-TIE = 1.05  # predicted times that are closer than this are equal: a machine's own vary by more
+TIE = 1.05  # predicted times that are closer than this count as equal: measured times vary by more
 Variable = Literal["parameters", "input"]
 
 
@@ -32,7 +32,7 @@ class Plan:
     """What a gradient or a Jacobian of a network will cost in each mode, before anything is computed.
 
     `costs` and `seconds` have an entry for each mode that `max_bytes` allows, "optimal" for up to 200 layers; `orders`
-    are the products with their brackets. `mode` is the one that is predicted to be the quickest, which "auto" takes.
+    are the products with their brackets. Seconds are predicted by `rates`, the machine's own where there are none.
     """
 
     network: str
@@ -42,12 +42,18 @@ class Plan:
     dtype: str
     threads: int
     costs: Mapping[str, Cost]
-    seconds: Mapping[str, float]
     orders: Mapping[str, str]
+    rates: Rates | None = None
+
+    @cached_property
+    def seconds(self) -> dict[str, float]:
+        """The predicted time of each mode."""
+        rates = machine_rates() if self.rates is None else self.rates
+        return {mode: rates.seconds(cost) for mode, cost in self.costs.items()}
 
     @property
     def mode(self) -> str:
-        """The mode that is predicted to be the quickest."""
+        """The mode that is predicted to be the quickest, which "auto" takes."""
         return _quickest(self.seconds)
 
     @property
@@ -84,7 +90,7 @@ class Plan:
         }
 
     def rows(self) -> list[list[str]]:
-        """The plan as a table: a heading, then a line for each mode, the quickest first."""
+        """The plan as a table: the headings, then a line for each mode, the quickest first."""
         lines = [["mode", "multiply-adds", "peak bytes", "bytes moved", "seconds"]]
         for mode in sorted(self.seconds, key=self.seconds.__getitem__):
             cost = self.costs[mode]
@@ -94,7 +100,7 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """What is planned, in a line."""
+        """What is planned, in one line."""
         samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
         what = "gradient" if self.outputs == "gradient" else f"Jacobian by {self.wrt}"
         return f"{what} of {self.network}, {samples}, {self.dtype}"
@@ -121,12 +127,13 @@ def plan(  # noqa: PLR0913
     dtype: DTypeLike = np.float64,
     max_bytes: int | None = None,
     rates: Rates | None = None,
+    modes: Sequence[str | Mode] = tuple(listed.MODES),
 ) -> Plan:
     """What the gradient or the Jacobian of a network would cost in each mode, from shapes and structure alone.
 
     `batch` is the number of samples. `max_bytes` bounds forward mode's buffers, factored mode's left factors and
-    optimal mode's matrices; reverse mode is planned without computing anything again. `rates` are the machine's unless
-    given. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for a layer whose blocks don't fit.
+    optimal mode's matrices; reverse mode is planned without recomputation. `rates` are the machine's unless given.
+    Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for a layer whose blocks don't fit.
     """
     if not isinstance(net, Network):
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
@@ -137,54 +144,59 @@ def plan(  # noqa: PLR0913
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     if (wrt, outputs) == ("input", "gradient"):
-        raise OptionError('wrt="input": an objective has no gradient by its samples; plan outputs="jacobian" instead')
-    if max_bytes is not None:
-        check_max_bytes(max_bytes)
+        raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
+    check_max_bytes(max_bytes)
     found = _dtype(dtype)
     of = _structure(net, int(batch), wrt, found)
-    costs = _costs(of, Task(outputs, max_bytes))
-    rates = machine_rates() if rates is None else rates
+    chosen = [listed.find(mode) for mode in modes]
+    costs = _costs(of, chosen, outputs, max_bytes)
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
-    orders = {mode: order(letters) for mode, order in ORDERS.items() if mode in costs}
-    if "optimal" in costs:
-        orders["optimal"] = optimal(letters, Accumulated(of, gradient=outputs == "gradient", max_bytes=max_bytes).tree)
-    return Plan(
-        repr(net),
-        int(batch),
-        wrt,
-        outputs,
-        str(found),
-        threads.available(),
-        costs,
-        {mode: rates.seconds(cost) for mode, cost in costs.items()},
-        orders,
-    )
+    orders = {mode.name: mode.order(of, letters, max_bytes) for mode in chosen if mode.name in costs}
+    return Plan(repr(net), int(batch), wrt, outputs, str(found), threads.available(), costs, orders, rates)
 
 
-def choose(net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any]) -> str:
-    """The mode that is predicted to be the quickest; found once for each network and task."""
-    return _choice(net, samples, wrt, task, dtype, machine_rates(), threads.available())
+def resolve(  # noqa: PLR0913, PLR0917
+    mode: str | Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int | None, dtype: Any
+) -> Mode:
+    """The mode of this name, or for "auto" the one that is predicted to be the quickest, found once for each task.
+
+    Raises `UnknownNameError`, and `OptionError` where `max_bytes` is too small for every mode.
+    """
+    if mode != AUTO:
+        return listed.find(mode)
+    return listed.MODES[
+        _choice(net, samples, wrt, outputs, max_bytes, np.dtype(dtype), machine_rates(), threads.available())
+    ]
 
 
 @lru_cache(maxsize=256)
 def _choice(  # noqa: PLR0913, PLR0917
-    net: Network, samples: int, wrt: Variable, task: Task, dtype: np.dtype[Any], rates: Rates, _: int
+    net: Network,
+    samples: int,
+    wrt: Variable,
+    outputs: Outputs,
+    max_bytes: int | None,
+    dtype: np.dtype[Any],
+    rates: Rates,
+    _: int,
 ) -> str:
-    costs = _costs(_structure(net, samples, wrt, dtype), task)
+    costs = _costs(_structure(net, samples, wrt, dtype), listed.MODES.values(), outputs, max_bytes)
     return _quickest({mode: rates.seconds(cost) for mode, cost in costs.items()})
 
 
 def _quickest(seconds: Mapping[str, float]) -> str:
-    """The first mode, the simplest ones coming first, that is as quick as any as far as can be told."""
+    """The first mode, and so the simplest, whose time can't be told from the shortest."""
     least = min(seconds.values())
     return next(mode for mode in seconds if seconds[mode] <= TIE * least)
 
 
-def _costs(of: Structure, task: Task) -> dict[str, Cost]:
+def _costs(of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: int | None) -> dict[str, Cost]:
     costs = {}
-    for mode in considered(len(of.net.layers)):
-        with contextlib.suppress(OptionError):  # max_bytes is less than the mode can do with
-            costs[mode] = COSTS[mode](of, task)
+    for mode in modes:
+        if len(of.net.layers) <= mode.longest:
+            with contextlib.suppress(OptionError):  # max_bytes is too small for the mode
+                cost = mode.gradient_cost if outputs == "gradient" else mode.jacobian_cost
+                costs[mode.name] = cost(of, max_bytes)
     return costs
 
 

@@ -1,4 +1,4 @@
-"""How fast this machine is: what turns multiply-adds and bytes into seconds."""
+"""How fast the machine is: the rates that turn multiply-adds and bytes into seconds."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from itertools import pairwise
 from typing import Any, Self
 
 from prograd.errors import OptionError
-from prograd.planning.costs import Cost, Step
+from prograd.operators.ledger import Cost, Step
 
 SCHEMA = "prograd.rates/1"
 CURVES = ("product64", "product32", "memory", "write", "transpose")
 Curve = tuple[tuple[float, float], ...]
-"""Points `(size, rate)` with growing sizes; in between the rate is interpolated on log axes, beyond it stays."""
+"""Pairs `(size, rate)` with growing sizes; the rate is interpolated on log axes, and constant beyond the ends."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates of one core, a second: multiply-adds of products, bytes moved, numbers a function is applied to.
+    """Rates of one core per second: multiply-adds of products, bytes moved, numbers a function is applied to.
 
-    `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
-    the bytes that a call touches, `write` and `transpose` are over the bytes of a Jacobian. Seconds are those of a
-    `call` of an operator, of one that writes columns, of what a `rule` of multiplication takes beside its products, of
-    the calls of a `layer`, of a `merge` of layers in a bracketing, and of starting threads.
+    `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` over the
+    bytes that a call touches, `write` and `transpose` over the bytes of a Jacobian. In seconds: a `call` of an
+    operator, a call that writes columns, what a `rule` of multiplication takes on top of its products, the calls of a
+    `layer`, a `merge` of layers in a bracketing, and starting threads (`fork`).
     """
 
     product64: Curve
@@ -46,12 +46,12 @@ class Rates:
     def seconds(self, cost: Cost) -> float:
         """The predicted time: a product takes as long as its multiply-adds or its bytes, whichever take longer.
 
-        What writes, copies or applies a function takes as long as its bytes; calls, rules and threads add to both.
+        Writes, copies and functions take as long as their bytes; calls, rules and threads come on top.
         """
         return sum(self.step_seconds(step, cost.item) for step in (*cost.steps, *cost.around))
 
     def step_seconds(self, step: Step, item: int) -> float:
-        """The predicted time of a step of numbers of `item` bytes."""
+        """The predicted time of a step whose numbers have `item` bytes."""
         if not step.calls:
             return 0.0
         moving = step.moved / at(self.memory, step.moved / step.calls)
@@ -85,9 +85,9 @@ class Rates:
 
     @classmethod
     def from_json(cls, content: object) -> Self:
-        """The rates that a file holds. Raises `OptionError` where it holds none."""
+        """The rates in the content of a file. Raises `OptionError`."""
         if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
-            raise OptionError(f"no rates: the schema is not {SCHEMA!r}")
+            raise OptionError(f"expected rates with the schema {SCHEMA!r}, got {str(content)[:80]}")
         found: dict[str, Any] = {}
         for name in cls.__dataclass_fields__:
             value: Any = content.get(name)
@@ -96,7 +96,7 @@ class Rates:
             elif _positive(value):
                 found[name] = float(value)
             else:
-                raise OptionError(f"no rates: {name} is {value!r}, a positive number was expected")
+                raise OptionError(f"{name}: expected a positive number, got {value!r}")
         return cls(**found)
 
     def __str__(self) -> str:
@@ -119,7 +119,7 @@ def _curve(name: str, value: Any) -> Curve:
         isinstance(point, (list, tuple)) and len(point) == 2 and all(map(_positive, point)) for point in points
     )
     if not good or any(a[0] >= b[0] for a, b in pairwise(points)):
-        raise OptionError(f"no rates: {name} is {value!r}, pairs of a growing size and a rate were expected")
+        raise OptionError(f"{name}: expected pairs of a growing size and a rate, got {value!r}")
     return tuple((float(size), float(rate)) for size, rate in points)
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit: is this layer, loss or operator right? For the authors of plugins, and for prograd's own tests.
+"""The conformance kit: is a layer, a loss or an operator right? For authors of plugins, and for the tests of prograd.
 
     report = prograd.testing.check_layer(Affine(width=3), n_in=4)
     print(report)
@@ -7,15 +7,17 @@
     def test_conformance(check):
         check()
 
-No reference goes through the code under test: blocks are compared with finite differences of `g`, gradients with those
-of `value`, sums with plain loops.
+No reference uses the code under test: blocks are compared with finite differences of `g`, gradients with those of
+`value`, sums with plain loops.
 """
 
 from __future__ import annotations
 
 from prograd.errors import ConformanceError
 from prograd.testing.counted import Count, counted
-from prograd.testing.kit import check_layer, check_loss, check_operator
+from prograd.testing.layer_checks import check_layer
+from prograd.testing.loss_checks import check_loss
+from prograd.testing.operator_checks import check_operator
 from prograd.testing.parametrize import parametrize_with_checks
 from prograd.testing.report import Outcome, Report
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from prograd.layer import Layer
-from prograd.operators import Diagonal, DiagonalPlusLowRank, Operator, Product, Sum
-from prograd.operators.multiplication import Arithmetic
+from prograd.operators import Operator, Product, Sum
+from prograd.operators.multiplication import Arithmetic, new_arrays
 
 PRODUCTS: Final = ("jvp", "jvp_into", "vjp", "vjp_into", "vjp_sum")
 Method = Callable[..., Any]
@@ -85,7 +85,7 @@ class _Counter:
         @functools.wraps(method)
         def wrapped(by: Arithmetic, outer: Operator, inner: Operator) -> Any:
             made = method(by, outer, inner)
-            self._add(_scaled(outer, made))
+            self._add(sum(array.size for array in new_arrays(made, outer, inner)))
             return made
 
         return wrapped
@@ -132,16 +132,6 @@ def _methods(counter: _Counter) -> Iterator[tuple[type, str, Callable[[Method], 
             yield from ((cls, name, counter.columns) for name in ("columns_into",) if name in vars(cls))
     for cls in _classes(Layer):
         yield from ((cls, name, counter.silent) for name in ("g", "jacobian") if name in vars(cls))
-
-
-def _scaled(outer: Operator, made: Operator) -> int:
-    """Entries that composing two diagonal operators multiplies."""
-    match made:
-        case Diagonal():
-            return made.d.size
-        case DiagonalPlusLowRank():
-            return made.d.size + (made.U if isinstance(outer, Diagonal) else made.V).size
-    return 0
 
 
 def _classes(cls: type) -> Iterator[type[Any]]:

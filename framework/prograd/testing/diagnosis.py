@@ -1,4 +1,4 @@
-"""Comparing numbers, and guessing from the way in which they differ what the author did wrong."""
+"""Comparing numbers, and guessing from the way they differ what the author did wrong."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import numpy as np
 from prograd.arrays import Array
 from prograd.testing.report import CheckError
 
-# How near a guess must come to explain a difference: far nearer than the wrong numbers are, much wider than rounding.
+# Two ways to the same sum differ by a rounding error (1e-16) for each term. Thousands of terms stay below this.
+ROUNDING: Final = 1e-10
+
+# How well a guess must explain a difference: far better than the numbers agree, far worse than rounding.
 _EXPLAINED: Final = 1e-5
 
 
 @dataclass(frozen=True)
-class Block:
-    """What messages say about a block: its name, and the shape of the parameter that its columns belong to."""
+class MatrixName:
+    """The name of a matrix in messages, and the parameter, with its shape, that the columns of a block belong to."""
 
     name: str
     parameter: str = ""
@@ -33,33 +36,35 @@ class Block:
 
 @dataclass(frozen=True)
 class Pair:
-    """What was found and what was expected, `(N, rows, cols)` each, and by how much they may differ."""
+    """Two stacks of matrices `(N, rows, cols)`, what each comes from, and how much they may differ."""
 
     actual: Array
+    got: str
     expected: Array
+    source: str
     tolerance: Array | float
 
 
-def require_matrix(block: Block, got: str, pair: Pair, *, source: str, entries: bool) -> None:
-    """Raises `CheckError` unless the two agree: it names the entry that is off most, both values and the likely cause.
+def require_matrix(name: MatrixName, pair: Pair, *, entries: bool) -> None:
+    """Raise `CheckError` unless the two agree. It names the worst entry, both values and the likely cause.
 
-    Without `entries` the columns are products with random directions, which have no entry's name.
+    Without `entries`, each column is a product with a random direction, and no entry has a name.
     """
     actual, expected = pair.actual, pair.expected
     wrong = worst(actual, expected, pair.tolerance)
     if wrong is None:
         return
     n, row, column = wrong
-    where = block.entry(n, row, column) if entries else f"{block.name}, direction {column} of sample {n}"
+    where = name.entry(n, row, column) if entries else f"{name.name}, direction {column} of sample {n}"
     allowed = float(np.broadcast_to(pair.tolerance, expected.shape)[wrong])
     raise CheckError(
-        f"{where}: {got} gives {actual[wrong]:.9g}, {source} give {expected[wrong]:.9g} (tolerance {allowed:.1g})"
-        + cause(actual, expected, block.shape if entries else (), square=entries)
+        f"{where}: expected {expected[wrong]:.9g} by {pair.source}, got {actual[wrong]:.9g} by {pair.got} "
+        f"(tolerance {allowed:.1g})" + cause(actual, expected, name.shape if entries else (), square=entries)
     )
 
 
 def require_close(what: str, actual: Array, expected: Array, tolerance: Array | float, hint: str = "") -> None:
-    """Raises `CheckError` unless two arrays of any one shape agree within `tolerance`."""
+    """Raise `CheckError` unless two arrays have the same shape and agree within `tolerance`."""
     if np.shape(actual) != np.shape(expected):
         raise CheckError(f"{what}: expected shape {np.shape(expected)}, got {np.shape(actual)}")
     wrong = worst(np.asarray(actual), np.asarray(expected), tolerance)
@@ -69,7 +74,7 @@ def require_close(what: str, actual: Array, expected: Array, tolerance: Array | 
 
 
 def worst(actual: Array, expected: Array, tolerance: Array | float) -> tuple[int, ...] | None:
-    """Where the two differ most in terms of the tolerance, or None where they agree. Equal infinities agree."""
+    """Where the two differ most in terms of the tolerance, or None if they agree. Equal infinities agree."""
     if not actual.size:
         return None
     with np.errstate(invalid="ignore"):
@@ -79,8 +84,21 @@ def worst(actual: Array, expected: Array, tolerance: Array | float) -> tuple[int
     return tuple(int(k) for k in at) if excess[at] > 1 else None
 
 
+def largest(a: Array) -> float:
+    """The largest magnitude in `a`, never 0, so that it can scale a tolerance."""
+    return max(float(np.abs(a).max(initial=0)), 1e-300)
+
+
+def rounding(a: Array) -> float:
+    """The rounding error of `a`, a sum that BLAS may add up in another order for another layout of its arrays.
+
+    Where terms of size 1 cancel, an error of 1e-16 of each is left.
+    """
+    return ROUNDING * max(largest(a), 1e-3)
+
+
 def cause(actual: Array, expected: Array, shape: tuple[int, ...] = (), *, square: bool = True) -> str:
-    """`; likely cause: …` for matrices `(N, rows, cols)` that differ, or nothing where no guess explains it."""
+    """`; likely cause: …` for matrices `(N, rows, cols)` that differ, or nothing if no guess explains it."""
     if not np.isfinite(actual).all():
         return "; likely cause: a number that is not finite (a division by zero, an overflow)"
     for guess, explains in _guesses(expected, shape, square=square):
@@ -94,23 +112,23 @@ def _guesses(expected: Array, shape: tuple[int, ...], *, square: bool) -> Iterat
     yield "it is zero: the derivative is missing", lambda: np.zeros_like(expected)
     yield "the sign", lambda: -expected
     if square and rows == cols > 1:
-        yield "the transpose was given", lambda: expected.swapaxes(1, 2)
-        yield "only the diagonal is there: the entries beside it are missing", lambda: expected * np.eye(rows)
+        yield "the transpose", lambda: expected.swapaxes(1, 2)
+        yield "only the diagonal is there: all other entries are missing", lambda: expected * np.eye(rows)
     if len(shape) > 1:
         order = np.arange(expected.shape[2]).reshape(shape).ravel(order="F")
         guess = "the parameter is taken column by column (order 'F'), not row by row"
         yield guess, partial(np.take, expected, order, axis=2)
         yield guess, partial(np.take, expected, np.argsort(order), axis=2)
     if samples > 1:
-        yield "one sample's map is used for all", lambda: np.broadcast_to(expected[:1], expected.shape)
+        yield "the map of one sample is used for all", lambda: np.broadcast_to(expected[:1], expected.shape)
         yield "the samples are averaged", lambda: np.broadcast_to(expected.mean(axis=0), expected.shape)
         yield "the samples are in the wrong order", lambda: expected[::-1]
         yield f"a missing factor of 1/N (N = {samples})", lambda: expected * samples
-        yield f"a factor of 1/N too many (N = {samples})", lambda: expected / samples
+        yield f"an extra factor of 1/N (N = {samples})", lambda: expected / samples
 
 
 def _near(actual: Array, guess: Array) -> bool:
-    return bool(np.abs(actual - guess).max() <= _EXPLAINED * max(np.abs(actual).max(), np.abs(guess).max(), 1e-300))
+    return bool(np.abs(actual - guess).max() <= _EXPLAINED * max(largest(actual), largest(guess)))
 
 
 def _factor(actual: Array, expected: Array) -> str:
@@ -122,7 +140,7 @@ def _factor(actual: Array, expected: Array) -> str:
 
 
 def _rows_scaled(actual: Array, expected: Array) -> str:
-    """A factor for each row or each column, as a forgotten inner derivative gives."""
+    """A factor for each row or each column, as a missing inner derivative gives."""
     for axis, which in ((2, "row"), (1, "column")):
         power = np.sum(expected * expected, axis=axis, keepdims=True)
         factor: Any = np.sum(expected * actual, axis=axis, keepdims=True) / np.where(power, power, 1)

@@ -1,4 +1,4 @@
-"""One pytest case for each check of each layer, loss or operator."""
+"""A pytest case for each check of each layer, loss or operator."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from prograd.errors import ConformanceError, OptionError, ShapeError, UnknownNam
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.operators import Operator
-from prograd.testing.kit import OPERATOR_CHECKS, layer_case, loss_case, operator_case
-from prograd.testing.layers import LAYER_CHECKS
-from prograd.testing.losses import LOSS_CHECKS
+from prograd.testing.layer_case import LayerCase
+from prograd.testing.layer_checks import LAYER_CHECKS
+from prograd.testing.loss_checks import LOSS_CHECKS, LossCase
+from prograd.testing.operator_checks import OPERATOR_CHECKS, operator_case
 from prograd.testing.report import Case, Suite
 
 if TYPE_CHECKING:
     import pytest
 
-# A layer's or a loss's class (tried on its examples), a `(layer, n_in)` pair, a `(loss, z, y)` triple, or an operator.
+# The class of a layer or a loss (tried on its examples), an instance, `(layer, n_in)`, `(loss, z, y)`, or an operator.
 Subject: TypeAlias = Any
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one subject; call it to run it."""
+    """One check of one subject. Call it to run it."""
 
     name: str
     suite: Suite[Any]
     make: Callable[[], Case]
 
     def __call__(self) -> None:
-        """Raises `ConformanceError` if the check fails, and skips the pytest case if it does not apply."""
-        import pytest  # noqa: PLC0415  (the kit needs pytest for this alone, and so does not depend on it)
+        """Raise `ConformanceError` if the check fails, and skip the pytest case if it does not apply."""
+        import pytest  # noqa: PLC0415  (only these two functions need pytest, and the kit works without it)
 
         outcome = self.suite.run_one(self.name, self.make())
         if outcome.status == "skipped":
@@ -43,13 +44,13 @@ class Check:
 def parametrize_with_checks(
     subjects: Iterable[Subject], *, expected_failures: Mapping[str, str] | None = None, seed: int = 0
 ) -> pytest.MarkDecorator:
-    """Decorates a test with an argument `check`, one case for each check of each subject; the test calls `check()`.
+    """Decorate a test that takes an argument `check` and calls it: each check of each subject becomes a case.
 
     A subject is a class (tried on its `examples()`), an instance, a pair `(layer, n_in)`, a triple `(loss, z, y)`, or
-    an operator. `expected_failures` maps a check's name to the reason why it is expected to fail; if it passes after
-    all, pytest says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no check has.
+    an operator. `expected_failures` maps the name of a check to the reason why it is expected to fail. If it passes,
+    pytest says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no check has.
     """
-    import pytest  # noqa: PLC0415  (the kit needs pytest for this alone, and so does not depend on it)
+    import pytest  # noqa: PLC0415  (only these two functions need pytest, and the kit works without it)
 
     expected = dict(expected_failures or {})
     cases = [case for subject in subjects for case in expand(subject, seed)]
@@ -67,21 +68,21 @@ def parametrize_with_checks(
 
 
 def expand(subject: Subject, seed: int = 0) -> Iterator[tuple[Suite[Any], str, Callable[[], Case]]]:
-    """The suite, a label and what makes the case, for each example of a subject. Raises `OptionError`."""
+    """The suite, a label, and a function that makes the case, for each example of a subject. Raises `OptionError`."""
     match subject:
         case type() if issubclass(subject, (Layer, Loss)):
             for k, example in enumerate(subject.examples()):
                 for suite, label, make in expand(example, seed):
                     yield suite, f"{label}-{k}", make
         case (Layer() as layer, int() as n_in):
-            yield LAYER_CHECKS, f"{layer.name}-{n_in}", lambda: layer_case(layer, n_in, seed=seed)
+            yield LAYER_CHECKS, f"{layer.name}-{n_in}", lambda: LayerCase(layer, n_in, seed=seed)
         case (Loss() as loss, z, y):
-            yield LOSS_CHECKS, loss.name, lambda: loss_case(loss, z, y, seed=seed)
+            yield LOSS_CHECKS, loss.name, lambda: LossCase(loss, z, y, seed=seed)
         case Layer():
             yield from expand((subject, _accepted_size(subject)), seed)
         case Loss():
             for k, (_, z, y) in enumerate(type(subject).examples()):
-                yield LOSS_CHECKS, f"{subject.name}-{k}", lambda z=z, y=y: loss_case(subject, z, y, seed=seed)  # type: ignore[misc]
+                yield LOSS_CHECKS, f"{subject.name}-{k}", lambda z=z, y=y: LossCase(subject, z, y, seed=seed)  # type: ignore[misc]
         case Operator():
             yield OPERATOR_CHECKS, type(subject).__name__, lambda: operator_case(subject, seed=seed)
         case _:
@@ -91,11 +92,11 @@ def expand(subject: Subject, seed: int = 0) -> Iterator[tuple[Suite[Any], str, C
 
 
 def _accepted_size(layer: Layer) -> int:
-    """The first size of input that the layer takes."""
+    """The smallest size of input that the layer accepts."""
     for n_in in range(1, 129):
         try:
             layer.shapes(n_in)
         except ShapeError:
             continue
         return n_in
-    raise OptionError(f"{layer.name}: takes no inputs of size 1 to 128; give a pair (layer, n_in)")
+    raise OptionError(f"{layer.name}: expected a layer of 1 to 128 inputs, got none; give a pair (layer, n_in)")

@@ -1,4 +1,4 @@
-"""What the kit hands back: an outcome for each check, a report of them all, or a `ConformanceError`."""
+"""The outcome of each check, the report of all of them, and the suites of checks that make reports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Status: TypeAlias = Literal["passed", "failed", "skipped"]
 
 
 class CheckError(ProgradError, AssertionError):
-    """Raised by a check: what is wrong, where, and the likely cause."""
+    """Raised by a check that fails. The message says what is wrong, where, and the likely cause."""
 
 
-class CheckSkipped(ProgradError):  # noqa: N818  (a check that does not apply is no error)
-    """Raised by a check that does not apply; the message says why."""
+class CheckSkipped(ProgradError):  # noqa: N818  (a skipped check is not an error)
+    """Raised by a check that does not apply. The message says why."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one check: its name, its status, and the message of a failure or the reason of a skip."""
+    """One check: its name, its status, and the message of a failure or the reason of a skip."""
 
     name: str
     status: Status
@@ -36,13 +36,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcomes of all checks on one layer, loss or operator."""
+    """The outcomes of all checks of one layer, loss or operator."""
 
     subject: str
     outcomes: tuple[Outcome, ...]
 
     def named(self, status: Status) -> tuple[str, ...]:
-        """The names of the checks that ended so."""
+        """The names of the checks with this status."""
         return tuple(outcome.name for outcome in self.outcomes if outcome.status == status)
 
     @property
@@ -70,11 +70,10 @@ class Report:
 
 
 class Case(Protocol):
-    """Something to be checked, with the numbers that the checks share."""
+    """What a suite checks: a layer, a loss or an operator, with the numbers that its checks share."""
 
-    @property
-    def subject(self) -> str:
-        """How reports call it."""
+    subject: str
+    """Its name in reports."""
 
 
 CaseT = TypeVar("CaseT", bound=Case)
@@ -82,7 +81,7 @@ CaseT = TypeVar("CaseT", bound=Case)
 
 @dataclass(frozen=True)
 class Suite(Generic[CaseT]):
-    """The checks for one kind of case, in order. Without the `first` the others mean nothing."""
+    """The checks for one kind of case, in order. If the `first` fails, the others mean nothing and are skipped."""
 
     first: Callable[[CaseT], None]
     rest: Sequence[Callable[[CaseT], None]]
@@ -93,21 +92,21 @@ class Suite(Generic[CaseT]):
         return tuple(check.__name__ for check in (self.first, *self.rest))
 
     def run(self, case: CaseT) -> Report:
-        """Runs all checks. Raises `ConformanceError` if any fails."""
+        """Run all checks. Raises `ConformanceError` if any of them fails."""
         report = self.report(case)
         if report.failures:
             raise ConformanceError(str(report), report.failures)
         return report
 
     def report(self, case: CaseT) -> Report:
-        """Runs all checks, and raises nothing."""
+        """Run all checks without raising an error for those that fail."""
         outcomes = [_outcome(self.first, case)]
         for check in self.rest:
             outcomes.append(self._after_first(outcomes[0], check, case))
         return Report(case.subject, tuple(outcomes))
 
     def run_one(self, name: str, case: CaseT) -> Outcome:
-        """Runs the check of this name. Raises `ConformanceError` if it fails."""
+        """Run the check with this name. Raises `ConformanceError` if it fails."""
         outcome = _outcome(self.first, case)
         if name != self.first.__name__:
             outcome = self._after_first(outcome, {check.__name__: check for check in self.rest}[name], case)
@@ -125,14 +124,14 @@ def _outcome(check: Callable[[CaseT], None], case: CaseT) -> Outcome:
     name = check.__name__
     try:
         with warnings.catch_warnings():
-            # A warning of numpy's at ordinary arguments is an overflow or a NaN in the making.
+            # At ordinary arguments, a warning of numpy announces an overflow or a NaN.
             warnings.simplefilter("error", RuntimeWarning)
             check(case)
     except CheckError as failure:
         return Outcome(name, "failed", str(failure))
     except CheckSkipped as skip:
         return Outcome(name, "skipped", str(skip))
-    except Exception as error:  # noqa: BLE001  (what is under test may raise anything, and that is a finding)
+    except Exception as error:  # noqa: BLE001  (the code under test may raise anything, and that is a finding)
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
         return Outcome(name, "failed", f"raised {type(error).__name__}: {error} ({where})")

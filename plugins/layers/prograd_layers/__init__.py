@@ -1,4 +1,4 @@
-"""The first-party layers, which reach the engine through `prograd`'s public names and by everyone's door."""
+"""The first-party layers: a plugin like any other, which uses only the public names of `prograd`."""
 
 from __future__ import annotations
 

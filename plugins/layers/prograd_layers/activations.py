@@ -1,68 +1,64 @@
 """Activations: `g(z)_j = φ(z_j)`, so `B = diag(φ'(z))`.
 
-Each keeps its input's dtype, does not overflow for large arguments, and uses `z_next = φ(z)` where that saves work.
+They keep the dtype of their input and don't overflow for large arguments. φ' is computed from `z_next = φ(z)` where
+that saves work.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
 import numpy as np
 from scipy import special
 
-from prograd import Elementwise
-from prograd_layers import options
+from prograd import Array, Elementwise, options
 
-if TYPE_CHECKING:
-    from prograd import Array
-
-ONE = np.ones((), np.float32)  # an array of no axes widens nothing, and numpy need not convert it on every call
+ONE: Final = np.ones((), np.float32)  # widens nothing, and numpy need not convert it on every call as it does a 1
 
 
 @dataclass(frozen=True)
 class Relu(Elementwise):
-    """φ(z) = max(z, 0); φ'(0) is taken to be 0."""
+    """φ(z) = max(z, 0); φ'(z) = 1 if z > 0 else 0."""
 
     def phi(self, z: Array) -> Array:
-        """`max(z, 0)`."""
         return np.maximum(z, 0)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """1 where `z > 0`, else 0."""
         return (z_next > 0).astype(z.dtype)
 
 
 @dataclass(frozen=True)
 class LeakyRelu(Elementwise):
-    """φ(z) = z if z > 0 else slope·z; φ'(0) is taken to be `slope`."""
+    """φ(z) = z if z > 0 else slope·z; φ'(z) = 1 if z > 0 else slope."""
 
     slope: float = 0.01
 
     def __post_init__(self) -> None:
-        options.real(self, "slope", self.slope)
+        options.real(self, "slope")
 
     def phi(self, z: Array) -> Array:
-        """`z` where `z > 0`, else `slope·z`."""
         return np.where(z > 0, z, self.slope * z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """1 where `z > 0`, else `slope`."""
         return np.where(z > 0, z.dtype.type(1), z.dtype.type(self.slope))
 
 
 @dataclass(frozen=True)
 class Elu(Elementwise):
-    """φ(z) = z if z > 0 else alpha·(exp(z) − 1). Clevert, Unterthiner and Hochreiter, 2016."""
+    """φ(z) = z if z > 0 else alpha·(exp(z) − 1); φ'(z) = 1 if z > 0 else φ(z) + alpha.
+
+    Clevert, Unterthiner and Hochreiter, 2016.
+    """
 
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        options.real(self, "alpha", self.alpha, above=0)
+        options.real(self, "alpha", above=0)
 
     def phi(self, z: Array) -> Array:
-        """`max(z, 0) + alpha·expm1(min(z, 0))`: one of the two is zero, and expm1 can't overflow."""
+        """`max(z, 0) + alpha·expm1(min(z, 0))`: one of the terms is zero, and expm1 can't overflow."""
         z_next = np.minimum(z, 0)
         np.expm1(z_next, out=z_next)
         z_next *= self.alpha
@@ -70,20 +66,17 @@ class Elu(Elementwise):
         return z_next
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """1 where `z > 0`, else `alpha·exp(z) = φ(z) + alpha`."""
         return np.where(z > 0, z.dtype.type(1), z_next + self.alpha)
 
 
 @dataclass(frozen=True)
 class Sigmoid(Elementwise):
-    """φ(z) = 1 / (1 + exp(−z))."""
+    """φ(z) = 1 / (1 + exp(−z)); φ'(z) = φ(z)·(1 − φ(z))."""
 
     def phi(self, z: Array) -> Array:
-        """The `expit` of scipy, which overflows on neither side."""
         return special.expit(z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """`φ(z)·(1 − φ(z))`."""
         d = 1 - z_next
         d *= z_next
         return d
@@ -91,24 +84,22 @@ class Sigmoid(Elementwise):
 
 @dataclass(frozen=True)
 class Tanh(Elementwise):
-    """φ(z) = tanh(z)."""
+    """φ(z) = tanh(z); φ'(z) = 1 − φ(z)²."""
 
     def phi(self, z: Array) -> Array:
-        """`tanh(z)`."""
         return np.tanh(z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """`1 − tanh(z)²`."""
         d = z_next * z_next
         return np.subtract(ONE, d, out=d)
 
 
 @dataclass(frozen=True)
 class Softplus(Elementwise):
-    """φ(z) = log(1 + exp(z))."""
+    """φ(z) = log(1 + exp(z)); φ'(z) = 1 / (1 + exp(−z))."""
 
     def phi(self, z: Array) -> Array:
-        """`max(z, 0) + log1p(exp(−|z|))`, which is the same and doesn't overflow."""
+        """`max(z, 0) + log1p(exp(−|z|))`, which can't overflow."""
         z_next = np.abs(z)
         np.negative(z_next, out=z_next)
         np.exp(z_next, out=z_next)
@@ -117,22 +108,19 @@ class Softplus(Elementwise):
         return z_next
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """The sigmoid of `z`."""
         return special.expit(z)
 
 
 @dataclass(frozen=True)
 class Silu(Elementwise):
-    """φ(z) = z·σ(z), with σ the sigmoid. Elfwing, Uchibe and Doya, 2018."""
+    """φ(z) = z·σ(z); φ'(z) = σ(z) + φ(z)·(1 − σ(z)), with σ the sigmoid. Elfwing, Uchibe and Doya, 2018."""
 
     def phi(self, z: Array) -> Array:
-        """`z·σ(z)`."""
         z_next = special.expit(z)
         z_next *= z
         return z_next
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """`σ(z) + φ(z)·(1 − σ(z))`."""
         sigmoid = special.expit(z)
         d = 1 - sigmoid
         d *= z_next
@@ -142,17 +130,18 @@ class Silu(Elementwise):
 
 @dataclass(frozen=True)
 class Gelu(Elementwise):
-    """φ(z) = z·Φ(z), Φ the distribution function of the normal distribution (by erf). Hendrycks and Gimpel, 2016."""
+    """φ(z) = z·Φ(z); φ'(z) = Φ(z) + z·exp(−z²/2)/√(2π), with Φ the normal distribution function.
+
+    This is the exact form (by erf). Hendrycks and Gimpel, 2016.
+    """
 
     def phi(self, z: Array) -> Array:
-        """`z·Φ(z)`."""
         z_next = special.ndtr(z)
         z_next *= z
         return z_next
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """`Φ(z) + z·exp(−z²/2)/√(2π)`; beyond 40 the density is zero in any precision, and `z²` could overflow."""
-        t = np.clip(z, -40, 40)
+        t = np.clip(z, -40, 40)  # beyond 40 the density is zero in any precision, and z² could overflow
         d = t * t
         d *= -0.5
         np.exp(d, out=d)
@@ -164,20 +153,18 @@ class Gelu(Elementwise):
 
 @dataclass(frozen=True)
 class Sine(Elementwise):
-    """φ(z) = sin(omega·z). Sitzmann et al., 2020."""
+    """φ(z) = sin(omega·z); φ'(z) = omega·cos(omega·z). Sitzmann et al., 2020."""
 
     omega: float = 1.0
 
     def __post_init__(self) -> None:
-        options.real(self, "omega", self.omega)
+        options.real(self, "omega")
 
     def phi(self, z: Array) -> Array:
-        """`sin(omega·z)`."""
         z_next: Array = self.omega * z
         return np.sin(z_next, out=z_next)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        """`omega·cos(omega·z)`."""
         d = self.omega * z
         np.cos(d, out=d)
         d *= self.omega

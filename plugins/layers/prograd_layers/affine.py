@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from prograd import Layer
+from prograd import Array, Layer, Parameters, options
 from prograd.operators import Dense, Identity, Kronecker, Operator
-from prograd_layers import options
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd import Array, Parameters
 
 
 @dataclass(frozen=True)
 class Affine(Layer):
-    """g(W, b; z) = W z + b."""
+    """g(W, b; z) = W z + b, with W `(width, n)` and b `(width,)`. Without `bias`, b is left out."""
 
     width: int
     bias: bool = True
 
     def __post_init__(self) -> None:
-        options.integer(self, "width", self.width)
-        options.flag(self, "bias", self.bias)
+        options.integer(self, "width")
+        options.flag(self, "bias")
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
-        """`W (width, n_in)`, `b (width,)`."""
-        options.inputs(self, n_in)
         shapes: dict[str, tuple[int, ...]] = {"W": (self.width, n_in)}
         if self.bias:
             shapes["b"] = (self.width,)
         return self.width, shapes
 
     def g(self, w: Parameters, z: Array) -> Array:
-        """`W z + b`, a sample a row."""
         z_next: Array = z.dot(w["W"].T)  # quicker to call than matmul
         if self.bias:
             z_next += w["b"]
@@ -50,7 +41,7 @@ class Affine(Layer):
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Affine, int]]:
-        """Narrowing, widening, without bias, one by one."""
+        """Fewer outputs than inputs, more, no bias, one of each."""
         yield cls(width=3), 5
         yield cls(width=4), 2
         yield cls(width=3, bias=False), 4

@@ -2,127 +2,57 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from prograd import Layer
+from prograd import Array, Layer, Parameters, options
 from prograd.errors import OptionError
 from prograd.operators import Kronecker, Operator
-from prograd_layers import options
-from prograd_layers.images import Windows, image_option, require_image
+from prograd_layers.images import Image, Windows, require_image
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd import Array, Parameters
-
-# Patches hold each pixel up to kernel² times, so many images (or columns of a Jacobian) go through in slabs of so many
-# numbers (8 MiB in float64): the extra memory stays bounded, and mostly in the cache.
+# Patches hold each pixel up to kernel² times. Slabs of this many numbers (8 MiB in float64) bound the extra memory when
+# many images, or columns of a Jacobian, go through, and keep most of it in the cache.
 _SLAB: Final = 2**20
-
-
-class Convolution(Operator):
-    """`∂(W ⋆ z)/∂z`, shared by all samples: patches times `W` and back, never a matrix of all pixels by all pixels."""
-
-    def __init__(self, W: Array, windows: Windows) -> None:
-        C, H, width = windows.image
-        self.W = W.reshape(len(W), -1)
-        self.windows = windows
-        self.rows, self.cols = len(W) * windows.positions, C * H * width
-
-    def jvp(self, v: Array) -> Array:
-        """`W ⋆ v`."""
-        out = np.empty((*v.shape[:-1], self.rows), np.result_type(self.W, v))
-        self._each_slab(v, out, lambda v: self.W @ self.windows.patches(v).swapaxes(-1, -2))
-        return out
-
-    def vjp(self, q: Array) -> Array:
-        """Each window of the image gets `W^T q`, added up where windows overlap."""
-        shape = (-1, len(self.W), self.windows.positions)
-        out = np.empty((*q.shape[:-1], self.cols), np.result_type(self.W, q))
-        self._each_slab(q, out, lambda q: self.windows.fold(self.W.T @ q.reshape(shape)))
-        return out
-
-    def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
-        """The map is shared, so the samples are added up first."""
-        p = self.vjp(np.add.reduce(q, axis=-2))
-        if out is None:
-            return p
-        out[...] = p
-        return out
-
-    def scratch(self, vectors: int) -> int:
-        """The patches of a slab, the image with its zeros, and what comes out before it is in its place."""
-        patches = self.windows.positions * self.windows.size
-        return min(vectors, self._slab) * (patches + self.windows.padded_size + max(self.rows, self.cols))
-
-    @property
-    def _slab(self) -> int:
-        """How many images go through at once."""
-        return max(1, _SLAB // (self.windows.positions * self.windows.size))
-
-    def _each_slab(self, x: Array, out: Array, f: Any) -> None:
-        x, y = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
-        for start in range(0, len(x), self._slab):
-            slab = slice(start, start + self._slab)
-            y[slab] = f(x[slab]).reshape(y[slab].shape)
-
-    @property
-    def edges(self) -> int:
-        """A multiply-add for each channel put out and each pixel in a window; zeros around the image take none."""
-        return len(self.W) * self.windows.image[0] * self.windows.taps
-
-    @property
-    def samples(self) -> int:
-        """Shared."""
-        return 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """That of `W`."""
-        return self.W.dtype
 
 
 @dataclass(frozen=True)
 class Conv2d(Layer):
     """g(W, b; z) = W ⋆ z + b, the cross-correlation of an image with `channels` kernels.
 
-    `z` is an image `(C, H, W)` flattened in C order, and so is what comes out: `(channels, H', W')` with
-    `H' = (H + 2 padding − kernel) // stride + 1`.
+    z is an image `(C, H, W)` flattened in C order. The output is the image `(channels, H', W')` with
+    `H' = (H + 2 padding − kernel) // stride + 1`. W is `(channels, C, kernel, kernel)` and b is `(channels,)`.
     """
 
-    image: tuple[int, int, int]
+    image: Image
     channels: int
     kernel: int
     stride: int = 1
     padding: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image", image_option(self, self.image))
+        options.integers(self, "image", ["channels", "height", "width"])
         for option, least in (("channels", 1), ("kernel", 1), ("stride", 1), ("padding", 0)):
-            options.integer(self, option, getattr(self, option), least)
-        if self.kernel > min(self.image[1:]) + 2 * self.padding:
-            raise OptionError(
-                f"{self.name}: kernel={self.kernel} is larger than the image {self.image[1]} × {self.image[2]} "
-                f"with padding={self.padding}"
-            )
+            options.integer(self, option, least=least)
+        most = min(self.image[1:]) + 2 * self.padding
+        if self.kernel > most:
+            raise OptionError(f"{self.name}: kernel: expected at most the padded image's {most}, got {self.kernel}")
 
     @cached_property
     def windows(self) -> Windows:
-        """Where the kernels are laid on the image."""
+        """Where the kernels lie on the image."""
         return Windows(self.image, self.kernel, self.stride, self.padding)
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
-        """`W (channels, C, kernel, kernel)`, `b (channels,)`."""
         require_image(self, self.image, n_in)
         W = (self.channels, self.image[0], self.kernel, self.kernel)
         return self.channels * self.windows.positions, {"W": W, "b": (self.channels,)}
 
     def g(self, w: Parameters, z: Array) -> Array:
-        """Each kernel times each patch, plus the channel's `b`."""
         W = w["W"].reshape(self.channels, -1)
         z_next = W @ self.windows.patches(z).swapaxes(1, 2)
         z_next += w["b"][:, None]
@@ -145,3 +75,50 @@ class Conv2d(Layer):
         yield cls(image=(3, 2, 2), channels=2, kernel=1), 12
         yield cls(image=(1, 3, 3), channels=1, kernel=3), 9
         yield cls(image=(2, 5, 6), channels=2, kernel=3, stride=2, padding=2), 60
+
+
+class Convolution(Operator):
+    """`z ↦ W ⋆ z`, the same map for all samples, by products of patches and W. The matrix is never formed."""
+
+    samples = 1
+    edges: int
+    dtype: np.dtype[Any]
+
+    def __init__(self, W: Array, windows: Windows) -> None:
+        self.W = W.reshape(len(W), -1)
+        self.windows = windows
+        self.rows, self.cols = len(W) * windows.positions, math.prod(windows.image)
+        self.edges = len(W) * windows.image[0] * windows.taps  # none for the zeros around the image
+        self.dtype = W.dtype
+        self._slab = max(1, _SLAB // (windows.positions * windows.size))
+
+    def jvp(self, v: Array) -> Array:
+        out = np.empty((*v.shape[:-1], self.rows), np.result_type(self.W, v))
+        self._each_slab(v, out, lambda v: self.W @ self.windows.patches(v).swapaxes(-1, -2))
+        return out
+
+    def vjp(self, q: Array) -> Array:
+        """Each window gets `W^T q`, and overlapping windows add up."""
+        shape = (-1, len(self.W), self.windows.positions)
+        out = np.empty((*q.shape[:-1], self.cols), np.result_type(self.W, q))
+        self._each_slab(q, out, lambda q: self.windows.fold(self.W.T @ q.reshape(shape)))
+        return out
+
+    def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
+        """Adds up the samples first, since they share the map."""
+        p = self.vjp(np.add.reduce(q, axis=-2))
+        if out is None:
+            return p
+        out[...] = p
+        return out
+
+    def scratch(self, vectors: int) -> int:
+        """The patches of a slab, the padded image, and the result before it is copied to its place."""
+        patches = self.windows.positions * self.windows.size
+        return min(vectors, self._slab) * (patches + math.prod(self.windows.padded) + max(self.rows, self.cols))
+
+    def _each_slab(self, x: Array, out: Array, f: Callable[[Array], Array]) -> None:
+        x, y = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
+        for start in range(0, len(x), self._slab):
+            slab = slice(start, start + self._slab)
+            y[slab] = f(x[slab]).reshape(y[slab].shape)

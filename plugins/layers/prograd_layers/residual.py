@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from prograd import Layer, Parameters, layer, layers_from_config
+from prograd import Array, Layer, Parameters, layer, layers_from_config
 from prograd.errors import OptionError, ShapeError
-from prograd.operators import Dense, Identity, Operator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd import Array
+from prograd.operators import Identity, Operator, as_operator
 
 
 @dataclass(frozen=True)
 class Residual(Layer):
     """g(w; z) = z + g_K(w^K; … g_1(w^1; z)). He, Zhang, Ren and Sun, 2016.
 
-    `layers` are layers or their configs. The parameters are the inner ones, each named by the place of its layer:
-    `"0.W"`, `"0.b"`, `"2.W"`, …
+    `layers` are layers or their configs. The parameters are those of the inner layers, named by the position of the
+    layer: `"0.W"`, `"0.b"`, `"2.W"`, …
     """
 
     layers: Sequence[Layer | Mapping[str, Any]]
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, (str, Mapping)) or not isinstance(self.layers, Sequence) or not self.layers:
-            raise OptionError(f"{self.name}: layers must be a list of layers or of their configs, not {self.layers!r}")
+            raise OptionError(f"{self.name}: layers: expected a list of layers or configs, got {self.layers!r}")
         object.__setattr__(self, "layers", tuple(layers_from_config(self.layers)))
 
-    @property
+    @cached_property
     def inner(self) -> tuple[Layer, ...]:
-        """The layers inside, in order of application."""
+        """`layers`, none of which is a config any more."""
         return tuple(g for g in self.layers if isinstance(g, Layer))
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
-        """Those of the layers inside. Raises `ShapeError` unless they lead back to `n_in` numbers."""
+        """Those of the inner layers. Raises `ShapeError` unless these have as many outputs as inputs."""
         n = n_in
         shapes: dict[str, tuple[int, ...]] = {}
         for k, g_k in enumerate(self.inner):
@@ -49,11 +45,10 @@ class Residual(Layer):
                 raise ShapeError(f"{self.name}: its layers[{k}] ({g_k.name}) can't take {n} inputs: {error}") from error
             shapes |= {f"{k}.{name}": shape for name, shape in shapes_k.items()}
         if n != n_in:
-            raise ShapeError(f"{self.name}: its layers must put out as many numbers as they take, {n_in}; got {n}")
+            raise ShapeError(f"{self.name}: expected layers with as many outputs as inputs, {n_in}, got {n}")
         return n, shapes
 
     def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
-        """Each layer's own."""
         n = n_in
         w: dict[str, Array] = {}
         for k, g_k in enumerate(self.inner):
@@ -62,23 +57,22 @@ class Residual(Layer):
         return w
 
     def g(self, w: Parameters, z: Array) -> Array:
-        """`z` plus what the layers inside make of it."""
         return z + self._forward(self._split(w), z)[-1]
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`A_k` behind `B_K … B_{k+1}`, and `B = I + B_K … B_1`, multiplied out only as far as structure allows."""
+        """`A = (B_K … B_2 A_1 | … | A_K)`, `B = I + B_K … B_1`, multiplied out only where a structure is kept."""
         parts = self._split(w)
         states = self._forward(parts, z)
         A: dict[str, Operator] = {}
         after: Operator = Identity(z.shape[-1])
         for k in reversed(range(len(self.inner))):
             A_k, B_k = self.inner[k].jacobian(parts[k], states[k], states[k + 1])
-            A = {f"{k}.{name}": after @ _operator(block) for name, block in A_k.items()} | A
-            after = after @ _operator(B_k)
+            A = {f"{k}.{name}": after @ as_operator(block) for name, block in A_k.items()} | A
+            after = after @ as_operator(B_k)
         return A, Identity(z.shape[-1]) + after
 
     def _split(self, w: Parameters) -> list[Parameters]:
-        """The parameters of each layer inside."""
+        """The parameters of each inner layer."""
         parts = [Parameters() for _ in self.inner]
         for name, values in w.items():
             k, _, inner = name.partition(".")
@@ -93,12 +87,8 @@ class Residual(Layer):
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Residual, int]]:
-        """A bottleneck of registered layers, one without parameters, and one inside another."""
+        """A bottleneck of registered layers, a layer without parameters, and a residual block inside another."""
         yield cls(layers=[layer("affine", width=2), layer("tanh"), layer("affine", width=4)]), 4
         yield cls(layers=[layer("softmax")]), 3
         inner = cls(layers=[layer("affine", width=3), layer("sigmoid")])
         yield cls(layers=[layer("scale_shift"), inner, layer("softplus")]), 3
-
-
-def _operator(block: Operator | Array) -> Operator:
-    return block if isinstance(block, Operator) else Dense(block)

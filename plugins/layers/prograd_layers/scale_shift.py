@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prograd import Layer
+from prograd import Array, Layer, Parameters
 from prograd.operators import Diagonal, Identity, Operator
-from prograd_layers import options
-
-if TYPE_CHECKING:
-    from prograd import Array, Parameters
 
 
 @dataclass(frozen=True)
 class ScaleShift(Layer):
-    """g(scale, shift; z) = scale·z + shift, entry by entry."""
+    """g(scale, shift; z) = scale·z + shift, entry by entry. It starts as the identity."""
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
-        """`scale (n_in,)`, `shift (n_in,)`."""
-        options.inputs(self, n_in)
         return n_in, {"scale": (n_in,), "shift": (n_in,)}
 
     def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
-        """The identity: ones and zeros."""
         return {"scale": np.ones(n_in), "shift": np.zeros(n_in)}
 
     def g(self, w: Parameters, z: Array) -> Array:
-        """`scale·z + shift`."""
         z_next = w["scale"] * z
         z_next += w["shift"]
         return z_next

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prograd import Layer
+from prograd import Array, Layer, Parameters
 from prograd.operators import DiagonalPlusLowRank, Operator
-from prograd_layers import options
-
-if TYPE_CHECKING:
-    from prograd import Array, Parameters
 
 
 @dataclass(frozen=True)
@@ -20,8 +15,6 @@ class Softmax(Layer):
     """g(z)_j = exp(z_j) / Σ_k exp(z_k), a point of the simplex."""
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
-        """As many outputs as inputs, no parameters."""
-        options.inputs(self, n_in)
         return n_in, {}
 
     def g(self, w: Parameters, z: Array) -> Array:
@@ -32,6 +25,6 @@ class Softmax(Layer):
         return p
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`B = diag(p) − p p^T`."""
+        """`B = diag(p) − p p^T` with `p = g(z)`."""
         column = z_next[:, :, None]
         return {}, DiagonalPlusLowRank(z_next, -column, column)

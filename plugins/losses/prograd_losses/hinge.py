@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prograd import Loss
+from prograd import Array, Loss
 from prograd.operators import Operator, Zero
 from prograd_losses import labels
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd import Array
 
 
 @dataclass(frozen=True)
 class Hinge(Loss):
     """ℓ_y(z) = max(0, 1 + max_{j≠t} z_j − z_t), for y one-hot at t. Crammer and Singer, 2001.
 
-    Where the maximum is attained twice, the gradient is that of the first; where the margin is exactly met, it is zero.
+    If several j attain the maximum, the gradient is that of the first; where the loss turns zero, it is zero.
     """
 
     def value(self, z: Array, y: Array) -> Array:
-        """`max(0, 1 + max_{j≠t} z_j − z_t)`."""
         excess, _, _ = self._excess(z, y)
         return np.maximum(excess, 0)
 
     def gradient(self, z: Array, y: Array) -> Array:
-        """`e_j − e_t` with j the rival that comes closest, zero where the margin is kept."""
+        """`e_j − e_t` with j the maximum's index, or zero where the loss is zero."""
         return self.value_and_gradient(z, y)[1]
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both from the same margin."""
         excess, rival, t = self._excess(z, y)
         active = np.flatnonzero(excess > 0)
         q = np.zeros_like(z)
@@ -43,15 +36,14 @@ class Hinge(Loss):
         return np.maximum(excess, 0), q
 
     def hessian(self, z: Array, y: Array) -> Operator:
-        """Zero: the loss is linear in pieces."""
+        """Zero, since the loss is piecewise linear."""
         return Zero(z.shape[-1], z.shape[-1])
 
     def check(self, z: Array, y: Array) -> None:
-        """Each label is one-hot."""
-        labels.one_hot(self, y)
+        labels.check_one_hot(self, y)
 
     def _excess(self, z: Array, y: Array) -> tuple[Array, Array, Array]:
-        """`1 + z_j − z_t` with the closest rival `j` and the label's class `t` of each sample."""
+        """`1 + z_j − z_t`, with the largest other entry's index j and the label's class t of each sample."""
         samples = np.arange(len(z))
         t = y.argmax(axis=-1)
         others = np.where(y > 0, -np.inf, z)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
-from prograd import Loss
+from prograd import Array, Loss
 from prograd.operators import Diagonal, Operator
 from prograd_losses import labels
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd import Array
 
 
 @dataclass(frozen=True)
@@ -44,8 +39,7 @@ class Logistic(Loss):
         return Diagonal(special.expit(z) * special.expit(-z))
 
     def check(self, z: Array, y: Array) -> None:
-        """Each entry of a label lies in [0, 1]."""
-        labels.in_unit_interval(self, y)
+        labels.check_unit_interval(self, y)
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Logistic, Array, Array]]:

@@ -1,22 +1,14 @@
-"""Losses of the residual r = z − y: labels may be any real vectors."""
+"""Losses of the residual r = z − y. Labels may be any real vectors."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prograd import Loss
-from prograd.errors import OptionError
+from prograd import Array, Loss, options
 from prograd.operators import Diagonal, Identity, Operator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd import Array
 
 
 @dataclass(frozen=True)
@@ -24,7 +16,6 @@ class SquaredError(Loss):
     """ℓ_y(z) = ½ ‖z − y‖²."""
 
     def value(self, z: Array, y: Array) -> Array:
-        """`½ ‖r‖²`."""
         return self.value_and_gradient(z, y)[0]
 
     def gradient(self, z: Array, y: Array) -> Array:
@@ -32,7 +23,6 @@ class SquaredError(Loss):
         return z - y
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both from one `r`."""
         r = z - y
         return 0.5 * np.vecdot(r, r), r
 
@@ -48,14 +38,9 @@ class Huber(Loss):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        delta = self.delta
-        if isinstance(delta, bool) or not isinstance(delta, Real) or not math.isfinite(delta) or delta <= 0:
-            msg = f"{self.name}: delta must be a finite number greater than 0, not {delta!r}"
-            raise OptionError(msg)
-        object.__setattr__(self, "delta", float(delta))  # numpy's own would widen float32
+        options.real(self, "delta", above=0)
 
     def value(self, z: Array, y: Array) -> Array:
-        """The sum over the entries."""
         return self.value_and_gradient(z, y)[0]
 
     def gradient(self, z: Array, y: Array) -> Array:
@@ -64,14 +49,14 @@ class Huber(Loss):
         return np.clip(r, -self.delta, self.delta, out=r)
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both from the clipped residual `c`: either branch of the value is `c·(r − c/2)`."""
+        """`c·(r − c/2)`, which is the value on both branches, and `c`."""
         r = z - y
         c = np.clip(r, -self.delta, self.delta)
         r -= 0.5 * c
         return np.vecdot(c, r), c
 
     def hessian(self, z: Array, y: Array) -> Operator:
-        """1 where `|r| ≤ delta`, else 0, on the diagonal."""
+        """`diag(1 if |r| ≤ delta else 0)`."""
         return Diagonal((np.abs(z - y) <= self.delta).astype(z.dtype))
 
     @classmethod

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from prograd import Loss
+from prograd import Array, Loss
 from prograd.operators import DiagonalPlusLowRank, Operator
 from prograd_losses import labels
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from prograd import Array
-
-    Rows = np.ndarray[Any, np.dtype[np.intp]]
-
-
-def _shifted(z: Array) -> tuple[Array, Array, Array, tuple[Rows, Rows]]:
-    """`z − m`; its exponentials, but 0 instead of 1 at the maximum m; their sum r; and where the maxima are.
-
-    Nothing overflows, and `log1p(r)` keeps all digits where 1 + r would be rounded to 1.
-    """
-    top = np.arange(len(z)), z.argmax(axis=-1)
-    z = z - z[top][:, None]
-    q = np.exp(z)
-    q[top] = 0
-    return z, q, np.add.reduce(q, axis=-1), top
+Rows: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(Loss):
     """ℓ_y(z) = logsumexp(z) Σy − y·z, for logits z and y in the simplex.
 
-    It is `−Σ y log softmax(z)`, without the logarithm of a number that has underflowed.
+    This is `−Σ y log softmax(z)` without the logarithm of a number that has underflowed.
     """
 
     def value(self, z: Array, y: Array) -> Array:
-        """`Σy log1p(r) − y·(z − m)`, with m the maximum of z, and r what the other exponentials add to its 1."""
+        """`Σy log1p(r) − y·(z − m)`, with m the maximum of z and `1 + r` the sum of `exp(z − m)`."""
         z, _, r, _ = _shifted(z)
         value: Array = np.log1p(r)
         value *= np.add.reduce(y, axis=-1)
@@ -51,7 +35,7 @@ class SoftmaxCrossEntropy(Loss):
         return self.value_and_gradient(z, y)[1]
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both from the same exponentials; at the maximum `(Σy − y) − r Σy/(1 + r)`, which keeps its digits."""
+        """Both from the same exponentials. At the maximum `(Σy − y) − r Σy/(1 + r)` keeps all digits."""
         z, q, r, top = _shifted(z)
         total = np.add.reduce(y, axis=-1)
         value: Array = np.log1p(r)
@@ -71,8 +55,7 @@ class SoftmaxCrossEntropy(Loss):
         return DiagonalPlusLowRank(d, -d[:, :, None], p[:, :, None])
 
     def check(self, z: Array, y: Array) -> None:
-        """Each label is a point of the simplex."""
-        labels.in_simplex(self, y)
+        labels.check_simplex(self, y)
 
     @classmethod
     def examples(cls) -> Iterator[tuple[SoftmaxCrossEntropy, Array, Array]]:
@@ -81,3 +64,15 @@ class SoftmaxCrossEntropy(Loss):
         yield cls(), z, np.array([[0.0, 0.0, 1.0], [0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
         yield cls(), z[:1], np.array([[0.25, 0.75, 0.0]])
         yield cls(), z[:, :1], np.ones((3, 1))
+
+
+def _shifted(z: Array) -> tuple[Array, Array, Array, tuple[Rows, Rows]]:
+    """`z − m`; its exponentials, with 0 in place of the 1 at the maximum m; their sum r; and where the maxima are.
+
+    Nothing overflows, and `log1p(r)` keeps all digits where 1 + r would be rounded to 1.
+    """
+    top = np.arange(len(z)), z.argmax(axis=-1)
+    z = z - z[top][:, None]
+    q = np.exp(z)
+    q[top] = 0
+    return z, q, np.add.reduce(q, axis=-1), top

@@ -1,4 +1,4 @@
-"""A Jacobian that prograd has no operator for: Walsh-Hadamard transforms, applied in p log p additions."""
+"""An operator that prograd does not have: Walsh-Hadamard transforms, applied in p log p additions."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from prograd.operators import Operator
 
 
 class SignedHadamard(Operator):
-    """The first `rows` rows of `(H D_1; H D_2; …)`, restricted to the first `cols` columns; one map for all samples.
+    """The first `rows` rows and `cols` columns of `(H D_1; H D_2; …)`, the same map for all samples.
 
-    `H` is the p × p Hadamard matrix in Sylvester's order, p a power of two, and `D_k = diag(signs[k])`, with
-    `signs` of shape `(blocks, p)`. No entry is ever stored: each is 1 or −1.
+    `H` is the p × p Hadamard matrix in Sylvester's order, with p a power of two, and `D_k = diag(signs[k])`, with
+    `signs` of shape `(blocks, p)`. All entries are 1 or −1, and none is stored.
     """
+
+    samples = 1
+    edges: int
 
     def __init__(self, signs: Array, rows: int, cols: int) -> None:
         self.signs = signs
         self.rows, self.cols = rows, cols
+        self.edges = signs.size * (signs.shape[1].bit_length() - 1)  # p log2 p additions for each block
 
     def jvp(self, v: Array) -> Array:
-        """`J v`: the signs, then the transform of each block."""
+        """The signs, then the transform of each block."""
         blocks, p = self.signs.shape
         v = _padded(v, p)
         transformed = walsh_hadamard(v[..., None, :] * self.signs.astype(v.dtype))
         return transformed.reshape(*v.shape[:-1], blocks * p)[..., : self.rows]
 
     def vjp(self, q: Array) -> Array:
-        """`J^T q`: the transform of each block, which is its own transpose, then the signs, then the sum."""
+        """The transform of each block, which is its own transpose, then the signs, then the sum over the blocks."""
         blocks, p = self.signs.shape
         q = _padded(q, blocks * p)
         transformed = walsh_hadamard(q.reshape(*q.shape[:-1], blocks, p))
@@ -36,29 +40,18 @@ class SignedHadamard(Operator):
         return total[..., : self.cols]
 
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
-        """`J^T Σ_n q_n`: one transform, since all samples share the map."""
+        """One transform of the sum of q, since all samples share the map."""
         total = self.vjp(np.add.reduce(q, axis=-2))
         if out is None:
             return total
         out[...] = total
         return out
 
-    @property
-    def edges(self) -> int:
-        """`p log2 p` additions for each block; the signs cost none."""
-        blocks, p = self.signs.shape
-        return int(blocks * p * (p.bit_length() - 1))
-
-    @property
-    def samples(self) -> int:
-        """1: shared by all samples."""
-        return 1
-
 
 def walsh_hadamard(v: Array) -> Array:
-    """`H v` along the last axis, whose size p is a power of two, by p log2 p additions; a new array.
+    """`H v` along the last axis, whose size p is a power of two, as a new array, by p log2 p additions.
 
-    Fino and Algazi, Unified matrix treatment of the fast Walsh-Hadamard transform, 1976.
+    Fino and Algazi, 1976, Unified matrix treatment of the fast Walsh-Hadamard transform.
     """
     p = v.shape[-1]
     v = v.copy()

@@ -1,4 +1,4 @@
-"""The loss of counts of events."""
+"""The loss for counts of events."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from prograd.operators import Diagonal, Operator
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """ℓ_y(z) = Σ_k (exp(z_k) − y_k z_k + log Γ(y_k + 1)): minus the log-likelihood of counts y with rates exp(z)."""
+    """ℓ_y(z) = Σ_k (exp(z_k) − y_k z_k + log Γ(y_k + 1)), the negative log-likelihood of counts y with rates exp(z)."""
 
     def value(self, z: Array, y: Array) -> Array:
-        """Minus the log-likelihood of each sample."""
         value: Array = np.add.reduce(np.exp(z) - y * z + special.gammaln(y + 1), axis=-1)
         return value
 
@@ -32,7 +31,7 @@ class Poisson(Loss):
         return Diagonal(np.exp(z))
 
     def check(self, z: Array, y: Array) -> None:
-        """No entry of a label is negative. It need not be whole: a mean of counts will do."""
+        """Raise `LabelError` for a negative entry. An entry need not be an integer: it may be a mean of counts."""
         wrong = ~(y >= 0)
         if wrong.any():
             row, k = (int(i) for i in np.argwhere(wrong)[0])
@@ -40,6 +39,6 @@ class Poisson(Loss):
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Poisson, Array, Array]]:
-        """No event, some, a mean of counts, many."""
+        """No events, a few, a mean of counts, many."""
         yield cls(), np.array([[0.3, -1.2], [2.0, 0.1], [4.0, -3.0]]), np.array([[1.0, 0.0], [6.0, 2.5], [50.0, 0.0]])
         yield cls(), np.array([[0.5]]), np.array([[2.0]])

@@ -22,7 +22,7 @@ class Prograd(Engine):
         parts = iter(given.layers)
         w = net.pack([dict(zip(shapes, next(parts), strict=True)) if shapes else {} for shapes in net.shapes])
         if task == "jacobian":
-            modes = {"": "auto", **{mode: mode for mode in prograd.MODES}}
+            modes: dict[str, prograd.ModeName] = {"": "auto", **{mode: mode for mode in prograd.MODES}}
             return {name: partial(prograd.jacobian, net, w, given.x, mode=mode) for name, mode in modes.items()}
         f = prograd.Objective(net, prograd.loss("softmax_cross_entropy"), given.x, given.y)
         if task == "per_sample":

@@ -1,0 +1,85 @@
+"""What the blocks of a linearization cost, in the terms of the dynamic programming."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from prograd.blocks import Block
+from prograd.bracketing.programming import LayerCosts, Node, best
+from prograd.errors import OptionError
+from prograd.operators import Operator
+from prograd.operators.ledger import Ledger, Vectors, Work
+
+KEPT = 64  # bracketings of structures that come back, as they do in every step of gradient descent
+
+
+def cheapest(blocks: Sequence[Block], samples: int, numbers: int | None = None) -> Node:
+    """The order with the fewest multiply-adds for the whole `J = (A_L | B_L A_{L-1} | …)` of all samples.
+
+    With `numbers`, no matrix on the way has more entries. Raises `OptionError` where no order keeps to that.
+    """
+    return _cheapest(layer_costs(blocks, samples), numbers)
+
+
+@lru_cache(KEPT)
+def _cheapest(costs: LayerCosts, numbers: int | None) -> Node:
+    tree = best(costs, product=False, numbers=numbers)
+    if tree is None:
+        raise OptionError(
+            f"max_bytes: expected room for the matrices of some bracketing, got {numbers} numbers for each"
+        )
+    return tree
+
+
+def layer_costs(blocks: Sequence[Block], samples: int) -> LayerCosts:
+    """Multiply-adds of products with the blocks, for all samples together; stacks may have been made for fewer."""
+    A, B = [list(A_i.values()) for A_i, _ in blocks], [B_i for _, B_i in blocks]
+    N = samples
+    shared, stack = Vectors(1, 1), Vectors(1, N)
+
+    def pulled(operators: Sequence[Operator]) -> tuple[int, int]:
+        return sum(_vjp(J, shared, N) for J in operators), sum(_vjp(J, stack, N) for J in operators)
+
+    return LayerCosts(
+        rows=tuple(B_i.rows for B_i in B),
+        cols=tuple(B_i.cols for B_i in B),
+        own=tuple(sum(J.cols for J in A_i) for A_i in A),
+        push=tuple((_jvp(B_i, shared, N), _jvp(B_i, stack, N)) for B_i in B),
+        pull=tuple(pulled([B_i]) for B_i in B),
+        own_pull=tuple(pulled(A_i) for A_i in A),
+        dense=tuple(_written(B_i, N if B_i.samples > 1 else 1, N) for B_i in B),
+        own_dense=tuple(sum(_written(J, N, N) for J in A_i) for A_i in A),
+        stacked=tuple(B_i.samples > 1 for B_i in B),
+        samples=N,
+    )
+
+
+def by_rows(J: Operator, samples: int, stack: int) -> bool:
+    """Whether writing `J` out for `samples` samples takes less by its rows than by its columns; a stack has `stack`."""
+    columns = _columns(J, samples, stack)
+    return columns > 0 and _vjp(J, Vectors(J.rows, 1), stack) < columns
+
+
+def _written(J: Operator, samples: int, stack: int) -> int:
+    if by_rows(J, samples, stack):
+        return _vjp(J, Vectors(J.rows, 1), stack)
+    return _columns(J, samples, stack)
+
+
+def _jvp(J: Operator, v: Vectors, stack: int) -> int:
+    return _multiply_adds(lambda work: J.charge_jvp(work, v), stack)
+
+
+def _vjp(J: Operator, q: Vectors, stack: int) -> int:
+    return _multiply_adds(lambda work: J.charge_vjp(work, q), stack)
+
+
+def _columns(J: Operator, samples: int, stack: int) -> int:
+    return _multiply_adds(lambda work: J.charge_columns(work, Vectors(J.cols, samples)), stack)
+
+
+def _multiply_adds(charge: Callable[[Work], None], stack: int) -> int:
+    ledger = Ledger(stack, 1)
+    charge(ledger.work(stack))
+    return ledger.multiply_adds

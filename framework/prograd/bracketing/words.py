@@ -1,0 +1,72 @@
+"""Products written with their brackets: `(B_4 (B_3 A_2))`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from prograd.bracketing.programming import Node
+
+IDENTITY: Final = "I"
+
+
+@dataclass(frozen=True)
+class Letters:
+    """The names of L layers' blocks: `own[i]` is that of `A_i`, empty where the layer has no parameters.
+
+    `q` is the name of the loss's gradient, on the left of all blocks; empty for a Jacobian.
+    """
+
+    own: Sequence[str]
+    through: Sequence[str]
+    q: str = ""
+
+    @classmethod
+    def of(cls, parameters: Sequence[bool], *, by_input: bool, gradient: bool) -> Letters:
+        """Those of a network, `parameters` saying which layers have any; `x` belongs to a layer before the first."""
+        through = [f"B_{i + 1}" for i in range(len(parameters))]
+        own = [f"A_{i + 1}" if has else "" for i, has in enumerate(parameters)]
+        if by_input:
+            own, through = [IDENTITY, *("" for _ in parameters)], ["", *through]
+        return cls(own, through, "q" if gradient else "")
+
+
+def expressions(
+    tree: Node, own: Sequence[str], through: Sequence[str], times: Callable[[str, str], str]
+) -> tuple[str, list[str]]:
+    """The bracketed product that makes `P`, and one for each layer's columns, newest layer first.
+
+    `own` and `through` are the names of the `A_i` and `B_i`, empty for an `A_i` without columns.
+    """
+    parts: list[tuple[str, list[str]]] = []
+    for node in tree.steps():
+        i = node.start
+        if node.way == "dense":
+            parts.append((through[i], [own[i]] if own[i] else []))
+            continue
+        if node.way == "adjoints":
+            P, W = parts.pop()
+            for k in reversed(range(node.start, node.split)):
+                W = [*W, times(P, own[k])] if own[k] else W
+                P = times(P, through[k])
+            parts.append((P, W))
+            continue
+        inner_P, inner_W = parts.pop()
+        P, W = parts.pop() if node.outer else ("", [])
+        for B in [P] if node.way == "product" else through[node.split : node.stop]:
+            inner_P, inner_W = times(B, inner_P), [times(B, A) for A in inner_W]
+        parts.append((inner_P, W + inner_W))
+    return parts[0]
+
+
+def times(left: str, right: str) -> str:
+    """The product of two expressions; an empty one is no factor."""
+    if IDENTITY in {left, right}:
+        return left if right == IDENTITY and left else right
+    return f"({left} {right})" if left and right else left or right
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Expressions side by side."""
+    return f"({' | '.join(parts)})" if len(parts) > 1 else "".join(parts)

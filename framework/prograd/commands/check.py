@@ -1,0 +1,125 @@
+"""`prograd check`: the conformance kit on the layers and losses that are installed."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prograd.errors import UnknownNameError
+from prograd.layer import Layer
+from prograd.loss import Loss
+from prograd.plugins.loading import BrokenPlugin
+from prograd.plugins.registry import Registry, registry
+from prograd.testing.parametrize import expand
+from prograd.testing.report import Outcome, Report, Status
+
+STATUSES: Final[tuple[Status, ...]] = ("passed", "failed", "skipped")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The reports on one layer or loss, one for each of its examples."""
+
+    name: str
+    kind: str
+    distribution: str
+    status: str
+    reports: Sequence[Report]
+
+    def count(self, status: Status) -> int:
+        """The number of checks with this status."""
+        return sum(len(report.named(status)) for report in self.reports)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        examples = [{"subject": r.subject, "checks": [asdict(o) for o in r.outcomes]} for r in self.reports]
+        whose = {"name": self.name, "kind": self.kind, "distribution": self.distribution}
+        return {**whose, "status": self.status, "examples": examples}
+
+
+@click.command()
+@click.argument("names", metavar="[NAME …]", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random points.")
+@click.pass_context
+def check(ctx: click.Context, names: tuple[str, ...], *, as_json: bool, seed: int) -> None:
+    """Run the conformance kit on installed layers and losses.
+
+    It checks the ones named, or all.
+
+    Exit code 0: all checks pass; 1: some fail, or (without NAME) a plugin is broken; 2: unknown name.
+    """
+    found = registry()
+    results = [_checked(found, kind, name, seed) for kind, name in _chosen(found, names)]
+    if not names:
+        results += [_unchecked(plugin) for plugin in found.broken]
+    if not results:
+        raise click.ClickException("expected layers or losses to check, got none: nothing is installed")
+    if as_json:
+        click.echo(json.dumps([result.as_json() for result in results], indent=2, ensure_ascii=False))
+    else:
+        _show(results)
+    ctx.exit(0 if all(result.status == "passed" for result in results) else 1)
+
+
+def _chosen(found: Registry, names: Sequence[str]) -> list[tuple[str, str]]:
+    """The kind and the name of everything to check. Raises `UnknownNameError`."""
+    known = [*(("layer", name) for name in found.layers), *(("loss", name) for name in found.losses)]
+    every = {name for _, name in known}
+    for name in names:
+        if name not in every:
+            raise UnknownNameError("layer or loss", name, every)
+    return [(kind, name) for kind, name in known if not names or name in names]
+
+
+def _checked(found: Registry, kind: str, name: str, seed: int) -> Result:
+    cls: type[Layer | Loss] = found.layers[name] if kind == "layer" else found.losses[name]
+    owner = next(p.distribution for p in found.plugins if name in (p.layers if kind == "layer" else p.losses))
+    try:
+        reports = [suite.report(make()) for suite, _, make in expand(cls, seed)]
+    except Exception as error:  # noqa: BLE001  (a plugin's examples() may raise anything, and that is a finding)
+        failure = Outcome("examples", "failed", f"raised {type(error).__name__}: {error}")
+        reports = [Report(f"{cls.__name__}.examples()", (failure,))]
+    passed = reports and not any(report.failures for report in reports)
+    return Result(name, kind, owner, "passed" if passed else "failed", reports)
+
+
+def _unchecked(plugin: BrokenPlugin) -> Result:
+    report = Report(plugin.name, (Outcome("load", "failed", plugin.error),))
+    return Result(plugin.name, "plugin", plugin.distribution, "broken", [report])
+
+
+def _show(results: Sequence[Result]) -> None:
+    """Print the table, below it each check that failed, and the verdict."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)  # a name that is cut short can't be typed
+    for heading in ("kind", "distribution"):
+        table.add_column(heading)
+    for heading in ("examples", *STATUSES):
+        table.add_column(heading, justify="right")
+    table.add_column("status")
+    for result in results:
+        counts = [str(result.count(status)) for status in STATUSES]
+        cells = [result.name, result.kind, result.distribution, str(len(result.reports)), *counts]
+        table.add_row(*map(Text, cells), Text(result.status, style="green" if result.status == "passed" else "red"))
+    console = Console()
+    console.print(table)
+    for result in results:
+        for report in result.reports:
+            if report.failures:
+                console.print()
+                console.print(Text(f"{result.name}: {report.subject}", style="red"), soft_wrap=True)
+            for failure in report.failures:
+                console.print(Text(textwrap.indent(f"{failure.name}: {failure.message}", "    ")), soft_wrap=True)
+    wrong = sum(result.status != "passed" for result in results)
+    console.print()
+    verdict = f"{wrong} of {len(results)} do not conform" if wrong else f"all {len(results)} conform"
+    console.print(Text(verdict, style="red" if wrong else "green"))

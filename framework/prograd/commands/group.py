@@ -1,0 +1,92 @@
+"""The group of `prograd`: it holds every command that is installed under the entry-point group `prograd.commands`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+import prograd
+from prograd.errors import ProgradError, UnknownNameError
+from prograd.plugins import discovery
+
+GROUP: Final = "prograd.commands"
+
+
+class UnknownName(click.ClickException):
+    """A name that nothing has. The exit code is that of a wrong command line."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Commands from entry points, prograd's own among them. Each is imported only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_sources())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        source = _sources().get(cmd_name)
+        return None if source is None else _load(source)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. An error that prograd raises on purpose becomes one line, as does a module that is missing."""
+        try:
+            return super().invoke(ctx)
+        except UnknownNameError as error:
+            raise UnknownName(str(error)) from error
+        except ProgradError as error:
+            raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            source = _sources()[ctx.invoked_subcommand or ""]
+            if (error.name or "").partition(".")[0] == source.entry_point.module.partition(".")[0]:
+                raise  # a module of the command's own package: that is a mistake in it
+            raise click.ClickException(_missing(source, error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(prograd.__version__, prog_name="prograd")
+def main() -> None:
+    """Differentiate chains of layers in every order of multiplication. Layers and losses come from plugins.
+
+    Exit codes: 0 for success; 1 if something failed, with one line that says what; 2 for an unknown name, option or
+    command.
+    """
+
+
+def _sources() -> dict[str, discovery.Source]:
+    """The commands by name. If two have the same name, prograd's own wins, or else the first by distribution."""
+    found = [source for source in discovery.find(GROUP) if not source.unreadable]
+    return {source.name: source for source in reversed(found)}
+
+
+def _load(source: discovery.Source) -> click.Command:
+    try:
+        command = source.entry_point.load()
+    except ModuleNotFoundError as error:
+        reason = _missing(source, error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  (another distribution's command may raise anything, SystemExit too)
+        reason = f"command {source}: can't be loaded: {type(error).__name__}: {error}"
+    else:
+        if isinstance(command, click.Command):
+            return command
+        reason = f"command {source}: expected a click command, got {type(command).__name__}"
+
+    @click.command(
+        source.name,
+        short_help="(not available here)",
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def unavailable() -> None:
+        raise click.ClickException(reason)
+
+    return unavailable
+
+
+def _missing(source: discovery.Source, error: ModuleNotFoundError) -> str:
+    extras = ",".join(source.entry_point.extras)
+    install = f"; install it with: pip install '{source.distribution}[{extras}]'" if extras else ""
+    return f"command {source}: expected the module {error.name!r}, which is not installed{install}"

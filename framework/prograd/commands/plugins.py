@@ -1,0 +1,69 @@
+"""`prograd plugins`: which layers and losses are installed, who brings them, and what is broken."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prograd.plugins.discovery import Origin
+from prograd.plugins.registry import Registry, registry
+
+Row = dict[str, str | None]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+def plugins(*, as_json: bool) -> None:
+    """List installed layers and losses, and broken plugins.
+
+    Each is listed with the distribution that brings it, and a broken plugin with the reason. The exit code is 0 even
+    if plugins are broken.
+    """
+    rows = _rows(registry())
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        _show(rows)
+
+
+def _rows(found: Registry) -> list[Row]:
+    rows = [
+        _row(name, kind, plugin)
+        for plugin in found.plugins
+        for kind, names in (("layer", plugin.layers), ("loss", plugin.losses))
+        for name in sorted(names)
+    ]
+    for plugin in found.broken:
+        # What a broken plugin would have brought is unknown. The name of its entry point is all there is to go by.
+        kind = "loss" if "loss" in plugin.name.lower() else "layer"
+        rows.append(_row(plugin.name, kind, plugin, "broken", f"{plugin.error}\n{plugin.traceback}".strip()))
+    return rows
+
+
+def _row(name: str, kind: str, origin: Origin, status: str = "ok", error: str | None = None) -> Row:
+    whose = {"distribution": origin.distribution, "version": origin.version}
+    return {"name": name, "kind": kind, **whose, "status": status, "error": error}
+
+
+def _show(rows: Sequence[Row]) -> None:
+    """Print the table, and below it why each broken plugin is broken."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)  # a name that is cut short can't be typed
+    for heading in ("kind", "distribution", "version", "status"):
+        table.add_column(heading)
+    for row in rows:
+        cells = [Text(row[key] or "") for key in ("name", "kind", "distribution", "version")]
+        table.add_row(*cells, Text(row["status"] or "", style="red" if row["error"] else "green"))
+    console = Console()
+    console.print(table)
+    for row in rows:
+        if row["error"]:
+            console.print()
+            console.print(Text(f"{row['name']} of {row['distribution']} {row['version']} is broken:", style="red"))
+            console.print(Text(textwrap.indent(row["error"], "    ")), soft_wrap=True)

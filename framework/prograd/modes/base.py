@@ -1,0 +1,117 @@
+"""What a mode is: an order in which the blocks of a network are multiplied."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from prograd import recursions
+from prograd.arrays import Array
+from prograd.blocks import Block, Blocks
+from prograd.bracketing.words import Letters
+from prograd.layer import Parameters
+from prograd.linearization import Linearization
+from prograd.loss import Loss
+from prograd.modes.structure import Structure
+from prograd.network import Network
+from prograd.operators import Operator
+from prograd.operators.ledger import Cost
+from prograd.operators.multiplication import NUMBERS, Arithmetic
+
+Outputs: TypeAlias = Literal["gradient", "jacobian"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """An objective at a point `w`: what a mode needs to compute its gradient.
+
+    `parameters` are views into `w`, layer by layer; `x` and `y` are the samples and labels in its dtype. `shards` cut
+    the samples into parts that are worth computing one by one.
+    """
+
+    net: Network
+    loss: Loss
+    w: Array
+    parameters: list[Parameters]
+    x: Array
+    y: Array
+    shards: Sequence[slice]
+
+    @property
+    def samples(self) -> int:
+        """N."""
+        return len(self.x)
+
+    def linearize(self, rows: slice = slice(None)) -> tuple[list[Array], Blocks]:
+        """The forward pass of some samples."""
+        return recursions.linearize(self.net.layers, self.parameters, self.x[rows])
+
+    def linearization(self) -> Linearization:
+        """The forward pass of all samples, with blocks that are kept."""
+        z, blocks = self.linearize()
+        return Linearization(list(blocks), self.net.spans, self.samples, self.w.dtype, z)
+
+    def close(self, z: Array, rows: slice = slice(None)) -> tuple[float, Array]:
+        """The sum of the losses of some samples at outputs `z`, and `q^{L+1} = ∇ℓ / N`."""
+        values, q = self.loss.value_and_gradient(z, self.y[rows])
+        return float(np.add.reduce(values)), q / self.samples
+
+
+class Left(NamedTuple):
+    """`P = (P_j | … | P_k)`: the left factors of `A_j … A_k` in `J`, side by side, newest layer first."""
+
+    P: Operator
+    layers: tuple[int, ...]
+
+
+class Mode(ABC):
+    """An order of multiplication. Meant to be subclassed, one mode to a file.
+
+    A mode computes a gradient and a Jacobian, says what each will cost, and writes the order down with brackets.
+    `mode=` takes the name of a listed mode or an object of such a class.
+    """
+
+    name: ClassVar[str]
+    longest: ClassVar[float] = inf
+    """The number of layers up to which "auto" and `prograd.plan` consider the mode."""
+    lazy: ClassVar[bool] = False
+    """Whether the mode can leave a Jacobian as products of operators, by `left_factors`."""
+
+    @abstractmethod
+    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> float:
+        """Writes `∇f` to `p`, `(size,)`; returns the sum of the samples' losses.
+
+        Raises `OptionError` where that does not fit into `max_bytes`.
+        """
+
+    @abstractmethod
+    def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
+        """Writes the Jacobian to `J`, `(N, n_{L+1}, size)`. Raises `OptionError` where `max_bytes` is too small."""
+
+    @abstractmethod
+    def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
+        """What `gradient` costs. Raises `OptionError` where `max_bytes` is too small."""
+
+    @abstractmethod
+    def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
+        """What `jacobian` costs. Raises `OptionError` where `max_bytes` is too small."""
+
+    @abstractmethod
+    def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
+        """The products with their brackets, such as `(A_3 | (B_3 A_2))`."""
+
+    def left_factors(self, blocks: Sequence[Block], by: Arithmetic = NUMBERS) -> list[Left]:
+        """The left factors of `J` as operators, multiplied in the mode's order; for modes that are `lazy`."""
+        raise NotImplementedError(self.name)
+
+    def threads(self, outputs: Outputs, *, large: bool) -> bool:
+        """Whether the mode starts threads of its own, with BLAS at one thread each, if the computation is `large`."""
+        return large
+
+    def __repr__(self) -> str:
+        return f"<mode {self.name}>"

@@ -1,0 +1,199 @@
+"""Forward mode on operators, in which every block of the Jacobian keeps its structure.
+
+    J_i = (A_i | B_i J_{i-1}),     block j of J_i is P_j A_j,     P_j = B_i … B_{j+1}
+
+What passes through `B_i` is not the `r_j` columns of `P_j A_j` but `P_j` alone, which begins as the identity with
+`n_{j+1}` columns: `B (I ⊗ z^T) = B ⊗ z^T`. For affine layers of width n that makes n³ of forward mode's n⁴. The rules
+in `operators/multiplication.py` say how `B_i P_j` is multiplied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import pairwise
+
+from prograd import threads
+from prograd.arrays import Array
+from prograd.blocks import Block
+from prograd.bracketing.words import Letters, joined, times
+from prograd.errors import OptionError
+from prograd.linearization import Linearization
+from prograd.modes.base import Evaluation, Left, Mode, Outputs
+from prograd.modes.forward import DEFAULT_BYTES
+from prograd.modes.shards import sum_over
+from prograd.modes.structure import Structure
+from prograd.network import Network, slices
+from prograd.operators import Dense, Identity, Operator
+from prograd.operators.ledger import Cost, Vectors
+from prograd.operators.multiplication import NUMBERS, Arithmetic, Planned, multiply
+from prograd.recursions import Apply
+
+
+class Factored(Mode):
+    """Forward mode on operators, in which every block of the Jacobian keeps its structure; `max_bytes` bounds them."""
+
+    name = "factored"
+    lazy = True
+
+    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> float:
+        """`∇ℓ` pulled through the left factors, for parts of the samples."""
+        p_by_layer = slices(p, at.net.spans)
+
+        def part(rows: slice, apply: Apply) -> float:
+            z, made = at.linearize(rows)
+            blocks = list(made)
+            total, q = at.close(z[-1], rows)
+            pull(self.left_factors(blocks), blocks, q, p_by_layer, apply)
+            return total
+
+        cuts = parts_that_fit(at.net, at.samples, p.itemsize, max_bytes)
+        with threads.one_blas_thread(len(cuts) > 1):
+            return sum_over(cuts, part)
+
+    def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
+        """The left factors, then their products with the `A_i`, row by row."""
+        rows_into(each(self.left_factors(lin.blocks), lin.blocks), lin, J)
+
+    def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
+        """The left factors of one part after the other, and `∇ℓ` pulled through them."""
+        lin, item, ledger = of.lin, of.item, of.ledger()
+        cuts = parts_that_fit(of.net, of.samples, item, max_bytes)
+        rows, workers = cuts[0].stop, min(threads.available(), len(cuts))
+        ledger.hold(lin.size * item)
+        of.charge_forward_pass(ledger, rows, len(cuts), workers)
+        ledger.hold((of.made(lin.blocks, rows) + 2 * rows * lin.rows * item) * workers)
+        work, q = ledger.work(rows, len(cuts), workers), Vectors(1, of.samples)
+        for P, layers in self.left_factors(lin.blocks, Planned(work)):
+            P.charge_vjp(work, q)
+            for A in (A for j in layers for A in lin.blocks[j][0].values()):
+                A.charge_vjp_sum(work, ledger.through(P, q))
+                ledger.touch((rows * P.cols + A.sum_scratch(rows)) * item * workers)
+        return ledger.cost()
+
+    def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
+        """The left factors of all samples, then the rows."""
+        lin, item, ledger = of.lin, of.item, of.ledger()
+        of.charge_kept_blocks(ledger)
+        P_by_layer = each(self.left_factors(lin.blocks, Planned(ledger.work(of.samples))), lin.blocks)
+        size = of.samples * lin.rows * lin.size
+        ledger.hold(size * item)
+        parts = len(threads.parts(lin.rows, size))
+        work = ledger.work(of.samples, parts, parts)
+        for j, P in P_by_layer.items():
+            q = ledger.through(P, Vectors(lin.rows, 1))
+            P.charge_row_block(work, Vectors(lin.rows, 1))
+            ledger.touch(P.row_block_scratch(q.all) * item)
+            for A in lin.blocks[j][0].values():
+                A.charge_vjp_into(work, q)
+                ledger.touch(A.row_scratch(ledger.through(A, q).all) * item)
+        return ledger.cost()
+
+    def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
+        """`(A_L | … | (B_L (B_{L-1} B_{L-2})) A_{L-3})`: what is left of an `A_i` is multiplied from the right."""
+        parts = []
+        for i in reversed(range(len(letters.own))):
+            if letters.own[i]:
+                P = reduce(lambda product, B: times(B, product), letters.through[i + 1 :], "")
+                parts.append(times(times(letters.q, P), letters.own[i]))
+        return joined(parts)
+
+    def left_factors(self, blocks: Sequence[Block], by: Arithmetic = NUMBERS) -> list[Left]:
+        """`J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`: the left factors of `J_L`, newest layer first."""
+        J: list[Left] = []
+        for i, (A_i, B_i) in enumerate(blocks):
+            J = [Left(multiply(B_i, P, by), layers) for P, layers in J]
+            if A_i:
+                J.insert(0, Left(Identity(B_i.rows), (i,)))
+            J = _side_by_side(J, by)
+        return J
+
+    def threads(self, outputs: Outputs, *, large: bool) -> bool:
+        """For Jacobians only: the products of a gradient are so large that BLAS's own threads suit them."""
+        return large and outputs == "jacobian"
+
+
+def pull(
+    J: Sequence[Left],
+    blocks: Sequence[Block],
+    q: Array,
+    p: Sequence[Mapping[str, Array]],
+    apply: Apply,
+) -> None:
+    """`J^T q`, block by block: writes `p^j = A_j^T (P_j^T q)`, parameter by parameter, with `apply(A, q, p)`."""
+    for P, layers in J:
+        pulled = P.vjp(q)
+        for j, at in zip(layers, _columns(layers, blocks), strict=True):
+            for name, A in blocks[j][0].items():
+                apply(A, pulled[..., at], p[j][name])
+
+
+def each(J: Sequence[Left], blocks: Sequence[Block]) -> dict[int, Operator]:
+    """`P_j` by layer."""
+    return {
+        j: P if len(layers) == 1 else P.part(at)
+        for P, layers in J
+        for j, at in zip(layers, _columns(layers, blocks), strict=True)
+    }
+
+
+def rows_into(P_by_layer: Mapping[int, Operator], lin: Linearization, J: Array) -> None:
+    """Writes `J = (P_L A_L | … | P_1 A_1)`, `(N, n_{L+1}, size)`; threads share the rows where they are many."""
+
+    def rows(part: slice) -> None:
+        p = lin.slices(J[:, part].swapaxes(0, 1))
+        for i, P in P_by_layer.items():
+            q = P.row_block(part, lin.dtype)
+            for name, A in lin.blocks[i][0].items():
+                A.vjp_into(q, p[i][name])
+
+    parts = threads.parts(lin.rows, J.size)
+    threads.run(rows, parts, len(parts))
+
+
+def parts_that_fit(net: Network, samples: int, itemsize: int, max_bytes: int | None) -> list[slice]:
+    """`range(samples)` in parts, so that the left factors of all threads together fit into `max_bytes`.
+
+    After an activation each sample has its own matrix for every layer: up to `n_{i+1} × Σ_j n_{j+1}` numbers, as many
+    again while they are multiplied, and once more while matrices are joined. Raises `OptionError` where not even one
+    sample fits.
+    """
+    columns = numbers = 0
+    for n_i, r_i in zip(net.n[1:], net.r, strict=True):
+        columns += n_i if r_i else 0
+        numbers = max(numbers, n_i * columns)
+    one = 3 * numbers * itemsize
+    limit = DEFAULT_BYTES if max_bytes is None else max_bytes
+    if max_bytes is not None and one > max_bytes:
+        raise OptionError(f"max_bytes: expected at least {one}, the left factors of one sample, got {max_bytes}")
+    if samples * one <= limit:
+        return [slice(0, samples)]
+    step = max(1, limit // (one * threads.available()))
+    return [slice(start, min(start + step, samples)) for start in range(0, samples, step)]
+
+
+def _side_by_side(J: Sequence[Left], by: Arithmetic) -> list[Left]:
+    """Matrices joined into one where the newer is at least as wide.
+
+    So a few products take the place of many small ones, and a column is copied only as often as its matrix doubles.
+    """
+    joined = list(J[:1])
+    for older in J[1:]:
+        newer = joined[-1]
+        if (
+            isinstance(newer.P, Dense)
+            and isinstance(older.P, Dense)
+            and newer.P.samples == older.P.samples
+            and newer.P.cols >= older.P.cols
+        ):
+            joined[-1] = Left(by.join(newer.P, older.P), newer.layers + older.layers)
+        else:
+            joined.append(older)
+    return joined
+
+
+def _columns(layers: Sequence[int], blocks: Sequence[Block]) -> list[slice]:
+    stops = [0]
+    for j in layers:
+        stops.append(stops[-1] + blocks[j][1].rows)
+    return [slice(start, stop) for start, stop in pairwise(stops)]

@@ -1,0 +1,138 @@
+"""Reverse mode within a number of bytes: the schedule that fits, and the blocks from recomputed `z^i`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, overload
+
+import numpy as np
+
+from prograd import threads
+from prograd.arrays import Array
+from prograd.blocks import Block, Blocks
+from prograd.errors import OptionError
+from prograd.layer import Layer
+from prograd.modes.base import Evaluation
+from prograd.modes.checkpoints import Schedule, best_schedule, inputs
+from prograd.modes.structure import Structure, of_layer
+from prograd.network import Network
+
+LOSS_ARRAYS: Final = 4  # of the shape of the output, while a loss computes its value and its gradient
+TEMPORARIES: Final = 2  # arrays of the shape of its output that a layer takes for a moment, besides those of its blocks
+LAYER_BYTES, PARAMETER_BYTES = 512, 512  # objects: views of `w` and of the gradient, and their names
+OBJECTS: Final = 2**14
+KEPT: Final = 64  # schedules, which come back in every step of gradient descent
+
+
+class Recomputed(Sequence[Block]):
+    """The blocks of some samples, from the last to the first; each `z^i` that was not kept is computed again.
+
+    Blocks have to be asked for in that order, as reverse mode does, and `output` before them.
+    """
+
+    def __init__(self, schedule: Schedule, at: Evaluation, rows: slice) -> None:
+        self._layers, self._w = at.net.layers, at.parameters
+        last = len(self._layers) - 1
+        self._inputs = inputs(schedule, len(self._layers), at.x[rows], self._g)
+        self._i, self._z = last, next(self._inputs)
+        self._z_next = self._g(last, self._z)
+
+    @property
+    def output(self) -> Array:
+        """`z^{L+1}`."""
+        return self._z_next
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @overload
+    def __getitem__(self, i: int) -> Block: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Block]: ...
+    def __getitem__(self, i: int | slice) -> Block | Sequence[Block]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        if i < self._i:
+            self._z_next = self._z
+            self._i, self._z = i, next(self._inputs)
+        return Blocks(self._layers[i : i + 1], self._w[i : i + 1], [self._z, self._z_next])[0]
+
+    def _g(self, i: int, z: Array) -> Array:
+        return self._layers[i].g(self._w[i], z)
+
+
+def within(at: Evaluation, max_bytes: int) -> Schedule:
+    """The schedule with which the gradient at a point takes no more than `max_bytes`, in reverse mode.
+
+    Raises `OptionError` that says how many bytes it takes at least.
+    """
+    rows = max(cut.stop - cut.start for cut in at.shards)
+    return _within(at.net, rows, min(threads.available(), len(at.shards)), at.w.dtype, max_bytes)
+
+
+@lru_cache(KEPT)
+def _within(net: Network, rows: int, workers: int, dtype: np.dtype[Any], max_bytes: int) -> Schedule:
+    """The schedule for `rows` samples at a time in each of `workers` threads.
+
+    `max_bytes` is for everything that a gradient holds: itself, the views of its parts, and for each thread the `z^i`
+    that are kept, the `q`, `z` and slopes that it works on, what the widest layer takes for a moment, and a parameter's
+    part where parts are added up.
+    """
+    states, costs, item = [], [], dtype.itemsize
+    closing = net.n[-1] * rows * item  # q^{L+1}
+    work = (LOSS_ARRAYS * net.n[-1] + sum(net.n[-2:])) * rows * item
+    behind = [*itertools.accumulate(reversed(net.n), max)][::-1]  # the widest from here on
+    known: dict[Hashable, _Needs] = {}  # deep networks repeat a few layers
+    for i, layer in enumerate(net.layers):
+        key = _key(layer, net.n[i], i)
+        if key not in known:
+            known[key] = _needs(of_layer(net, i, rows, dtype), rows)
+        needs = known[key]
+        states.append(rows * net.n[i] * item if i else 0)  # z^1 is the samples themselves
+        costs.append(needs.cost)
+        waiting = 2 * rows * behind[i + 2] * item if i + 2 < len(behind) else 0  # q and z of what is reversed next
+        work = max(work, needs.evaluated + waiting, needs.reversed)
+    parameters = [len(at) for span in net.spans for at in span.each.values()]
+    parts = max(parameters, default=0) * dtype.itemsize if workers > 1 else 0
+    objects = OBJECTS + LAYER_BYTES * len(costs) + PARAMETER_BYTES * len(parameters)
+    fixed = net.size * dtype.itemsize + objects
+    left = (max_bytes - fixed) // workers - closing - work - parts
+    if left < 0:
+        least = fixed + workers * (closing + work + parts)
+        raise OptionError(
+            f"max_bytes: expected at least {least} for reverse mode, {net.size * dtype.itemsize} of them for the "
+            f"gradient itself, got {max_bytes}"
+        )
+    return best_schedule(states, costs, left)
+
+
+def _key(layer: Layer, n_in: int, i: int) -> Hashable:
+    """Equal for equal layers, where equality can be told."""
+    try:
+        hash(layer)
+    except TypeError:
+        return i
+    return layer, n_in
+
+
+class _Needs(NamedTuple):
+    """Multiply-adds of evaluating a layer; bytes of evaluating and of reversing it, input and output included."""
+
+    cost: int
+    evaluated: int
+    reversed: int
+
+
+def _needs(layer: Structure, rows: int) -> _Needs:
+    (A, B), item = layer.lin.blocks[0], layer.item
+    made = layer.made(layer.lin.blocks, rows)
+    output = rows * B.rows
+    evaluated = rows * B.cols + (1 + TEMPORARIES) * output + B.scratch(rows)
+    sums = max((J.sum_scratch(rows) for J in A.values()), default=0)
+    pulled = rows * B.cols + B.scratch(rows)
+    slopes = TEMPORARIES * output if made else 0
+    reversed_ = rows * B.cols + 2 * output + max(sums, pulled, slopes)
+    cost = B.rows + max(J.edges for J in (B, *A.values()))
+    return _Needs(cost, evaluated * item + made, reversed_ * item + made)

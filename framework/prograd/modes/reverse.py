@@ -1,0 +1,140 @@
+"""Reverse mode, backpropagation: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}`, for one vector or all rows of `J`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prograd import recursions, threads
+from prograd.arrays import Array
+from prograd.blocks import Block
+from prograd.bracketing.words import Letters, joined, times
+from prograd.linearization import Linearization
+from prograd.modes.base import Evaluation, Left, Mode
+from prograd.modes.recomputation import LOSS_ARRAYS, Recomputed, within
+from prograd.modes.shards import shards, sum_over
+from prograd.modes.structure import Structure
+from prograd.network import slices
+from prograd.operators import Identity, Operator
+from prograd.operators.ledger import Cost, Vectors, Work
+from prograd.operators.multiplication import NUMBERS, Arithmetic, multiply
+from prograd.recursions import Apply
+
+
+class Reverse(Mode):
+    """Matrix times vector; `max_bytes` bounds everything it holds, and some `z^i` are then computed again."""
+
+    name = "reverse"
+    lazy = True
+
+    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> float:
+        """Shard by shard; with checkpoints where `max_bytes` is given."""
+        p_by_layer = slices(p, at.net.spans)
+        schedule = None if max_bytes is None else within(at, max_bytes)
+
+        def shard(rows: slice, apply: Apply) -> float:
+            blocks: Sequence[Block]
+            if schedule is None:
+                z, blocks = at.linearize(rows)
+                total, q = at.close(z[-1], rows)
+            else:
+                blocks = Recomputed(schedule, at, rows)
+                total, q = at.close(blocks.output, rows)
+            recursions.reverse(blocks, q, p_by_layer, apply)
+            return total
+
+        return sum_over(at.shards, shard)
+
+    def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
+        """All rows at once, from the unit vectors on; threads share them where they are many."""
+        seeds = np.eye(lin.rows, dtype=lin.dtype)[:, None, :]  # row k of J is e_k^T J, for every sample
+
+        def rows(part: slice) -> None:
+            p = lin.slices(J[:, part].swapaxes(0, 1))
+            recursions.reverse(lin.blocks, seeds[part], p, recursions.each_into)
+
+        parts = threads.parts(lin.rows, J.size)
+        threads.run(rows, parts, len(parts))
+
+    def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
+        """Without recomputation."""
+        lin, item, ledger = of.lin, of.item, of.ledger()
+        cuts = shards(of.samples, max(of.net.n) * item)
+        rows, workers = cuts[0].stop, min(threads.available(), len(cuts))
+        ledger.hold(lin.size * item)
+        work = ledger.work(rows, len(cuts), workers)
+        of.charge_forward_pass(ledger, rows, len(cuts), workers)
+        ledger.touch(LOSS_ARRAYS * rows * lin.rows * item * workers)
+        ledger.hold(rows * lin.rows * item * workers)
+        q = Vectors(1, of.samples)
+        for i, (A, B) in reversed(list(enumerate(lin.blocks))):
+            own = of.made([(A, B)], rows)
+            ledger.touch((rows * B.rows * item + own) * workers)
+            for name, at in lin.spans[i].each.items():
+                A[name].charge_vjp_sum(work, q)
+                part = len(at) * item if len(cuts) > 1 else 0
+                ledger.touch(((rows * B.rows + A[name].sum_scratch(rows)) * item + own + part) * workers)
+            if i > 0:
+                B.charge_vjp(work, q)
+                ledger.touch(((rows * (B.rows + B.cols) + B.scratch(rows)) * item + own) * workers)
+        return ledger.cost()
+
+    def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
+        """As many vectors as there are outputs."""
+        lin, item, ledger = of.lin, of.item, of.ledger()
+        size, R = of.samples * lin.rows * lin.size, lin.rows
+        of.charge_kept_blocks(ledger)
+        ledger.hold((size + R * R) * item)
+        parts = len(threads.parts(R, size))
+        work = ledger.work(of.samples, parts, parts)
+        charge_rows(work, lin.blocks, Vectors(R, 1))  # row k of J begins as e_k, for every sample
+        return ledger.cost()
+
+    def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
+        """`(q A_L | ((q B_L) A_{L-1}) | …)`: what is on the left is multiplied first."""
+        q, parts = letters.q, []
+        for A_i, B_i in zip(reversed(letters.own), reversed(letters.through), strict=True):
+            if A_i:
+                parts.append(times(q, A_i))
+            q = times(q, B_i)
+        return joined(parts)
+
+    def left_factors(self, blocks: Sequence[Block], by: Arithmetic = NUMBERS) -> list[Left]:
+        """From the last layer: `P_L = I`, `P_{i-1} = P_i B_i`."""
+        J: list[Left] = []
+        P: Operator = Identity(blocks[-1][1].rows)
+        first = min((i for i, (A_i, _) in enumerate(blocks) if A_i), default=len(blocks))
+        for i in reversed(range(first, len(blocks))):
+            A_i, B_i = blocks[i]
+            if A_i:
+                J.append(Left(P, (i,)))
+            if i > first:
+                P = multiply(P, B_i, by)
+        return J
+
+
+def per_sample_gradients(at: Evaluation, p: Array, parts: Sequence[slice]) -> None:
+    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`; threads share the parts."""
+
+    def part(rows: slice) -> None:
+        z, blocks = at.linearize(rows)
+        q = at.loss.gradient(z[-1], at.y[rows])
+        recursions.reverse(blocks, q, slices(p[rows], at.net.spans), recursions.each_into)
+
+    threads.run(part, parts, len(parts))
+
+
+def charge_rows(work: Work, blocks: Sequence[Block], q: Vectors) -> None:
+    """Writes down reverse mode from the vectors `q` on, with a result for each sample."""
+    ledger = work.ledger
+    for i, (A, B) in reversed(list(enumerate(blocks))):
+        for operator in A.values():
+            operator.charge_vjp_into(work, q)
+            scratch = operator.row_scratch(ledger.through(operator, q).all)
+            ledger.touch((q.all * B.rows + scratch) * ledger.item)
+        if i > 0:
+            B.charge_vjp(work, q)
+            after = ledger.through(B, q)
+            ledger.touch((q.all * B.rows + after.all * B.cols + B.scratch(after.all)) * ledger.item)
+            q = after

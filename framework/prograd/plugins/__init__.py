@@ -1,0 +1,1 @@
+"""Plugins: what is installed, what each plugin brings, and the registry of all layers and losses."""

@@ -1,0 +1,157 @@
+"""Loading one plugin: from its entry point to its layers and losses, or to the reason why it is broken."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import sys
+import traceback as tracebacks
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import metadata
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import pluggy
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from prograd.errors import PluginError, ProgradError, UnknownNameError
+from prograd.layer import Layer
+from prograd.loss import Loss
+from prograd.plugins import hookspecs
+from prograd.plugins.discovery import Origin, Source
+
+HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType({"prograd_layers": Layer, "prograd_losses": Loss})
+
+# What a configuration and a command line can hold without quotes.
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+TRACEBACK_LINES: Final = 12
+
+
+@dataclass(frozen=True)
+class Plugin(Origin):
+    """A plugin that loaded, with what it brings."""
+
+    layers: Mapping[str, type[Layer]] = field(default_factory=dict)
+    losses: Mapping[str, type[Loss]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BrokenPlugin(Origin):
+    """A plugin that did not load, with the reason and the last lines of the traceback."""
+
+    error: str
+    traceback: str = ""
+
+
+def load(source: Source) -> Plugin:
+    """Import a plugin and run its hooks. Raises `PluginError`, or whatever the plugin's own code raises."""
+    if source.unreadable:
+        raise PluginError(source.unreadable)
+    _check_version(source)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)  # one for each plugin: a broken plugin leaves nothing behind
+    manager.add_hookspecs(hookspecs)
+    with _quarantine():
+        plugin = source.entry_point.load()
+        manager.register(plugin, name=source.name)
+        _check_hooks(manager, plugin)
+        layers, losses = (_collect(getattr(manager.hook, name), base) for name, base in HOOKS.items())
+    return Plugin(source.name, source.distribution, source.version, layers, losses)
+
+
+def broken(source: Source, error: BaseException) -> BrokenPlugin:
+    """The record of a plugin that failed with `error`."""
+    lines = "".join(tracebacks.format_exception(error)).splitlines(keepends=True)
+    traceback = "".join(lines[-TRACEBACK_LINES:])
+    return BrokenPlugin(source.name, source.distribution, source.version, reason(error), traceback)
+
+
+def reason(error: BaseException) -> str:
+    """One line that says what went wrong: prograd's own messages as they are, others with the type of the error."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  (an error of a plugin may fail to print itself)
+        text = "(its message can't be shown)"
+    if isinstance(error, ProgradError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _check_version(source: Source) -> None:
+    """Raise `PluginError` if the plugin's distribution requires another version of prograd."""
+    try:
+        version = metadata.version(hookspecs.PROJECT)
+    except metadata.PackageNotFoundError:  # prograd runs from its folder without being installed, and has no version
+        return
+    for text in source.requires:
+        if not re.match(rf"\s*{hookspecs.PROJECT}(?![\w.-])", text, re.IGNORECASE):
+            continue
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            raise PluginError(
+                f"{source.distribution} {source.version}: expected prograd {requirement.specifier}, got prograd "
+                f"{version}; install a version of {canonicalize_name(source.distribution)} that fits"
+            )
+
+
+@contextlib.contextmanager
+def _quarantine() -> Iterator[None]:
+    """Keep to the plugin what it prints, what it warns of, and how it sets up numpy while it loads.
+
+    What it prints goes to stderr, since a program may read stdout. Warnings are shown and not raised, even where the
+    user turned warnings into errors: that setting is meant for the user's own code.
+    """
+    with contextlib.redirect_stdout(sys.stderr), np.errstate(), warnings.catch_warnings():
+        if any(action == "error" for action, *_ in warnings.filters):
+            warnings.simplefilter("default")
+        yield
+
+
+def _check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+    """Raise an error for what pluggy passes over in silence: a hook that is misspelt, unmarked or missing."""
+    for name in dir(plugin):
+        meant = get_close_matches(name, HOOKS, n=1, cutoff=0.8)
+        unmarked = manager.parse_hookimpl_opts(plugin, name) is None
+        if meant and unmarked and inspect.isroutine(inspect.getattr_static(plugin, name)):
+            raise PluginError(f"{name}: expected a hook named {meant[0]}, got a function without @prograd.hookimpl")
+    hooks = manager.get_hookcallers(plugin) or []
+    for hook in hooks:
+        if not hook.has_spec() and not all(implementation.optionalhook for implementation in hook.get_hookimpls()):
+            raise UnknownNameError("hook", hook.name, HOOKS)
+    if not any(hook.has_spec() for hook in hooks):
+        raise PluginError(f"expected a function {' or '.join(HOOKS)} with @prograd.hookimpl above it, got none")
+
+
+def _collect(hook: pluggy.HookCaller, base: type[Any]) -> dict[str, type[Any]]:
+    """What the implementations of a hook return, checked. They are called one by one: pluggy's call drops a None."""
+    collected: dict[str, type[Any]] = {}
+    for implementation in hook.get_hookimpls():
+        result: object = implementation.function()
+        if not isinstance(result, Mapping):
+            raise PluginError(f"{hook.name}: expected a dict {{name: class}}, got {type(result).__name__}")
+        for name, cls in result.items():
+            _check_entry(hook.name, base, name, cls)
+            collected[name] = cls
+    return collected
+
+
+def _check_entry(hook: str, base: type[Any], name: object, cls: object) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise PluginError(
+            f"{hook}: expected a name that a command line takes (a letter or '_', then letters, digits, '_', '-' and "
+            f"'.'), got {name!r}"
+        )
+    if not isinstance(cls, type) or not issubclass(cls, base):
+        hint = "; give the class, not an instance of it" if isinstance(cls, base) else ""
+        raise PluginError(f"{hook}: expected a subclass of {base.__name__} for {name!r}, got {cls!r}{hint}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        raise PluginError(f"{hook}: expected a class that defines {missing} for {name!r}, got {cls!r}")

@@ -1,0 +1,113 @@
+"""The registry of layers and losses. It is made once, from entry points, and no plugin affects another."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from prograd.errors import OptionError, PluginError, UnknownNameError
+from prograd.layer import Layer
+from prograd.loss import Loss
+from prograd.plugins import discovery
+from prograd.plugins.loading import BrokenPlugin, Plugin, broken, load, reason
+
+DISABLE: Final = "PROGRAD_DISABLE_PLUGINS"
+STRICT: Final = "PROGRAD_STRICT_PLUGINS"
+
+LayerOrLoss = TypeVar("LayerOrLoss", Layer, Loss)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The installed `layers` and `losses` (name -> class), the `plugins` that bring them, and the `broken` plugins."""
+
+    layers: Mapping[str, type[Layer]]
+    losses: Mapping[str, type[Loss]]
+    plugins: tuple[Plugin, ...]
+    broken: tuple[BrokenPlugin, ...]
+
+
+@cache
+def registry() -> Registry:
+    """The registry of this process, made at the first call.
+
+    `PROGRAD_DISABLE_PLUGINS=name,…` leaves out distributions or entry points. With `PROGRAD_STRICT_PLUGINS=1` a broken
+    plugin raises `PluginError`.
+    """
+    sources = discovery.enabled(discovery.find(), os.environ.get(DISABLE, ""))
+    return assemble(sources, strict=os.environ.get(STRICT, "").lower() not in {"", "0", "false", "no"})
+
+
+def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Registry:
+    """The registry of these plugins. A plugin that fails is listed as broken, brings nothing, and affects no other.
+
+    A name belongs to the first plugin that claims it, so prograd's own names stay with prograd.
+    """
+    owners: dict[tuple[str, str], Plugin] = {}
+    plugins: list[Plugin] = []
+    failed: list[BrokenPlugin] = []
+    for source in sources:
+        try:
+            plugin = load(source)
+            owners |= _claims(plugin, owners)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may even raise SystemExit at import
+            if strict:
+                raise PluginError(f"plugin {source} is broken: {reason(error)}") from error
+            failed.append(broken(source, error))
+        else:
+            plugins.append(plugin)
+    return Registry(
+        layers=dict(sorted((name, cls) for plugin in plugins for name, cls in plugin.layers.items())),
+        losses=dict(sorted((name, cls) for plugin in plugins for name, cls in plugin.losses.items())),
+        plugins=tuple(plugins),
+        broken=tuple(failed),
+    )
+
+
+def layer(name: str, /, **options: Any) -> Layer:
+    """A registered layer by name. Raises `UnknownNameError` and `OptionError`."""
+    return _build("layer", registry().layers, name, options)
+
+
+def loss(name: str, /, **options: Any) -> Loss:
+    """A registered loss by name. Raises `UnknownNameError` and `OptionError`."""
+    return _build("loss", registry().losses, name, options)
+
+
+def _claims(plugin: Plugin, owners: Mapping[tuple[str, str], Plugin]) -> dict[tuple[str, str], Plugin]:
+    """The names that a plugin claims. Raises `PluginError` if another plugin owns one of them."""
+    claims = [("layer", name) for name in plugin.layers] + [("loss", name) for name in plugin.losses]
+    for kind, name in claims:
+        if (kind, name) in owners:
+            owner = owners[kind, name]
+            raise PluginError(f"two plugins claim the {kind} name {name!r}: {owner}, which keeps it, and {plugin}")
+    return dict.fromkeys(claims, plugin)
+
+
+def _build(kind: str, known: Mapping[str, type[LayerOrLoss]], name: str, options: Mapping[str, Any]) -> LayerOrLoss:
+    if name not in known:
+        raise UnknownNameError(kind, name, known, note=_broken_note())
+    signature = inspect.signature(known[name])
+    accepted = ", ".join(str(parameter).replace("'", "") for parameter in signature.parameters.values()) or "none"
+    unknown = ", ".join(map(repr, sorted(set(options) - set(signature.parameters))))
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        what = f"unknown option {unknown}" if unknown else str(error)
+        raise OptionError(f"{kind} {name!r}: {what}; accepted options: {accepted}") from error
+    return known[name](**options)
+
+
+def _broken_note() -> str:
+    """Which plugins may have brought a name that is missing; a plugin that did not load can't tell."""
+    found = registry().broken
+    if not found:
+        return ""
+    verb = "plugin {} is" if len(found) == 1 else "plugins {} are"
+    return verb.format(", ".join(map(str, found))) + " broken, see `prograd plugins`"

@@ -1,0 +1,315 @@
+"""The checks of a loss. Each raises `CheckError` with what is wrong, where, and the likely cause."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from prograd.arrays import Array, as_real, shown
+from prograd.errors import LabelError, OptionError
+from prograd.loss import Loss
+from prograd.operators import Operator
+from prograd.testing import operator_checks
+from prograd.testing.diagnosis import MatrixName, Pair, largest, require_close, require_matrix, rounding
+from prograd.testing.in_network import loss_in_network
+from prograd.testing.layer_case import subsets
+from prograd.testing.operator_case import DTYPES, DType, OperatorCase
+from prograd.testing.reference import Reference, differentiate, directions
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
+
+
+def check_loss(loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Report:
+    """Run all checks of a loss at outputs `z` `(N, n)` with labels `y`. Raises `ConformanceError` if any fails."""
+    return LOSS_CHECKS.run(LossCase(loss, z, y, seed=seed))
+
+
+class LossCase:
+    """A loss at outputs `z` with labels `y`, both `(N, n)`, and its reference derivatives there.
+
+    Raises `OptionError` for what is not a loss.
+    """
+
+    def __init__(self, loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> None:
+        if not isinstance(loss, Loss):
+            raise OptionError(f"check_loss: expected a Loss, got {loss!r}")
+        self.loss, self.seed = loss, seed
+        self.z = np.atleast_2d(np.array(as_real(z, "z"), dtype=np.float64))
+        self.y = np.atleast_2d(np.array(as_real(y, "y"), dtype=np.float64))
+        self.samples, n = len(self.z), self.z.shape[1]
+        self.subject = f"{loss!r} of {self.samples} × {n} outputs"
+        self.V = directions(n, seed)
+
+    def arguments(self) -> tuple[Array, Array]:
+        """Copies of `z` and `y`, which a loss that writes to its arguments may spoil."""
+        return self.z.copy(), self.y.copy()
+
+    def both(self, z: Array, y: Array) -> tuple[Array, Array]:
+        """`value` and `gradient` as copies, whatever the loss does with the arrays that it returned."""
+        return np.array(self.loss.value(z, y)), np.array(self.loss.gradient(z, y))
+
+    @cached_property
+    def slope(self) -> tuple[Reference, Array]:
+        """`∇ℓ` in directions, `(k, N, 1)`, from values alone, and which samples are near a kink."""
+        return differentiate(lambda z: np.array(self.loss.value(z, self.y))[:, None], self.z, self.V, "value")
+
+    @cached_property
+    def curvature(self) -> tuple[Reference, Array]:
+        """`∇²ℓ` in directions, `(k, N, n)`, from gradients, and which samples are near a kink of the gradient."""
+        return differentiate(lambda z: self.loss.gradient(z, self.y), self.z, self.V, "gradient")
+
+    @cached_property
+    def hessian(self) -> OperatorCase:
+        """A case for the checks of operators from the hessian."""
+        if type(self.loss).hessian is Loss.hessian:
+            raise CheckSkipped("the loss gives no hessian")
+        operator = self.loss.hessian(self.z, self.y)
+        n = self.z.shape[1]
+        if not isinstance(operator, Operator) or (operator.rows, operator.cols) != (n, n):
+            raise CheckError(f"hessian: expected an operator {n} × {n}, got {operator!r}")
+        reference, rough = self.curvature
+        return OperatorCase(
+            operator, MatrixName("hessian"), self.samples, self.seed, None if rough.any() else reference
+        )
+
+
+def shapes(case: LossCase) -> None:
+    """`value` gives `(N,)`, `gradient` gives `(N, n)`, both of finite numbers."""
+    z, y = case.z, case.y
+    if z.shape != y.shape:
+        raise CheckError(f"y: expected the shape of z, {z.shape}, got {y.shape}")
+    for what, a, expected in (
+        ("value", case.loss.value(z, y), z.shape[:1]),
+        ("gradient", case.loss.gradient(z, y), z.shape),
+    ):
+        if not isinstance(a, np.ndarray) or a.shape != expected:
+            hint = "; likely cause: the mean over the samples was taken" if np.ndim(a) == 0 else ""
+            got = f"shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
+            raise CheckError(f"{what} of z {z.shape}: expected an array {expected}, got {got}{hint}")
+        if not np.isfinite(a).all():
+            raise CheckError(f"{what}: expected finite numbers at the outputs and labels of the example, got others")
+
+
+def differentiable(case: LossCase) -> None:
+    """The example keeps away from kinks: finite differences of `value` converge there."""
+    rough = case.slope[1]
+    if rough.any():
+        n = int(np.argmax(rough))
+        raise CheckError(
+            f"finite differences of value do not converge at z = {shown(case.z[n])}, y = {shown(case.y[n])}; "
+            "likely cause: a kink, which an example should keep away from"
+        )
+
+
+def gradient(case: LossCase) -> None:
+    """`gradient` is `∇ℓ`: it agrees with finite differences of `value`."""
+    reference, rough = case.slope
+    if rough.any():
+        raise CheckSkipped("no reference: finite differences do not converge")
+    found = (case.loss.gradient(case.z, case.y) @ case.V.T)[:, None, :]
+    expected, tolerance = reference.values.transpose(1, 2, 0), reference.tolerance[:, None, None]
+    pair = Pair(found, "gradient", expected, reference.source, tolerance)
+    require_matrix(MatrixName("gradient"), pair, entries=len(case.V) == case.z.shape[1])
+
+
+def value_and_gradient(case: LossCase) -> None:
+    """`value_and_gradient` gives what `value` and `gradient` give separately."""
+    both = case.loss.value_and_gradient(case.z, case.y)
+    if not (isinstance(both, tuple) and len(both) == 2):
+        raise CheckError(f"value_and_gradient: expected a pair, got {type(both).__name__}")
+    for what, now, apart in zip(("value", "gradient"), both, case.both(case.z, case.y), strict=True):
+        require_close(f"value_and_gradient: {what}", now, apart, rounding(apart))
+
+
+def hessian(case: LossCase) -> None:
+    """`hessian` is `∇²ℓ`: it agrees with finite differences of `gradient`."""
+    if case.hessian.reference is None:
+        raise CheckSkipped("no reference: the gradient has a kink nearby")
+    case.hessian.require_reference(case.hessian.reference)
+
+
+def symmetric(case: LossCase) -> None:
+    """`⟨u, H v⟩ = ⟨v, H u⟩`."""
+    forms = _forms(case.hessian)
+    require_close("hessian: ⟨u, H v⟩ against ⟨v, H u⟩", forms, forms.swapaxes(1, 2), rounding(forms))
+
+
+def positive_semidefinite(case: LossCase) -> None:
+    """`⟨v, H v⟩ ≥ 0`, which Gauss-Newton relies on."""
+    forms = _forms(case.hessian)
+    least = float(np.linalg.eigvalsh((forms + forms.swapaxes(1, 2)) / 2).min())
+    if least < -rounding(forms):
+        raise CheckError(
+            f"hessian: expected no negative eigenvalue, got {least:.6g} in the directions tried; likely cause: the sign"
+        )
+
+
+def _forms(case: OperatorCase) -> Array:
+    """`⟨v_j, H v_k⟩` for all directions, `(N, k, k)`."""
+    forms: Array = case.V @ case.pushed.transpose(1, 2, 0)
+    return forms
+
+
+def _of_hessian(check: Callable[[OperatorCase], None]) -> Callable[[LossCase], None]:
+    @functools.wraps(check)
+    def checked(case: LossCase) -> None:
+        check(case.hessian)
+
+    return checked
+
+
+def dtype(case: LossCase) -> None:
+    """float32 stays float32 and float64 float64."""
+    for kind in DTYPES:
+        z, y = case.z.astype(kind), case.y.astype(kind)
+        for what, a in (
+            ("value", case.loss.value(z, y)),
+            ("gradient", case.loss.gradient(z, y)),
+            ("value_and_gradient", case.loss.value_and_gradient(z, y)[1]),
+        ):
+            if a.dtype != kind:
+                raise CheckError(f"{what}: expected {kind}, got {a.dtype}")
+        if type(case.loss).hessian is not Loss.hessian:
+            operator = case.loss.hessian(z, y)
+            operator_checks.keeps_dtype(OperatorCase(operator, MatrixName("hessian"), len(z), case.seed), kind)
+
+
+def arguments(case: LossCase) -> None:
+    """No method changes `z` or `y`, which may be read-only."""
+    z, y = case.arguments()
+    for writeable in (True, False):
+        z.flags.writeable = y.flags.writeable = writeable
+        for method in ("value", "gradient", "value_and_gradient", "check"):
+            getattr(case.loss, method)(z, y)
+            if not (np.array_equal(z, case.z) and np.array_equal(y, case.y)):
+                raise CheckError(f"{method} changes its arguments")
+
+
+def repeatable(case: LossCase) -> None:
+    """Equal calls give equal bits, and a later call does not change the result of an earlier one."""
+    first = (case.loss.value(*case.arguments()), case.loss.gradient(*case.arguments()))
+    kept = [a.copy() for a in first]
+    order = np.roll(np.arange(case.samples), 1)
+    case.both(case.z[order] + 0.01, case.y[order])
+    for what, now, before in zip(("value", "gradient"), first, kept, strict=True):
+        if not np.array_equal(now, before):
+            raise CheckError(f"a later call changes an earlier {what}; likely cause: a buffer that is kept and reused")
+    case.both(*case.arguments())
+    for what, now, before in zip(("value", "gradient"), case.both(*case.arguments()), kept, strict=True):
+        if not np.array_equal(now, before):
+            raise CheckError(f"{what} gives another result when called again with equal arguments")
+
+
+def layout(case: LossCase) -> None:
+    """Arrays that are strided or in column-major order give what contiguous arrays give."""
+    expected = case.both(case.z, case.y)
+    spread = [np.repeat(np.repeat(a, 2, axis=0), 2, axis=1)[::2, ::2] for a in (case.z, case.y)]
+    for how, (z, y) in (("strided", spread), ("column-major", [np.asfortranarray(case.z), np.asfortranarray(case.y)])):
+        for what, now, before in zip(("value", "gradient"), case.both(z, y), expected, strict=True):
+            require_close(f"{what} of {how} arrays", now, before, rounding(before))
+
+
+def samples(case: LossCase) -> None:
+    """No sample influences another: permuted samples give permuted results, and a sample alone gives its row."""
+    expected = case.both(case.z, case.y)
+    hint = "; likely cause: a sum or a mean over the samples, or a factor of 1/N, which the objective applies"
+    for how, subset in subsets(case.samples):
+        found = case.both(case.z[subset], case.y[subset])
+        for what, now, before in zip(("value", "gradient"), found, expected, strict=True):
+            require_close(f"{what} of {how}", now, before[subset], rounding(before), hint)
+
+
+def labels(case: LossCase) -> None:
+    """`check` accepts the labels of the example, whatever `z` holds, and raises `LabelError` for one wrong row."""
+    if type(case.loss).check is Loss.check:
+        raise CheckSkipped("the loss takes any labels")
+    for z in (case.z, np.full_like(case.z, np.nan)):
+        try:
+            case.loss.check(z, case.y)
+        except LabelError as error:
+            raise CheckError(f"check refuses the labels of the example: {error}") from error
+    for row in {0, case.samples - 1}:
+        if not any(_refuses(case, row, wrong) for wrong in (np.nan, -1.0, 7.5)):
+            raise CheckError(f"check accepts NaN, −1 and 7.5 as labels, in row {row} of {case.samples}")
+
+
+def _refuses(case: LossCase, row: int, wrong: float) -> bool:
+    y = case.y.copy()
+    y[row] = wrong
+    try:
+        case.loss.check(case.z, y)
+    except LabelError:
+        return True
+    return False
+
+
+def large_arguments(case: LossCase) -> None:
+    """Large outputs give no overflow, warning or NaN if the result itself is a number."""
+    limit = 1e-3 * float(np.finfo(np.float32).max)
+    wider, narrower = DTYPES
+    for factor, kind in ((200.0, narrower), (1e4, wider)):
+        z = case.z * (factor / largest(case.z))
+        with np.errstate(all="ignore"):
+            wide = _at(case, z, wider)
+        if kind == narrower and not all(np.isfinite(a).all() and np.abs(a).max() < limit for a in wide):
+            raise CheckSkipped(f"the result itself is too large at outputs of {factor:g}")
+        if np.isinf(wide[0]).any():
+            return
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                found = _at(case, z, kind)
+        except RuntimeWarning as warning:
+            raise CheckError(
+                f"at outputs of {factor:g} in {kind}: {warning}, though the result is an ordinary number; "
+                "likely cause: an exponential, which can be shifted by the largest output"
+            ) from warning
+        for what, a in zip(("value", "gradient"), found, strict=True):
+            if not np.isfinite(a).all():
+                raise CheckError(f"{what} is not finite in {kind} at outputs of {factor:g}")
+
+
+def _at(case: LossCase, z: Array, kind: DType) -> tuple[Array, Array]:
+    return case.both(z.astype(kind), case.y.astype(kind))
+
+
+def network(case: LossCase) -> None:
+    """In an objective, every mode gives the gradient of finite differences."""
+    for check in (gradient, value_and_gradient):
+        try:
+            check(case)
+        except CheckError as failure:
+            raise CheckSkipped(f"means nothing while {check.__name__} fails") from failure
+    loss_in_network(case.loss, case.z, case.y, case.seed)
+
+
+LOSS_CHECKS: Final = Suite(
+    shapes,
+    (
+        differentiable,
+        gradient,
+        value_and_gradient,
+        hessian,
+        symmetric,
+        positive_semidefinite,
+        _of_hessian(operator_checks.linear),
+        _of_hessian(operator_checks.vjp),
+        _of_hessian(operator_checks.dense),
+        _of_hessian(operator_checks.leading_axes),
+        _of_hessian(operator_checks.structure),
+        _of_hessian(operator_checks.edges),
+        dtype,
+        arguments,
+        repeatable,
+        layout,
+        samples,
+        labels,
+        large_arguments,
+        network,
+    ),
+)

@@ -1,0 +1,366 @@
+"""The checks of an operator: all its methods are the same linear map, and it is of the kind and cost that it declares.
+
+Each method is compared with a reference that does not use it: a matrix known from elsewhere (finite differences of a
+layer, or a matrix that was given), or else the columns that `jvp` gives, added up in plain loops.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from prograd import operators
+from prograd.arrays import Array, as_real
+from prograd.errors import OptionError, ShapeError
+from prograd.operators import (
+    Dense,
+    Diagonal,
+    DiagonalPlusLowRank,
+    Identity,
+    Kronecker,
+    Operator,
+    Product,
+    Sparse,
+    Sum,
+    Zero,
+)
+from prograd.testing.diagnosis import ROUNDING, MatrixName, Pair, largest, require_close, require_matrix, worst
+from prograd.testing.operator_case import SAMPLES, DType, OperatorCase, rounding_of
+from prograd.testing.reference import ALL_UP_TO, Reference
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
+
+
+def check_operator(
+    operator: Operator, *, seed: int = 0, samples: int | None = None, matrix: ArrayLike | None = None
+) -> Report:
+    """Run all checks of an operator. Raises `ConformanceError` if any fails, `ShapeError` for arguments that don't fit.
+
+    `matrix`, `(rows, cols)` or `(N, rows, cols)`, is what the operator should be, if that is known. Otherwise all
+    methods are compared with `jvp`. A map shared by all samples is tried with `samples` of them, 4 by default.
+    """
+    return OPERATOR_CHECKS.run(operator_case(operator, seed=seed, samples=samples, matrix=matrix))
+
+
+def operator_case(
+    operator: Operator, *, seed: int = 0, samples: int | None = None, matrix: ArrayLike | None = None
+) -> OperatorCase:
+    """What `OPERATOR_CHECKS` check, from the arguments of `check_operator`."""
+    if not isinstance(operator, Operator):
+        raise OptionError(f"check_operator: expected an Operator, got {operator!r}")
+    if samples is None:
+        samples = SAMPLES if operator.samples == 1 else operator.samples
+    elif samples < 1:
+        raise ShapeError(f"samples: expected a positive number, got {samples}")
+    case = OperatorCase(operator, MatrixName(repr(operator)), samples, seed)
+    if matrix is not None:
+        a = as_real(matrix, "matrix")
+        one = (operator.rows, operator.cols)
+        if a.shape not in {one, (1, *one), (samples, *one)}:
+            raise ShapeError(f"matrix: expected shape {one} or {(samples, *one)} for {operator!r}, got {a.shape}")
+        known = np.broadcast_to(a, (samples, *one))
+        tolerance = ROUNDING * operator.cols * np.abs(known).max(axis=(1, 2), initial=1e-300)
+        case.reference = Reference((known @ case.V.T).transpose(2, 0, 1), tolerance, "the matrix")
+    return case
+
+
+def shapes(case: OperatorCase) -> None:
+    """`rows` and `cols` are integers, 0 or more; `jvp` and `vjp` give arrays of those sizes, for one sample or N."""
+    for what, size in (("rows", case.operator.rows), ("cols", case.operator.cols)):
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
+            raise CheckError(f"{case.subject}: {what}: expected a non-negative integer, got {size!r}")
+    for method, apply, x, size in case.products():
+        _require_shape(f"{case.subject}: {method}", x, apply(x), (case.samples, size))
+    if case.operator.samples not in {1, case.samples}:
+        raise CheckError(f"{case.subject}: samples: expected 1 (shared) or {case.samples}, got {case.operator.samples}")
+
+
+def linear(case: OperatorCase) -> None:
+    """`J (2u − 3v) = 2 J u − 3 J v`, and the same for `J^T`; both are finite."""
+    for method, apply, x, _ in case.products(2):
+        combined = np.array(apply(2 * x[0] - 3 * x[1]))
+        apart = 2 * apply(x[0]) - 3 * apply(x[1])
+        if not np.isfinite(combined).all():
+            raise CheckError(f"{case.subject}: {method}: expected finite numbers, got others among them")
+        what = f"{case.subject}: {method}(2u − 3v) against 2 {method}(u) − 3 {method}(v)"
+        require_close(what, combined, apart, 1e-9 * max(largest(apart), case.scale))
+
+
+def matrix(case: OperatorCase) -> None:
+    """The columns that `jvp` gives are those of the matrix that was given."""
+    if case.reference is None:
+        raise CheckSkipped("no matrix was given")
+    case.require_reference(case.reference)
+
+
+def vjp(case: OperatorCase) -> None:
+    """`⟨q, J v⟩ = ⟨J^T q, v⟩`, entry by entry for small operators."""
+    pulled = np.empty((len(case.Q), case.samples, case.operator.cols))
+    for m, q in enumerate(case.Q):
+        pulled[m] = case.operator.vjp(np.tile(q, (case.samples, 1)))
+    case.require("vjp", pulled.transpose(1, 0, 2) @ case.V.T, projected=True)
+
+
+def vjp_sum(case: OperatorCase) -> None:
+    """`vjp_sum(q)` is `Σ_n J_n^T q_n`, which is added up here in a loop, and `out` is filled with it."""
+    q = case.covectors()
+    summed = case.operator.vjp_sum(q)
+    name = f"{case.subject}: vjp_sum"
+    _require_shape(name, q, summed, (case.operator.cols,))
+    tolerance = ROUNDING * case.scale * q.size
+    expected = _summed(case.pushed, q)
+    if worst(case.V @ summed, expected, tolerance) is not None and not _agrees_with_vjp(case, summed, q):
+        if case.reference is not None:
+            expected = _summed(case.reference.values, q)
+            tolerance = float(case.reference.tolerance.max()) * q.size
+        hint = _sum_cause(case, summed, q)
+        require_close(f"{name} against the sum over the samples", case.V @ summed, expected, tolerance, hint)
+    out = np.full(case.operator.cols, np.nan)
+    case.operator.vjp_sum(q, out=out)
+    require_close(f"{name}(q, out=out): out", out, summed, tolerance)
+
+
+def _summed(pushed: Array, q: Array) -> Array:
+    """`⟨q, J v⟩` for each direction, added up over the samples one by one."""
+    expected = np.zeros(len(pushed))
+    for k in range(len(pushed)):
+        for n in range(len(q)):
+            expected[k] += float(np.dot(q[n], pushed[k, n]))
+    return expected
+
+
+def _agrees_with_vjp(case: OperatorCase, summed: Array, q: Array) -> bool:
+    """Whether it is the sum of what `vjp` gives, so that only `vjp` is to blame."""
+    total = np.zeros(case.operator.cols)
+    for p_n in np.broadcast_to(case.operator.vjp(q), (case.samples, case.operator.cols)):
+        total += p_n
+    return worst(summed, total, ROUNDING * largest(total) * q.size) is None
+
+
+def _sum_cause(case: OperatorCase, summed: Array, q: Array) -> str:
+    single = np.broadcast_to(case.operator.vjp(q), (case.samples, case.operator.cols))
+    guesses = {
+        "the mean was taken, not the sum: a factor of N is missing": single.sum(axis=0) / case.samples,
+        "only the first sample is there": single[0],
+        "only the last sample is there": single[-1],
+    }
+    for guess, value in guesses.items():
+        if case.samples > 1 and np.allclose(summed, value, rtol=1e-6):
+            return f"; likely cause: {guess}"
+    return ""
+
+
+def dense(case: OperatorCase) -> None:
+    """`dense()` is `(N, rows, cols)`, or `(1, rows, cols)` when shared, and holds the same map."""
+    operator = case.operator
+    if operator.rows * operator.cols * case.samples > 10**7:
+        raise CheckSkipped(f"a dense {operator.rows} × {operator.cols} is too large")
+    found = operator.dense()
+    if np.shape(found) not in {(n, operator.rows, operator.cols) for n in (1, case.samples)}:
+        expected = f"({case.samples} or 1, {operator.rows}, {operator.cols})"
+        raise CheckError(f"{case.subject}: dense(): expected shape {expected}, got {np.shape(found)}")
+    pushed = np.broadcast_to(found, (case.samples, operator.rows, operator.cols)) @ case.V.T
+    case.require("dense()", pushed, projected=False, rounding=rounding_of(found.dtype))
+
+
+def columns(case: OperatorCase) -> None:
+    """`columns(start, stop)` are those columns of the map, which forward mode writes into its Jacobian."""
+    operator = case.operator
+    third = operator.cols // 3
+    everything = (0, operator.cols) if operator.cols <= ALL_UP_TO else (0, 5)
+    for start, stop in (everything, (third, min(operator.cols, third + 5))):
+        found = operator.columns(start, stop)
+        expected = np.empty((stop - start, case.samples, operator.rows))
+        for k in range(start, stop):
+            unit = np.zeros((case.samples, operator.cols))
+            unit[:, k] = 1
+            expected[k - start] = operator.jvp(unit)
+        found, tolerance = np.broadcast_to(found, expected.shape), rounding_of(found.dtype) * case.scale
+        require_close(f"{case.subject}: columns({start}, {stop})", found, expected, tolerance)
+
+
+def into(case: OperatorCase) -> None:
+    """`jvp_into` and `vjp_into` write to `out` what `jvp` and `vjp` give."""
+    writes = (case.operator.jvp_into, case.operator.vjp_into)
+    for (method, apply, x, _), write in zip(case.products(3), writes, strict=True):
+        expected = np.array(apply(x))
+        out = np.full(expected.shape, np.nan)
+        write(x, out)
+        require_close(f"{case.subject}: {method}_into against {method}", out, expected, 1e-9 * largest(expected))
+
+
+def leading_axes(case: OperatorCase) -> None:
+    """Leading axes are free, for `jvp`, `vjp` and `vjp_sum`; the sample axis of `v` may be 1."""
+    operator = case.operator
+    for method, apply, x, size in case.products(2, 3):
+        together = np.array(apply(x))
+        _require_shape(f"{case.subject}: {method}", x, together, (2, 3, case.samples, size))
+        apart = np.stack([np.stack([np.array(apply(x[i, j])) for j in range(3)]) for i in range(2)])
+        what = f"{case.subject}: {method} with leading axes (2, 3) against one by one"
+        require_close(what, together, apart, 1e-9 * largest(apart))
+    shared = case.rng().normal(size=(3, 1, operator.cols))
+    pushed = np.broadcast_to(np.array(operator.jvp(shared)), (3, case.samples, operator.rows))
+    repeated = operator.jvp(np.repeat(shared, case.samples, axis=1))
+    what = f"{case.subject}: jvp of v with a sample axis of 1 against v repeated"
+    require_close(what, pushed, repeated, 1e-7 * case.scale)
+    q = case.covectors(2, 3)
+    summed = operator.vjp_sum(q)
+    _require_shape(f"{case.subject}: vjp_sum", q, summed, (2, 3, operator.cols))
+    apart = np.stack([np.stack([operator.vjp_sum(q[i, j]) for j in range(3)]) for i in range(2)])
+    what = f"{case.subject}: vjp_sum with leading axes (2, 3) against one by one"
+    require_close(what, summed, apart, 1e-9 * largest(apart))
+
+
+def _require_shape(what: str, x: Array, y: Array, expected: tuple[int, ...]) -> None:
+    if np.shape(y) != expected:
+        raise CheckError(f"{what} of shape {x.shape}: expected shape {expected}, got {np.shape(y)}")
+
+
+def structure(case: OperatorCase) -> None:
+    """An operator of one of prograd's kinds is of that kind: the numbers that it holds make up the map it applies."""
+    if not case.entries:
+        raise CheckSkipped("too large to compare entry by entry")
+    declared = declared_matrix(case.operator)
+    if declared is None:
+        raise CheckSkipped(f"{type(case.operator).__name__} declares no structure")
+    if len(declared) not in {1, case.samples}:
+        raise CheckError(f"{case.subject}: expected 1 or {case.samples} maps, got {len(declared)}")
+    kind = next(cls.__name__ for cls in type(case.operator).__mro__ if cls.__name__ in operators.__all__)
+    expected = np.broadcast_to(declared, (case.samples, *declared.shape[1:]))
+    tolerance = ROUNDING * case.scale * max(case.operator.cols, 1)
+    pair = Pair(case.pushed.transpose(1, 2, 0), "jvp", expected, f"the numbers that the {kind} holds", tolerance)
+    require_matrix(case.name, pair, entries=True)
+
+
+def declared_matrix(operator: Operator) -> Array | None:
+    """The matrices that the numbers of a declared structure make up, `(N or 1, rows, cols)`; None for others."""
+    found: Array | None = None
+    match operator:
+        case Product():
+            found = _combined(operator.outer, operator.inner, np.matmul)
+        case Sum():
+            found = _combined(operator.left, operator.right, np.add)
+        case Dense():
+            found = _stack(operator.a, 2)
+        case Diagonal():
+            found = np.stack([np.diag(d) for d in _stack(operator.d, 1)])
+        case Identity():
+            found = np.eye(operator.rows)[None]
+        case Zero():
+            found = np.zeros((1, operator.rows, operator.cols))
+        case DiagonalPlusLowRank():
+            d, U, V = _stack(operator.d, 1), _stack(operator.U, 2), _stack(operator.V, 2)
+            found = d[:, :, None] * np.eye(operator.rows) + U @ V.swapaxes(1, 2)
+        case Sparse():
+            found = np.asarray(operator.matrix.toarray())[None]
+        case Kronecker():
+            left = np.eye(int(operator.m))[None] if operator.left is None else _stack(operator.left, 2)
+            right = operator.right if operator.right.ndim == 3 else operator.right[:, None, :]
+            samples = max(len(left), len(right))
+            found = np.stack([np.kron(left[n % len(left)], right[n % len(right)]) for n in range(samples)])
+    return found
+
+
+def _combined(a: Operator, b: Operator, combine: np.ufunc) -> Array | None:
+    left, right = declared_matrix(a), declared_matrix(b)
+    return None if left is None or right is None else np.asarray(combine(left, right))
+
+
+def _stack(a: Array, ndim: int) -> Array:
+    return a[None] if a.ndim == ndim else a
+
+
+def edges(case: OperatorCase) -> None:
+    """`edges` is a number of multiply-adds that one product with this map can have.
+
+    It is at most that of the dense matrix (of each factor, for a product). It is at least the number of rows, and of
+    columns, with an entry that is not an integer, because additions alone can't make such an entry. A map that is
+    applied in factors (low rank, butterflies, running sums) may need fewer multiply-adds than it has nonzeros. Kinds of
+    operator that hold an entry for each nonzero need one for each nonzero other than ±1.
+    """
+    operator, found = case.operator, case.operator.edges
+    what = f"{case.subject}: edges"
+    if isinstance(found, bool) or not isinstance(found, (int, np.integer)) or found < 0:
+        raise CheckError(f"{what}: expected a non-negative integer, got {found!r}")
+    most = _dense_edges(operator)
+    if found > most:
+        raise CheckError(f"{what}: expected at most {most} for a dense {operator.rows} × {operator.cols}, got {found}")
+    if not case.entries:
+        return
+    matrices = case.pushed.transpose(1, 2, 0)
+    if isinstance(operator, (Dense, Diagonal, Sparse)):
+        held = (np.abs(np.abs(matrices) - 1) > ROUNDING) & (np.abs(matrices) > ROUNDING * case.scale)
+        least, why = int(held.sum(axis=(1, 2)).max()), "the number of entries that are neither 0 nor ±1"
+    else:
+        weighted = np.abs(matrices - np.round(matrices)) > ROUNDING * case.scale
+        least = int(max(weighted.any(axis=axis).sum(axis=1).max() for axis in (1, 2)))
+        why = "the number of rows or columns with an entry that is not an integer, since each needs a multiplication"
+    if found < least:
+        raise CheckError(f"{what}: expected at least {least}, {why}, got {found}")
+
+
+def _dense_edges(operator: Operator) -> int:
+    if isinstance(operator, Product):
+        return _dense_edges(operator.outer) + _dense_edges(operator.inner)
+    if isinstance(operator, Sum):
+        return _dense_edges(operator.left) + _dense_edges(operator.right)
+    if isinstance(operator, (Kronecker, DiagonalPlusLowRank)):  # these keep a structure even if it does not pay
+        return max(operator.rows * operator.cols, operator.edges)
+    return operator.rows * operator.cols
+
+
+def dtype(case: OperatorCase) -> None:
+    """Products of numbers in the operator's dtype have that dtype."""
+    keeps_dtype(case, np.dtype(case.operator.dtype))
+
+
+def keeps_dtype(case: OperatorCase, dtype: DType) -> None:
+    """Products of numbers in `dtype` have that dtype."""
+    for method, y in (
+        ("jvp", case.operator.jvp(case.vectors().astype(dtype))),
+        ("vjp", case.operator.vjp(case.covectors().astype(dtype))),
+        ("vjp_sum", case.operator.vjp_sum(case.covectors().astype(dtype))),
+    ):
+        if np.asarray(y).dtype != dtype:
+            raise CheckError(f"{case.subject}: {method}: expected {dtype}, got {np.asarray(y).dtype}")
+
+
+def arguments(case: OperatorCase) -> None:
+    """`jvp`, `vjp` and `vjp_sum` change neither their arguments nor earlier results, and repeat to the bit."""
+    methods = [(method, apply, x) for method, apply, x, _ in case.products(2)]
+    for method, apply, x in (*methods, ("vjp_sum", case.operator.vjp_sum, case.covectors(2))):
+        what = f"{case.subject}: {method}"
+        before = x.copy()
+        result = apply(x)
+        first = np.array(result)
+        if not np.array_equal(before, x):
+            raise CheckError(f"{what} changes its argument")
+        apply(x + 1)
+        if not np.array_equal(result, first):
+            raise CheckError(f"{what} changes the result of an earlier call; likely cause: a buffer that is reused")
+        x.flags.writeable = False
+        if not np.array_equal(first, apply(x)):
+            raise CheckError(f"{what} gives another result when called again with equal arguments")
+        x.flags.writeable = True
+        strided = np.repeat(x, 2, axis=-1)[..., ::2]
+        require_close(f"{what} of an array that is not contiguous", apply(strided), first, 1e-9 * largest(first))
+
+
+OPERATOR_CHECKS: Final = Suite(
+    shapes,
+    (
+        linear,
+        matrix,
+        vjp,
+        vjp_sum,
+        dense,
+        columns,
+        into,
+        leading_axes,
+        structure,
+        edges,
+        dtype,
+        arguments,
+    ),
+)

@@ -1,0 +1,81 @@
+"""The list of modes, and a mode of one's own: a class is all that a mode takes."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+import prograd
+from prograd import modes, recursions
+from prograd.modes import AUTO, MODES, Mode, ModeName
+from prograd.operators.ledger import Cost, Step
+from tests.helpers.networks import classifier
+
+
+class Written(Mode):
+    """The recursion as the theory writes it: every block a matrix, all columns at once."""
+
+    name = "written"
+
+    def gradient(self, at, p, max_bytes):
+        lin = at.linearization()
+        total, q = at.close(lin.z[-1])
+        p[...] = np.einsum("nrc,nr->c", recursions.dense(lin.blocks, lin.samples), q)
+        return total
+
+    def jacobian(self, lin, J, max_bytes):
+        J[...] = recursions.dense(lin.blocks, lin.samples)
+
+    def gradient_cost(self, of, max_bytes):
+        return self.jacobian_cost(of, max_bytes)
+
+    def jacobian_cost(self, of, max_bytes):
+        columns = multiply_adds = 0
+        for (_, B), span in zip(of.lin.blocks, of.lin.spans, strict=True):
+            multiply_adds += of.samples * columns * B.rows * B.cols
+            columns += len(span.all)
+        step = Step("product", len(of.lin.blocks), multiply_adds, 0)
+        return Cost((step,), (), of.samples * of.lin.rows * columns * of.item, of.item)
+
+    def order(self, of, letters, max_bytes):
+        return MODES["forward"].order(of, letters, max_bytes)
+
+
+WRITTEN = Written()
+
+
+def test_an_objective_computes_in_a_mode_of_ones_own():
+    f, w, _, _ = classifier()
+    value, gradient = f.value_and_gradient(w, mode=WRITTEN)
+    assert value == pytest.approx(f(w), rel=1e-15)
+    np.testing.assert_allclose(gradient, f.gradient(w), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("wrt", ["parameters", "input"])
+def test_so_does_a_jacobian(wrt):
+    f, w, x, _ = classifier()
+    J = prograd.jacobian(f.net, w, x, wrt, mode=WRITTEN)
+    np.testing.assert_allclose(J, prograd.jacobian(f.net, w, x, wrt, mode="reverse"), rtol=1e-12, atol=1e-15)
+    with pytest.raises(prograd.errors.OptionError, match=r'a mode that keeps products of blocks.*got "written"'):
+        prograd.jacobian(f.net, w, x, wrt, mode=WRITTEN, lazy=True)
+
+
+def test_and_a_plan():
+    net = prograd.Network([prograd.layer("affine", width=4, bias=False)] * 3, 4)
+    plan = prograd.plan(net, 2, outputs="jacobian", modes=("forward", WRITTEN))
+    assert list(plan.costs) == ["forward", "written"]
+    assert plan.costs["written"].multiply_adds == plan.costs["forward"].multiply_adds == 2 * (1 + 2) * 4**4
+    assert plan.orders["written"] == plan.orders["forward"] == "(A_3 | (B_3 (A_2 | (B_2 A_1))))"
+    assert plan.seconds["written"] > 0
+
+
+def test_one_list_of_names():
+    assert get_args(ModeName) == (*MODES, AUTO)
+    assert tuple(MODES) == prograd.MODES
+    for name, mode in MODES.items():
+        assert prograd.mode(name) is modes.find(mode) is mode
+        assert mode.name == name
+    with pytest.raises(prograd.errors.UnknownNameError, match="did you mean 'forward'"):
+        prograd.mode("foward")
