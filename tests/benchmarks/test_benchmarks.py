@@ -55,6 +55,7 @@ def cases() -> Iterator[Any]:
             yield pytest.param(name, index, marks=marks)
 
 
+@pytest.mark.usefixtures("small_heap")
 @pytest.mark.parametrize(("name", "index"), list(cases()))
 def test_runs_once(name: str, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "SAMPLES", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Generator
 from typing import Any, Final
@@ -33,7 +34,8 @@ class Watch:
 
     def heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note a process that starts; Python calls this for every audit event."""
-        if event in EVENTS:
+        # Popen reports its program before it looks for it: without one, as under `no_git`, nothing starts.
+        if event in EVENTS and (event != "subprocess.Popen" or shutil.which(arguments[0])):
             self.seen.append(f"{event}{arguments[:2]}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -17,32 +17,38 @@ from prograd.testing import counted
 from tests.helpers.networks import EXAMPLES, networks
 
 
-def planned(net, samples, outputs, mode, dtype=np.float64):
-    of = structure(net, samples, np.dtype(dtype))
-    of = of.by_input() if outputs == "input" else of
-    cost = MODES[mode].gradient_cost if outputs == "gradient" else MODES[mode].jacobian_cost
-    return cost(of, None).multiply_adds
+class Problem:
+    """A network with samples whose multiply-adds are planned and counted."""
 
+    def __init__(self, net, samples):
+        rng = np.random.default_rng(0)
+        self.net, self.samples = net, samples
+        self.x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
+        self.w = net.init(rng)
+        self.f = prograd.Objective(net, prograd.loss("squared_error"), self.x, y)
+        self.f.gradient(self.w)  # the first call checks what layers give
+        self.structure = structure(net, samples, np.dtype(float))
 
-def done(net, samples, outputs, mode):
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
-    w = net.init(rng)
-    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
-    f.gradient(w)  # the first call checks what layers give
-    with counted() as count:
-        if outputs == "gradient":
-            f.gradient(w, mode=mode)
-        else:
-            prograd.jacobian(net, w, x, wrt="input" if outputs == "input" else "parameters", mode=mode)
-    closing = samples * net.size * net.n[-1] if (outputs, mode) == ("gradient", "forward") else 0
-    return count.multiply_adds + closing
+    def planned(self, outputs, mode):
+        of = self.structure.by_input() if outputs == "input" else self.structure
+        cost = MODES[mode].gradient_cost if outputs == "gradient" else MODES[mode].jacobian_cost
+        return cost(of, None).multiply_adds
+
+    def done(self, outputs, mode):
+        with counted() as count:
+            if outputs == "gradient":
+                self.f.gradient(self.w, mode=mode)
+            else:
+                prograd.jacobian(self.net, self.w, self.x, wrt=outputs, mode=mode)
+        closing = self.samples * self.net.size * self.net.n[-1] if (outputs, mode) == ("gradient", "forward") else 0
+        return count.multiply_adds + closing
 
 
 def assert_exact(net, samples):
+    problem = Problem(net, samples)
     for outputs in ("gradient", "parameters", "input"):
         for mode in MODES:
-            assert planned(net, samples, outputs, mode) == done(net, samples, outputs, mode), (outputs, mode)
+            assert problem.planned(outputs, mode) == problem.done(outputs, mode), (outputs, mode)
 
 
 @pytest.mark.parametrize("samples", [1, 3])
@@ -72,7 +78,8 @@ def test_shards_and_chunks_and_threads_count_the_same():
             ("parameters", "forward", 3),
         ):
             with threadpoolctl.threadpool_limits(count):
-                assert planned(net, samples, outputs, mode) == done(net, samples, outputs, mode)
+                problem = Problem(net, samples)
+                assert problem.planned(outputs, mode) == problem.done(outputs, mode)
 
 
 class Particular(Operator):

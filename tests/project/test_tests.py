@@ -97,6 +97,8 @@ def test_a_test_that_starts_a_process_needs_the_marker(tmp_path: Path) -> None:
         "def test_shell(): os.system('true')\n"
         "@pytest.mark.starts_processes\n"
         "def test_marked(): start()\n"
+        "def test_missing():\n"
+        "    with pytest.raises(OSError): subprocess.run(['a-program-that-nobody-has'])\n"
         "def test_nothing(): pass\n"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--tb=line"]
@@ -110,6 +112,7 @@ def test_a_test_that_starts_a_process_needs_the_marker(tmp_path: Path) -> None:
         "test_unmarked": "FAILED",
         "test_shell": "FAILED",
         "test_marked": "PASSED",
+        "test_missing": "PASSED",
         "test_nothing": "PASSED",
     }
     assert "mark it with `pytest.mark.starts_processes`" in done.stdout
