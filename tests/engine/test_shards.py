@@ -37,7 +37,7 @@ def problem(rows):
     return in_shards_of(rows, net, prograd.loss("softmax_cross_entropy"), x, y), net.init(rng)
 
 
-@pytest.mark.parametrize("rows", [1, 700, 2299, SAMPLES])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.slow), 700, 2299, SAMPLES])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_same_value_and_gradient(rows, threads):
     whole, w = problem(SAMPLES)

@@ -56,6 +56,7 @@ def failed(width, bottleneck):
     }
 
 
+@pytest.mark.slow
 def test_a_job_is_planned_measured_and_drawn(tmp_path):
     config = composed("width=12", "network.bottleneck=2", "repeats=3", "sample_seconds=1e-4")
     (tmp_path / "job").mkdir()
@@ -68,6 +69,7 @@ def test_a_job_is_planned_measured_and_drawn(tmp_path):
     assert all(path.stat().st_size > 0 for path in collected.files)
 
 
+@pytest.mark.slow
 def test_gradients_and_jacobians_by_parameters(tmp_path):
     for k, what in enumerate((["outputs=gradient", "wrt=parameters"], ["wrt=parameters"])):
         config = composed("width=4", "network.bottleneck=2", "repeats=3", "sample_seconds=1e-4", *what)
@@ -132,6 +134,7 @@ def test_autos_choice_is_that_of_the_plan():
     assert (summary.row(row)["chosen"], summary.row(row)["over"]) == ("reverse", pytest.approx(8.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["mlp", "residual"])
 def test_networks_without_a_bottleneck_are_measured_too(tmp_path, network):
     config = composed(f"network={network}", "width=8", "repeats=3", "sample_seconds=1e-4", "batch=2")

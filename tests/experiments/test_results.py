@@ -133,6 +133,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Collected, Path
     return collect(directory), directory
 
 
+@pytest.mark.slow
 def test_collecting_again_changes_nothing(collected) -> None:
     first, directory = collected
     contents = [path.read_bytes() for path in first.files]

@@ -22,6 +22,7 @@ def chains(net, w, x):
     return lin, lin.by_input()
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(networks(), st.integers(1, 3))
 def test_as_many_multiply_adds_as_planned(net, samples):
@@ -34,6 +35,7 @@ def test_as_many_multiply_adds_as_planned(net, samples):
         np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(networks(), st.integers(1, 3), st.integers(0, 60))
 def test_every_tree_gives_the_jacobian(net, samples, numbers):

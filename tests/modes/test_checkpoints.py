@@ -181,6 +181,7 @@ def test_with_room_for_all_nothing_is_computed_twice(sizes):
         assert Run(plan, sizes, [1] * layers).cost == layers - 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_layers_in_little_memory(peak):
     """All the states would take 51 MB beside the gradient; the first call counts as well."""
     w, f = deep(10_000, 64, samples=10)

@@ -72,6 +72,7 @@ def check_counts(net, w, x):
             assert planned(mode, one) == count.multiply_adds
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(problems())
 def test_multiply_adds_are_predicted(problem):

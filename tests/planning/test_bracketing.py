@@ -182,6 +182,7 @@ def test_the_recursion_as_it_is_written(count):
     assert bracketing.solve(F).cost == cost[0, count - 1]
 
 
+@pytest.mark.slow
 def test_long_chains():
     F = chain_of(500)
     parameters = [(m * n, m * n) for m, n, _ in F]

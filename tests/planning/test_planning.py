@@ -79,6 +79,7 @@ def network(name):
     return prograd.Network.from_config(layers, n_in)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("name", "batch"), POINTS)
 def test_peak_bytes_within_a_tenth(name, batch, dtype, peak):

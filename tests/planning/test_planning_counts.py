@@ -63,6 +63,7 @@ def test_every_layer_alone(layer, n_in):
     assert_exact(prograd.Network([layer], n_in), 2)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(networks(), st.integers(1, 4))
 def test_every_composition(net, samples):
