@@ -102,7 +102,7 @@ class ValueIsOneNumber(Right):
         return super().value(z, y).mean()
 
 
-@wrong("shapes", says="finite numbers at the outputs and labels of the example")
+@wrong("shapes", says="finite numbers for the example")
 class LogOfALabel(Right):
     def value(self, z, y):
         with np.errstate(divide="ignore", invalid="ignore"):

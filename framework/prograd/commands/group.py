@@ -1,4 +1,4 @@
-"""The group of `prograd`: it holds every command that is installed under the entry-point group `prograd.commands`."""
+"""The `prograd` command: a group of all commands installed under the entry-point group `prograd.commands`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROUP: Final = "prograd.commands"
 
 
 class UnknownName(click.ClickException):
-    """A name that nothing has. The exit code is that of a wrong command line."""
+    """An unknown name, which exits like a wrong command line."""
 
     exit_code = 2
 
@@ -30,7 +30,7 @@ class Commands(click.Group):
         return None if source is None else _load(source)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. An error that prograd raises on purpose becomes one line, as does a module that is missing."""
+        """Run a command. An error of prograd's, or a missing module, becomes a message of one line."""
         try:
             return super().invoke(ctx)
         except UnknownNameError as error:
@@ -40,7 +40,7 @@ class Commands(click.Group):
         except ModuleNotFoundError as error:
             source = _sources()[ctx.invoked_subcommand or ""]
             if (error.name or "").partition(".")[0] == source.entry_point.module.partition(".")[0]:
-                raise  # a module of the command's own package: that is a mistake in it
+                raise  # a module of the command's own package is missing, which is a bug
             raise click.ClickException(_missing(source, error)) from error
 
 

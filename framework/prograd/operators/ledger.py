@@ -102,12 +102,13 @@ class Ledger:
         """`v` after a product with the operator: a stack makes one vector for each sample of one for all."""
         return v._replace(samples=max(v.samples, self.stack(operator)))
 
+    def numbers(self, array: np.ndarray[Any, Any], rows: int) -> int:
+        """The size of an array for `rows` samples; that of a stack was made for as many samples as were seen."""
+        return array.size // self.seen * rows if array.ndim > 1 and len(array) == self.seen > 1 else array.size
+
     def bytes(self, arrays: Iterable[np.ndarray[Any, Any]], rows: int) -> int:
-        """Bytes of arrays for `rows` samples; those of a stack were made for as many samples as were seen."""
-        return sum(
-            array.nbytes // self.seen * rows if array.ndim > 1 and len(array) == self.seen > 1 else array.nbytes
-            for array in arrays
-        )
+        """Bytes of arrays for `rows` samples."""
+        return sum(self.numbers(array, rows) * array.itemsize for array in arrays)
 
     def matrices(self, seen: int, rows: int, cols: int, size: int) -> np.ndarray[Any, Any]:
         """An array `(seen, rows, cols)` without numbers, which counts as `size` bytes for as long as it lives."""

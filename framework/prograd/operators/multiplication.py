@@ -88,7 +88,8 @@ class Planned(Arithmetic):
     def compose(self, outer: Operator, inner: Operator) -> Operator:
         """One multiplication for each entry of an array that neither factor had."""
         product = outer @ inner
-        scaled = self._ledger.bytes(new_arrays(product, outer, inner), self._ledger.samples) // product.dtype.itemsize
+        made = new_arrays(product, outer, inner)
+        scaled = sum(self._ledger.numbers(array, self._ledger.samples) for array in made)
         if scaled:
             with self._carried_out():
                 self._work.step("product", multiply_adds=scaled, moved=3 * scaled * self._ledger.item)

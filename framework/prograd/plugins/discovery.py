@@ -1,4 +1,4 @@
-"""Which plugins and commands are installed: read from the metadata of distributions, without importing any of them."""
+"""Which plugins and commands are installed. This reads the metadata of distributions and imports none of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prograd.errors import PluginError
 from prograd.plugins.hookspecs import PROJECT
 
 GROUP: Final = "prograd"
-"""The group of entry points that are plugins."""
+"""The entry-point group of plugins."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Origin:
 class Source(Origin):
     """An entry point that is not imported yet, with the requirements of its distribution.
 
-    `unreadable` says why the metadata can't be used, and is empty where it can.
+    `unreadable` says why the metadata can't be read, or is empty.
     """
 
     value: str
@@ -54,10 +54,10 @@ class Source(Origin):
 
 
 def find(group: str = GROUP) -> list[Source]:
-    """Every entry point of a group: prograd's own first, the others by distribution and name.
+    """Every entry point of a group: prograd's own first, then the others, sorted by distribution and name.
 
-    Two distributions may use the same name, and both are found. The order is sorted because that of the file system
-    differs between machines.
+    If two distributions use the same name, both are found. Without sorting, the order would be that of the file system,
+    which differs between machines.
     """
     names: dict[str, str] = {}
     found: list[Source] = []
@@ -76,14 +76,14 @@ def find(group: str = GROUP) -> list[Source]:
 
 
 def enabled(sources: Iterable[Source], disabled: str) -> list[Source]:
-    """The sources that remain without those in `disabled`, a list `name,…` of distributions or entry points."""
+    """The sources without those in `disabled`, which is a list `name,…` of distributions or entry points."""
     names = {name.strip() for name in disabled.split(",") if name.strip()}
     owners = {canonicalize_name(name) for name in names}
     return [source for source in sources if source.name not in names and source.owner not in owners]
 
 
 def _sources(name: str, group: str) -> list[Source]:
-    # Of several copies on the path Python imports the first, so it counts even if it has no plugin any more.
+    # If the path has several copies, Python imports the first, so that one counts even if it has no plugin any more.
     distribution = metadata.distribution(name)
     requires = tuple(distribution.requires or ())
     return [

@@ -28,7 +28,7 @@ from prograd.plugins.discovery import Origin, Source
 
 HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType({"prograd_layers": Layer, "prograd_losses": Loss})
 
-# What a configuration and a command line can hold without quotes.
+# Names that need no quotes in a configuration or on a command line.
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 TRACEBACK_LINES: Final = 12
@@ -73,7 +73,7 @@ def broken(source: Source, error: BaseException) -> BrokenPlugin:
 
 
 def reason(error: BaseException) -> str:
-    """One line that says what went wrong: prograd's own messages as they are, others with the type of the error."""
+    """One line that says what went wrong. The type of the error comes first, except for prograd's own errors."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001  (an error of a plugin may fail to print itself)
@@ -104,10 +104,10 @@ def _check_version(source: Source) -> None:
 
 @contextlib.contextmanager
 def _quarantine() -> Iterator[None]:
-    """Keep to the plugin what it prints, what it warns of, and how it sets up numpy while it loads.
+    """Isolate a plugin while it loads: what it prints, what it warns of, and what it sets for numpy.
 
-    What it prints goes to stderr, since a program may read stdout. Warnings are shown and not raised, even where the
-    user turned warnings into errors: that setting is meant for the user's own code.
+    Its output goes to stderr, since a program may read stdout. Its warnings are shown and not raised, even if the user
+    turned warnings into errors: that setting is meant for the user's own code.
     """
     with contextlib.redirect_stdout(sys.stderr), np.errstate(), warnings.catch_warnings():
         if any(action == "error" for action, *_ in warnings.filters):

@@ -120,7 +120,7 @@ class LayerCase:
     @cached_property
     def operators(self) -> dict[str, OperatorCase]:
         """A case for the checks of operators from each block."""
-        names = {a_name(name): MatrixName(a_name(name), name, shape) for name, shape in self.shapes.items()}
+        names = {block_name(name): MatrixName(block_name(name), name, shape) for name, shape in self.shapes.items()}
         return {
             block: OperatorCase(
                 operator, names.get(block, MatrixName(block)), self.samples, self.seed, self.references[block]
@@ -148,21 +148,21 @@ class LayerCase:
                 return self.layer.g(Parameters({**self.w, name: x.reshape(shape)}), z)
 
             V = directions(values.size, self.seed)
-            found[a_name(name)] = differentiate(of_parameter, values.reshape(1, -1), V, "g")
+            found[block_name(name)] = differentiate(of_parameter, values.reshape(1, -1), V, "g")
         V = directions(self.n_in, self.seed)
         found["B"] = differentiate(lambda x: self.layer.g(self.w, x), z, V, "g")
         rough = np.logical_or.reduce([rough for _, rough in found.values()])
         return {block: reference for block, (reference, _) in found.items()}, rough
 
 
-def a_name(parameter: str) -> str:
+def block_name(parameter: str) -> str:
     """The name in messages of the block `A` of a parameter."""
     return f'A["{parameter}"]'
 
 
 def named_blocks(A: Mapping[str, Operator | Array], B: Operator | Array) -> dict[str, Operator]:
     """The blocks by their names in messages. Arrays become operators."""
-    return {a_name(name): _operator(A_k) for name, A_k in A.items()} | {"B": _operator(B)}
+    return {block_name(name): _operator(A_k) for name, A_k in A.items()} | {"B": _operator(B)}
 
 
 def _operator(block: Operator | Array) -> Operator:

@@ -17,7 +17,7 @@ from prograd.layer import Layer, Parameters
 from prograd.testing import operator_checks
 from prograd.testing.diagnosis import MatrixName, require_close, rounding
 from prograd.testing.in_network import layer_in_network
-from prograd.testing.layer_case import LayerCase, Subset, a_name, named_blocks, subsets
+from prograd.testing.layer_case import LayerCase, Subset, block_name, named_blocks, subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
 from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
 
@@ -42,7 +42,7 @@ def shapes(case: LayerCase) -> None:
     A, B = case.layer.jacobian(case.w, z, z_next)
     if set(A) != set(parameters):
         raise CheckError(f"A: expected the parameters {sorted(parameters)}, got {sorted(A)}")
-    sizes = {a_name(name): math.prod(shape) for name, shape in parameters.items()} | {"B": case.n_in}
+    sizes = {block_name(name): math.prod(shape) for name, shape in parameters.items()} | {"B": case.n_in}
     for block, operator in named_blocks(A, B).items():
         expected = (n_out, sizes[block])
         if (operator.rows, operator.cols) != expected:
@@ -100,7 +100,7 @@ def differentiable(case: LayerCase) -> None:
         return
     z = shown(case.z[int(np.argmax(case.rough))])
     if not np.isfinite(case.layer.g(case.w, case.z)).all():
-        raise CheckError(f"g: expected finite numbers at ordinary inputs, got others, for example at z = {z}")
+        raise CheckError(f"g: expected finite numbers at ordinary inputs, got others at z = {z}")
     raise CheckError(
         f"finite differences of g do not converge, for example at z = {z}; likely cause: g is not continuous, varies "
         "on a scale below 1e-3, or computes in less than float64"

@@ -92,7 +92,7 @@ def shapes(case: LossCase) -> None:
             got = f"shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
             raise CheckError(f"{what} of z {z.shape}: expected an array {expected}, got {got}{hint}")
         if not np.isfinite(a).all():
-            raise CheckError(f"{what}: expected finite numbers at the outputs and labels of the example, got others")
+            raise CheckError(f"{what}: expected finite numbers for the example, got some that are not")
 
 
 def differentiable(case: LossCase) -> None:

@@ -82,7 +82,7 @@ def linear(case: OperatorCase) -> None:
         combined = np.array(apply(2 * x[0] - 3 * x[1]))
         apart = 2 * apply(x[0]) - 3 * apply(x[1])
         if not np.isfinite(combined).all():
-            raise CheckError(f"{case.subject}: {method}: expected finite numbers, got others among them")
+            raise CheckError(f"{case.subject}: {method}: expected finite numbers, got some that are not")
         what = f"{case.subject}: {method}(2u − 3v) against 2 {method}(u) − 3 {method}(v)"
         require_close(what, combined, apart, 1e-9 * max(largest(apart), case.scale))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from prograd import Array
-from prograd.operators import Operator
+from prograd.operators import Diagonal, Operator, product_rule
 
 
 class SignedHadamard(Operator):
     """The first `rows` rows and `cols` columns of `(H D_1; H D_2; …)`, the same map for all samples.
 
     `H` is the p × p Hadamard matrix in Sylvester's order, with p a power of two, and `D_k = diag(signs[k])`, with
-    `signs` of shape `(blocks, p)`. All entries are 1 or −1, and none is stored.
+    `signs` of shape `(blocks, p)`. All entries are 1 or −1, times what scales the columns, and none is stored.
     """
 
     samples = 1
@@ -46,6 +46,14 @@ class SignedHadamard(Operator):
             return total
         out[...] = total
         return out
+
+
+@product_rule(SignedHadamard, Diagonal)
+def scaled_columns(outer: SignedHadamard, inner: Diagonal) -> SignedHadamard | None:
+    """`H D diag(d) = H (D diag(d))`: scaling the columns changes the signs, and costs nothing any more when applied."""
+    if inner.samples > 1:  # the signs would differ from sample to sample
+        return None
+    return SignedHadamard(outer.signs * _padded(inner.d, outer.signs.shape[1]), outer.rows, outer.cols)
 
 
 def walsh_hadamard(v: Array) -> Array:
