@@ -13,6 +13,8 @@ import hypothesis
 import matplotlib as mpl
 import pytest
 
+from prograd.plugins.registry import DISABLE, STRICT
+from tests.helpers.distributions import others
 from tests.helpers.plugins import Plugins
 from tests.helpers.started import Watch
 
@@ -23,10 +25,10 @@ mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 hypothesis.settings.register_profile("prograd", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("prograd")
 
-# Before the registry is made, which tests do while they are collected, and for the processes that they start: no plugin
-# settings of the caller's, and rates with which "auto" chooses the same on every machine.
-for name in ("PROGRAD_DISABLE_PLUGINS", "PROGRAD_STRICT_PLUGINS"):
-    os.environ.pop(name, None)
+# Tests already ask for the registry while they are collected, and the processes that they start inherit these settings:
+# prograd's own plugins alone, whatever else is installed, and rates with which "auto" chooses the same everywhere.
+os.environ[DISABLE] = ",".join(others())
+os.environ.pop(STRICT, None)
 os.environ["PROGRAD_RATES"] = str(Path(__file__).with_name("rates.json"))
 
 

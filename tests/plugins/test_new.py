@@ -20,7 +20,16 @@ import prograd
 from prograd.commands.group import main
 from prograd.commands.new import Names, write
 from prograd.errors import OptionError
+from tests.helpers.distributions import others, top_level
 from tests.helpers.documents import blocks
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_the_names(monkeypatch):
+    """Hides the modules of other plugins that are installed here, whose names new plugins can't have."""
+    for distribution in others().values():
+        for name in top_level(distribution):
+            monkeypatch.setitem(sys.modules, name, None)
 
 
 def new(*arguments):

@@ -22,6 +22,7 @@ import pytest
 import prograd.operators
 import prograd.testing
 from prograd.plugins.registry import DISABLE, STRICT
+from tests.helpers.distributions import dependencies
 from tests.helpers.documents import ROOT, blocks
 
 GUIDE = ROOT / "docs" / "plugins.md"
@@ -39,7 +40,8 @@ class Reader:
         place = {"base": str(folder / "venv"), "platbase": str(folder / "venv")}
         site = Path(sysconfig.get_path("purelib", "venv", place))
         # prograd and all that the guide installs with it are here already.
-        (site / "here.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+        here = str(dependencies(folder / "dependencies"))
+        (site / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
         for point in metadata.entry_points(group="console_scripts"):
             if point.name in COMMANDS:
                 self.script(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.distributions import dependencies
 from tests.helpers.documents import blocks
 
 pytestmark = pytest.mark.starts_processes
@@ -41,9 +42,9 @@ class Environment:
 
     def install(self, *wheels):
         self.run(sys.executable, "-m", "pip", "--python", self.python, "install", *OFFLINE, *wheels)
-        # Dependencies come from where the tests run, so that nothing is downloaded. Of that folder's `.pth` files none
-        # is read: the project's sources, if they are installed for development, stay out of this environment.
-        (self.site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+        # Dependencies come from where the tests run, so that nothing is downloaded. None of their `.pth` files is read:
+        # the project's sources, if they are installed for development, stay out of this environment.
+        (self.site / "dependencies.pth").write_text(f"{dependencies(self.folder / 'dependencies')}\n")
 
     def run(self, *command):
         settings = ("PYTEST_", "PROGRAD_", "PYTHON")

@@ -12,13 +12,16 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.utils import canonicalize_name
 
+from prograd.plugins.registry import DISABLE
 from tests.helpers import processes
-from tests.helpers.distributions import Site
+from tests.helpers.distributions import Site, others
 from tests.helpers.documents import DOCUMENTS, ROOT, blocks
 
 if TYPE_CHECKING:
@@ -55,7 +58,10 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def environment(folder: Path) -> dict[str, str]:
     """The commands of the running environment first, the folder importable, and BLAS on one thread."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return os.environ | {"PATH": path, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"}
+    # A reader may have installed a document's plugin for real: here the folder's is meant.
+    written = {canonicalize_name(found.name) for found in metadata.distributions(path=[str(folder)])}
+    disabled = ",".join(others().keys() - written)
+    return os.environ | {"PATH": path, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1", DISABLE: disabled}
 
 
 @pytest.mark.starts_processes
