@@ -39,10 +39,15 @@ BENCHMARK_DIR = str(ROOT / "benchmarks")
 SUITE = {benchmark.name: benchmark for benchmark in discovery.disc_benchmarks("benchmarks")}
 
 
+def sizes_of(benchmark: Benchmark) -> list[list[Any]]:
+    """The values that each parameter of a benchmark takes."""
+    return list(benchmark._params)  # noqa: SLF001  (asv has no public name for them)
+
+
 def smallest(benchmark: Benchmark) -> Iterator[int]:
     """The indices of the parameters that are the least where they are numbers, and any where they aren't."""
-    allowed = [{min(values)} if isinstance(values[0], int) else set(values) for values in benchmark._params]
-    for index, params in enumerate(itertools.product(*benchmark._params)):
+    allowed = [{min(values)} if isinstance(values[0], int) else set(values) for values in sizes_of(benchmark)]
+    for index, params in enumerate(itertools.product(*sizes_of(benchmark))):
         if all(param in values for param, values in zip(params, allowed, strict=True)):
             yield index
 
@@ -94,7 +99,7 @@ def test_what_measures_is_the_checkouts() -> None:
 def test_sizes_come_from_the_list_shared_with_the_experiments() -> None:
     shared = {"depth": DEPTHS, "width": WIDTHS, "batch": BATCHES, "mode": MODES}
     for name, benchmark in SUITE.items():
-        sizes = dict(zip(benchmark.param_names, benchmark._params, strict=True))
+        sizes = dict(zip(benchmark.param_names, sizes_of(benchmark), strict=True))
         for parameter in shared.keys() & sizes.keys():
             assert tuple(sizes[parameter]) == shared[parameter], name
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.distributions import Site
 from tests.helpers.documents import ROOT
 
 FILES = sorted((ROOT / "tests").rglob("*.py"))
@@ -75,6 +76,29 @@ def test_a_patch_of_a_private_name_is_found(code: str) -> None:
 @pytest.mark.parametrize("code", ['monkeypatch.setattr(cli, "found", None)', "self._kept = 1", "print(cli._found)"])
 def test_other_code_is_not_taken_for_one(code: str) -> None:
     assert list(private_patches(ast.parse(code))) == []
+
+
+@pytest.mark.starts_processes
+def test_tests_see_no_plugins_of_others(tmp_path: Path) -> None:
+    Site(tmp_path).plugin("broken", "raise RuntimeError")
+    Site(tmp_path).plugin("otter")
+    tests = ROOT / "tests" / "plugins" / "test_conformance.py"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-n0",
+        tests,
+        "-k",
+        "broken or first_party",
+    ]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
 
 
 @pytest.mark.starts_processes
