@@ -45,7 +45,7 @@ def sizes_of(benchmark: Benchmark) -> list[list[Any]]:
 
 
 def smallest(benchmark: Benchmark) -> Iterator[int]:
-    """The indices of the parameters that are the least where they are numbers, and any where they aren't."""
+    """The indices of the combinations with the smallest numbers; parameters that are not numbers take every value."""
     allowed = [{min(values)} if isinstance(values[0], int) else set(values) for values in sizes_of(benchmark)]
     for index, params in enumerate(itertools.product(*sizes_of(benchmark))):
         if all(param in values for param, values in zip(params, allowed, strict=True)):
@@ -191,7 +191,7 @@ class TestSamples:
 
 
 class TestAsv:
-    """What the suite expects of asv, asked of asv itself."""
+    """asv behaves as the suite expects."""
 
     @pytest.fixture
     def stats(self, tmp_path: Path) -> dict[str, Any]:

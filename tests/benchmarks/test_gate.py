@@ -1,4 +1,4 @@
-"""What the gate decides, over made-up results of asv; `make test-gate` has it decide about planted regressions."""
+"""The gate's decisions on asv results that the test makes up; `make test-gate` runs it on planted regressions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""asv's pages without a network, published from results of a tiny suite and opened in a browser."""
+"""asv's pages work offline: those of a tiny suite are published and opened in a browser."""
 
 from __future__ import annotations
 

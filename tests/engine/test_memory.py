@@ -1,4 +1,4 @@
-"""Freed memory stays with the process, unless the user does not want that."""
+"""The process keeps freed memory, unless the user switches that off."""
 
 from __future__ import annotations
 

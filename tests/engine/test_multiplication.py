@@ -1,4 +1,4 @@
-"""Products that are carried out, rule by rule: against dense products, with the structure that they must keep."""
+"""Products of two operators, rule by rule: they agree with dense products and keep the structure that they should."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large batch in shards gives what it gives in one piece."""
+"""A large batch gives the same result in shards as in one piece."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_numpys_error_state_holds_in_every_thread():
 
 
 class Failing(prograd.Elementwise):
-    """Fails where a sample is negative, in the forward pass or in the backward pass."""
+    """Raises an error for a negative sample, in the forward or in the backward pass."""
 
     def __init__(self, backwards):
         self.backwards = backwards

@@ -1,4 +1,4 @@
-"""Tasks in threads: the same results, the same memory, errors that come through."""
+"""Tasks in threads give the same results, stay within the same memory, and pass errors on."""
 
 from __future__ import annotations
 

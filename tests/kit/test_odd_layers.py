@@ -107,7 +107,7 @@ class OneParameterUsedTwice(Layer):
 
 @right()
 class Constant(Layer):
-    """Takes no notice of its input."""
+    """Ignores its input."""
 
     def shapes(self, n_in):
         return 2, {"b": (2,)}
@@ -156,7 +156,7 @@ class Reverses(Layer):
 
 @right(n_in=6)
 class Accumulates(Layer):
-    """Its operator has the four members that are asked for, and its own idea of cost."""
+    """Its operator has only the four required members, and states its own cost."""
 
     def shapes(self, n_in):
         return n_in, {}
@@ -271,7 +271,7 @@ class TinyNumbers(Elementwise):
 
 @right(z=[[0.5, 2.0, 3.0], [0.1, 0.7, 1.5]])
 class Logarithm(Elementwise):
-    """Not defined for every number, so it is tried at points of its own."""
+    """Not defined for every number, so the test gives the points."""
 
     def phi(self, z):
         return np.log(z)

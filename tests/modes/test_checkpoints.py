@@ -1,4 +1,4 @@
-"""Schedules of recomputation against the binomial bound, against every schedule there is, and in gradients."""
+"""Checkpoint schedules meet the binomial bound, no schedule costs less, and gradients keep to the limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prograd.modes import checkpoints
 
 
 class Run:
-    """Carries a schedule out with layers that count: a state is its own number."""
+    """Executes a schedule on layers that count; the state before layer i is the number i."""
 
     def __init__(self, plan, sizes, costs):
         self.evaluated, self.cost = [0] * len(costs), 0

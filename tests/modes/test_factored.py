@@ -1,4 +1,4 @@
-"""Forward mode on operators: its results against the other modes, its counts against what operators are asked for."""
+"""Forward mode on operators: it agrees with the other modes, and does the multiply-adds that were predicted."""
 
 from __future__ import annotations
 

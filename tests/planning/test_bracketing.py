@@ -1,4 +1,4 @@
-"""The best bracketing against published optima, against every bracketing there is, and against both pure modes."""
+"""The best bracketing: it meets published optima, and no other bracketing and neither pure mode costs less."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_published_optima(case):
 
 @st.composite
 def chains(draw, most=5):
-    """What the layers of a small chain cost, some blocks shared by all samples."""
+    """The costs of the layers of a small chain, in which all samples share some blocks."""
     count = draw(st.integers(1, most))
     n = draw(st.lists(st.integers(1, 6), min_size=count + 1, max_size=count + 1))
     samples = draw(st.sampled_from([1, 3]))
@@ -165,7 +165,7 @@ def test_integers_are_exact_however_large(scale):
 
 @pytest.mark.parametrize("count", [2, 60])
 def test_the_recursion_as_it_is_written(count):
-    """One entry after the other, in plain Python."""
+    """The recursion in plain Python, one entry at a time."""
     F = chain_of(count)
     cost = {(i, i): e * min(m, n) for i, (m, n, e) in enumerate(F)}
     for d in range(1, count):

@@ -1,4 +1,4 @@
-"""What is planned is what is done: multiply-adds exactly, for every mode, layer and composition."""
+"""The planned multiply-adds are exactly those that are done, for every mode, layer and composition."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_shards_and_chunks_and_threads_count_the_same():
 
 
 class Particular(Operator):
-    """An author's own operator: nothing but what must be given."""
+    """A plugin author's operator with only the required members."""
 
     def __init__(self, scale):
         self.scale = scale

@@ -1,4 +1,4 @@
-"""Plugins are found in the metadata of what is installed; importing prograd loads none of them."""
+"""prograd finds plugins in the metadata of installed distributions; importing prograd loads none of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def on_path(site, monkeypatch):
 
 
 def python(code, *folders, flags=(), **environment):
-    """What a fresh interpreter prints, as JSON, with these folders on its path."""
+    """The JSON that a fresh interpreter prints, with these folders on its path."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders)), "OPENBLAS_NUM_THREADS": "1"} | environment
     env[DISABLE] = f"{os.environ[DISABLE]},{environment.get(DISABLE, '')}"
     done = subprocess.run([sys.executable, *flags, "-c", code], env=env, check=False, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""`prograd new NAME` writes a plugin that installs, passes its own tests and is found, or it writes nothing."""
+"""`prograd new NAME` writes a plugin that installs, passes its own tests and is found, or writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/plugins.md does what it shows: every block is run in order, in one folder and one fresh environment.
+"""docs/plugins.md works as shown: the test runs every block in order, in one folder and one fresh environment.
 
 A block that names a file is written. Python and shell are run, and a block of text is what the one before it printed,
 with `…` for what differs. A block of TOML stands in the plugin's `pyproject.toml`.

@@ -1,6 +1,6 @@
-"""An outsider's plugin, from its source to a sweep: wheels, a fresh environment, its own tests, its names.
+"""A third-party plugin works from source to sweep: wheels, a fresh environment, its own tests, its names.
 
-`examples/third_party_plugin` stands for any of them; nothing in prograd knows it.
+The plugin is `examples/third_party_plugin`, which prograd does not know.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OFFLINE = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
 
 
 class Environment:
-    """A fresh virtual environment with two wheels, and below them what the running one has installed."""
+    """A fresh virtual environment with two wheels; other packages come from the running environment."""
 
     def __init__(self, folder: Path):
         self.folder = folder

@@ -51,7 +51,7 @@ def run(*arguments: str):
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch):
-    """Puts a registry of the test's own in the place of the one that is installed."""
+    """Replaces the installed registry by one that the test makes."""
 
     def register(layers=(), broken=()) -> None:
         layers = dict(layers)

@@ -1,7 +1,7 @@
-"""The blocks of Python and shell in the Markdown files do what they show.
+"""The blocks of Python and shell in the Markdown files work as shown.
 
-A document is run as a reader would: in an empty folder, files first (a block whose first line is a comment with a
-file's name), then the Python, then the shell.
+Each document starts in an empty folder. Its files are written first (a block is a file if its first line is a comment
+that names one); then its Python runs, then its shell.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def environment(folder: Path) -> dict[str, str]:
     """The commands of the running environment first, the folder importable, and BLAS on one thread."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    # A reader may have installed a document's plugin for real: here the folder's is meant.
+    # The plugin of a document counts, even where one of the same name is installed.
     written = {canonicalize_name(found.name) for found in metadata.distributions(path=[str(folder)])}
     disabled = ",".join(others().keys() - written)
     return os.environ | {"PATH": path, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1", DISABLE: disabled}
@@ -67,7 +67,7 @@ def environment(folder: Path) -> dict[str, str]:
 @pytest.mark.starts_processes
 @pytest.mark.parametrize("document", documents_with("python"))
 def test_python(document: Path, folder: Path) -> None:
-    # Every block stands at its own line, so that a traceback names the document's lines.
+    # Each block keeps its line numbers, so that a traceback names the document's lines.
     lines = [""] * document.read_text().count("\n")
     for block in blocks(document):
         if block.language == "python" and not block.file:
@@ -106,7 +106,7 @@ def commands(document: Path) -> Iterator[str]:
 
 
 def register(folder: Path) -> None:
-    """What `pip install .` leaves for others to find, without building anything: metadata and entry points."""
+    """Write the metadata and entry points that `pip install .` would install, without building anything."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     points = (
         f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in named.items())

@@ -1,4 +1,4 @@
-"""The frame holds together: what the tools' files say about each other is so."""
+"""The configuration files of the project agree with each other and with the code."""
 
 from __future__ import annotations
 
