@@ -27,7 +27,7 @@ auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks
 test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
-test-quick: $(READY)  ## the tests that start no processes and take no seconds each: under half a minute on two cores
+test-quick: $(READY)  ## the tests that start no processes and are not slow: about half a minute
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not starts_processes and not slow"
 
 test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own

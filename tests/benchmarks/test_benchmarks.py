@@ -157,6 +157,7 @@ class TestCounts:
         W = prograd.operators.Dense(np.ones((3, 4)))
         assert counts.multiply_adds(lambda: W.jvp(np.ones((5, 4)))) == 5 * 3 * 4
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", ["reverse", "factored"])
     @pytest.mark.parametrize("count", [counts.python_calls, counts.peak_bytes, counts.multiply_adds])
     def test_counts_of_a_gradient_repeat_to_the_last_digit(self, count: Any, mode: str) -> None:

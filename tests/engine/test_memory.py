@@ -50,6 +50,7 @@ def test_the_allocator_can_be_left_alone():
     assert not kept_and_faults("0")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 200, 5000])  # the last in shards
 def test_the_peak_of_reverse_mode_is_activations_and_gradient(samples, peak):
     rng = np.random.default_rng(0)

@@ -104,6 +104,7 @@ def test_a_job_leaves_what_it_measured(tmp_path: Path) -> None:
     assert all(blas["threads"] == 1 for blas in record["environment"]["blas"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_git")
 def test_the_samples_of_a_batch_and_the_parameters_come_from_the_seed(tmp_path: Path) -> None:
     values = []

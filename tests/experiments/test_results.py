@@ -16,6 +16,8 @@ from prograd_experiments.speed_gap import figures, groups, panels, summary
 from prograd_experiments.speed_gap.measure import gaps
 from tests.helpers.records import failed, lay_out, record
 
+pytestmark = pytest.mark.slow
+
 
 def power_law(depth: int, width: int) -> dict[str, Any]:
     return record(depth, width, forward=1e-6 * depth**2 * width**3, reverse=1e-5 * depth * width)
@@ -133,7 +135,6 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Collected, Path
     return collect(directory), directory
 
 
-@pytest.mark.slow
 def test_collecting_again_changes_nothing(collected) -> None:
     first, directory = collected
     contents = [path.read_bytes() for path in first.files]

@@ -56,6 +56,7 @@ def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
     assert "Times are for" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_git")
 def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
     for seed in (0, 1):

@@ -61,6 +61,7 @@ def reverse_multiply_adds(chain):
     return chain.samples * chain.rows * (A + sum(B_i.edges for _, B_i in chain.blocks[1:]))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(networks(), st.integers(1, 3))
 def test_pure_modes_cost_what_they_are_said_to(net, samples):

@@ -150,6 +150,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_same_gradient_within_the_bytes(name, dtype, peak):

@@ -80,6 +80,7 @@ def test_multiply_adds_are_predicted(problem):
     check_counts(net, w, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_multiply_adds_are_predicted_for_every_layer(layer, n_in, samples):

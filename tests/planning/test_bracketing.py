@@ -89,6 +89,7 @@ def members(costs, i, j, P, numbers=float("inf")):
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(chains(), st.booleans())
 def test_no_bracketing_is_cheaper(costs, P):
@@ -96,6 +97,7 @@ def test_no_bracketing_is_cheaper(costs, P):
     assert best(costs, product=P).cost == min(members(costs, 0, last, P))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(chains(), st.booleans(), st.integers(0, 40))
 def test_none_with_small_matrices_is_cheaper(costs, P, numbers):
@@ -124,6 +126,7 @@ def test_both_pure_modes_are_members(costs, P):
     assert reverse_cost(by_rows, product=P) in members(by_rows, 0, last, P)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(chains(most=9), st.booleans())
 def test_never_more_than_either_pure_mode(costs, P):

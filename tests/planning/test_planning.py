@@ -194,6 +194,7 @@ def test_auto_takes_what_is_predicted_to_be_the_quickest(monkeypatch, tmp_path):
         assert [name for name, cost in plan.costs.items() if cost.multiply_adds == count.multiply_adds] == [mode]
 
 
+@pytest.mark.slow
 def test_calibration(monkeypatch, tmp_path):
     rates = calibration.calibrate()
     assert Rates.from_json(json.loads(str(rates))) == rates

@@ -51,6 +51,7 @@ def assert_exact(net, samples):
             assert problem.planned(outputs, mode) == problem.done(outputs, mode), (outputs, mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_every_layer_between_others(layer, n_in, samples):
@@ -58,6 +59,7 @@ def test_every_layer_between_others(layer, n_in, samples):
     assert_exact(prograd.Network([before, prograd.layer("tanh"), layer, prograd.layer("affine", width=2)], 3), samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_every_layer_alone(layer, n_in):
     assert_exact(prograd.Network([layer], n_in), 2)
