@@ -14,15 +14,15 @@ GRID ?= short
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-gap: $(READY)  ## how much slower is forward mode than reverse mode? table, picture and page
+gap: $(READY)  ## how much slower is forward mode than reverse mode? table, poster and page
 	$(BIN)/prograd-run -m experiment=speed_gap
 
 # Engines start with the first point, and a C++ compiler, where there is one, works for torch.compile.
-peers: $(PEERS)  ## prograd beside numpy, JAX, PyTorch and autograd: tables, pictures and page (GRID=full: for hours)
+peers: $(PEERS)  ## prograd beside numpy, JAX, PyTorch and autograd: table, poster and page (GRID=full: for hours)
 	$(BIN)/prograd-run experiment=peers grid=$(GRID)
 
-auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks, and the score (two to three minutes)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.auto
+auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks: the score, table, pictures and page (minutes)
+	$(BIN)/prograd-run experiment=auto
 
 test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal

@@ -1,8 +1,8 @@
-"""What `prograd collect` costs on a large sweep: `python -m benchmarks.collecting [RECORDS]`; no part of the asv suite.
+"""What `prograd collect` costs on a large sweep: `python -m benchmarks.collecting [RECORDS]`; outside the asv suite.
 
-One point of the speed gap is measured and its record copied, with other depths, widths, activations and seeds in it;
-then a fresh process collects. Figures: seconds on the clock, imports included, of
-which a busy machine makes more than of processor time, and the most memory that the process had.
+One point of the speed gap is measured, and its record is copied with other depths, widths, activations and seeds. Then
+a fresh process collects. The figures are seconds on the clock, imports included; seconds of processor time, which other
+work on the machine distorts less; and the process's peak of memory.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What no revision can change: where these move, it is the machine that did."""
+"""Benchmarks that no revision can change: when they move, the machine has changed."""
 
 from __future__ import annotations
 
 from prograd_benchmarks import control
-from prograd_benchmarks.sampling import ratio, seconds, statistics
+from prograd_benchmarks.timing import ratio, seconds, statistics
 
 
 class Control:
-    """A loop in Python, a product of numpy's, and the one over the other."""
+    """A loop in Python, a product of numpy's, and their ratio."""
 
     timeout = 60
 

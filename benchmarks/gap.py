@@ -1,14 +1,14 @@
-"""The gap between the modes, and how far each is from the matrix products it can't do without: paired samples."""
+"""The gap between the modes, and each mode over the matrix products that it needs: ratios within turns."""
 
 from __future__ import annotations
 
-from prograd_benchmarks.sampling import ratio
-from prograd_experiments import floor
-from prograd_experiments.problems import BATCHES, DEPTHS, WIDTHS, Mlp
+from prograd_benchmarks import floor
+from prograd_benchmarks.problems import BATCHES, DEPTHS, WIDTHS, Mlp
+from prograd_benchmarks.timing import ratio
 
 
 class Gap:
-    """One gradient of an MLP. Reverse over forward and not the gap itself: to asv, bigger is worse."""
+    """One gradient of an MLP. Reverse over forward, the inverse of the gap: asv takes bigger for worse."""
 
     params = (DEPTHS, WIDTHS, BATCHES)
     param_names = ("depth", "width", "batch")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.modes import EachMode
-from prograd_benchmarks.sampling import seconds, statistics
+from prograd_benchmarks.timing import seconds, statistics
 
 
 class Gradient(EachMode):

@@ -6,11 +6,11 @@ import numpy as np
 
 import prograd
 from prograd.testing import check_layer, check_loss
-from prograd_benchmarks.sampling import seconds, statistics
+from prograd_benchmarks.timing import seconds, statistics
 
 
 class Kit:
-    """What an author waits for."""
+    """How long a plugin's author waits."""
 
     timeout = 120
 

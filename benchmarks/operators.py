@@ -1,4 +1,4 @@
-"""Operators one by one: what a product costs, for samples of 64 numbers."""
+"""Operators one by one: the cost of a product, for samples of 64 numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import scipy.sparse
 
 from prograd import operators
 from prograd_benchmarks import counts
-from prograd_benchmarks.sampling import seconds, statistics
-from prograd_experiments.problems import BATCHES
+from prograd_benchmarks.problems import BATCHES
+from prograd_benchmarks.timing import seconds, statistics
 
 N = 64
 RANK = 4
@@ -42,7 +42,7 @@ COLUMNS = 64
 
 
 class Operators:
-    """A product with a vector for each sample, one that is summed over them, or 64 columns written down."""
+    """A product with one vector per sample, a product summed over the samples, or 64 columns written out."""
 
     params = (tuple(OPERATORS), ("jvp", "vjp", "vjp_sum", "columns"), BATCHES)
     param_names = ("operator", "method", "batch")

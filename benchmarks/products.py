@@ -1,17 +1,17 @@
-"""Operators beside the bare product that they come down to, where it takes nearly all of the time."""
+"""Operators over the matrix product that they consist of, at a size where it takes nearly all of the time."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from prograd.operators import Dense, Kronecker
-from prograd_benchmarks.sampling import ratio
+from prograd_benchmarks.timing import ratio
 
 N = 256
 
 
 class Products:
-    """256 samples of 256 numbers: work that an operator does twice shows in full."""
+    """256 samples of 256 numbers: an operator that does its work twice takes twice as long."""
 
     timeout = 60
 

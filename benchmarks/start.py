@@ -1,26 +1,26 @@
-"""What one waits for before anything is computed: the import, and the plugins. Each in an interpreter of its own."""
+"""The wait before anything is computed: the import and the plugins, each in a fresh interpreter."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-from prograd_benchmarks.sampling import statistics
+from prograd_benchmarks.timing import statistics
 
 STARTS = 9
-"""An interpreter takes a few hundred milliseconds to start, so there are fewer samples than elsewhere."""
+"""An interpreter takes a few hundred milliseconds to start, so there are fewer timings than elsewhere."""
 
 
 def _printed(code: str) -> str:
-    # -I: what the project's folder holds must not be found before what is installed.
+    # -I: the installed packages must be found before those in the project's folder.
     return subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603
 
 
 def _seconds(before: str, code: str) -> dict[str, object]:
-    """Of `code` in a fresh interpreter that has done `before`."""
+    """How long `code` takes in a fresh interpreter after `before`."""
     clock = "from time import perf_counter"
     timed = f"{clock}\n{before}\nbegun = perf_counter()\n{code}\nprint(perf_counter() - begun)"
-    _printed(timed)  # compiles what a revision that was just installed has not compiled yet
+    _printed(timed)  # compiles the bytecode of a freshly installed revision
     return statistics([float(_printed(timed)) for _ in range(STARTS)])
 
 

@@ -1,7 +1,7 @@
-"""Hydra's basic sweeper, which checks every point of a sweep before the first one runs and collects at the end.
+"""Hydra's basic sweeper, extended: it checks every point before the first one runs, and collects at the end.
 
-Hydra takes sweepers from this namespace package alone. Every Hydra application in the environment imports this module,
-so what is heavy waits until a sweep of prograd-run begins.
+Hydra looks for sweepers only in this namespace package. Every Hydra application in the environment imports this module,
+so heavy imports wait until a sweep of prograd-run begins.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-# `params` are the points where the command line names none. A mapping, not a dataclass: Hydra runs this file before the
-# module has its place in sys.modules, where dataclasses looks for it.
+# `params` are the points if the command line names none. A mapping, since Hydra runs this file before the module is in
+# sys.modules, where dataclasses would look for it.
 CONFIG: dict[str, object] = {
     "_target_": "hydra_plugins.prograd_sweeper.ProgradSweeper",
     "max_batch_size": None,
@@ -26,7 +26,7 @@ class ProgradSweeper(BasicSweeper):
     """The product of all choices, as `prograd_experiments.sweep` runs it."""
 
     def sweep(self, arguments: list[str]) -> None:
-        """Runs the points that the arguments name, and `params` for what they don't."""
+        """Runs the points that the arguments name; `params` fills in the keys that they leave out."""
         from prograd_experiments.sweep import sweep  # noqa: PLC0415  (see the module's docstring)
 
         if self.config is None or self.hydra_context is None or self.launcher is None:

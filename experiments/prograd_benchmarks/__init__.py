@@ -1,5 +1,5 @@
-"""What benchmarks are made of: samples in turns, exact counts, controls; the gate; asv's pages without a network.
+"""The parts of benchmark suites: timings in turns, exact counts, controls; the gate; asv's pages without a network.
 
-For prograd's own asv suite, for the experiments, and for the suites of plugins. The modules that measure need NumPy and
-prograd alone; `gate` and `site` need the extra `bench`.
+prograd's own asv suite, the experiments and plugins' suites are built from them. The modules that measure need only
+NumPy and prograd; `gate` and `site` need the extra `bench`.
 """

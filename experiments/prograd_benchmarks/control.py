@@ -1,4 +1,4 @@
-"""Work that involves no code of anybody's: it takes the same time in every revision, unless the machine has changed."""
+"""Work that runs nobody's code: it takes the same time in every revision, unless the machine has changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIZE = 256
 
 
 def python_loop() -> Callable[[], object]:
-    """A loop in Python, which takes about a millisecond: the interpreter's speed."""
+    """A loop in Python of about a millisecond: the interpreter's speed."""
 
     def loop() -> int:
         total = 0
@@ -23,7 +23,7 @@ def python_loop() -> Callable[[], object]:
 
 
 def product() -> Callable[[], object]:
-    """A product of two matrices of 256 × 256 into an array that is kept: the speed of BLAS."""
+    """A product of two matrices of 256 × 256, written into the same array each time: the speed of BLAS."""
     a, b = (np.random.default_rng(seed).normal(size=(SIZE, SIZE)) for seed in (0, 1))
     out = np.empty_like(a)
     return lambda: np.matmul(a, b, out=out)

@@ -1,4 +1,4 @@
-"""Counts of what one call does. They have no noise: the same code gives the same number on a busy machine."""
+"""Counts of what one call does. They have no noise: the same code gives the same count on a busy machine."""
 
 from __future__ import annotations
 
@@ -10,33 +10,30 @@ from contextlib import contextmanager
 from types import FrameType
 
 from prograd import testing
-from prograd_benchmarks.garbage import collector_off
-
-Call = Callable[[], object]
+from prograd_benchmarks.timing import Call, collector_off
 
 REPEATS = 5
-"""A count is the least of so many: free lists and caches that fill for a while would add to some of them."""
+"""A count is the least of this many: free lists and caches that are still filling would add to some of them."""
 
 
 def python_calls(call: Call) -> int:
-    """How many functions of Python and of C one call enters, itself included; in this thread alone.
+    """How many Python and C functions one call enters, itself included, in this thread.
 
-    What numpy does for `a @ b`, `a + b` or a ufunc is no function call to Python and does not count.
+    Python does not see `a @ b`, `a + b` or a ufunc of numpy as a function call, so they do not count.
     """
     return _least(lambda: _entered(call)) - _entered(_nothing) + 1
 
 
 def peak_bytes(call: Call) -> int:
-    """The most bytes that one call holds at a time, over what was held before it, in arrays and in Python's objects.
+    """The most bytes that one call holds at a time in arrays and Python objects, beyond those held before it.
 
-    To the byte, but for names that are made while a call runs: the interpreter keeps some hundreds of bytes of those,
-    more or less.
+    Exact up to a few hundred bytes: the interpreter keeps names that are made while a call runs.
     """
     return _least(lambda: _peak(call))
 
 
 def multiply_adds(call: Call) -> int:
-    """How many multiply-adds the operators do in one call: `prograd.testing.counted`."""
+    """How many multiply-adds the operators do in one call, by `prograd.testing.counted`."""
     call()
     with testing.counted() as count:
         call()
@@ -44,7 +41,7 @@ def multiply_adds(call: Call) -> int:
 
 
 def _least(count: Callable[[], int]) -> int:
-    with collector_off(), _quick_collections():  # a collection within a call would run finalizers, and free memory
+    with collector_off(), _quick_collections():  # a collection during the call would run finalizers and free memory
         count()
         return min(count() for _ in range(REPEATS))
 
@@ -73,7 +70,7 @@ def _peak(call: Call) -> int:
     gc.collect()
     tracemalloc.start()
     try:
-        call()  # twice with the tracer on: what is kept from call to call is no part of the count
+        call()  # twice with the tracer on, so that memory kept from call to call does not count
         call()
         gc.collect()
         before, _ = tracemalloc.get_traced_memory()
@@ -87,7 +84,7 @@ def _peak(call: Call) -> int:
 
 @contextmanager
 def _quick_collections() -> Iterator[None]:
-    """Explicit collections look at no more than what is made within the block."""
+    """Explicit collections look only at objects made inside the block."""
     gc.collect()
     gc.freeze()
     try:

@@ -1,7 +1,7 @@
 """asv's pages without a network: `python -m prograd_benchmarks.site .asv/html` after `asv publish`.
 
-The page that asv writes loads jQuery, flot, Bootstrap and some smaller scripts from the web, and shows an error without
-them. Here they come from packages that are installed with the extra `bench`, or from `web/` where they do little.
+asv's page loads jQuery, flot, Bootstrap and some smaller scripts from the web, and shows an error without them. This
+module replaces them by copies: from packages of the extra `bench`, or, for the smallest scripts, from `web/`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PACKAGED = {
     "bootstrap.min.js": ("js.bootstrap", "bootstrap.min.js"),
     "bootstrap.min.css": ("js.bootstrap", "bootstrap.min.css"),
 }
-"""Name of what asv's page asks for -> the distribution that has it, and the file's name there."""
+"""The name of a file that asv's page loads -> the distribution that has it, and its name there."""
 OWN = ("stupidtable.min.js", "md5.min.js", "jquery.flot.orderBars.js")
 FONTS = ("js.bootstrap", "glyphicons-halflings-regular.*")
 
@@ -40,19 +40,19 @@ class SiteError(click.ClickException):
 
 
 def offline(html: Path) -> list[str]:
-    """Rewrites `index.html` below `html` to load nothing from the web; returns the addresses that were replaced.
+    """Rewrites `index.html` in `html` to load nothing from the web; returns the replaced addresses.
 
-    Raises `SiteError` where there is no page, for an address that no package is known for, and for a package that is
-    not installed. Nothing is written then.
+    Raises `SiteError`, and writes nothing, if there is no page, if no known package has one of the files, or if that
+    package is not installed.
     """
     index = html / "index.html"
     if not index.is_file():
-        raise SiteError(f"{index}: expected the page of `asv publish`, found none")
+        raise SiteError(f"{index}: expected the page of `asv publish`, got no file")
     text = index.read_text(encoding="utf-8")
     addresses = [found["url"] for found in REMOTE.finditer(text)]
     sources = {address: _source(address) for address in addresses}
     fonts = _files(*FONTS)
-    for folder, files in ((FOLDER, sources.values()), ("fonts", fonts)):  # where Bootstrap's style looks for its fonts
+    for folder, files in ((FOLDER, sources.values()), ("fonts", fonts)):  # where Bootstrap looks for its fonts
         (html / folder).mkdir(exist_ok=True)
         for source in files:
             shutil.copyfile(source, html / folder / source.name)
@@ -78,8 +78,7 @@ def _source(address: str) -> Path:
         if fnmatch(name, pattern):
             return _files(distribution, file)[0]
     raise SiteError(
-        f"asv's page loads {address}, for which no package is known; "
-        f"expected one of {', '.join((*PACKAGED, *OWN))}: add it to {__name__}"
+        f"asv's page: expected only {', '.join((*PACKAGED, *OWN))}, got {address}; add its package to {__name__}"
     )
 
 
@@ -87,17 +86,19 @@ def _files(distribution: str, pattern: str) -> list[Path]:
     try:
         listed = metadata.files(distribution) or []
     except metadata.PackageNotFoundError:
-        raise SiteError(f"{distribution} is not installed; pip install 'prograd[bench]'") from None
+        raise SiteError(
+            f"{distribution}: expected it installed, got no such package; pip install 'prograd[bench]'"
+        ) from None
     found = [Path(str(file.locate())) for file in listed if fnmatch(file.name, pattern)]
     if not found:
-        raise SiteError(f"{distribution} {metadata.version(distribution)}: expected a file {pattern}, found none")
+        raise SiteError(f"{distribution} {metadata.version(distribution)}: expected a file {pattern}, got none")
     return found
 
 
 @click.command()
 @click.argument("html", type=click.Path(path_type=Path))
 def main(html: Path) -> None:
-    """Makes the pages of `asv publish` in HTML load nothing from the web. Exit 0 done, 2 not possible."""
+    """Make the pages of `asv publish` in HTML load nothing from the web. Exit code 0: done; 2: not possible."""
     replaced = offline(html)
     click.echo(f"{len(replaced)} scripts and styles now come from {html / FOLDER}. To look at the page:")
     click.echo(f"  python -m http.server --directory {html} 8000    # http://localhost:8000")

@@ -1,4 +1,4 @@
-"""The networks that a configuration can name: each is a list of layers, and nothing but registered layers."""
+"""The networks that a configuration can name: each is a list of registered layers, checked before any job runs."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
+import prograd
+from prograd.errors import ProgradError
 from prograd_experiments import config as read
 from prograd_experiments.errors import ConfigError
-from prograd_experiments.layers import LayerConfig, activation, registered
-from prograd_experiments.samples import Data
+from prograd_experiments.samples import Data, Image
 
+LayerConfig = dict[str, Any]
 Architecture = Callable[[read.Config, Data], list[LayerConfig]]
-Image = tuple[int, int, int]
 
 
 def mlp(config: read.Config, data: Data) -> list[LayerConfig]:
-    """`depth` affine layers with `activation` between them: all of `width` outputs but the last one."""
-    read.known_keys(config["network"], ("name", "final"), "network.")
+    """`depth` affine layers with `activation` between them, all of `width` outputs except the last."""
     depth, width = _sizes(config)
     return [*_hidden(config, width) * (depth - 1), *_last(config, data)]
 
 
 def hourglass(config: read.Config, data: Data) -> list[LayerConfig]:
-    """An mlp whose widths shrink from `width` to `network.bottleneck` in the middle, and grow back."""
-    read.known_keys(config["network"], ("name", "final", "bottleneck"), "network.")
-    depth, width = _sizes(config)
+    """An mlp whose widths shrink from `width` to `network.bottleneck` in the middle, then grow back."""
+    depth, width = _sizes(config, "bottleneck")
     narrow = read.integer(config, "network.bottleneck", 1)
     half = max((depth - 2) // 2, 1)
-    # By equal factors, as the sizes of an hourglass look equally spaced on a log axis; of an even number two are least.
+    # Equal factors make an hourglass look even on a log axis; an even number of widths has two narrowest ones.
     parts = [(abs(i - (depth - 2) / 2) - depth % 2 / 2) / half for i in range(depth - 1)]
     widths = [width] if depth == 2 else [round(narrow * (width / narrow) ** part) for part in parts]
     return [layer for n in widths[: depth - 1] for layer in _hidden(config, n)] + _last(config, data)
@@ -37,34 +36,25 @@ def hourglass(config: read.Config, data: Data) -> list[LayerConfig]:
 
 def residual(config: read.Config, data: Data) -> list[LayerConfig]:
     """An affine layer to `width`, `depth` blocks `z + activation(W z + b)`, and an affine layer."""
-    read.known_keys(config["network"], ("name", "final"), "network.")
     depth, width = _sizes(config)
     block = {"name": "residual", "layers": _hidden(config, width)}
     return [_affine(width), *[block] * depth, *_last(config, data)]
 
 
 def conv(config: read.Config, data: Data) -> list[LayerConfig]:
-    """`depth` convolutions that keep the image's size, each with `activation`, pooled while there is enough to pool.
+    """`depth` convolutions that keep the image's size, each with `activation`, pooled while large enough.
 
     Then an affine layer of `width`, `activation`, and the last affine layer.
     """
-    read.known_keys(config["network"], ("name", "final", "channels", "kernel", "pool", "image"), "network.")
-    depth, width = _sizes(config)
+    depth, width = _sizes(config, "channels", "kernel", "pool", "image")
     channels, kernel = read.integer(config, "network.channels", 1), read.integer(config, "network.kernel", 1)
     pool = read.integer(config, "network.pool", 1)
     if kernel % 2 == 0:
-        raise ConfigError(f"network.kernel={kernel}: an odd number was expected, so that the image keeps its size")
+        raise read.refused("network.kernel", "an odd number, so that the image keeps its size", kernel)
     image, layers = _image(config, data), []
     for _ in range(depth):
-        layers.append(
-            {
-                "name": "conv2d",
-                "image": list(image),
-                "channels": channels,
-                "kernel": kernel,
-                "padding": kernel // 2,
-            }
-        )
+        sizes = {"image": list(image), "channels": channels, "kernel": kernel, "padding": kernel // 2}
+        layers.append({"name": "conv2d", **sizes})
         image = (channels, *image[1:])
         layers.append(activation(config, "activation", prod(image)))
         if pool > 1 and min(image[1:]) >= 2 * pool:
@@ -74,15 +64,13 @@ def conv(config: read.Config, data: Data) -> list[LayerConfig]:
 
 
 def custom(config: read.Config, data: Data) -> list[LayerConfig]:
-    """The registered layers that `network.layers` lists; `outputs` and `image` stand for what the data has."""
-    read.known_keys(config["network"], ("name", "layers"), "network.")
+    """The registered layers that `network.layers` lists; `outputs` and `image` are replaced by the data's."""
+    read.known_keys(config["network"], ("name", "layers"), "network")
     value = read.get(config, "network.layers")
     if not isinstance(value, list) or not value:
-        raise ConfigError(
-            f"network.layers={read.show(value)}: a list of layers was expected, such as "
-            "[{name: affine, width: 8}, tanh, {name: affine, width: outputs}]"
-        )
-    return [registered(f"network.layers[{i}]", _filled_in(layer, data)) for i, layer in enumerate(value)]
+        example = "[{name: affine, width: 8}, tanh, {name: affine, width: outputs}]"
+        raise read.refused("network.layers", f"a list of layers, such as {example}", value)
+    return [_registered(f"network.layers[{i}]", _filled_in(layer, data)) for i, layer in enumerate(value)]
 
 
 NETWORKS: Mapping[str, Architecture] = MappingProxyType(
@@ -90,7 +78,59 @@ NETWORKS: Mapping[str, Architecture] = MappingProxyType(
 )
 
 
-def _sizes(config: read.Config) -> tuple[int, int]:
+def activation(config: read.Config, key: str, n: int) -> LayerConfig:
+    """The layer at `key`, a name or `{name: …, option: …}`: registered, without parameters, from `n` to `n`."""
+    chosen = _described(key, read.get(config, key))
+    name = chosen["name"]
+    if name not in prograd.registry().layers:
+        raise read.unknown_choice(key, name, activations())
+    try:
+        n_out, parameters = _made(chosen).shapes(n)
+    except ProgradError as error:
+        raise ConfigError(f"{key}={name}: {error}; these need no options: {', '.join(activations())}") from error
+    if parameters or n_out != n:
+        got = f"has parameters ({', '.join(parameters)})" if parameters else f"maps {n} numbers to {n_out}"
+        expected = f"a layer without parameters that keeps the size, such as {', '.join(activations())}"
+        raise read.refused(key, expected, name, f"it {got}")
+    return chosen
+
+
+def activations() -> tuple[str, ...]:
+    """The registered layers without parameters that keep the size and need no options."""
+    return tuple(name for name, cls in prograd.registry().layers.items() if _fits_anywhere(cls))
+
+
+def _described(key: str, value: object) -> LayerConfig:
+    layer = {"name": value} if isinstance(value, str) else value
+    if not isinstance(layer, dict) or not isinstance(layer.get("name"), str):
+        raise read.refused(key, "a layer's name or {name: …, option: …}", value)
+    return layer
+
+
+def _registered(key: str, value: object) -> LayerConfig:
+    layer = _described(key, value)
+    name = read.one_of(f"{key}.name", layer["name"], tuple(prograd.registry().layers))
+    try:
+        _made(layer)
+    except ProgradError as error:
+        raise ConfigError(f"{key}={name}: {error}") from error
+    return layer
+
+
+def _made(layer: LayerConfig) -> prograd.Layer:
+    return prograd.layer(layer["name"], **{option: value for option, value in layer.items() if option != "name"})
+
+
+def _fits_anywhere(cls: type[prograd.Layer]) -> bool:
+    try:
+        return cls().shapes(3) == (3, {})
+    except Exception:  # noqa: BLE001  (a plugin's layer that needs options, or refuses this size, may raise anything)
+        return False
+
+
+def _sizes(config: read.Config, *keys: str) -> tuple[int, int]:
+    """Depth and width, once the network's keys are known: name, final and these."""
+    read.known_keys(config["network"], ("name", "final", *keys), "network")
     return read.integer(config, "depth", 1), read.integer(config, "width", 1)
 
 
@@ -111,26 +151,27 @@ def _last(config: read.Config, data: Data) -> list[LayerConfig]:
 def _image(config: read.Config, data: Data) -> Image:
     given = read.get(config, "network.image")
     if given is None:
-        return _image_of(data, "network.image=[channels, height, width] says what its features are, if they are one")
+        return _image_of(data, "network.image=[channels, height, width] turns its features into images")
     if not isinstance(given, list) or len(given) != 3 or not all(isinstance(n, int) and n > 0 for n in given):
-        raise ConfigError(f"network.image={read.show(given)}: [channels, height, width] was expected")
+        raise read.refused("network.image", "[channels, height, width]", given)
     channels, height, width = given
     if channels * height * width != data.x.shape[1]:
-        raise ConfigError(f"network.image={read.show(given)}: the data set {data.name} has {data.x.shape[1]} features")
+        expected = f"an image of the {data.x.shape[1]} features of the data set {data.name}"
+        raise read.refused("network.image", expected, given)
     return channels, height, width
 
 
-def _image_of(data: Data, advice: str) -> Image:
+def _image_of(data: Data, hint: str) -> Image:
     if data.image is None:
-        raise ConfigError(f"data.name={data.name}: its samples are no images; {advice}")
+        raise read.refused("data.name", "a data set of images", data.name, hint)
     return data.image
 
 
 def _filled_in(value: Any, data: Data) -> Any:
     if isinstance(value, dict):
-        return {key: _filled_in(of, data) for key, of in value.items()}
+        return {key: _filled_in(inner, data) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_filled_in(of, data) for of in value]
+        return [_filled_in(inner, data) for inner in value]
     if value == "outputs":
         return data.y.shape[1]
     return list(_image_of(data, "give the layer its image in numbers")) if value == "image" else value

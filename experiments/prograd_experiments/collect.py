@@ -8,59 +8,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from prograd_benchmarks.garbage import collector_off
-from prograd_experiments import records
-from prograd_experiments.experiment import Row
+from prograd_benchmarks.timing import collector_off
+from prograd_experiments import storage
+from prograd_experiments.charts import FORMATS
+from prograd_experiments.charts.poster import encoded, poster
 from prograd_experiments.gather import Gathered, gather
 from prograd_experiments.report import page
-
-DOTS_PER_INCH = 150
+from prograd_experiments.rows import csv_keys
 
 
 @dataclass(frozen=True)
 class Collected(Gathered):
-    """What was found and what was written."""
+    """The records and the files made from them."""
 
     files: Sequence[Path]
 
 
 @collector_off()
-def collect(directory: str | Path) -> Collected:
-    """Writes `summary.csv`, the picture and `report.html` into `directory` from the records in it and below.
+def collect(directory: str | Path, formats: Sequence[str] = FORMATS[:1]) -> Collected:
+    """Writes `summary.csv`, the poster and `report.html` into `directory` from the records in it and below.
 
-    Raises `RecordError` when there is no record to make them from; a file that holds none is listed and left out.
+    The poster is written in each of `formats`: "png", "svg", "pdf". Raises `RecordError` if there is no record; a file
+    that holds none is listed and left out.
     """
     found = gather(Path(directory))
-    experiment, rows = found.experiment, found.rows
+    experiment = found.experiment
+    figure = poster(experiment.question, experiment.pictures(found.rows))
     contents: dict[str, str | bytes] = {
-        "summary.csv": as_csv(experiment.columns(found.records), rows),
-        f"{experiment.name}.png": as_png(experiment.poster(rows)),
+        "summary.csv": as_csv(found),
+        **{f"{experiment.name}.{kind}": encoded(figure, kind) for kind in formats},
         page.NAME: page.render([found]),
     }
     for name, content in contents.items():
-        records.write_atomically(found.directory / name, content)
+        storage.replace(found.directory / name, content)
     return Collected(**vars(found), files=[found.directory / name for name in contents])
 
 
-def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
+def as_csv(found: Gathered) -> str:
     """The rows as CSV: numbers to the last digit, nothing where there is no value."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, csv_keys(found.columns), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)  # None becomes an empty cell
+    writer.writerows(found.rows)  # None becomes an empty cell
     return text.getvalue()
-
-
-def as_png(figure: Figure) -> bytes:
-    """The figure drawn by Agg, which needs no display."""
-    FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    # Without the version of matplotlib in it, equal figures are equal files. Lines and flat colours hardly get smaller
-    # at a higher level of compression, only slower.
-    figure.savefig(
-        content, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"compress_level": 1}
-    )
-    return content.getvalue()

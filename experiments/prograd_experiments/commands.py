@@ -1,4 +1,4 @@
-"""`prograd collect` and `prograd report`: reached by `prograd` through the entry-point group `prograd.commands`."""
+"""`prograd collect` and `prograd report`, which `prograd` finds through the entry points `prograd.commands`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from pathlib import Path
 
 import click
 
-from prograd_benchmarks.garbage import collector_off
+from prograd_benchmarks.timing import collector_off
+from prograd_experiments.charts import FORMATS
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-f", "--format", "formats", type=click.Choice(FORMATS), multiple=True, default=FORMATS[:1], show_default=True,
+    help="The format of the poster; may be given several times.",
+)  # fmt: skip
 @collector_off()
-def collect(directory: Path) -> None:
-    """Make a sweep's summary, picture and page again from the records in DIR.
+def collect(directory: Path, formats: tuple[str, ...]) -> None:
+    """Make a sweep's summary, poster and page again from the records in DIR.
 
-    Exit code 0: all jobs complete; 1: some failed, did not end, or left a file that is no record; 2: nothing could be
-    made.
+    Exit code 0: all jobs complete; 1: some failed, did not end, or left a file that is not a record; 2: nothing could
+    be made.
     """
-    # Drawing takes a second to import; the other commands of `prograd` need not wait for it.
+    # Drawing takes a second to import, which the other commands of `prograd` must not wait for.
     from rich.console import Console  # noqa: PLC0415
 
     from prograd_experiments import terminal  # noqa: PLC0415
@@ -26,7 +31,7 @@ def collect(directory: Path) -> None:
     from prograd_experiments.errors import RecordError  # noqa: PLC0415
 
     try:
-        collected = make(directory)
+        collected = make(directory, formats)
     except (RecordError, OSError) as error:
         click.echo(f"prograd collect: {error}", err=True)
         raise SystemExit(2) from error
@@ -42,16 +47,16 @@ def collect(directory: Path) -> None:
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the page goes: DIR/report.html for one directory, else comparison.html here.",
+    help="The page; default: DIR/report.html for one directory, comparison.html here for several.",
 )
 @collector_off()
 def report(directories: tuple[Path, ...], output: Path | None) -> None:
-    """Make one page of the sweeps in each DIR, beside each other; the first is what the others are compared with.
+    """Make one page of the sweeps in each DIR, side by side; the page compares the others with the first.
 
-    Exit code 0: all jobs of all sweeps complete; 1: some failed, did not end, or left a file that is no record; 2:
+    Exit code 0: all jobs of all sweeps complete; 1: some failed, did not end, or left a file that is not a record; 2:
     nothing could be made.
     """
-    from prograd_experiments import records  # noqa: PLC0415
+    from prograd_experiments import storage  # noqa: PLC0415
     from prograd_experiments.errors import RecordError  # noqa: PLC0415
     from prograd_experiments.gather import gather  # noqa: PLC0415
     from prograd_experiments.report import page  # noqa: PLC0415
@@ -59,12 +64,12 @@ def report(directories: tuple[Path, ...], output: Path | None) -> None:
     try:
         sweeps = [gather(directory) for directory in directories]
         output = output or (directories[0] / page.NAME if len(sweeps) == 1 else Path("comparison.html"))
-        records.write_atomically(output, page.render(sweeps))
+        storage.replace(output, page.render(sweeps))
     except (RecordError, OSError) as error:
         click.echo(f"prograd report: {error}", err=True)
         raise SystemExit(2) from error
     for sweep in sweeps:
-        click.echo(f"{sweep.directory}: {page.standing(sweep)}")
+        click.echo(f"{sweep.directory}: {page.counted(sweep)}")
         for file in sweep.unreadable:
             click.echo(f"left out {file.path}: {file.reason}")
     click.echo(f"\n  {output}")

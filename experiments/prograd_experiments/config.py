@@ -1,10 +1,10 @@
-"""Reading a run's configuration: every value is checked, and every message names its key and the valid choices."""
+"""Reading a run's configuration: each value is checked, and each message names the key, the choices and the value."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,16 +14,16 @@ from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
 
-NOT_ITS_OWN = ("hydra", "force")
-"""Keys that say how to run and not what: equal results have equal configurations without them."""
+HOW_TO_RUN = ("hydra", "force", "pictures")
+"""Keys that say how to run, not what to measure: a configuration's hash leaves them out."""
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The run's own part of a configuration as plain data: interpolations resolved, `hydra` and `force` left out."""
-    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_ITS_OWN])
+    """The configuration without `HOW_TO_RUN` as plain data, with interpolations resolved."""
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in HOW_TO_RUN])
     plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     if not isinstance(plain, dict):
-        raise ConfigError("the configuration is a list; a mapping was expected")
+        raise refused("configuration", "a mapping", plain)
     return {str(key): value for key, value in plain.items()}
 
 
@@ -32,34 +32,59 @@ def config_hash(config: Config) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def refused(key: str, expected: str, value: object, hint: str = "") -> ConfigError:
+    """The error for a value that can't be used."""
+    return ConfigError(f"{key}: expected {expected}, got {show(value)}{f'; {hint}' if hint else ''}")
+
+
 def known_keys(config: Config, known: Collection[str], where: str = "") -> None:
-    """Raises `ConfigError` for the first key that means nothing here."""
+    """Raises `ConfigError` for the first key in the group `where` that has no meaning here."""
     for key in config:
         if key not in known:
-            raise ConfigError(f"unknown key {where + key!r}{offer(key, known)}")
+            raise unknown_key(key, known, where)
+
+
+def unknown_key(key: str, known: Collection[str], where: str = "") -> ConfigError:
+    """The error for a key that the group `where` does not have."""
+    return refused(where or "configuration", f"the keys {', '.join(known)}", key, _closest(key, known))
+
+
+def unused(config: Config, experiment: str, defaults: Config, instead: Mapping[str, str]) -> None:
+    """Raises `ConfigError` if a key that only other experiments use has been set; `instead` names this one's keys."""
+    for key, default in defaults.items():
+        if config.get(key, default) != default:
+            expected = f"{show(default)}, since experiment={experiment} does not use this key"
+            raise refused(key, expected, config[key], f"set {instead[key]} instead" if key in instead else "")
 
 
 def integer(config: Config, key: str, least: int) -> int:
     """The integer at `key` (dotted for groups), at least `least`."""
     value = get(config, key)
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{key}={show(value)}: an integer of at least {least} was expected")
+        raise refused(key, f"an integer of at least {least}", value)
     return value
 
 
 def positive(config: Config, key: str) -> float:
-    """The number greater than 0 at `key`."""
-    value = get(config, key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ConfigError(f"{key}={show(value)}: a number greater than 0 was expected")
-    return float(value)
+    """The finite number greater than 0 at `key`."""
+    return _number(config, key, "a finite number greater than 0", lambda value: 0 < value < float("inf"))
+
+
+def not_negative(config: Config, key: str) -> float:
+    """The finite number of at least 0 at `key`."""
+    return _number(config, key, "a finite number of at least 0", lambda value: 0 <= value < float("inf"))
+
+
+def fraction(config: Config, key: str) -> float:
+    """The number from 0 up to, but not including, 1 at `key`."""
+    return _number(config, key, "a number from 0 up to, but not including, 1", lambda value: 0 <= value < 1)
 
 
 def boolean(config: Config, key: str) -> bool:
     """The truth value at `key`."""
     value = get(config, key)
     if not isinstance(value, bool):
-        raise ConfigError(f"{key}={show(value)}: true or false was expected")
+        raise refused(key, "true or false", value)
     return value
 
 
@@ -69,30 +94,35 @@ def choice(config: Config, key: str, choices: Collection[str]) -> str:
 
 
 def several(config: Config, key: str, choices: Collection[str]) -> tuple[str, ...]:
-    """The list of names at `key`: at least one, each once, each one of `choices`."""
+    """The list of names at `key`: at least one, none twice, each one of `choices`."""
     value = get(config, key)
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not names:
-        raise ConfigError(f"{key}={show(value)}: a list of names was expected, each one of {', '.join(choices)}")
+        raise refused(key, f"a list of names from {', '.join(choices)}", value)
     chosen = tuple(one_of(key, name, choices) for name in names)
     if len(set(chosen)) < len(chosen):
-        raise ConfigError(f"{key}={show(value)}: each name may stand there once")
+        raise refused(key, "each name at most once", value)
     return chosen
 
 
 def one_of(key: str, value: object, choices: Collection[str]) -> str:
     """`value`, if it is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise ConfigError(f"{key}={show(value)} is not known{offer(value, choices)}")
+        raise unknown_choice(key, value, choices)
     return value
 
 
+def unknown_choice(key: str, value: object, choices: Collection[str]) -> ConfigError:
+    """The error for a value that is none of the choices."""
+    return refused(key, f"one of {', '.join(choices)}", value, _closest(value, choices))
+
+
 def get(config: Config, key: str) -> Any:
-    """The value at a dotted key. Raises `ConfigError` where there is none."""
+    """The value at a dotted key. Raises `ConfigError` if there is none."""
     value: Any = config
     for part in key.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise ConfigError(f"the key {key!r} is missing")
+            raise ConfigError(f"{key}: expected a value, got no such key")
         value = value[part]
     return value
 
@@ -102,8 +132,13 @@ def show(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def offer(value: object, choices: Collection[str]) -> str:
-    """The end of a message about an unknown name: the closest choices, then all of them."""
+def _number(config: Config, key: str, expected: str, valid: Callable[[float], bool]) -> float:
+    value = get(config, key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not valid(value):
+        raise refused(key, expected, value)
+    return float(value)
+
+
+def _closest(value: object, choices: Collection[str]) -> str:
     close = get_close_matches(str(value), list(choices), n=2, cutoff=0.6)
-    hint = f"; did you mean {' or '.join(close)}?" if close else "."
-    return f"{hint} Choices: {', '.join(choices)}"
+    return f"did you mean {' or '.join(close)}?" if close else ""

@@ -1,10 +1,10 @@
-"""The data sets: real ones that scikit-learn ships or fetches, a synthetic one, and files of one's own."""
+"""The data sets: real ones that scikit-learn ships or fetches, a synthetic one, and the user's files."""
 
 from __future__ import annotations
 
 import socket
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -15,15 +15,15 @@ import prograd
 from prograd_experiments import config as read
 from prograd_experiments import files
 from prograd_experiments.errors import ConfigError
-from prograd_experiments.samples import Data, Image, Task, of_classes, of_numbers
+from prograd_experiments.samples import Data, DataTask, Image, of_classes, of_numbers
 
 IMAGES: Mapping[str, Image] = MappingProxyType({"digits": (1, 8, 8), "mnist": (1, 28, 28)})
-SLOWEST_ANSWER = 30.0  # seconds that a server may leave us waiting
+PATIENCE = 30.0  # seconds to wait for a server's answer
 
 
 @cache
-def _sklearn(name: str, task: Task) -> Data:
-    # scikit-learn takes a second to import: whoever reads no data, as `prograd collect`, need not wait for it.
+def _shipped(name: str, task: DataTask) -> Data:
+    # scikit-learn takes a second to import, and `prograd collect`, for one, reads no data.
     from sklearn import datasets  # noqa: PLC0415
 
     x, target = getattr(datasets, f"load_{name}")(return_X_y=True)
@@ -32,21 +32,10 @@ def _sklearn(name: str, task: Task) -> Data:
     return of_numbers(name, x, target)
 
 
-def _real(name: str, task: Task) -> Callable[[read.Config], Data]:
-    def load(config: read.Config) -> Data:
-        read.known_keys(config["data"], ("name",), "data.")
-        return _sklearn(name, task)
-
-    return load
-
-
 def _synthetic(config: read.Config) -> Data:
-    read.known_keys(config["data"], ("name", "task", "samples", "features", "outputs"), "data.")
     task = read.choice(config, "data.task", ("classification", "regression"))
-    samples = read.integer(config, "data.samples", 1)
-    features = read.integer(config, "data.features", 1)
-    outputs = read.integer(config, "data.outputs", 1)
-    rng = np.random.default_rng([read.integer(config, "seed", 0), 1])  # a network's w is drawn from the seed alone
+    samples, features, outputs = (read.integer(config, f"data.{key}", 1) for key in ("samples", "features", "outputs"))
+    rng = np.random.default_rng([read.integer(config, "seed", 0), 1])  # the seed alone draws a network's parameters
     x = rng.normal(size=(samples, features))
     scores = x @ rng.normal(size=(features, outputs)) / np.sqrt(features) + 0.1 * rng.normal(size=(samples, outputs))
     if task == "classification":
@@ -55,54 +44,62 @@ def _synthetic(config: read.Config) -> Data:
 
 
 @cache
-def _fetched() -> Data:
+def _mnist() -> Data:
     from sklearn import datasets  # noqa: PLC0415  (as above)
 
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SLOWEST_ANSWER)
+    socket.setdefaulttimeout(PATIENCE)
     try:
-        # The parser that needs no pandas.
-        with warnings.catch_warnings(action="ignore"):  # about an attempt that failed: what becomes of it is said below
+        # The parser that does not need pandas. Warnings about failed attempts are left to the error below.
+        with warnings.catch_warnings(action="ignore"):
             x, target = datasets.fetch_openml(
                 "mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff", n_retries=1, delay=0.1
             )
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"data=mnist: it can't be had from openml.org ({type(error).__name__}: {error}). It needs the network "
-            f"once, and stays in {datasets.get_data_home()}. Offline: data=digits, or data=npz data.path=FILE"
+            f"data=mnist: expected openml.org to answer, got {type(error).__name__}: {error}; the data set needs the "
+            f"network once, and is then kept in {datasets.get_data_home()}; offline, use data=digits, or data=npz "
+            "data.path=FILE"
         ) from error
     finally:
         socket.setdefaulttimeout(before)
     return of_classes("mnist", x, target, IMAGES["mnist"])
 
 
-def _mnist(config: read.Config) -> Data:
-    read.known_keys(config["data"], ("name",), "data.")
-    return _fetched()
-
-
-DATA: Mapping[str, Callable[[read.Config], Data]] = MappingProxyType(
+SHIPPED: Mapping[str, DataTask] = MappingProxyType(
     {
-        "digits": _real("digits", "classification"),
-        "iris": _real("iris", "classification"),
-        "wine": _real("wine", "classification"),
-        "breast_cancer": _real("breast_cancer", "classification"),
-        "diabetes": _real("diabetes", "regression"),
-        "mnist": _mnist,
-        "synthetic": _synthetic,
-        "csv": files.csv,
-        "npz": files.npz,
+        "digits": "classification",
+        "iris": "classification",
+        "wine": "classification",
+        "breast_cancer": "classification",
+        "diabetes": "regression",
     }
 )
+"""The data sets that scikit-learn ships, each with its task."""
+
+OTHERS: Mapping[str, tuple[Callable[[read.Config], Data], Sequence[str]]] = MappingProxyType(
+    {
+        "mnist": (lambda _: _mnist(), ()),
+        "synthetic": (_synthetic, ("task", "samples", "features", "outputs")),
+        "csv": (files.csv, ("path", "target", "task", "sha256")),
+        "npz": (files.npz, ("path", "task", "sha256")),
+    }
+)
+"""The other data sets, each with its keys."""
+
+DATA = (*SHIPPED, *OTHERS)
 
 
 def load(config: read.Config) -> Data:
-    """The data set that `data.name` names."""
-    return DATA[read.choice(config, "data.name", tuple(DATA))](config)
+    """The data set that `data.name` names. Raises `ConfigError`."""
+    name = read.choice(config, "data.name", DATA)
+    find, keys = OTHERS.get(name, (None, ()))
+    read.known_keys(config["data"], ("name", *keys), "data")
+    return _shipped(name, SHIPPED[name]) if find is None else find(config)
 
 
 def settled(config: read.Config) -> dict[str, Any]:
-    """The configuration with the hash of a file's content beside its path: other content, other configuration."""
+    """The configuration with the hash of a data file's content, so that other content is another configuration."""
     if config["data"]["name"] not in files.FORMATS:
         return dict(config)
     return {**config, "data": {**config["data"], "sha256": files.sha256(config)}}

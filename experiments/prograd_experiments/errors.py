@@ -1,4 +1,4 @@
-"""The errors of experiments: each names what was asked for, what came, and what would do."""
+"""The errors of experiments. Messages have one form: `where: expected X, got Y`, then a hint."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from prograd.errors import ProgradError
 
 
 class ConfigError(ProgradError, ValueError):
-    """A key of the configuration has a value that can't be used; the message names the key and the valid choices."""
+    """A key of the configuration is unknown or has a value that can't be used."""
 
 
 class RecordError(ProgradError, ValueError):
-    """A file is no record of a run, or a directory holds none."""
+    """A file does not hold what it should: a record, a checkpoint, or a directory's records."""
 
 
 class AgreementError(ProgradError, AssertionError):
@@ -21,11 +21,11 @@ class AgreementError(ProgradError, AssertionError):
 
 
 class BusyError(ProgradError, RuntimeError):
-    """Another process is at work in a directory."""
+    """Another process is working in the directory."""
 
 
 class PartialError(ProgradError):
-    """A job can't go on; `results` is what it has got until then, to stand in its record."""
+    """A job can't go on; its record keeps `results`, the results up to that moment."""
 
     def __init__(self, message: str, results: Mapping[str, Any]) -> None:
         super().__init__(message)
@@ -33,4 +33,4 @@ class PartialError(ProgradError):
 
 
 class DivergedError(PartialError, FloatingPointError):
-    """Training came to numbers that are not finite; the message names the layer."""
+    """Training produced numbers that are not finite; the message names the layer."""

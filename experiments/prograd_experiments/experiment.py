@@ -1,93 +1,89 @@
-"""What an experiment gives: a check of its configuration, a measurement, and how results of many jobs are shown."""
+"""What an experiment is: it checks a configuration, measures one job, and shows the results of many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, ClassVar, final
 
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
-from prograd_experiments.tables import Table
+from prograd_experiments.rows import Column, Row, at, reason
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure  # half a second to import, and only the end of a sweep draws
-
-Row = Mapping[str, Any]
 Results = dict[str, Any]
 
 
-class Measure(Protocol):
-    """Takes a job's configuration, and its directory, where an earlier run may have kept more than its record."""
+class Experiment(ABC):
+    """One kind of job. Meant to be subclassed; `EXPERIMENTS` in `jobs.py` lists the subclasses."""
 
-    def __call__(self, config: Config, directory: Path, *, force: bool) -> Results:
-        """What was kept there is not used with `force`."""
+    name: ClassVar[str]
+    question: ClassVar[str]
+    how: ClassVar[str]
 
+    timed: ClassVar[str] = ""
+    """What a time is the time of, such as "one gradient"; empty if the experiment times nothing."""
 
-@dataclass(frozen=True)
-class Experiment:
-    """One kind of job, as the functions that run it and show it; `EXPERIMENTS` in `catalogue.py` lists them."""
-
-    name: str
-    question: str
-    how: str
-
-    timed: str
-    """What a time is the time of: "one gradient"; empty where nothing is timed."""
-
-    check: Callable[[Config], Config]
-    """The configuration as it will be measured, with defaults settled; called before any job of a sweep runs.
-
-    Raises `ConfigError` for one that can't be measured.
-    """
-
-    measure: Measure
-    """The results of one job, as JSON, to stand in its record."""
-
-    columns: Callable[[Sequence[Record]], list[str]]
-    """The columns of `summary.csv`: always the same, in one order; more at the end where records have more."""
-
-    row: Callable[[Record], dict[str, Any]]
-    """A record as one row of the summary; what a failed job lacks is None."""
-
-    order: Callable[[Row], tuple[Any, ...]]
-    """What the summary is sorted by."""
-
-    table: Callable[[Sequence[Row]], Table]
-    """The table that people read, a line for each row."""
-
-    samples: Callable[[Record], Mapping[str, Sequence[float]]]
-    """What can be set against another sweep's record of the same point: by name, every sample of it."""
-
-    answer: Callable[[Sequence[Row]], str]
-    """The answer to the question in a sentence or two."""
-
-    pictures: Callable[[Sequence[Row]], list[Picture]]
-    """The pictures of the page."""
-
-    figures: str
-    """The module whose `poster(rows)` draws all pictures on one sheet: by name, since a job need not import it."""
-
-    legend: str = "Times are for {timed}: median ± half the interquartile range{samples}."
+    legend: ClassVar[str] = "Times are for {timed}: median ± half the interquartile range{timings}."
     """What the table's numbers are."""
 
-    def caption(self, samples: str) -> str:
-        """What the table's numbers are, with how many samples were taken of each."""
-        return self.legend.format(timed=self.timed, samples=samples)
+    sorted_by: ClassVar[Sequence[str]]
+    """The columns that the rows are sorted by."""
 
-    def poster(self, rows: Sequence[Row]) -> Figure:
-        """All pictures on one sheet."""
-        drawn: Figure = import_module(self.figures).poster(rows)
-        return drawn
+    @abstractmethod
+    def check(self, config: Config) -> Config:
+        """The configuration to measure, with its defaults settled; called before any job of a sweep runs.
 
+        Raises `ConfigError` for a configuration that can't be measured.
+        """
 
-def from_configuration_alone(measure: Callable[[Config], Results]) -> Measure:
-    """For an experiment that keeps nothing but its record in the job's directory."""
+    @abstractmethod
+    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+        """The results of one job as JSON, for its record.
 
-    def measured(config: Config, directory: Path, *, force: bool) -> Results:  # noqa: ARG001
-        return measure(config)
+        An earlier run may have left files in the job's directory; `force` means not to use them.
+        """
 
-    return measured
+    @abstractmethod
+    def specification(self, records: Sequence[Record]) -> list[Column]:
+        """The experiment's own columns for these records, in the order of `summary.csv` and of the table."""
+
+    @abstractmethod
+    def answer(self, rows: Sequence[Row]) -> str:
+        """The answer to the question in a sentence or two."""
+
+    @abstractmethod
+    def pictures(self, rows: Sequence[Row]) -> list[Picture]:
+        """The pictures of the poster and of the page."""
+
+    def derived(self, record: Record) -> Mapping[str, Any]:
+        """Facts that follow from a record, for columns to read like the record's own."""
+        return {}
+
+    def compared(self, record: Record) -> Mapping[str, Sequence[float]]:
+        """The values, by heading, that a page compares with another sweep's of the same point."""
+        timings: Mapping[str, Sequence[float]] = record.get("timings", {})
+        return timings
+
+    def order(self, row: Row) -> tuple[Any, ...]:
+        """The key that sorts the rows."""
+        keys = (*self.sorted_by, "config_hash", "directory")
+        return tuple((row[key] is None, 0 if row[key] is None else row[key]) for key in keys)
+
+    @final
+    def columns(self, records: Sequence[Record]) -> list[Column]:
+        """All columns for these records: status, the experiment's own, and which record and why it failed."""
+        first, last = Column("status", at("status")), [Column(key, at(key)) for key in ("config_hash", "directory")]
+        return [first, *self.specification(records), *last, Column("error", reason)]
+
+    @final
+    def row(self, columns: Sequence[Column], record: Record, directory: str) -> Row:
+        """A record as one row. A failed job lacks some values; they are None."""
+        facts = {**record, **self.derived(record), "directory": directory}
+        return {column.key: column.read(facts) for column in columns}
+
+    @final
+    def caption(self, timings: str = "") -> str:
+        """What the table's numbers are; `timings` says how many there were, such as " of 21 timings"."""
+        return self.legend.format(timed=self.timed, timings=timings)

@@ -1,25 +1,28 @@
-"""The records below a directory, read and put in order."""
+"""The records below a directory, read once, as rows and as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prograd_experiments import records
-from prograd_experiments.catalogue import EXPERIMENTS
 from prograd_experiments.errors import RecordError
-from prograd_experiments.experiment import Experiment, Row
+from prograd_experiments.experiment import Experiment
+from prograd_experiments.jobs import EXPERIMENTS
 from prograd_experiments.records import Record, Unreadable
+from prograd_experiments.rows import Column, Row, Table, table
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """What the records below a directory say: rows in the experiment's order, and the record of each."""
+    """The records below a directory: their columns, a row for each in the experiment's order, and the table."""
 
     directory: Path
     experiment: Experiment
+    columns: Sequence[Column]
     rows: Sequence[Row]
+    table: Table
     records: Sequence[Record]
     unreadable: Sequence[Unreadable]
 
@@ -35,25 +38,28 @@ class Gathered:
 
 
 def gather(directory: Path) -> Gathered:
-    """The records below a directory as rows. Raises `RecordError` when there is none that can be read."""
+    """Reads the records below a directory. Raises `RecordError` if none can be read."""
     found, unreadable = records.read_all(directory)
     if not found:
         broken = "; ".join(f"{file.path}: {file.reason}" for file in unreadable)
-        raise RecordError(f"{directory}: no {records.NAME} below it can be read: {broken}")
+        raise RecordError(f"{directory}: expected a readable {records.NAME} here or below, got none: {broken}")
     experiment = _one_experiment(directory, found)
-    pairs: list[tuple[Row, Record]] = [
-        (experiment.row(record) | {"directory": folder.relative_to(directory).as_posix()}, record)
+    columns = experiment.columns(list(found.values()))
+    pairs = [
+        (experiment.row(columns, record, folder.relative_to(directory).as_posix()), record)
         for folder, record in found.items()
     ]
     pairs.sort(key=lambda pair: experiment.order(pair[0]))
-    return Gathered(directory, experiment, [row for row, _ in pairs], [record for _, record in pairs], unreadable)
+    rows, ordered = [row for row, _ in pairs], [record for _, record in pairs]
+    return Gathered(directory, experiment, columns, rows, table(columns, rows), ordered, unreadable)
 
 
-def _one_experiment(directory: Path, found: dict[Path, Record]) -> Experiment:
+def _one_experiment(directory: Path, found: Mapping[Path, Record]) -> Experiment:
     names = sorted({str(record["experiment"]) for record in found.values()})
     if len(names) > 1:
-        raise RecordError(f"{directory}: records of several experiments ({', '.join(names)}); collect each on its own")
+        hint = "collect each on its own"
+        raise RecordError(f"{directory}: expected records of one experiment, got several ({', '.join(names)}); {hint}")
     if names[0] not in EXPERIMENTS:
-        known = ", ".join(EXPERIMENTS)
-        raise RecordError(f"{directory}: records of an unknown experiment {names[0]!r}; known: {known}")
+        expected = f"records of {', '.join(EXPERIMENTS)}"
+        raise RecordError(f"{directory}: expected {expected}, got the unknown experiment {names[0]!r}")
     return EXPERIMENTS[names[0]]

@@ -1,58 +1,70 @@
-"""One job: checked, measured and written down, whatever happens to it."""
+"""One job: checked, measured and recorded, whatever happens to it."""
 
 from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from prograd_experiments import environment, locks, records
-from prograd_experiments.catalogue import EXPERIMENTS
-from prograd_experiments.config import Config, choice, config_hash
+from prograd_experiments import environment, records, storage
+from prograd_experiments.auto.experiment import Auto
+from prograd_experiments.bracketing.experiment import Bracketing
+from prograd_experiments.config import Config, choice, config_hash, known_keys
 from prograd_experiments.errors import PartialError, RecordError
 from prograd_experiments.experiment import Experiment
-from prograd_experiments.records import Record
-from prograd_experiments.standing import Standing, set_aside, standing
+from prograd_experiments.peers.experiment import Peers
+from prograd_experiments.records import Record, Status
+from prograd_experiments.speed_gap.experiment import SpeedGap
+from prograd_experiments.training.experiment import Training
+
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
+    {each.name: each for each in (SpeedGap(), Peers(), Training(), Bracketing(), Auto())}
+)
 
 
 def experiment_of(config: Config) -> Experiment:
-    """The experiment that `experiment.name` names."""
-    return EXPERIMENTS[choice(config, "experiment.name", tuple(EXPERIMENTS))]
+    """The experiment that `experiment.name` names. Raises `ConfigError`."""
+    name = choice(config, "experiment.name", tuple(EXPERIMENTS))
+    known_keys(config["experiment"], ("name",), "experiment")
+    return EXPERIMENTS[name]
 
 
-def kept(config: Config, directory: Path) -> Record | None:
-    """The complete record of this configuration, by this code, that the directory holds already."""
-    fingerprint = config_hash(experiment_of(config).check(config))
-    if standing(directory, fingerprint, environment.code()) is not Standing.COMPLETE:
-        return None
-    return records.read(directory / records.NAME)
-
-
-def run(config: Config, directory: Path, *, force: bool = False) -> Record:
+def run(config: Config, directory: Path, *, force: bool = False, skipped: Callable[[], None] = lambda: None) -> Record:
     """Measures and writes `record.json` into `directory`; an exception goes into the record, with its traceback.
 
-    A complete record of the same configuration by the same code is returned as it is, unless `force` is set. Launchers
-    stop a sweep at the first job that raises, so none does. Before it measures, the job leaves a record with status
-    "running": what is killed can be told from what never began. Raises `BusyError` when another process is at this job,
-    `RecordError` when the record of another configuration is in the way, and `OSError` when no record can be written.
+    A complete record of the same configuration by the same code is returned as it is, after a call of `skipped`, unless
+    `force` is set. Launchers stop a sweep at the first job that raises, so an error of a measurement does not raise.
+    The record has status "running" during the measurement, which tells a killed job from one that never began. Raises
+    `ConfigError`, `BusyError` if another process is at this job, `RecordError` if the directory holds the record of
+    another configuration, and `OSError` if no record can be written.
     """
-    with locks.held(directory):
-        if not force:
-            done = kept(config, directory)
-            if done is not None:
-                return done
-        return _run(config, directory, force=force)
+    experiment = experiment_of(config)
+    record = begun(experiment.check(config))
+    with storage.held(directory):
+        status, here = records.found(directory, record["config_hash"], record["code"])
+        if status is Status.COMPLETE and here is not None and not force:
+            skipped()
+            return here
+        if status is Status.FOREIGN and not force:
+            raise RecordError(
+                f"{directory / records.NAME}: expected no record or this configuration's, got the record of another "
+                "configuration; choose another directory, or set force=true to move it aside"
+            )
+        if status in {Status.FOREIGN, Status.UNREADABLE}:
+            records.set_aside(directory)
+        _measure(experiment, record, directory, force=force)
+    return record
 
 
 def begun(config: Config) -> dict[str, Any]:
-    """The record of a job that has just begun, with its checked configuration."""
-    experiment = experiment_of(config)
-    config = experiment.check(config)
+    """The record of a job that has just begun, from its checked configuration."""
     return {
         "schema": records.SCHEMA,
-        "experiment": experiment.name,
+        "experiment": config["experiment"]["name"],
         "status": "running",
         "started": _now(),
         "code": environment.code(),
@@ -63,7 +75,7 @@ def begun(config: Config) -> dict[str, Any]:
 
 
 def described(error: BaseException) -> dict[str, str]:
-    """An exception as it stands in a record."""
+    """An exception as a record holds it."""
     return {
         "type": type(error).__name__,
         "message": str(error),
@@ -71,10 +83,8 @@ def described(error: BaseException) -> dict[str, str]:
     }
 
 
-def _run(config: Config, directory: Path, *, force: bool) -> Record:
-    experiment = experiment_of(config)
-    since, record = time.monotonic(), begun(config)
-    _make_room(directory, record, force=force)
+def _measure(experiment: Experiment, record: dict[str, Any], directory: Path, *, force: bool) -> None:
+    since = time.monotonic()
     records.write(directory, record)
     try:
         record |= experiment.measure(record["config"], directory, force=force)
@@ -83,23 +93,11 @@ def _run(config: Config, directory: Path, *, force: bool) -> Record:
         if isinstance(error, PartialError):
             record |= error.results
         record |= {"status": "failed", "error": described(error)}
-        if isinstance(error, KeyboardInterrupt):  # the user ends the process: it is not ours to go on
+        if isinstance(error, KeyboardInterrupt):  # the user wants the process to end
             raise
     finally:
         record |= {"finished": _now(), "seconds": time.monotonic() - since}
         records.write(directory, record)
-    return record
-
-
-def _make_room(directory: Path, record: Record, *, force: bool) -> None:
-    found = standing(directory, record["config_hash"], record["code"])
-    if found is Standing.FOREIGN and not force:
-        raise RecordError(
-            f"{directory / records.NAME}: the record of another configuration, which is kept; choose another "
-            "directory, or set force=true, which moves it aside"
-        )
-    if found in {Standing.FOREIGN, Standing.UNREADABLE}:
-        set_aside(directory)
 
 
 def _now() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,71 +14,90 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 
-from prograd_experiments import environment, jobs, locks, records
+from prograd_experiments import environment, jobs, records, storage
 from prograd_experiments.config import Config
-from prograd_experiments.errors import RecordError
-from prograd_experiments.plan import SUBDIR, Point
-from prograd_experiments.standing import Standing, set_aside, standing
+from prograd_experiments.records import Status
 
+SUBDIR = "hydra.sweep.subdir"
 LOOK_EVERY = 0.2  # seconds
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class Killed(Exception):  # noqa: N818  (the type that a record names)
-    """The process of a job ended before its result was there."""
+    """The process of a job ended before the job left its result."""
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One job of a sweep: its overrides, its checked configuration, its label, and its folder in the sweep's directory.
+
+    `fingerprint` is the hash of the configuration.
+    """
+
+    overrides: Sequence[str]
+    config: Config
+    label: str
+    folder: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)
 class Ramp:
-    """Where points start from: the launcher, the sweep's directory, and what a point's configuration is."""
+    """Launches points into folders of the sweep's directory."""
 
     launcher: Launcher
     directory: Path
-    config_of: Callable[[Point], Config]
     force: bool
 
-    def launch(self, points: Sequence[Point], number: int) -> None:
-        """Runs the points; `number` is the first one's. Afterwards each has a record that says how it went.
+    def launch(self, points: Sequence[Point], number: int) -> list[str]:
+        """Runs the points, the first with this job number; returns the status in each one's record.
 
-        Raises `OSError` when there is no room for records, and what stopped a launcher that began nothing.
+        Raises `OSError` if there is no room for records, and the launcher's error if it began no job.
         """
-        waiting = points
-        while waiting:
-            waiting = self._attempt(waiting, number)
+        statuses: dict[Point, str] = {}
+        while len(statuses) < len(points):
+            self._attempt([point for point in points if point not in statuses], number, statuses)
+        return [statuses[point] for point in points]
 
-    def _attempt(self, points: Sequence[Point], number: int) -> Sequence[Point]:
-        """Runs the points; returns those that a launch that broke down did not come to.
+    def _attempt(self, points: Sequence[Point], number: int, statuses: dict[Point, str]) -> None:
+        """Runs the points and adds the status of those that ended.
 
-        What was under way in it is run again one by one: then it is certain who is to blame.
+        If the launcher breaks down, the points that had begun run again one by one: that reveals which one is to blame.
+        The points that had not begun are left without a status.
         """
         for point in points:
             (self.directory / point.folder).mkdir(exist_ok=True)
         before = {point: self._written(point) for point in points}
-        broken, raised = self._launched(points, number)
+        broken, returned, raised = self._launched(points, number)
         for error in (broken, *raised.values()):
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise error
-        self._wait(points)
-        left = [point for point in points if not self._ended(point, before[point])]
+        statuses |= returned
+        left = [point for point in points if point not in returned]
+        self._wait(left)
+        statuses |= {point: status for point in left if (status := self._ended(point, before[point])) is not None}
+        left = [point for point in left if point not in statuses]
         begun = [point for point in left if self._written(point) != before[point]]
         if broken is None or len(points) == 1:
-            for point in left:
-                self._give_up(point, broken, raised.get(point))
-            return []
+            statuses |= {point: self._give_up(point, raised.get(point, _killed(broken))) for point in left}
+            return
         if len(left) == len(points) and not begun:
             raise broken
         for point in begun:
-            self._attempt([point], number)
-        return [point for point in left if point not in begun]
+            self._attempt([point], number, statuses)
 
-    def _launched(self, points: Sequence[Point], number: int) -> tuple[Exception | None, dict[Point, Exception]]:
+    def _launched(
+        self, points: Sequence[Point], number: int
+    ) -> tuple[Exception | None, Mapping[Point, str], Mapping[Point, Exception]]:
+        """What broke the launcher, the status of jobs that returned one, and the errors of jobs that raised."""
         overrides = [[*point.overrides, f"{SUBDIR}={point.folder}"] for point in points]
         try:
             done = self.launcher.launch(overrides, initial_job_idx=number)
-        except Exception as error:  # noqa: BLE001  (what a launcher raises when a worker dies is its own affair)
-            return error, {}
-        failures = {point: _failure(job) for point, job in zip(points, done, strict=False)}
-        return None, {point: error for point, error in failures.items() if error is not None}
+        except Exception as error:  # noqa: BLE001  (a launcher may raise anything when a worker dies)
+            return error, {}, {}
+        results = {point: _result(job) for point, job in zip(points, done, strict=False)}
+        returned = {point: result for point, result in results.items() if isinstance(result, str)}
+        return None, returned, {point: result for point, result in results.items() if isinstance(result, Exception)}
 
     def _written(self, point: Point) -> int | None:
         try:
@@ -86,41 +105,34 @@ class Ramp:
         except OSError:
             return None
 
-    def _ended(self, point: Point, before: int | None) -> bool:
-        """Whether this launch left a record of the point's end, or found one that counts."""
-        record = self._record(point)
+    def _ended(self, point: Point, before: int | None) -> str | None:
+        """The status that this launch recorded at the point's end, or that counted already; None if there is none."""
+        status, record = records.found(self.directory / point.folder, point.fingerprint, environment.code())
         if record is None or record["status"] == "running":
-            return False
-        counts = standing(self.directory / point.folder, point.fingerprint, environment.code()) is Standing.COMPLETE
-        return self._written(point) != before or (counts and not self.force)
-
-    def _record(self, point: Point) -> records.Record | None:
-        try:
-            return records.read(self.directory / point.folder / records.NAME)
-        except RecordError:
             return None
+        counts = self._written(point) != before or (status is Status.COMPLETE and not self.force)
+        return str(record["status"]) if counts else None
 
     def _wait(self, points: Sequence[Point]) -> None:
-        """Until none of the points is at work: a launcher that gives up may leave processes behind."""
+        """Waits until no process is at the points: a launcher that gives up may leave some behind."""
         for point in points:
-            while locks.busy(self.directory / point.folder):
+            while storage.busy(self.directory / point.folder):
                 time.sleep(LOOK_EVERY)
 
-    def _give_up(self, point: Point, broken: Exception | None, raised: Exception | None) -> None:
-        """Writes down why there is no result."""
+    def _give_up(self, point: Point, error: Exception) -> str:
+        """Records why the point has no result."""
         folder = self.directory / point.folder
-        with locks.held(folder):
-            here = self._record(point)
-            unfinished = here is not None and here["status"] == "running" and here["config_hash"] == point.fingerprint
-            record: dict[str, Any] = dict(here) if here and unfinished else jobs.begun(self.config_of(point))
-            if standing(folder, point.fingerprint, record["code"]) in {Standing.UNREADABLE, Standing.FOREIGN}:
-                set_aside(folder)
-            error = jobs.described(raised or _killed(broken))
-            records.write(folder, record | {"status": "failed", "error": error})
+        with storage.held(folder):
+            status, here = records.found(folder, point.fingerprint, environment.code())
+            record: dict[str, Any] = dict(here) if here and status is Status.UNFINISHED else jobs.begun(point.config)
+            if status in {Status.UNREADABLE, Status.FOREIGN}:
+                records.set_aside(folder)
+            records.write(folder, record | {"status": "failed", "error": jobs.described(error)})
+        return "failed"
 
 
 def _killed(broken: Exception | None) -> Killed:
-    text = "the process of this job ended before its result was there: it was killed, or there was no memory left"
+    text = "expected a result, got none: the process of this job ended early, killed or out of memory"
     if broken is None:
         return Killed(text)
     first, *_ = [*str(broken).splitlines(), ""]
@@ -129,10 +141,10 @@ def _killed(broken: Exception | None) -> Killed:
     return killed
 
 
-def _failure(job: JobReturn) -> Exception | None:
+def _result(job: JobReturn) -> object:
+    """The value that a job returned, or the exception that it raised."""
     try:
-        with redirect_stderr(io.StringIO()):  # Hydra writes the overrides there; the record has them
-            _ = job.return_value
-    except Exception as error:  # noqa: BLE001  (whatever the job raised)
+        with redirect_stderr(io.StringIO()):  # Hydra prints the overrides there; the record has them
+            return job.return_value
+    except Exception as error:  # noqa: BLE001  (a job may raise anything)
         return error
-    return None

@@ -11,13 +11,10 @@ import numpy as np
 import prograd
 from prograd.errors import ProgradError
 from prograd_experiments import config as read
-from prograd_experiments.architectures import NETWORKS
+from prograd_experiments.architectures import NETWORKS, LayerConfig
 from prograd_experiments.data import load, settled
 from prograd_experiments.errors import ConfigError
-from prograd_experiments.layers import LayerConfig
-from prograd_experiments.samples import Data
-
-Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
+from prograd_experiments.samples import Array, Data
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
 BY_CLASSES = "by_classes"
@@ -25,7 +22,7 @@ KEYS = ("depth", "width", "activation", "batch", "seed", "dtype", "network", "da
 
 
 class Problem(NamedTuple):
-    """What a gradient is computed of, and the point `w` at which."""
+    """A network, a loss, samples, and the parameters `w` at which the gradient is computed."""
 
     net: prograd.Network
     loss: prograd.Loss
@@ -38,20 +35,31 @@ class Problem(NamedTuple):
         """The mean loss `f` over the samples."""
         return prograd.Objective(self.net, self.loss, self.x, self.y)
 
+    def described(self) -> dict[str, Any]:
+        """The problem as a record holds it: layers, sizes, parameters, samples, loss and type."""
+        return {
+            "layers": [layer.name for layer in self.net.layers],
+            "n": [int(n) for n in self.net.n],
+            "r": [int(r) for r in self.net.r],
+            "parameters": int(self.net.size),
+            "samples": len(self.x),
+            "loss": self.loss.name,
+            "dtype": str(self.w.dtype),
+        }
+
 
 def check(config: read.Config) -> dict[str, Any]:
     """The configuration with the loss that `default` stands for, so that equal problems have equal configurations.
 
-    Raises `ConfigError` for names and values that can't be used. Whether the parts fit each other (a batch larger than
-    the data, a loss that wants probabilities) is for the job to find out: one misfit must not stop a whole sweep.
+    Raises `ConfigError` for names and values that can't be used. Whether the parts fit together (a batch larger than
+    the data, a loss that expects probabilities) is left to the job: one misfit must not stop a whole sweep.
     """
     data = load(config)
     config = settled(config)
-    if read.get(config, "loss").get("name") == "default":
-        read.known_keys(config["loss"], ("name",), "loss.")
-        config |= {"loss": {"name": DEFAULT_LOSSES[data.task]}}
-    if read.get(config, "loss").get("name") == BY_CLASSES:
-        config |= {"loss": {"name": _by_classes(config, data)}}
+    name = read.get(config, "loss").get("name")
+    if name in {"default", BY_CLASSES}:
+        read.known_keys(config["loss"], ("name",), "loss")
+        config |= {"loss": {"name": DEFAULT_LOSSES[data.task] if name == "default" else _by_classes(data)}}
     layers(config, fitted(data, config))
     loss(config)
     _batch(config)
@@ -61,7 +69,7 @@ def check(config: read.Config) -> dict[str, Any]:
 
 
 def build(config: read.Config) -> Problem:
-    """The problem that a checked configuration describes. Raises a `ProgradError` where its parts don't fit."""
+    """The problem that a checked configuration describes. Raises a `ProgradError` if its parts don't fit."""
     data = fitted(load(config), config)
     net = prograd.Network.from_config(layers(config, data), n_in=data.x.shape[1])
     rng = np.random.default_rng(read.integer(config, "seed", 0))
@@ -86,22 +94,23 @@ def loss(config: read.Config) -> prograd.Loss:
 
 
 def fitted(data: Data, config: read.Config) -> Data:
-    """The data with the targets that the loss wants: to the logistic loss, two classes are one number, 0 or 1."""
+    """The data with the targets that the loss expects: the logistic loss takes two classes as one number, 0 or 1."""
     two = data.task == "classification" and data.y.shape[1] == 2
     return replace(data, y=data.y[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
-
-
-def _by_classes(config: read.Config, data: Data) -> str:
-    read.known_keys(config["loss"], ("name",), "loss.")
-    if data.task != "classification":
-        raise ConfigError(f"loss={BY_CLASSES}: the data set {data.name} has no classes; loss=default fits it")
-    return "logistic" if data.y.shape[1] == 2 else "softmax_cross_entropy"
-
-
-def _batch(config: read.Config) -> int | None:
-    return None if read.get(config, "batch") is None else read.integer(config, "batch", 1)
 
 
 def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
     """The type of all numbers. Raises `ConfigError`."""
     return np.dtype(read.choice(config, "dtype", ("float64", "float32")))
+
+
+def _by_classes(data: Data) -> str:
+    if data.task != "classification":
+        raise read.refused(
+            "loss", "a loss for a regression, such as default", BY_CLASSES, f"{data.name} has no classes"
+        )
+    return "logistic" if data.y.shape[1] == 2 else "softmax_cross_entropy"
+
+
+def _batch(config: read.Config) -> int | None:
+    return None if read.get(config, "batch") is None else read.integer(config, "batch", 1)

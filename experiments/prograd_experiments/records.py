@@ -1,19 +1,21 @@
-"""One job, one `record.json`: written whole or not at all, and read back with a check that it is one."""
+"""`record.json`, one for each job: written whole or not at all, checked when read, and what it says of a point."""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from prograd_experiments import storage
 from prograd_experiments.errors import RecordError
 
 NAME = "record.json"
-SCHEMA = "prograd.record/1"
+SCHEMA = "prograd.record/2"
+OLD_SCHEMA = "prograd.record/1"  # called timings `samples`
 STATUSES = ("complete", "failed", "running")
 
 Record = Mapping[str, Any]
@@ -27,59 +29,56 @@ class Unreadable:
     reason: str
 
 
-def write_atomically(path: Path, text: str | bytes) -> None:
-    """Replaces `path` in one step: a reader, or a crash at any moment, finds the old file or the new one, whole."""
-    content = text.encode() if isinstance(text, str) else text
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # a full disk does not say where
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-    _sync_directory(path.parent)
+class Status(Enum):
+    """The status of a point, by the record in its folder; the values are the words for people."""
 
-
-def reason(record: Record) -> str | None:
-    """Why the job failed, in a line: the exception's type and message; None where it did not."""
-    error = record.get("error")
-    return f"{error['type']}: {error['message']}".removesuffix(": ") if error else None
+    NEW = "new"
+    COMPLETE = "complete"
+    OUTDATED = "by other code"
+    FAILED = "failed"
+    UNFINISHED = "not finished"
+    UNREADABLE = "unreadable"
+    FOREIGN = "of another configuration"
 
 
 def write(directory: Path, record: Record) -> Path:
     """Writes `record` as `directory/record.json`."""
     path = directory / NAME
-    write_atomically(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    storage.replace(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
     return path
 
 
 def read(path: Path) -> Record:
-    """The record in a file. Raises `RecordError` with the reason where there is none."""
+    """The record in a file, in the present schema. Raises `RecordError` if the file holds none."""
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise RecordError(f"{path}: can't be read: {error.strerror}") from error
+        raise RecordError(f"{path}: expected a record, got an error on reading: {error.strerror}") from error
     except ValueError as error:
-        raise RecordError(f"{path}: not whole JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise RecordError(f"{path}: no record of prograd-run (its schema is not {SCHEMA!r})")
+        raise RecordError(f"{path}: expected a record, got broken JSON: {error}") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema not in {SCHEMA, OLD_SCHEMA}:
+        raise RecordError(f"{path}: expected a record of prograd-run, got JSON without the schema {SCHEMA!r}")
     missing = [key for key in ("status", "experiment", "config", "config_hash") if key not in content]
     if missing:
-        raise RecordError(f"{path}: incomplete, {', '.join(missing)} missing")
+        raise RecordError(f"{path}: expected a whole record, got one without {', '.join(missing)}")
     if content["status"] not in STATUSES or not isinstance(content["config"], dict):
-        raise RecordError(f"{path}: status {content['status']!r} or config is of the wrong kind")
-    return content
+        raise RecordError(
+            f"{path}: expected a status and a config, got {content['status']!r} and {content['config']!r}"
+        )
+    return content if schema == SCHEMA else converted(content)
+
+
+def converted(old: Record) -> Record:
+    """A record of `OLD_SCHEMA` in the present schema."""
+    renamed = {"timings" if key == "samples" else key: value for key, value in old.items()}
+    return renamed | {"schema": SCHEMA}
 
 
 def read_all(directory: Path) -> tuple[dict[Path, Record], list[Unreadable]]:
     """All records below a directory by their folders, in the order of paths, and the files that hold none.
 
-    Raises `RecordError` when the directory can't be listed or holds no `record.json` at all.
+    Raises `RecordError` if the directory can't be listed or has no `record.json` at all.
     """
     records: dict[Path, Record] = {}
     unreadable: list[Unreadable] = []
@@ -90,30 +89,45 @@ def read_all(directory: Path) -> tuple[dict[Path, Record], list[Unreadable]]:
         except RecordError as error:
             unreadable.append(Unreadable(path, str(error).removeprefix(f"{path}: ")))
     if not records and not unreadable:
-        raise RecordError(f"{directory}: no {NAME} in this directory or below; prograd-run writes one for each job")
+        raise RecordError(
+            f"{directory}: expected a {NAME} here or below, got none; prograd-run writes one for each job"
+        )
     return records, unreadable
+
+
+def found(folder: Path, fingerprint: str, code: str) -> tuple[Status, Record | None]:
+    """The status of the point with this hash of its configuration, for this code, and the record that says so."""
+    path = folder / NAME
+    if not path.exists():
+        return Status.NEW, None
+    try:
+        record = read(path)
+    except RecordError:
+        return Status.UNREADABLE, None
+    if record["config_hash"] != fingerprint:
+        return Status.FOREIGN, record
+    if record["status"] == "complete":
+        return Status.COMPLETE if record.get("code") == code else Status.OUTDATED, record
+    return Status.FAILED if record["status"] == "failed" else Status.UNFINISHED, record
+
+
+def set_aside(folder: Path) -> None:
+    """Renames the file in the place of a record, so that no one's file is lost."""
+    number, place = 1, folder / "record.unreadable.json"
+    while place.exists():
+        number += 1
+        place = folder / f"record.unreadable-{number}.json"
+    (folder / NAME).rename(place)
 
 
 def _find(directory: Path) -> Iterator[str]:
     if not directory.is_dir():
-        problem = "not a directory" if directory.exists() else "no such directory"
-        raise RecordError(f"{directory}: {problem}")
+        got = "a file" if directory.exists() else "no such directory"
+        raise RecordError(f"{directory}: expected a directory with records, got {got}")
 
     def refuse(error: OSError) -> None:
-        raise RecordError(f"{error.filename}: can't be listed: {error.strerror}") from error
+        raise RecordError(f"{error.filename}: expected a readable directory, got {error.strerror}") from error
 
     for folder, _, files in os.walk(directory, onerror=refuse):
         if NAME in files:
-            yield os.path.join(folder, NAME)  # noqa: PTH118  (strings are sorted ten times as fast as paths)
-
-
-def _sync_directory(directory: Path) -> None:
-    # The new name is safe on disk only once the directory is; not every system lets one open a directory.
-    try:
-        handle = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            yield os.path.join(folder, NAME)  # noqa: PTH118  (strings sort ten times as fast as paths)

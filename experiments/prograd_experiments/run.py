@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import MISSING, DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from rich.console import Console
 
 import prograd
 from prograd.errors import ProgradError
-from prograd_experiments import choices, jobs, messages, terminal
 from prograd_experiments import config as read
-from prograd_experiments.config import resolved
+from prograd_experiments import jobs, terminal
+from prograd_experiments.architectures import activations
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+PROVIDER = "prograd"
 
 
 @hydra.main(version_base="1.3", config_path="pkg://prograd_experiments.conf", config_name="config")
 def application(cfg: DictConfig) -> str:
-    """One job. Its record tells how it went; the status is returned."""
+    """Runs one job and returns the status in its record."""
     context = HydraConfig.get()
     directory = Path(context.runtime.output_dir)
     if context.mode == RunMode.MULTIRUN:
-        return str(jobs.run(resolved(cfg), directory, force=read.boolean(cfg, "force"))["status"])
-    # An exception would pass through Hydra, which writes the overrides above it; the message below says all.
+        return str(jobs.run(read.resolved(cfg), directory, force=read.boolean(cfg, "force"))["status"])
+    # Hydra would print the overrides above an exception's message, and the message alone is complete.
     with reported():
-        force = read.boolean(cfg, "force")
-        if not force and jobs.kept(resolved(cfg), directory) is not None:
-            Console().print("complete already, and not run again; force=true does", highlight=False)
-        record = jobs.run(resolved(cfg), directory, force=force)
-        terminal.show_record(Console(), jobs.experiment_of(record["config"]), record, directory)
+        console = Console()
+        record = jobs.run(
+            read.resolved(cfg),
+            directory,
+            force=read.boolean(cfg, "force"),
+            skipped=lambda: console.print("complete already; force=true runs it again", highlight=False),
+        )
+        terminal.show_record(console, jobs.experiment_of(record["config"]), record, directory)
     if record["status"] != "complete":
         raise SystemExit(FAILED)
     return str(record["status"])
@@ -46,22 +53,74 @@ def application(cfg: DictConfig) -> str:
 
 def main() -> None:
     """Exit code 0: all jobs complete; 1: some failed; 2: the configuration was refused and nothing ran."""
-    # Hydra then raises what it would otherwise print with a hint at this variable, and the message below is enough.
+    # Makes Hydra raise an error instead of printing it with a hint at this variable.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     with reported():
         for plugin in prograd.registry().broken:
             _say(f"plugin {plugin.name!r} of {plugin.distribution} is broken and left out: {plugin.error}")
-        choices.store()
+        store_choices()
         application()
+
+
+def store_choices() -> None:
+    """Adds the installed losses and the help page to Hydra's choices; before `hydra.main` runs."""
+    hydra_store = ConfigStore.instance()
+    for name, loss in prograd.registry().losses.items():
+        hydra_store.store(group="loss", name=name, node={"name": name, **options(loss)}, provider=PROVIDER)
+    hydra_store.store(group="hydra/help", name="prograd", node=help_page(), provider=PROVIDER)
+
+
+def options(cls: type[object]) -> dict[str, Any]:
+    """The options of a registered class with their defaults; `???` for an option without a default."""
+    if not dataclasses.is_dataclass(cls):
+        return {}
+    return {field.name: _default(field) for field in dataclasses.fields(cls) if field.init}
+
+
+def help_page() -> dict[str, str]:
+    """What `prograd-run --help` prints around the groups and the configuration."""
+    return {
+        "app_name": "prograd-run",
+        "header": (
+            "prograd-run measures gradients of layered functions.\n\n"
+            "  prograd-run depth=4 width=32                      one job\n"
+            "  prograd-run -m                                    the experiment's own sweep\n"
+            "  prograd-run -m depth=2,4,8 width=16,64 data=wine  your own sweep"
+        ),
+        "footer": (
+            "A sweep leaves record.json for each job, summary.csv, a picture and report.html in its directory, which\n"
+            "hydra.sweep.dir=DIR sets; `prograd collect DIR` makes them again. Hydra's own flags: --hydra-help"
+        ),
+        "template": (
+            "${hydra.help.header}\n\n== Groups (group=choice) ==\n\n$APP_CONFIG_GROUPS\n"
+            f"== Layers, for network=custom ==\n\n{', '.join(prograd.registry().layers)}\n\n"
+            f"== Activations ==\n\n{', '.join(activations())}\n\n"
+            f"== Modes ==\n\n{', '.join(prograd.MODES)}\n\n"
+            "== Configuration (key=value) ==\n\n$CONFIG\n${hydra.help.footer}\n"
+        ),
+    }
+
+
+def message_of(error: BaseException) -> str:
+    """The message for the user; Hydra's errors are put in the form of `ConfigError`'s."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return str(read.unknown_choice(group, name, error.options))
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and isinstance(cause.parent_node, DictConfig):
+        known = [str(key) for key in cause.parent_node if key != "hydra"]
+        where, _, key = str(cause.full_key).rpartition(".")
+        return str(read.unknown_key(key, known, where))
+    return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) and cause is not error else str(error)
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """An error with a message for the user becomes that message and an exit code; any other is a bug, and raises."""
+    """Turns an error that is meant for the user into its message and an exit code; any other is a bug, and raises."""
     try:
         yield
     except (ProgradError, HydraException, OmegaConfBaseException) as error:
-        _say(messages.of(error))
+        _say(message_of(error))
         raise SystemExit(REFUSED) from error
     except OSError as error:
         _say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
@@ -69,6 +128,14 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt as error:
         _say("interrupted")
         raise SystemExit(INTERRUPTED) from error
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return MISSING
 
 
 def _say(text: str) -> None:

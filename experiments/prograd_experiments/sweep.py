@@ -1,8 +1,10 @@
-"""A sweep: every point checked before the first one runs, launched where there is no result yet, then collected."""
+"""A sweep: checks every point before the first one runs, launches those without a result, then collects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -13,61 +15,118 @@ from rich.console import Console
 from rich.markup import escape
 
 from prograd_experiments import config as read
-from prograd_experiments import environment, locks, records, terminal
+from prograd_experiments import environment, jobs, records, storage, terminal
+from prograd_experiments.charts import FORMATS
 from prograd_experiments.collect import collect
-from prograd_experiments.config import Config, resolved
-from prograd_experiments.errors import RecordError
-from prograd_experiments.jobs import experiment_of
-from prograd_experiments.launch import Ramp
-from prograd_experiments.plan import Point, plan, settle, summed_up, to_run
+from prograd_experiments.errors import ConfigError, RecordError
+from prograd_experiments.launch import SUBDIR, Point, Ramp
+from prograd_experiments.records import Status
+
+LONGEST_SLUG = 80
+FOLDER = re.compile(r"(?:.*_)?([0-9a-f]{8})")
+REPEATED = (Status.NEW, Status.FAILED, Status.OUTDATED, Status.UNREADABLE, Status.UNFINISHED)
+"""In this order: an unfinished point may have killed its process, and must not keep the others from being measured."""
 
 
 def sweep(
-    config: DictConfig, loader: ConfigLoader, launcher: Launcher, jobs: Sequence[Sequence[str]], batch: int | None
+    config: DictConfig, loader: ConfigLoader, launcher: Launcher, overrides: Sequence[Sequence[str]], batch: int | None
 ) -> None:
-    """Runs the jobs that have no result yet, and collects. Ends with exit code 1 when some job gave no result.
+    """Runs the points that have no result yet, and collects. Ends with exit code 1 if a point gave no result.
 
-    Raises `ConfigError` before anything runs when a point names something unknown, and `BusyError` when another sweep
-    is at work in the directory.
+    Raises `ConfigError` before anything runs if a point can't be measured, and `BusyError` if another sweep is at work
+    in the directory.
     """
     force = read.boolean({"force": config.get("force", False)}, "force")
-    points = plan(config, loader, jobs)
+    asked = config.pictures
+    formats = read.several({"pictures": [*asked] if OmegaConf.is_list(asked) else asked}, "pictures", FORMATS)
+    points = points_of(config, loader, overrides)
     directory = Path(str(config.hydra.sweep.dir))
     directory.mkdir(parents=True, exist_ok=True)
     console = Console()
-
-    def config_of(point: Point) -> Config:
-        return resolved(loader.load_sweep_config(config, list(point.overrides)))
-
-    with locks.held(directory):
-        stands = settle(points, directory, environment.code())
-        records.write_atomically(directory / "multirun.yaml", OmegaConf.to_yaml(config))
-        console.print(summed_up(stands, force=force), highlight=False, soft_wrap=True)
-        points, waiting = list(stands), to_run(stands, force=force)
-        if waiting and not isinstance(launcher, BasicLauncher) and experiment_of(config_of(waiting[0])).timed:
+    with storage.held(directory):
+        statuses = settle(points, directory, environment.code())
+        storage.replace(directory / "multirun.yaml", OmegaConf.to_yaml(config))
+        console.print(summed_up(statuses, force=force), highlight=False, soft_wrap=True)
+        waiting = to_run(statuses, force=force)
+        if waiting and not isinstance(launcher, BasicLauncher) and jobs.experiment_of(waiting[0].config).timed:
             terminal.warn(console, "the jobs run at the same time and share cores while they are timed")
-        ramp = Ramp(launcher, directory, config_of, force)
+        ramp = Ramp(launcher, directory, force)
         try:
-            with terminal.progress(console, len(waiting)) as bar:
+            bar = terminal.Bar(console, len(waiting))
+            with bar.live:
                 for start, some in _batches(waiting, launcher, batch):
                     bar.begin("; ".join(point.label for point in some))
-                    ramp.launch(some, start)
-                    paths = [directory / point.folder / records.NAME for point in some]
-                    bar.end(len(some), ", ".join(terminal.outcome_of(path) for path in paths))
+                    bar.end(ramp.launch(some, start))
         finally:
-            # Whatever ended the sweep early, what was measured is worth a summary.
-            whole = _finished(console, directory, points)
+            # Results are worth a summary even if the sweep ended early.
+            whole = _finish(console, directory, list(statuses), formats)
     if not whole:
         raise SystemExit(1)
 
 
-def _finished(console: Console, directory: Path, points: Sequence[Point]) -> bool:
-    """Collects, and says what is missing; whether nothing is."""
+def points_of(config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequence[str]]) -> list[Point]:
+    """The distinct points, each checked. Raises one `ConfigError` with all that is wrong."""
+    points: dict[str, Point] = {}
+    wrong: dict[str, None] = {}
+    shared = set[str]().union(*overrides[:1]).intersection(*overrides)
+    for own in overrides:
+        if any(override.startswith(f"{SUBDIR}=") for override in own):
+            raise ConfigError(f"{SUBDIR}: expected it unset, since a point's folder is named by its configuration")
+        raw = read.resolved(loader.load_sweep_config(config, list(own)))
+        try:
+            checked = jobs.experiment_of(raw).check(raw)
+        except ConfigError as error:
+            wrong[str(error)] = None
+            continue
+        fingerprint = read.config_hash(checked)
+        varied = [override for override in own if override not in shared]
+        label = " ".join(varied).replace("\\", "") or "the only point"  # without the escapes of Hydra's grammar
+        points.setdefault(fingerprint, Point(own, checked, label, _folder(varied, fingerprint), fingerprint))
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return list(points.values())
+
+
+def settle(points: Sequence[Point], directory: Path, code: str) -> dict[Point, Status]:
+    """The status of each point. A point that has a folder keeps it, whatever the sweep varied that made it.
+
+    Raises `ConfigError` if a folder holds the record of another point, which must not be lost.
+    """
+    folders = _folders(directory)
+    placed = [replace(point, folder=folders.get(point.fingerprint[:8], point.folder)) for point in points]
+    statuses = {point: records.found(directory / point.folder, point.fingerprint, code)[0] for point in placed}
+    foreign = [point.folder for point, status in statuses.items() if status is Status.FOREIGN]
+    if foreign:
+        lines = [f"{directory / folder}: expected this point's record, got another point's" for folder in foreign]
+        raise ConfigError("\n".join(lines))
+    return statuses
+
+
+def to_run(statuses: Mapping[Point, Status], *, force: bool) -> list[Point]:
+    """The points without a result that counts; with `force` all points."""
+    wanted = (*REPEATED, Status.COMPLETE) if force else REPEATED
+    return [point for status in wanted for point, its in statuses.items() if its is status]
+
+
+def summed_up(statuses: Mapping[Point, Status], *, force: bool) -> str:
+    """What a sweep is about to do, in one line: `12 points: 8 complete, skipped; 1 failed, repeated; 3 new`."""
+    counts = {status: list(statuses.values()).count(status) for status in Status}
+    ends = dict.fromkeys(Status, ", repeated") | {Status.NEW: "", Status.COMPLETE: ", skipped"}
+    if force:
+        ends[Status.COMPLETE] = ", repeated (force=true)"
+    ends[Status.UNREADABLE] = ", set aside and repeated"
+    order = (Status.COMPLETE, Status.OUTDATED, Status.FAILED, Status.UNFINISHED, Status.UNREADABLE, Status.NEW)
+    parts = [f"{counts[status]} {status.value}{ends[status]}" for status in order if counts[status]]
+    return f"{len(statuses)} point{'s' * (len(statuses) > 1)}: {'; '.join(parts)}"
+
+
+def _finish(console: Console, directory: Path, points: Sequence[Point], formats: Sequence[str]) -> bool:
+    """Collects and says what is missing; returns whether nothing is."""
     missing = [point for point in points if not (directory / point.folder / records.NAME).exists()]
     whole = False
     if len(missing) < len(points):
         try:
-            collected = collect(directory)
+            collected = collect(directory, formats)
         except (OSError, RecordError) as error:
             terminal.warn(console, f"no summary: {error}; `prograd collect {directory}` makes it from the records")
         else:
@@ -81,7 +140,19 @@ def _finished(console: Console, directory: Path, points: Sequence[Point]) -> boo
 
 
 def _batches(points: Sequence[Point], launcher: Launcher, batch: int | None) -> Iterator[tuple[int, Sequence[Point]]]:
-    # The basic launcher runs its jobs one by one anyway; between batches of one, the bar can move.
+    # The basic launcher runs its jobs one by one, and the bar can move only between batches.
     size = 1 if isinstance(launcher, BasicLauncher) else batch or max(len(points), 1)
     for start in range(0, len(points), size):
         yield start, points[start : start + size]
+
+
+def _folder(varied: Sequence[str], fingerprint: str) -> str:
+    """A name that is readable, the same for the same point in every sweep, and valid on every file system."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(varied)).strip("-_.")[:LONGEST_SLUG]
+    return f"{slug}_{fingerprint[:8]}" if slug else fingerprint[:8]
+
+
+def _folders(directory: Path) -> dict[str, str]:
+    """The folders of points by the digits of the hash in their names; of several, the one that sorts last."""
+    matches = [FOLDER.fullmatch(path.name) for path in sorted(directory.iterdir()) if path.is_dir()]
+    return {match[1]: match[0] for match in matches if match}

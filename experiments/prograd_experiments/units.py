@@ -34,6 +34,11 @@ def factor(value: float) -> str:
     return f"{three(value)}×"
 
 
+def short_factor(value: float) -> str:
+    """`2.00` -> `2×`, for the ticks of an axis."""
+    return f"{value:.3g}×"
+
+
 def three(value: float) -> str:
     """Three significant digits, never an exponent: `0.123`, `1.23`, `12.3`, `123`, `1234`."""
     if value == 0 or not math.isfinite(value):

@@ -13,18 +13,20 @@ import pytest
 from asv.results import Results
 from rich.console import Console
 
-from prograd_benchmarks.gate import running, table
+from prograd_benchmarks.gate import __main__ as command
+from prograd_benchmarks.gate import running
 from prograd_benchmarks.gate.decision import (
     Finding,
-    Row,
+    Judgement,
+    Measurement,
     Verdict,
     accepted_names,
     against_control,
-    rows,
+    judge,
     verdict,
     wants_more_turns,
 )
-from prograd_benchmarks.gate.series import Series, read
+from prograd_benchmarks.gate.running import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,9 +35,9 @@ COUNT, RATIO, TIME = "counts.track_calls", "gap.track_ratio", "gradient.track_se
 CONTROLS = {"ratio": "control.track_ratio", "seconds": "control.track_seconds"}
 
 
-def drawn(value: float, unit: str = "ratio", *, seed: object = 0, scatter: float = 0.03) -> Series:
+def drawn(value: float, unit: str = "ratio", *, seed: object = 0, scatter: float = 0.03) -> Measurement:
     random_ = random.Random(str(seed))  # noqa: S311
-    return Series.sampled(unit, [value * random_.uniform(1 - scatter, 1 + scatter) for _ in range(21)])
+    return Measurement.of(unit, [value * random_.uniform(1 - scatter, 1 + scatter) for _ in range(21)])
 
 
 def turns(values: list[float], name: str = RATIO, unit: str = "ratio", *, scatter: float = 0.03, control: float = 1.0):
@@ -48,12 +50,12 @@ def turns(values: list[float], name: str = RATIO, unit: str = "ratio", *, scatte
 
 
 def found(base, head, accepted=(), name=RATIO):
-    all_rows = against_control(rows(base, head, accepted))
+    all_rows = against_control(judge(base, head, accepted))
     return next(row.finding for row in all_rows if row.name == name), verdict(all_rows)
 
 
 def exact(value: float, unit: str = "calls"):
-    return [{COUNT + "(1, 2)": Series(unit, value)}]
+    return [{COUNT + "(1, 2)": Measurement(unit, value)}]
 
 
 @pytest.mark.parametrize("unit", ["calls", "multiply-adds", "bytes"])
@@ -100,15 +102,15 @@ def test_times_below_10_ms_are_not_judged() -> None:
 
 
 def test_asv_has_to_find_the_difference_significant() -> None:
-    few = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.0, 1.1], [1.0, 1.2])]
-    more = [{RATIO: Series.sampled("ratio", samples)} for samples in ([1.2, 1.3], [1.3, 1.3])]
+    few = [{RATIO: Measurement.of("ratio", samples)} for samples in ([1.0, 1.1], [1.0, 1.2])]
+    more = [{RATIO: Measurement.of("ratio", samples)} for samples in ([1.2, 1.3], [1.3, 1.3])]
     assert found(few, more)[0] is Finding.FINE  # 4 samples against 4 prove nothing
     assert found(turns([1.0] * 4), turns([1.3] * 4))[0] is Finding.REGRESSION
 
 
 @pytest.mark.parametrize("number", [2, 3])
 def test_few_turns_are_too_few_for_a_regression(number: int) -> None:
-    got = against_control(rows(turns([2.0] * number), turns([3.0] * number)))
+    got = against_control(judge(turns([2.0] * number), turns([3.0] * number)))
     assert verdict(got) is Verdict.UNDECIDED
     assert wants_more_turns(got)
 
@@ -119,7 +121,7 @@ def test_of_four_turns_a_regression_shows_in_each_and_of_many_in_most() -> None:
 
 
 def test_a_count_that_has_grown_needs_no_further_turn() -> None:
-    got = against_control(rows(turns([2.0]) + exact(10), turns([3.0]) + exact(11)))
+    got = against_control(judge(turns([2.0]) + exact(10), turns([3.0]) + exact(11)))
     assert verdict(got) is Verdict.REGRESSION
     assert not wants_more_turns(got)
 
@@ -133,7 +135,7 @@ def test_scattered_turns_say_nothing() -> None:
 @pytest.mark.parametrize("control", [1 / 1.5, 1.5])
 @pytest.mark.parametrize("value", [2.0, 3.0])
 def test_nothing_is_decided_when_the_control_moved(control: float, value: float) -> None:
-    got = against_control(rows(turns([2.0] * 4), turns([value] * 4, control=control)))
+    got = against_control(judge(turns([2.0] * 4), turns([value] * 4, control=control)))
     assert verdict(got) is Verdict.UNDECIDED
     assert wants_more_turns(got)
     assert Finding.MOVED in {row.finding for row in got}
@@ -141,13 +143,13 @@ def test_nothing_is_decided_when_the_control_moved(control: float, value: float)
 
 def test_counts_are_decided_whatever_the_control_does() -> None:
     base, head = turns([2.0] * 4) + exact(10), turns([2.0] * 4, control=1.5) + exact(11)
-    assert verdict(against_control(rows(base, head))) is Verdict.REGRESSION
+    assert verdict(against_control(judge(base, head))) is Verdict.REGRESSION
 
 
 def test_the_control_of_times_says_nothing_of_ratios() -> None:
     base = turns([2.0] * 4) + turns([2.0] * 4, TIME, "seconds")
     head = turns([3.0] * 4) + turns([3.0] * 4, TIME, "seconds", control=2.0)
-    got = {row.name: row.finding for row in against_control(rows(base, head))}
+    got = {row.name: row.finding for row in against_control(judge(base, head))}
     assert (got[RATIO], got[TIME]) == (Finding.REGRESSION, Finding.UNCLEAR)
 
 
@@ -166,7 +168,7 @@ def test_the_same_code_is_hardly_ever_a_regression() -> None:
     for _ in range(200):
         base, head = ([2.0 * random_.uniform(0.85, 1.15) for _ in range(running.MOST_TURNS)] for _ in range(2))
         for number in range(2, running.MOST_TURNS + 1):
-            got = against_control(rows(turns(base[:number]), turns(head[:number])))
+            got = against_control(judge(turns(base[:number]), turns(head[:number])))
             if not wants_more_turns(got):
                 break
         said.append(verdict(got))
@@ -176,40 +178,43 @@ def test_the_same_code_is_hardly_ever_a_regression() -> None:
 
 def test_nothing_compared_is_nothing_decided() -> None:
     assert verdict([]) is Verdict.UNDECIDED
-    assert verdict(rows([], exact(10))) is Verdict.UNDECIDED
+    assert verdict(judge([], exact(10))) is Verdict.UNDECIDED
     only_controls = [{CONTROLS["ratio"]: drawn(1.0)}] * 4
-    assert verdict(against_control(rows(only_controls, only_controls))) is Verdict.UNDECIDED
+    assert verdict(against_control(judge(only_controls, only_controls))) is Verdict.UNDECIDED
 
 
 def test_a_benchmark_that_fails_at_head_is_not_fine() -> None:
     for head in ([{COUNT: None}], []):
-        got = rows([{COUNT: Series("calls", 1)}, {RATIO: drawn(1.0)}], [*head, {RATIO: drawn(1.0)}])
+        got = judge([{COUNT: Measurement("calls", 1)}, {RATIO: drawn(1.0)}], [*head, {RATIO: drawn(1.0)}])
         assert next(row.finding for row in got if row.name == COUNT) is Finding.FAILED
         assert verdict(got) is Verdict.UNDECIDED
 
 
 def test_a_benchmark_that_fails_at_the_base_is_new() -> None:
-    got = rows(
-        [{COUNT: None}, {"counts.other": Series("calls", 1)}],
-        [{COUNT: Series("calls", 1)}, {"counts.other": Series("calls", 1)}],
+    got = judge(
+        [{COUNT: None}, {"counts.other": Measurement("calls", 1)}],
+        [{COUNT: Measurement("calls", 1)}, {"counts.other": Measurement("calls", 1)}],
     )
     assert [row.finding for row in got] == [Finding.FINE, Finding.NEW]
     assert verdict(got) is Verdict.FINE
 
 
 def test_an_unknown_unit_is_not_judged() -> None:
-    base, head = ([{"a.track": Series("furlongs", value)}] for value in (1, 2))
-    assert rows(base, head)[0].finding is Finding.UNJUDGED
+    base, head = ([{"a.track": Measurement("furlongs", value)}] for value in (1, 2))
+    assert judge(base, head)[0].finding is Finding.UNJUDGED
 
 
 def test_the_table_names_what_got_worse() -> None:
     console = Console(record=True, width=160, file=io.StringIO())
-    table.show(
-        [Row("a.track(1)", "calls", 1, 2, Finding.REGRESSION, "why"), Row("a.track(2)", "calls", 3, 3, Finding.FINE)],
+    command.show(
+        [
+            Judgement("a.track(1)", "calls", 1, 2, Finding.REGRESSION, "why"),
+            Judgement("a.track(2)", "calls", 3, 3, Finding.FINE),
+        ],
         console,
     )
     for said in Verdict:
-        table.say(said, console)
+        command.say(said, console)
     text = console.export_text()
     assert "regression: why" in text
     assert all(f"exit status {said.value}" in text for said in Verdict)
@@ -237,9 +242,9 @@ def test_reads_what_asv_writes(tmp_path: Path) -> None:
         "b.track": [[7], [], "v"],
     }
     assert read(written(tmp_path / "results", benchmarks, results)) == {
-        "a.track(1)": Series("ratio", 2.0, (1.0, 2.0, 3.0)),
+        "a.track(1)": Measurement("ratio", 2.0, (1.0, 2.0, 3.0)),
         "a.track(2)": None,
-        "b.track": Series("calls", 7),
+        "b.track": Measurement("calls", 7),
     }
     assert read(tmp_path / "nothing") == {}
 
@@ -249,7 +254,7 @@ def test_an_unknown_base_is_not_decided(tmp_path: Path) -> None:
     init = ["git", "init", "--quiet", tmp_path]
     subprocess.run(init, check=True)
     (tmp_path / "asv.conf.json").write_text("{}")
-    with pytest.raises(running.CannotDecideError, match="no revision 'nowhere'"):
+    with pytest.raises(running.CannotDecideError, match="got 'nowhere', which is none"):
         running.commit_of(tmp_path, "nowhere")
     command = [sys.executable, "-m", "prograd_benchmarks.gate", "nowhere"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -95,8 +95,8 @@ def test_the_graph_of_the_gap_is_drawn(published, tmp_path):
 @pytest.mark.parametrize(
     ("tag", "message"),
     [
-        ('<script src="https://cdn.example/chart.js"></script>', r"loads https://cdn\.example/chart\.js"),
-        ('<link rel="stylesheet" href="//cdn.example/x.css">', r"loads //cdn\.example/x\.css"),
+        ('<script src="https://cdn.example/chart.js"></script>', r"got https://cdn\.example/chart\.js"),
+        ('<link rel="stylesheet" href="//cdn.example/x.css">', r"got //cdn\.example/x\.css"),
     ],
 )
 def test_an_unknown_address_is_named_and_nothing_written(tag, message, tmp_path):
@@ -116,7 +116,7 @@ def test_what_is_missing_is_named(tmp_path, monkeypatch):
     assert "expected the page of `asv publish`" in said(str(tmp_path))
     monkeypatch.setitem(site.PACKAGED, "bootstrap.min.js", ("js.nowhere", "bootstrap.min.js"))
     (tmp_path / "index.html").write_text('<script src="https://cdn.example/bootstrap.min.js"></script>')
-    assert "js.nowhere is not installed; pip install 'prograd[bench]'" in said(str(tmp_path))
+    assert "js.nowhere: expected it installed, got no such package; pip install 'prograd[bench]'" in said(str(tmp_path))
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

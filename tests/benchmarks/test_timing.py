@@ -33,9 +33,9 @@ def test_actions_take_turns_in_alternating_order() -> None:
     clock = Clock()
     actions = {"a": clock.action("a", 2.0), "b": clock.action("b", 1.0)}
 
-    turns = timing.take_turns(actions, repeats=4, sample_seconds=1.0, max_seconds=1e9, clock=clock)
+    turns = timing.take_turns(actions, repeats=4, least_seconds=1.0, max_seconds=1e9, clock=clock)
 
-    assert turns.samples == {"a": [2.0] * 4, "b": [1.0] * 4}
+    assert turns.timings == {"a": [2.0] * 4, "b": [1.0] * 4}
     assert "".join(clock.calls[-8:]) == "abbaabba"
 
 
@@ -43,12 +43,12 @@ def test_a_sample_lasts_long_enough_and_counts_one_call() -> None:
     clock = Clock()
     actions = {"slow": clock.action("slow", 1.0), "quick": clock.action("quick", 1e-4)}
 
-    turns = timing.take_turns(actions, repeats=3, sample_seconds=0.01, max_seconds=1e9, clock=clock)
+    turns = timing.take_turns(actions, repeats=3, least_seconds=0.01, max_seconds=1e9, clock=clock)
 
     assert turns.inner["slow"] == 1
     assert turns.inner["quick"] * 1e-4 >= 0.01
     assert turns.inner["quick"] <= 200
-    assert turns.samples["quick"] == pytest.approx([1e-4] * 3)
+    assert turns.timings["quick"] == pytest.approx([1e-4] * 3)
 
 
 def test_warm_up_is_not_a_sample() -> None:
@@ -58,28 +58,24 @@ def test_warm_up_is_not_a_sample() -> None:
     def act() -> None:
         clock.now += next(first, 1.0)
 
-    turns = timing.take_turns({"a": act}, repeats=5, sample_seconds=0.5, max_seconds=1e9, clock=clock)
+    turns = timing.take_turns({"a": act}, repeats=5, least_seconds=0.5, max_seconds=1e9, clock=clock)
 
-    assert turns.samples["a"] == [1.0] * 5
+    assert turns.timings["a"] == [1.0] * 5
 
 
 def test_fewer_samples_when_time_is_short_but_never_fewer_than_three() -> None:
     clock = Clock()
 
-    short = timing.take_turns(
-        {"a": clock.action("a", 1.0)}, repeats=99, sample_seconds=0.1, max_seconds=10, clock=clock
-    )
-    none = timing.take_turns(
-        {"a": clock.action("a", 1.0)}, repeats=99, sample_seconds=0.1, max_seconds=0.1, clock=clock
-    )
+    short = timing.take_turns({"a": clock.action("a", 1.0)}, repeats=99, least_seconds=0.1, max_seconds=10, clock=clock)
+    none = timing.take_turns({"a": clock.action("a", 1.0)}, repeats=99, least_seconds=0.1, max_seconds=0.1, clock=clock)
 
-    assert len(short.samples["a"]) == 10
-    assert len(none.samples["a"]) == timing.LEAST_SAMPLES
+    assert len(short.timings["a"]) == 10
+    assert len(none.timings["a"]) == timing.LEAST_TIMINGS
 
 
 def test_no_garbage_is_collected_while_timing_and_it_is_again_afterwards() -> None:
     states: list[bool] = []
-    timing.take_turns({"a": lambda: states.append(gc.isenabled())}, repeats=3, sample_seconds=1e-9, max_seconds=9)
+    timing.take_turns({"a": lambda: states.append(gc.isenabled())}, repeats=3, least_seconds=1e-9, max_seconds=9)
     assert states[-3:] == [False] * 3
     assert gc.isenabled()
 
@@ -94,7 +90,7 @@ def test_an_action_that_raises_leaves_the_collector_on() -> None:
             raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        timing.take_turns({"a": act}, repeats=9, sample_seconds=0.1, max_seconds=99, clock=clock)
+        timing.take_turns({"a": act}, repeats=9, least_seconds=0.1, max_seconds=99, clock=clock)
     assert gc.isenabled()
 
 

@@ -7,29 +7,40 @@ import csv
 import pytest
 from hydra import compose, initialize_config_module
 
-from prograd_experiments import choices, jobs
-from prograd_experiments.bracketing import summary
+from prograd_experiments import jobs, run
+from prograd_experiments.bracketing import pictures
+from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.collect import as_csv, collect
 from prograd_experiments.config import resolved
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.gather import gather
+from prograd_experiments.records import SCHEMA
+from tests.helpers import records
+from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import lay_out
 
 pytestmark = pytest.mark.usefixtures("no_git")
+
+COLUMNS = (
+    *("status", "width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network", "dtype", "threads"),
+    *("seed", "chosen", "over", "mixed", "gain", "predicted_gain", "timings", "relative_difference", "parameters"),
+    *("config_hash", "directory", "error"),
+)
+"""As docs/planning.md lists them."""
 
 TIMES = {"reverse": 8e-3, "forward": 9e-3, "factored": 1e-3}
 PREDICTED = {"reverse": 6e-3, "forward": 5e-3, "factored": 5e-4}
 
 
 def composed(*overrides):
-    choices.store()
+    run.store_choices()
     with initialize_config_module("prograd_experiments.conf", version_base="1.3"):
         return resolved(compose("config", ["experiment=bracketing", *overrides]))
 
 
 def record(width, bottleneck, times=TIMES, predicted=PREDICTED):
     return {
-        "schema": "prograd.record/1",
+        "schema": SCHEMA,
         "experiment": "bracketing",
         "status": "complete",
         "error": None,
@@ -37,7 +48,7 @@ def record(width, bottleneck, times=TIMES, predicted=PREDICTED):
         "config_hash": f"{width:04x}{bottleneck:04x}" * 8,
         "problem": {"samples": 1, "parameters": 100},
         "agreement": {"relative_difference": 1e-15},
-        "samples": {mode: [seconds] * 3 for mode, seconds in times.items()},
+        "timings": {mode: [seconds] * 3 for mode, seconds in times.items()},
         "median": dict(times),
         "spread": dict.fromkeys(times, 0.0),
         "plan": {
@@ -80,9 +91,9 @@ def test_gradients_and_jacobians_by_parameters(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("outputs=gradient", "no gradient by its samples"),
-        ("outputs=hessian", "outputs=hessian is not known"),
-        ("modes=[reverse,sideways]", "sideways is not known"),
+        ("outputs=gradient", "wrt: expected parameters for outputs=gradient"),
+        ("outputs=hessian", "outputs: expected one of jacobian, gradient, got hessian"),
+        ("modes=[reverse,sideways]", "optimal, got sideways"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(override, message):
@@ -99,16 +110,16 @@ def test_gains_are_those_of_the_times(tmp_path):
     assert first["gain"] == pytest.approx(8.0)  # the better pure mode is reverse where measured,
     assert first["predicted_gain"] == pytest.approx(10.0)  # and forward where predicted
     assert last["gain"] is None
-    assert summary.answer(gathered.rows) == (
+    assert Bracketing().answer(gathered.rows) == (
         "At width 64 with a bottleneck of 2, factored mode takes 1.00 ms and the better pure mode, reverse, 8.00 ms: "
         "8.00×, predicted 10.0×. The gain is within 25 % of the predicted one at 2 of 2 points, and auto's choice "
         "within 10 % of the quickest at 2. 1 of 3 points gave no time: see the table."
     )
-    table = gathered.experiment.table(gathered.rows).texts()
+    table = gathered.table.texts()
     assert table[0][:4] == ["width", "bottleneck", "reverse", "predicted"]
     assert table[3][2] == "failed"
-    rows = list(csv.DictReader(as_csv(gathered.experiment.columns(gathered.records), gathered.rows).splitlines()))
-    assert tuple(rows[0])[: len(summary.COLUMNS)] == summary.COLUMNS
+    rows = list(csv.DictReader(as_csv(gathered).splitlines()))
+    assert tuple(rows[0])[: len(COLUMNS)] == COLUMNS
     assert float(rows[0]["factored_predicted_s"]) == 5e-4
     assert second["over"] == 1.0
 
@@ -116,7 +127,39 @@ def test_gains_are_those_of_the_times(tmp_path):
 def test_without_a_time_there_are_files_all_the_same(tmp_path):
     collected = collect(lay_out(tmp_path, [failed(64, 2)]))
     assert all(path.stat().st_size > 0 for path in collected.files)
-    assert "no gain to tell" in collected.experiment.answer(collected.rows)
+    assert "no gain to report" in collected.experiment.answer(collected.rows)
+
+
+@pytest.mark.parametrize(
+    ("made", "titles"),
+    [
+        (
+            [record(64, 2), record(64, 8), record(128, 2), failed(128, 8)],
+            ["Time at width 64", "Time at width 128", "Gain of the mixed bracketing"],
+        ),
+        ([record(64, 2), record(128, 2)], ["Time against width", "Gain of the mixed bracketing"]),
+        ([record(64, 2)], ["Time at width 64, bottleneck 2", "Gain of the mixed bracketing"]),
+        ([failed(64, 2), failed(64, 8)], ["Time at width 64", "Gain of the mixed bracketing"]),
+        ([failed(64, 2)], ["Time at width 64, bottleneck 2"]),
+    ],
+    ids=["grid", "width", "point", "failed", "point failed"],
+)
+def test_what_varies_is_drawn_and_poster_and_page_are_the_same(tmp_path, made, titles):
+    drawn = pictures.pictures(gather(lay_out(tmp_path, made)).rows)
+    assert [picture.title for picture in drawn] == titles
+    drawn_alike(drawn)
+
+
+def test_a_mode_has_its_colour_in_every_picture(tmp_path):
+    (tmp_path / "gap").mkdir()
+    (tmp_path / "brackets").mkdir()
+    gaps = gather(lay_out(tmp_path / "gap", [records.record(2, 8, 1e-3, 1e-4)]))
+    brackets = gather(lay_out(tmp_path / "brackets", [record(64, 2)]))
+    (times, _), (others, _) = (found.experiment.pictures(found.rows) for found in (gaps, brackets))
+    one = {series.name: series.colour for series in times.series}
+    other = {series.group: series.colour for series in others.series if series.name == "measured"}
+    assert {mode: other[mode] for mode in one} == one
+    assert len(set(other.values())) == len(other) == 3
 
 
 def test_pure_modes_alone(tmp_path):
@@ -127,11 +170,12 @@ def test_pure_modes_alone(tmp_path):
     assert collected.rows[0]["over"] == pytest.approx(9 / 8)
 
 
-def test_autos_choice_is_that_of_the_plan():
+def test_autos_choice_is_that_of_the_plan(tmp_path):
     """Of modes that are predicted to be nearly as quick, auto takes the simplest, which is not the minimum."""
-    row = record(64, 2, predicted=PREDICTED | {"reverse": 5.1e-4})
-    row["plan"]["mode"] = "reverse"
-    assert (summary.row(row)["chosen"], summary.row(row)["over"]) == ("reverse", pytest.approx(8.0))
+    made = record(64, 2, predicted=PREDICTED | {"reverse": 5.1e-4})
+    made["plan"]["mode"] = "reverse"
+    (row,) = gather(lay_out(tmp_path, [made])).rows
+    assert (row["chosen"], row["over"]) == ("reverse", pytest.approx(8.0))
 
 
 @pytest.mark.slow
@@ -142,5 +186,6 @@ def test_networks_without_a_bottleneck_are_measured_too(tmp_path, network):
     done = jobs.run(config, tmp_path / "job")
     assert done["status"] == "complete", done["error"]
     assert "bottleneck" not in done["config"]["network"]
-    assert summary.row(done)["bottleneck"] is None
-    assert collect(tmp_path).experiment.name == "bracketing"
+    collected = collect(tmp_path)
+    assert collected.rows[0]["bottleneck"] is None
+    assert collected.experiment.name == "bracketing"

@@ -89,8 +89,11 @@ def test_joblib_leaves_the_same_and_a_killed_process_is_the_only_one_lost(tmp_pa
     records = check(tmp_path, done, statuses={"activation-tanh": "complete", "activation-deadly": "failed"})
     error = records["activation-deadly"]["error"]
     assert error["type"] == "Killed"
-    assert error["message"].startswith("the process of this job ended before its result was there")
-    assert "Killed: the process of this job ended" in (tmp_path / "s" / "report.html").read_text()
+    assert error["message"].startswith("expected a result, got none: the process of this job ended early")
+    assert (
+        "Killed: expected a result, got none: the process of this job ended early"
+        in (tmp_path / "s" / "report.html").read_text()
+    )
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed; make test-ray does that")

@@ -63,21 +63,33 @@ def test_the_image_of_a_custom_layer_comes_from_the_data() -> None:
     [
         (
             {"network": {"name": "custom", "layers": []}},
-            r"network\.layers=\[\]: a list of layers was expected, such as",
+            r"network\.layers: expected a list of layers, such as .*, got \[\]",
         ),
         (
             {"network": {"name": "custom", "layers": ["tahn"]}},
-            r"network\.layers\[0\]\.name=tahn is not .*mean tanh.*affine",
+            r"network\.layers\[0\]\.name: expected one of .*affine.*, got tahn; did you mean tanh",
         ),
-        ({"network": {"name": "custom", "layers": [3]}}, r"network\.layers\[0\]=3: a layer's name or"),
+        ({"network": {"name": "custom", "layers": [3]}}, r"network\.layers\[0\]: expected a layer's name or .*, got 3"),
         ({"network": {"name": "custom", "layers": ["tanh", "affine"]}}, r"network\.layers\[1\]=affine: .*width"),
         ({"network": {"name": "custom", "layers": [{"name": "affine", "wdth": 3}]}}, r"layers\[0\]=affine: .*wdth"),
-        ({"network": {"name": "mlp", "final": None, "layers": []}}, r"unknown key 'network\.layers'"),
-        ({"network": CONV | {"kernel": 2}}, r"network\.kernel=2: an odd number"),
-        ({"network": CONV | {"image": [1, 9, 9]}}, r"network\.image=\[1, 9, 9\]: the data set digits has 64 features"),
-        ({"network": CONV | {"image": [8, 8]}}, r"network\.image=\[8, 8\]: \[channels, height, width\]"),
-        ({"network": CONV, "data": {"name": "iris"}}, r"data\.name=iris: its samples are no images; network\.image="),
-        ({"network": {"name": "hourglass", "bottleneck": 0, "final": None}}, r"network\.bottleneck=0: an integer"),
+        (
+            {"network": {"name": "mlp", "final": None, "layers": []}},
+            r"network: expected the keys name, final, got layers",
+        ),
+        ({"network": CONV | {"kernel": 2}}, r"network\.kernel: expected an odd number, .*, got 2"),
+        (
+            {"network": CONV | {"image": [1, 9, 9]}},
+            r"network\.image: expected an image of the 64 features of the data set digits, got \[1, 9, 9\]",
+        ),
+        ({"network": CONV | {"image": [8, 8]}}, r"network\.image: expected \[channels, height, width\], got \[8, 8\]"),
+        (
+            {"network": CONV, "data": {"name": "iris"}},
+            r"data\.name: expected a data set of images, got iris; network\.image=",
+        ),
+        (
+            {"network": {"name": "hourglass", "bottleneck": 0, "final": None}},
+            r"network\.bottleneck: expected an integer of at least 1, got 0",
+        ),
     ],
 )
 def test_a_network_that_can_not_be_is_refused(change: dict[str, Any], message: str) -> None:
@@ -145,13 +157,13 @@ def test_a_table_becomes_samples(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (TABLE, {"target": "knd"}, r"data\.target=knd is not known; did you mean kind\? Choices: height, width, kind"),
-        (TABLE + "1,x,cat\n", {}, r"row 5, column width: a finite number was expected, got 'x'"),
-        (TABLE + "1,nan,cat\n", {}, r"row 5, column width: a finite number"),
-        (TABLE + "1,2\n", {}, r"row 5 has 2 cells, the first one has 3"),
-        ("a,b\n", {}, "at least one feature, a target and a sample"),
-        (TABLE, {"task": "guess"}, r"data\.task=guess is not known\. Choices: classification, regression"),
-        (TABLE, {"task": "regression"}, r"row 2, column kind: a finite number was expected, got 'cat'"),
+        (TABLE, {"target": "knd"}, r"data\.target: expected one of height, width, kind, got knd; did you mean kind\?"),
+        (TABLE + "1,x,cat\n", {}, r"row 5, column width: expected a finite number, got 'x'"),
+        (TABLE + "1,nan,cat\n", {}, r"row 5, column width: expected a finite number"),
+        (TABLE + "1,2\n", {}, r"row 5: expected 3 cells, as in the first row, got 2"),
+        ("a,b\n", {}, "expected at least a feature, a target and a sample"),
+        (TABLE, {"task": "guess"}, r"data\.task: expected one of classification, regression, got guess"),
+        (TABLE, {"task": "regression"}, r"row 2, column kind: expected a finite number, got 'cat'"),
     ],
 )
 def test_a_table_that_is_none_is_refused_at_its_place(
@@ -178,11 +190,14 @@ def test_arrays_become_samples(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ({"x": np.eye(3)}, "arrays x and y were expected, got x"),
+        ({"x": np.eye(3)}, "expected arrays x and y, got x"),
         ({"x": np.eye(3), "y": np.arange(2)}, r"got float64 \(3, 3\) and int64 \(2,\)"),
         ({"x": np.eye(3), "y": np.array(1)}, r"got float64 \(3, 3\) and int64 \(\)"),
-        ({"x": np.eye(2), "y": np.array([["a", "b"], ["b", "a"]])}, r"data\.task=classification needs numbers in y"),
-        ({"x": np.array([[1.0, np.nan]]), "y": np.array([1])}, "have to be finite"),
+        (
+            {"x": np.eye(2), "y": np.array([["a", "b"], ["b", "a"]])},
+            r"expected numbers in y \(2, 2\) for data\.task=classification",
+        ),
+        ({"x": np.array([[1.0, np.nan]]), "y": np.array([1])}, "expected finite numbers in x and y"),
         ({"x": np.array([[None]]), "y": np.array([1])}, "without objects"),
     ],
 )
@@ -192,10 +207,10 @@ def test_arrays_that_are_none_are_refused(tmp_path: Path, found: dict[str, Any],
 
 
 def test_a_file_that_is_not_there_or_no_npz(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"data\.path=nowhere\.npz: No such file"):
+    with pytest.raises(ConfigError, match=r"data\.path: expected a readable file, got nowhere\.npz; No such file"):
         data.load({"data": {"name": "npz", "path": "nowhere.npz", "task": None}})
     (tmp_path / "t.npz").write_text("no zip")
-    with pytest.raises(ConfigError, match="no arrays in NPZ format"):
+    with pytest.raises(ConfigError, match="expected arrays in NPZ format"):
         data.load({"data": {"name": "npz", "path": str(tmp_path / "t.npz"), "task": None}})
 
 
@@ -215,6 +230,8 @@ def test_mnist_without_a_network_says_what_to_do(tmp_path: Path) -> None:
     home = {"SCIKIT_LEARN_DATA": str(tmp_path / "home"), "https_proxy": nobody, "http_proxy": nobody, "no_proxy": ""}
     done = run(tmp_path, "data=mnist", "depth=1", **home)
     assert done.returncode == 2
-    assert done.stderr.startswith("prograd-run: data=mnist: it can't be had from openml.org (URLError")
-    assert f"It needs the network once, and stays in {tmp_path / 'home'}. Offline: data=digits, or" in done.stderr
+    assert done.stderr.startswith("prograd-run: data=mnist: expected openml.org to answer, got URLError")
+    assert (
+        f"needs the network once, and is then kept in {tmp_path / 'home'}; offline, use data=digits, or" in done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 import prograd
-from prograd_experiments import floor as theory
+from prograd_benchmarks import floor as theory
+from prograd_benchmarks.problems import Mlp
 from prograd_experiments.peers import compare
+from prograd_experiments.peers.engines.base import TASKS
 from prograd_experiments.peers.engines.floor import Floor
-from prograd_experiments.peers.given import TASKS
-from prograd_experiments.peers.point import Point
-from prograd_experiments.problems import Mlp
+from prograd_experiments.peers.workload import Workload
 
 
 def test_the_reference_is_right() -> None:
     # Against prograd in its other mode and against differences: neither shares a line with what is by hand.
-    point = Point("reverse", 3, 4, 5, "float64")
+    point = Workload("reverse", 3, 4, 5, "float64")
     given = point.given(seed=1)
     net, loss, x, y, w = Mlp(3, 4, 5, n_in=4, n_out=4, seed=1).parts()
     f = prograd.Objective(net, loss, x, y)
@@ -43,7 +43,7 @@ def test_the_floor_multiplies_layers_of_different_sizes() -> None:
 
 def test_the_floor_has_the_products_that_theory_counts() -> None:
     depth, width, batch = 4, 6, 3
-    given = Point("reverse", depth, width, batch, "float64").given(seed=0)
+    given = Workload("reverse", depth, width, batch, "float64").given(seed=0)
 
     def multiply_adds(factors) -> int:
         return sum(a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in factors)
@@ -53,7 +53,7 @@ def test_the_floor_has_the_products_that_theory_counts() -> None:
     assert len(back_and_forth) == 3 * depth - 1
     assert multiply_adds(back_and_forth) == (3 * depth - 1) * batch * width**2
     assert all((a @ b).shape == out.shape for a, b, out in back_and_forth)
-    per_sample = Point("per_sample", depth, width, width, "float64").given(seed=0)
+    per_sample = Workload("per_sample", depth, width, width, "float64").given(seed=0)
     shared, outer = Floor(threads=1).ways("per_sample", per_sample)[""].args
     assert (len(shared), len(outer)) == (2 * depth - 1, depth)
     # Σ n_{i+1} n_i (r_{i-1} + … + r_1), for each sample

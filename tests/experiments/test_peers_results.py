@@ -10,16 +10,28 @@ import pytest
 
 from prograd_experiments import config as reading
 from prograd_experiments import records
+from prograd_experiments.charts.palette import CROSS, FAILED
 from prograd_experiments.collect import collect
-from prograd_experiments.peers import compare, figures, measure, pictures, rounds, summary
+from prograd_experiments.peers import compare, measure, pictures
 from prograd_experiments.peers.engines import ENGINES
+from prograd_experiments.peers.experiment import Peers
 from tests.helpers.configs import peers_config
+from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import lay_out
+
+RATIOS = ("prograd_to_floor", "best_peer_to_prograd", "best_peer_to_floor")
+COLUMNS = (
+    *("status", "task", "depth", "width", "batch", "dtype", "threads", "seed", *RATIOS),
+    *(f"{name}_{what}" for what in ("s", "iqr_s", "outcome") for name in ENGINES),
+    *("best_peer", *(f"{ratio}_iqr" for ratio in RATIOS), *(f"{name}_to_floor" for name in measure.PEERS)),
+    *("config_hash", "directory", "error"),
+)
+"""As docs/performance.md lists them."""
 
 
 def made_up(point: str, times: dict[str, float], **outcomes: tuple[str, str]) -> dict[str, Any]:
     checked = peers_config(point, engines=list(ENGINES))
-    samples = {name: [time * f for f in (0.92, 1.0, 1.2)] for name, time in times.items()}
+    timings = {name: [time * f for f in (0.92, 1.0, 1.2)] for name, time in times.items()}
     found = {name: compare.outcome(*f"{name}/".split("/")[:2], "timed", "") for name in times}
     found |= {name: compare.outcome(name, "", *what) for name, what in outcomes.items()}
     return {
@@ -29,7 +41,7 @@ def made_up(point: str, times: dict[str, float], **outcomes: tuple[str, str]) ->
         "config": checked,
         "config_hash": reading.config_hash(checked),
         "error": None,
-        **measure.results(found, rounds.Rounds(samples, dict.fromkeys(samples, 1), {})),
+        **measure.results(found, measure.Rounds(timings, dict.fromkeys(timings, 1), {})),
     }
 
 
@@ -51,7 +63,7 @@ def test_the_summary_has_times_ratios_and_who_was_best(tmp_path: Path) -> None:
     collected = collect(lay_out(tmp_path, [JACOBIAN, REVERSE]))
     with (tmp_path / "summary.csv").open(newline="") as file:
         reverse, jacobian = csv.DictReader(file)
-    assert tuple(reverse)[: len(summary.COLUMNS)] == summary.COLUMNS
+    assert tuple(reverse)[: len(COLUMNS)] == COLUMNS
     assert float(reverse["prograd_to_floor"]) == pytest.approx(2)
     assert float(reverse["best_peer_to_prograd"]) == pytest.approx(1.5)
     assert (reverse["best_peer"], reverse["torch_outcome"], reverse["torch_s"]) == ("numpy", "too slow", "")
@@ -63,11 +75,11 @@ def test_the_summary_has_times_ratios_and_who_was_best(tmp_path: Path) -> None:
 
 
 def test_the_table_shows_times_and_why_there_are_none(tmp_path: Path) -> None:
-    rows = collect(lay_out(tmp_path, [REVERSE, JACOBIAN])).rows
-    spaced = [[text.replace("\N{NO-BREAK SPACE}", " ") for text in line] for line in summary.table(rows).texts()]
+    table = collect(lay_out(tmp_path, [REVERSE, JACOBIAN])).table
+    spaced = [[text.replace("\N{NO-BREAK SPACE}", " ") for text in line] for line in table.texts()]
     heading, reverse, jacobian = spaced
-    assert heading == ["task", "point", "prograd / floor", "best peer / prograd", *ENGINES, "samples"]
-    # The made-up samples rise and fall together, so that their ratios have no spread.
+    assert heading == ["task", "point", "prograd / floor", "best peer / prograd", *ENGINES, "timings"]
+    # The made-up timings rise and fall together, so that their ratios have no spread.
     assert reverse[:6] == ["reverse", "4:64:1", "2.00× ± 0.00", "1.50× ± 0.00", "10.0 µs ±7%", "20.0 µs ±7%"]
     assert reverse[8:] == ["> 20 s", "died", "not installed", "3"]
     assert jacobian[2:8] == ["–", "2.00× ± 0.00", "–", "200 µs ±7%", "–", "400 µs ±7%"]
@@ -75,7 +87,7 @@ def test_the_table_shows_times_and_why_there_are_none(tmp_path: Path) -> None:
 
 def test_the_answer_has_the_ratios_with_both_times(tmp_path: Path) -> None:
     rows = collect(lay_out(tmp_path, [REVERSE, JACOBIAN])).rows
-    assert summary.answer(rows) == (
+    assert Peers().answer(rows) == (
         "Gradient in reverse mode: prograd takes 2.00× the time of the bare products in the median, at most 2.00× at "
         "4:64:1 (20.0 µs against 10.0 µs); it is 1.50× as fast as the best peer in the median, at least 1.50× at "
         "4:64:1 (20.0 µs against 30.0 µs, numpy). Jacobian of the network: prograd is 2.00× as fast as the best peer "
@@ -87,17 +99,19 @@ def test_the_answer_has_the_ratios_with_both_times(tmp_path: Path) -> None:
 def test_pictures_show_a_dot_for_each_time(tmp_path: Path) -> None:
     rows = collect(lay_out(tmp_path, [REVERSE, JACOBIAN])).rows
     first, second = pictures.pictures(rows)
-    (axes, _) = figures.poster(rows).axes
-    assert {dot.get_label(): dot.get_offsets()[0][0] for dot in axes.collections} == pytest.approx(
-        {series.name: series.points[0].x for series in first.series}
-    )
-    assert {series.name: series.points[0].x for series in first.series} == pytest.approx(
+    assert {series.name: series.data[0].x for series in first.series} == pytest.approx(
         {"floor": 1, "prograd": 2, "numpy": 3, "jax": 5}
     )
-    (jax,) = (series.points[0] for series in first.series if series.name == "jax")
-    assert jax.says == "4:64:1, jax: 5.00× the time of floor, middle half 5.00× to 5.00×; 50.0 µs, 3 samples"
+    (jax,) = (series.data[0] for series in first.series if series.name == "jax")
+    assert jax.tooltip == "4:64:1, jax: 5.00× the time of floor, middle half 5.00× to 5.00×; 50.0 µs, 3 timings"
     assert "over that of prograd" in second.alt
-    assert set(figures.STYLES) == set(ENGINES)
+    drawn_alike([first, second])
+
+
+def test_every_engine_has_a_colour_and_a_marker_of_its_own() -> None:
+    assert set(pictures.LOOKS) == set(ENGINES)
+    colours, markers = zip(*pictures.LOOKS.values(), strict=True)
+    assert len({*colours, FAILED}) == len({*markers, CROSS}) == len(ENGINES) + 1
 
 
 def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
@@ -105,7 +119,8 @@ def test_points_without_any_time_still_make_a_page(tmp_path: Path) -> None:
     failed = {**REVERSE, "status": "failed", "error": {"type": "E", "message": "m", "traceback": "t"}}
     kept = {key: failed[key] for key in ("schema", "experiment", "status", "config", "config_hash", "error")}
     collected = collect(lay_out(tmp_path, [empty, kept]))
-    assert summary.answer(collected.rows) == "1 of 2 points gave no time: see the table."
+    assert Peers().answer(collected.rows) == "1 of 2 points gave no time: see the table."
     (chart,) = pictures.pictures(collected.rows)
-    assert [point.says for series in chart.series for point in series.points] == ["4:64:1: failed, E: m"]
+    assert [datum.tooltip for series in chart.series for datum in series.data] == ["4:64:1: failed, E: m"]
+    drawn_alike([chart])
     assert not collected.whole

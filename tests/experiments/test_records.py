@@ -10,17 +10,30 @@ import pytest
 
 import prograd
 from prograd_experiments import environment, jobs, records
+from prograd_experiments.collect import collect
 from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
 from tests.helpers.configs import CONFIG
+from tests.helpers.records import record
 
 WHOLE = {"schema": records.SCHEMA, "status": "complete", "experiment": "speed_gap", "config": {}, "config_hash": "0"}
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    path = records.write(tmp_path, WHOLE | {"samples": [0.1, 1e-9]})
-    assert records.read(path) == WHOLE | {"samples": [0.1, 1e-9]}
+    path = records.write(tmp_path, WHOLE | {"timings": [0.1, 1e-9]})
+    assert records.read(path) == WHOLE | {"timings": [0.1, 1e-9]}
     assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_records_of_the_first_schema_still_read(tmp_path: Path) -> None:
+    made = record(2, 8, 1e-3, 1e-4)
+    old = {"samples" if key == "timings" else key: value for key, value in made.items()}
+    path = records.write(tmp_path, old | {"schema": "prograd.record/1"})
+    assert records.read(path) == made
+    assert made["problem"]["samples"] == 1  # data rows keep their name
+    collected = collect(tmp_path)
+    assert collected.whole
+    assert collected.rows[0]["timings"] == 3
 
 
 def test_a_write_that_fails_leaves_the_old_record_and_nothing_else(tmp_path: Path, monkeypatch) -> None:
@@ -47,13 +60,13 @@ def test_a_record_holds_no_number_that_json_lacks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b'{"status": "comp', "not whole JSON"),
-        (b"", "not whole JSON"),
-        (b"\xff\xfe\x00", "not whole JSON"),
-        (b"[1, 2]", "no record of prograd-run"),
-        (b'{"schema": "other"}', "no record of prograd-run"),
-        (json.dumps({"schema": records.SCHEMA}).encode(), "status, experiment, config, config_hash missing"),
-        (json.dumps(WHOLE | {"status": "fine"}).encode(), "status 'fine'"),
+        (b'{"status": "comp', "broken JSON"),
+        (b"", "broken JSON"),
+        (b"\xff\xfe\x00", "broken JSON"),
+        (b"[1, 2]", "expected a record of prograd-run"),
+        (b'{"schema": "other"}', "expected a record of prograd-run"),
+        (json.dumps({"schema": records.SCHEMA}).encode(), "without status, experiment, config, config_hash"),
+        (json.dumps(WHOLE | {"status": "fine"}).encode(), "got 'fine'"),
     ],
 )
 def test_what_is_no_record_is_named_with_its_reason(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -73,13 +86,13 @@ def test_what_is_no_record_is_named_with_its_reason(tmp_path: Path, content: byt
 
 
 def test_a_directory_without_records_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"no record\.json"):
+    with pytest.raises(RecordError, match=r"expected a record\.json"):
         records.read_all(tmp_path)
     with pytest.raises(RecordError, match="no such directory"):
         records.read_all(tmp_path / "nowhere")
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(RecordError, match="not a directory"):
+    with pytest.raises(RecordError, match="got a file"):
         records.read_all(file)
 
 
@@ -96,8 +109,8 @@ def test_a_job_leaves_what_it_measured(tmp_path: Path) -> None:
     assert record["status"] == "complete"
     assert record["config"]["loss"] == {"name": "squared_error"}
     assert record["config_hash"] == config_hash(record["config"])
-    assert {mode: len(samples) for mode, samples in record["samples"].items()} == {"forward": 3, "reverse": 3}
-    assert all(seconds > 0 for samples in record["samples"].values() for seconds in samples)
+    assert {mode: len(samples) for mode, samples in record["timings"].items()} == {"forward": 3, "reverse": 3}
+    assert all(seconds > 0 for samples in record["timings"].values() for seconds in samples)
     assert record["agreement"]["relative_difference"] <= record["agreement"]["tolerance"] < 1e-12
     assert record["predicted_gap"] == record["multiply_adds"]["forward"] / record["multiply_adds"]["reverse"]
     assert record["problem"]["n"] == [3, 3, 3, 2]
@@ -121,7 +134,7 @@ def test_a_job_that_raises_leaves_its_traceback_and_returns(tmp_path: Path) -> N
 
     assert record == records.read(tmp_path / "record.json")
     assert record["status"] == "failed"
-    assert record["error"]["message"] == "batch=6: the data set synthetic has 5 samples"
+    assert record["error"]["message"] == "batch: expected at most the 5 samples of the data set synthetic, got 6"
     assert "Traceback" in record["error"]["traceback"]
     assert "median" not in record
 
@@ -150,8 +163,8 @@ def test_no_time_is_reported_for_gradients_that_differ(tmp_path: Path, monkeypat
     monkeypatch.setattr(forward, "gradient", wrong)
     record = jobs.run(CONFIG, tmp_path)
     assert record["error"]["type"] == "AgreementError"
-    assert "forward and reverse mode differ by 1.00e-09" in record["error"]["message"]
-    assert "samples" not in record
+    assert "got a difference of 1.00e-09" in record["error"]["message"]
+    assert "timings" not in record
 
 
 @pytest.mark.starts_processes

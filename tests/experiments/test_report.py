@@ -73,9 +73,9 @@ def test_sweeps_are_compared_point_by_point(comparison: Path) -> None:
     table = Reader(comparison.read_text("utf-8")).table("forward B / A")
     above, heading, *lines = table
     assert above == ["depth", "width", "threads", "B / A", "A: old", "B: new"]
-    each = ["forward", "reverse", "gap", "predicted", "samples"]
+    each = ["forward", "reverse", "gap", "predicted", "timings"]
     assert heading == ["forward B / A", "reverse B / A", "gap B / A", *each, *each]
-    # Three samples each, 0.9, 1 and 1.2 times the median: the quartiles of the nine ratios are 0.9 and 1.11.
+    # Three timings each, 0.9, 1 and 1.2 times the median: the quartiles of the nine ratios are 0.9 and 1.11.
     assert lines[0] == [
         *("2", "8", "1 | 2", "0.500× ± 0.053", "0.500× ± 0.053", "1.00× ± 0.00"),
         *("1.00 ms ± 0.07", "200 µs ± 15", "5.00× ± 0.00", "64.0×", "3"),
@@ -124,15 +124,21 @@ def test_directories_that_cannot_be_compared_are_refused(tmp_path: Path) -> None
     lay_out(broken, sweep(1.0))
     (broken / "job2" / "record.json").write_text('{"schema": ')
     lay_out(other, [sweep(1.0)[0] | {"experiment": "peers"}])
-    assert report(good, tmp_path / "none") == (2, f"prograd report: {tmp_path / 'none'}: no such directory\n")
+    assert report(good, tmp_path / "none") == (
+        2,
+        f"prograd report: {tmp_path / 'none'}: expected a directory with records, got no such directory\n",
+    )
     code, text = report(good, empty)
-    assert (code, text.startswith(f"prograd report: {empty}: no record.json in this directory")) == (2, True)
+    assert (code, text.startswith(f"prograd report: {empty}: expected a record.json here or below, got none")) == (
+        2,
+        True,
+    )
     code, text = report(good, other)
     assert code == 2
-    assert f"{other}: records of peers, and those in {good} are of speed_gap" in text
+    assert f"{other}: expected records of speed_gap, as in {good}, got records of peers" in text
     assert not (tmp_path / "page.html").exists()
     code, text = report(good, broken)
     assert code == 1
     assert f"{broken}: 3 points: 3 complete, 1 file that can't be read" in text
-    assert f"left out {broken / 'job2' / 'record.json'}: not whole JSON" in text
-    assert "job2/record.json</code>: not whole JSON" in (tmp_path / "page.html").read_text("utf-8")
+    assert f"left out {broken / 'job2' / 'record.json'}: expected a record, got broken JSON" in text
+    assert "job2/record.json</code>: expected a record, got broken JSON" in (tmp_path / "page.html").read_text("utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 
+from prograd_experiments.collect import collect
 from tests.helpers.browser import PROGRAM, Tab, browser
+from tests.helpers.records import lay_out, record
 from tests.helpers.sweeps import compared, two_sweeps
 
 pytestmark = pytest.mark.starts_processes
@@ -71,7 +73,7 @@ def test_values_are_told_to_pointer_and_keyboard(tab: Tab, sweeps: tuple[Path, P
     tab.open(sweeps[1] / "report.html", 1280)
     assert tab.ask(SHOWN) is None
     tab.point("svg.plot .point")
-    assert tab.ask(SHOWN) == "depth 2, width 8, forward: 500 µs, middle half 475 µs to 550 µs, 3 samples"
+    assert tab.ask(SHOWN) == "depth 2, width 8, forward: 500 µs, middle half 475 µs to 550 µs, 3 timings"
     tab.press("Escape")
     assert tab.ask(SHOWN) is None
 
@@ -89,7 +91,7 @@ def test_values_are_told_to_pointer_and_keyboard(tab: Tab, sweeps: tuple[Path, P
     assert tab.ask(SHOWN).startswith("depth 2, width 8, forward: 500 µs")
     assert tab.ask("document.activeElement.closest('.plot') === document.querySelectorAll('.plot')[1]")
     tab.press("Tab")
-    assert tab.ask(SHOWN) == "depth 2, width 8: forward / reverse 5.00× ± 0; 500 µs / 100 µs, 3 samples"
+    assert tab.ask(SHOWN) == "depth 2, width 8: forward / reverse 5.00× ± 0; 500 µs / 100 µs, 3 timings"
     assert tab.complaints == []
 
 
@@ -107,6 +109,29 @@ def test_skip_links_come_first_and_lead_past_the_head(tab: Tab, comparison: Path
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     assert tab.ask("[...document.querySelectorAll('table')].every(t => t.caption || t.ariaLabel)")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_pictures_fill_their_column_and_their_labels_do_not_overlap(tab: Tab, tmp_path: Path, width: int) -> None:
+    made = [record(depth, size, 1e-4 * size * depth, 1e-5) for depth in (1, 2, 3, 4, 5, 6, 7, 8) for size in (8, 256)]
+    tab.open(collect(lay_out(tmp_path, made)).directory / "report.html", width)
+    edges = tab.ask(
+        "[...document.querySelectorAll('.frame')].map(frame => [frame, frame.closest('figure')]"
+        ".flatMap(e => (({left, right}) => [left, right])(e.getBoundingClientRect())))"
+    )
+    assert len(edges) == 2
+    assert all(edge[:2] == pytest.approx(edge[2:], abs=1) for edge in edges)
+    boxes = tab.ask(
+        "[...document.querySelectorAll('.frame')].map(frame => [...frame.querySelectorAll('text')].map(text => "
+        "(({left, right, top, bottom}) => [text.textContent, left, right, top, bottom])(text.getBoundingClientRect())))"
+    )
+    for (left, right, *_), labels in zip(edges, boxes, strict=True):
+        assert all(left <= start and end <= right for _, start, end, _, _ in labels)
+        for (one, left_1, right_1, top_1, bottom_1), (other, left_2, right_2, top_2, bottom_2) in combinations(
+            labels, 2
+        ):
+            apart = right_1 <= left_2 or right_2 <= left_1 or bottom_1 <= top_2 or bottom_2 <= top_1
+            assert apart, (one, other)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

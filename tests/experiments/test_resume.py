@@ -151,7 +151,7 @@ def test_two_sweeps_never_write_into_one_directory_and_a_dead_one_holds_nothing(
         before = contents(tmp_path / "s")
         second = run(tmp_path, settings, "depth=1", *QUICK)
         assert second.returncode == 2
-        assert f"s: in use by process {alive.pid} on " in second.stderr
+        assert f"s: expected a free directory, got one in use by process {alive.pid} on " in second.stderr
         assert contents(tmp_path / "s") == before
     finally:
         alive.kill()
@@ -230,7 +230,7 @@ def test_one_job_keeps_a_record_that_stands(tmp_path: Path, settings) -> None:
     before = (tmp_path / "r" / "record.json").read_bytes()
     again, other = one(), one("seed=1")
     assert again.returncode == 0
-    assert "complete already, and not run again; force=true does" in again.stdout
+    assert "complete already; force=true runs it again" in again.stdout
     assert other.returncode == 2
-    assert "the record of another configuration, which is kept" in other.stderr
+    assert "got the record of another configuration" in other.stderr
     assert (tmp_path / "r" / "record.json").read_bytes() == before

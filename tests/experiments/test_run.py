@@ -15,7 +15,7 @@ import hydra
 import pytest
 from hydra.errors import HydraException
 
-from prograd_experiments import choices, messages
+from prograd_experiments import run as application
 from prograd_experiments.records import read
 from tests.helpers import processes
 
@@ -77,9 +77,10 @@ def test_collect_makes_the_same_summary_from_the_records_alone(sweep, tmp_path: 
     for name in ("summary.csv", "speed_gap.png", "report.html", "multirun.yaml"):
         (copy / name).unlink()
 
-    done = run(tmp_path, "prograd", "collect", "copy")
+    done = run(tmp_path, "prograd", "collect", "copy", "--format", "png", "--format", "pdf")
 
     assert done.returncode == 0, done.stderr
+    assert (copy / "speed_gap.pdf").exists()
     assert (copy / "summary.csv").read_bytes() == (directory / "summary.csv").read_bytes()
     assert (copy / "speed_gap.png").exists()
     assert (copy / "report.html").exists()
@@ -95,20 +96,21 @@ def test_collect_says_what_is_wrong(sweep, tmp_path: Path) -> None:
     nothing = run(tmp_path, "prograd", "collect", "nowhere")
 
     assert partly.returncode == 1
-    assert "not whole JSON" in " ".join(partly.stdout.split())
+    assert "broken JSON" in " ".join(partly.stdout.split())
     assert nothing.returncode == 2
-    assert nothing.stderr == "prograd collect: nowhere: no such directory\n"
+    assert nothing.stderr == "prograd collect: nowhere: expected a directory with records, got no such directory\n"
 
 
 @pytest.mark.starts_processes
 def test_a_failed_job_leaves_its_traceback_and_the_others_go_on(tmp_path: Path) -> None:
     points = ("depth=1", "width=4", "data=iris", "batch=1000,1")
-    done = run(tmp_path, "prograd-run", "-m", *points, "hydra.sweep.dir=s", *QUICK)
+    done = run(tmp_path, "prograd-run", "-m", *points, "hydra.sweep.dir=s", "pictures=[svg,pdf]", *QUICK)
     assert done.returncode == 1
+    assert {path.name for path in (tmp_path / "s").glob("speed_gap.*")} == {"speed_gap.svg", "speed_gap.pdf"}
     found = {record["status"]: record for record in map(read, (tmp_path / "s").glob("*/record.json"))}
     assert set(found) == {"complete", "failed"}
-    assert "the data set iris has 150 samples" in found["failed"]["error"]["traceback"]
-    assert "batch=1000: the data set iris has 150 samples" in " ".join(done.stdout.split())
+    assert "at most the 150 samples of the data set iris" in found["failed"]["error"]["traceback"]
+    assert "batch: expected at most the 150 samples of the data set iris, got 1000" in " ".join(done.stdout.split())
     assert (tmp_path / "s" / "report.html").exists()
 
 
@@ -118,13 +120,21 @@ def test_names_are_checked_before_anything_runs(tmp_path: Path) -> None:
     done = run(tmp_path, "prograd-run", "-m", *bad)
     assert done.returncode == 2
     assert done.stdout == ""
-    said = sorted(re.split(r"\.? Choices: ", line)[0] for line in done.stderr.splitlines())
+    said = sorted(re.sub(r"one of .*, got", "one of …, got", line) for line in done.stderr.splitlines())
     assert said == [
-        "prograd-run: activation=tanhh is not known; did you mean tanh?",
-        "prograd-run: depth=0: an integer of at least 1 was expected",
-        "prograd-run: modes=backward is not known",
+        "prograd-run: activation: expected one of …, got tanhh; did you mean tanh?",
+        "prograd-run: depth: expected an integer of at least 1, got 0",
+        "prograd-run: modes: expected one of …, got backward",
     ]
-    assert "did you mean tanh? Choices: elu, gelu, leaky_relu, relu, sigmoid" in done.stderr
+    assert "one of elu, gelu, leaky_relu, relu, sigmoid" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_poster_in_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    done = run(tmp_path, "prograd-run", "-m", "depth=1", "width=4", "pictures=gif", *QUICK)
+    assert done.returncode == 2
+    assert "pictures: expected one of png, svg, pdf, got gif" in done.stderr
+    assert "png, svg, pdf" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,25 +143,25 @@ def test_a_job_that_is_refused_says_why_in_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "prograd-run", "depth=two")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == "prograd-run: depth=two: an integer of at least 1 was expected\n"
+    assert done.stderr == "prograd-run: depth: expected an integer of at least 1, got two\n"
     assert list(tmp_path.rglob("record.json")) == []
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data=digit", "data=digit is not known; did you mean digits? Choices: breast_cancer, csv, diabetes, digits"),
-        ("loss=mse", "loss=mse is not known. Choices: by_classes, cross_entropy, default"),
-        ("dpth=3", "unknown key 'dpth'; did you mean depth"),
-        ("loss.delta=3", "unknown key 'loss.delta'. Choices: name"),
+        ("data=digit", r"data: expected one of breast_cancer, csv, diabetes, .*, got digit; did you mean digits\?"),
+        ("loss=mse", "loss: expected one of by_classes, cross_entropy, default, .*, got mse"),
+        ("dpth=3", r"configuration: expected the keys .*, got dpth; did you mean depth or width\?"),
+        ("loss.delta=3", "loss: expected the keys name, got delta"),
     ],
 )
 def test_what_hydra_refuses_is_said_in_the_same_words(override: str, message: str) -> None:
-    choices.store()
+    application.store_choices()
     configuration = hydra.initialize_config_module("prograd_experiments.conf", version_base="1.3")
     with configuration, pytest.raises(HydraException) as raised:
         hydra.compose("config", [override])
-    assert messages.of(raised.value).startswith(message)
+    assert re.fullmatch(message, application.message_of(raised.value))
 
 
 @pytest.mark.starts_processes

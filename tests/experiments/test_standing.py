@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from prograd_experiments import environment, jobs, locks, records
+from prograd_experiments import environment, jobs, records, storage
 from prograd_experiments.errors import BusyError, RecordError
-from prograd_experiments.standing import Standing, standing
+from prograd_experiments.records import Status
 from tests.helpers.configs import CONFIG
 
 
 def test_a_record_counts_for_its_configuration_and_its_code_alone(tmp_path: Path) -> None:
     whole = {"schema": records.SCHEMA, "status": "complete", "experiment": "e", "config": {}, "config_hash": "h"}
     records.write(tmp_path, whole | {"code": "one"})
-    assert standing(tmp_path, "h", "one") is Standing.COMPLETE
-    assert standing(tmp_path, "h", "two") is Standing.OUTDATED
-    assert standing(tmp_path, "other", "one") is Standing.FOREIGN
+    assert records.found(tmp_path, "h", "one")[0] is Status.COMPLETE
+    assert records.found(tmp_path, "h", "two")[0] is Status.OUTDATED
+    assert records.found(tmp_path, "other", "one")[0] is Status.FOREIGN
     records.write(tmp_path, whole)  # by a version that did not say
-    assert standing(tmp_path, "h", "one") is Standing.OUTDATED
+    assert records.found(tmp_path, "h", "one")[0] is Status.OUTDATED
 
 
 @pytest.mark.starts_processes
@@ -44,11 +44,11 @@ def test_the_code_is_its_revision_and_its_changes(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_git")
 def test_a_job_leaves_alone_what_another_process_is_at(tmp_path: Path) -> None:
-    with locks.held(tmp_path):
-        assert locks.busy(tmp_path)
-        with pytest.raises(BusyError, match=f"in use by process {os.getpid()} on"):
+    with storage.held(tmp_path):
+        assert storage.busy(tmp_path)
+        with pytest.raises(BusyError, match=f"got one in use by process {os.getpid()} on"):
             jobs.run(CONFIG, tmp_path)
-    assert not locks.busy(tmp_path)
+    assert not storage.busy(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -57,7 +57,7 @@ def test_the_record_of_another_configuration_is_not_overwritten(tmp_path: Path) 
     jobs.run(CONFIG, tmp_path)
     before = (tmp_path / "record.json").read_bytes()
     assert jobs.run(CONFIG, tmp_path) == json.loads(before)
-    with pytest.raises(RecordError, match="the record of another configuration"):
+    with pytest.raises(RecordError, match="got the record of another configuration"):
         jobs.run(CONFIG | {"seed": 1}, tmp_path)
     assert (tmp_path / "record.json").read_bytes() == before
     assert jobs.run(CONFIG | {"seed": 1}, tmp_path, force=True)["status"] == "complete"

@@ -73,11 +73,11 @@ def test_more_epochs_from_a_checkpoint_are_as_if_they_had_been_asked_for_at_once
     assert more["resumed_from"] == 2
     assert v.w.tobytes() == w.w.tobytes()
 
-    with pytest.raises(RecordError, match="it was left with width=4, not 5"):
+    with pytest.raises(RecordError, match="expected a checkpoint with width=5, got one with width=4"):
         trained(tmp_path / "other", optimizer=SGD, start=start, width=5)
-    with pytest.raises(RecordError, match="it has 2 epochs behind it, more than epochs=1"):
+    with pytest.raises(RecordError, match="expected at most epochs=1, got 2 epochs"):
         trained(tmp_path / "other", optimizer=SGD, start=start, epochs=1)
-    with pytest.raises(ConfigError, match=r"start=nowhere\.npz: No such file"):
+    with pytest.raises(ConfigError, match=r"start: expected a readable file, got nowhere\.npz; No such file"):
         trained(tmp_path / "other", start="nowhere.npz")
 
 
@@ -151,8 +151,8 @@ def test_training_stops_where_a_layer_is_not_finite_and_names_it(tmp_path: Path)
     assert record["error"]["type"] == "DivergedError"
     message = record["error"]["message"]
     assert message.startswith("training stopped after ")
-    assert "the output of layers[" in message
-    assert "is the first that is not finite" in message
+    assert ": layers[" in message
+    assert "it is the first such layer" in message
     assert record["curves"]["train_loss"][0] > 0
     assert record["epochs_done"] < 50
     assert collect(tmp_path).rows[0]["status"] == "failed"
@@ -164,7 +164,7 @@ def test_the_layer_that_is_named_is_the_first_one() -> None:
     first.net.unpack(w)[2]["W"][1, 0] = np.inf
     from_steps = loop.STEPS["gradient_descent"]
     with pytest.raises(
-        prograd.errors.NonFiniteError, match=r"output of layers\[2\] \(affine\) is the first .* output 1"
+        prograd.errors.NonFiniteError, match=r"layers\[2\] \(affine\): expected finite outputs, got .* output 1"
     ):
         from_steps(state.State(w, w), first, train_config(depth=3))
 

@@ -12,9 +12,13 @@ import pytest
 
 from prograd_experiments import jobs
 from prograd_experiments.collect import collect
-from prograd_experiments.training import figures, lesson, pictures, summary
+from prograd_experiments.rows import varying
+from prograd_experiments.training import lesson, pictures
+from prograd_experiments.training.experiment import Training
+from prograd_experiments.training.runs import POINT
 from tests.helpers import processes
 from tests.helpers.configs import TRAIN_CONFIG
+from tests.helpers.drawn import same as drawn_alike
 
 
 def run(folder: Path, *arguments: str) -> list[dict[str, Any]]:
@@ -52,7 +56,7 @@ def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
     assert record["problem"]["test_samples"] == 449
     assert len(record["curves"]["epochs"]) == 31
     page = (tmp_path / "s" / "report.html").read_text()
-    assert "Losses are means over the samples; those called test were not trained on" in page
+    assert "Losses are means over the samples; the test losses are of samples that were not trained on" in page
     assert "Times are for" not in page
 
 
@@ -63,18 +67,16 @@ def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
         (tmp_path / str(seed)).mkdir()
         jobs.run(TRAIN_CONFIG | {"seed": seed}, tmp_path / str(seed))
     rows = collect(tmp_path).rows
-    axes = figures.Figure().subplots()
-    figures.draw(axes, rows, "loss", "Mean loss")
-    assert [line.get_label() for line in axes.get_lines()] == [
-        "train: seed 0",
-        "test: seed 0",
-        "train: seed 1",
-        "test: seed 1",
-    ]
-    assert list(axes.get_lines()[0].get_ydata()) == rows[0]["curves"]["train_loss"]
     loss, score = pictures.pictures(rows)
-    assert [series.name for series in loss.series] == [line.get_label() for line in axes.get_lines()]
-    assert [point.y for point in loss.series[0].points] == rows[0]["curves"]["train_loss"]
+    assert [series.title for series in loss.series] == [
+        "seed 0, training part",
+        "seed 0, test part",
+        "seed 1, training part",
+        "seed 1, test part",
+    ]
+    assert [datum.y for datum in loss.series[0].data] == rows[0]["curves"]["train_loss"]
+    drawn_alike([loss, score])
+    drawn_alike(pictures.pictures([row | {"curves": None} for row in rows]))
     assert score.y.label == rows[0]["score_is"]
-    assert summary.varying(rows) == ["seed"]
-    assert "the best of 2 runs" in summary.answer(rows)
+    assert varying(rows, POINT) == ["seed"]
+    assert "the best of 2 runs" in Training().answer(rows)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prograd_experiments.peers import measure
-from prograd_experiments.training import settings
+from prograd_experiments.peers.experiment import Peers
+from prograd_experiments.training.experiment import Training
 
 CONFIG: dict[str, Any] = {
     "experiment": {"name": "speed_gap"},
@@ -74,8 +74,8 @@ TRAIN_CONFIG: dict[str, Any] = {
 
 
 def peers_config(point: str, **keys: Any) -> dict[str, Any]:
-    return dict(measure.check(PEERS_CONFIG | {"point": point} | keys))
+    return dict(Peers().check(PEERS_CONFIG | {"point": point} | keys))
 
 
 def train_config(**changes: Any) -> dict[str, Any]:
-    return dict(settings.check(TRAIN_CONFIG | changes))
+    return dict(Training().check(TRAIN_CONFIG | changes))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from prograd_experiments import records
-from prograd_experiments.speed_gap.measure import gaps
+from prograd_experiments.speed_gap.experiment import gaps
 
 ENVIRONMENT: dict[str, Any] = {
     "python": "3.12.0",
@@ -24,7 +24,7 @@ ENVIRONMENT: dict[str, Any] = {
 
 
 def record(depth: int, width: int, forward: float, reverse: float, **config: Any) -> dict[str, Any]:
-    samples = {"forward": [forward * f for f in (0.9, 1.0, 1.2)], "reverse": [reverse * f for f in (0.9, 1.0, 1.2)]}
+    timings = {"forward": [forward * f for f in (0.9, 1.0, 1.2)], "reverse": [reverse * f for f in (0.9, 1.0, 1.2)]}
     counts = {"forward": depth * width**3, "reverse": depth * width}
     return {
         "schema": records.SCHEMA,
@@ -50,11 +50,11 @@ def record(depth: int, width: int, forward: float, reverse: float, **config: Any
         "environment": ENVIRONMENT,
         "problem": {"samples": config.get("batch", 1), "parameters": 7},
         "agreement": {"relative_difference": 1e-16},
-        "samples": samples,
-        "median": {mode: float(np.median(values)) for mode, values in samples.items()},
+        "timings": timings,
+        "median": {mode: float(np.median(values)) for mode, values in timings.items()},
         "spread": {"forward": 0.15 * forward, "reverse": 0.15 * reverse},
         "multiply_adds": counts,
-        **gaps(samples, counts),
+        **gaps(timings, counts),
     }
 
 

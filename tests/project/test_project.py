@@ -128,7 +128,7 @@ def test_the_core_needs_its_own_dependencies_only() -> None:
 def test_benchmarks_need_no_experiments_extra() -> None:
     # asv's environments hold the core's dependencies alone.
     beyond = {"hydra", "omegaconf", "matplotlib", "sklearn"}
-    modules = "prograd_experiments.problems, prograd_experiments.floor, prograd_benchmarks.sampling"
+    modules = "prograd_benchmarks.problems, prograd_benchmarks.floor, prograd_benchmarks.timing"
     assert not loaded_after(f"import {modules}, prograd_benchmarks.counts, prograd_benchmarks.control") & beyond
 
 

@@ -8,7 +8,7 @@ from prograd_rates import SignedHadamard
 import prograd
 from prograd.operators import Dense
 from prograd_benchmarks import control, counts
-from prograd_benchmarks.sampling import Statistics, ratio, seconds, statistics
+from prograd_benchmarks.timing import Statistics, ratio, seconds, statistics
 
 SIZES = (64, 1024)
 

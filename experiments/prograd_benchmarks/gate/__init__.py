@@ -1,5 +1,5 @@
-"""The gate: whether a revision costs more than the one it stands on, told from what asv measured of both.
+"""The gate: does a revision cost more than the one it builds on, judged by what asv measured of both?
 
-`python -m prograd_benchmarks.gate BASE`, in a project that has an asv suite; `docs/gate.md` says what it asks and what
-it answers. It knows benchmarks by their unit alone, so it serves any suite whose units are those of `decision`.
+`python -m prograd_benchmarks.gate BASE` runs in any project with an asv suite; `docs/gate.md` describes questions and
+answers. The gate knows a benchmark only by its unit, so it serves every suite that uses the units in `decision`.
 """

@@ -1,7 +1,7 @@
-"""One turn of asv: one revision of a project, built into asv's environment, and the benchmarks that were chosen.
+"""One turn of asv: builds one revision of a project into asv's environment and runs the chosen benchmarks.
 
-A process of its own, `python -m prograd_benchmarks.gate.asv_turn CONFIG RESULTS REVISION [PATTERN …]`, since asv
-changes the working directory and writes to the standard output. Not `asv run`, which keeps one folder of results.
+`python -m prograd_benchmarks.gate.asv_turn CONFIG RESULTS REVISION [PATTERN …]` is a process of its own, since asv
+changes the working directory and writes to the standard output. `asv run` would keep a single folder of results.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ MACHINE = "gate"
 
 
 def main() -> None:
-    """Fills the folder of results. Exit status 1 where nothing can run; of single benchmarks the results say it."""
+    """Fills the folder of results. Exit code 1: nothing could run; a single benchmark's failure is in the results."""
     config, results, revision, *patterns = sys.argv[1:]
     os.chdir(Path(config).parent)
     log.enable(verbose=True)
     settings = Config.load(config)
     settings.results_dir = results
-    settings.branches = [revision]  # asv looks for the suite with these when the revision does not build
+    settings.branches = [revision]  # asv discovers the suite through these if the revision does not build
     settings.html_dir = str(Path(results) / "html")
     machines = str(Path(results) / "machines.json")
     unknown = dict.fromkeys(("os", "arch", "cpu", "num_cpu", "ram"), "")
@@ -42,7 +42,7 @@ def main() -> None:
             pull=False,
             _machine_file=machines,
         )
-    except UserError as error:  # its message says it all, and what was printed before says why
+    except UserError as error:  # its message is complete, and the output before it gives the reason
         sys.exit(f"\n{error}")
 
 

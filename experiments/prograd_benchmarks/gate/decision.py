@@ -1,49 +1,49 @@
-"""What the gate decides, and by which rules. Pure functions of what was measured.
+"""What the gate decides, and by which rules: pure functions of the measurements.
 
-Exact counts have no noise, so any growth is a regression. What was measured with a clock has noise of two kinds: from
-sample to sample, which asv's significance test knows about, and from process to process, which shifts all the samples
-of a turn alike and which that test can't see. So several turns are taken, and those of HEAD have to be worse as turns:
-by the rank-sum test of Mann and Whitney (1947), which asks nothing of the shape of the noise and forgives single turns.
+Exact counts have no noise, so any growth is a regression. Clocks have two kinds of noise: from timing to timing, which
+asv's significance test accounts for, and from process to process, which shifts all timings of a turn alike and which
+that test can't see. So the gate takes several turns, and HEAD's turns have to be worse than the base's by the rank-sum
+test of Mann and Whitney (1947), which assumes no distribution and tolerates single outlying turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
-from statistics import median, quantiles
+from statistics import median
 
 from asv._stats import is_different
 from asv_runner.statistics import compute_stats
 from scipy.stats import mannwhitneyu
 
-from prograd_benchmarks.gate.series import Series, Turn
+from prograd_benchmarks.timing import interquartile_range
 
 EXACT = frozenset({"multiply-adds", "bytes", "calls"})
 """Units of counts."""
 
 LIMITS = {"ratio": 1.15, "seconds": 1.25}
-"""Units of what was measured, and how many times as much as at the base it may be."""
+"""Units of measurements by the clock, and how many times the base's value each may reach."""
 
 LEAST_SECONDS = 0.01
-"""Times below it are not judged: the same commit can differ from itself by a third at some microseconds."""
+"""Shorter times are not judged: at some microseconds, one commit can differ from itself by a third."""
 
 GRAIN_BYTES = 512
-"""By how many bytes a peak may differ from itself: those of names that the interpreter keeps while a call runs."""
+"""How far a peak of memory may differ from itself: the interpreter keeps names that are made while a call runs."""
 
 STEADY = 0.3
-"""The middle half of a turn's samples may be so wide, as a part of their median; a wider one tells of other work."""
+"""A turn is steady if the middle half of its timings, as a part of their median, is at most this wide."""
 
 TURNS = 2
-"""The fewest steady turns of each revision from which a benchmark is judged at all."""
+"""A benchmark is judged if each revision has at least this many steady turns."""
 
 SIGNIFICANT = 0.02
-"""How likely chance may be to order the turns as they are found, on top of asv's test and of the limit: of 3 and 3 it
-has all of HEAD's behind with one in twenty, of 4 and 4 with one in seventy."""
+"""The largest probability that chance alone ordered the turns this way, required besides asv's test and the limit.
+With 3 and 3 turns chance puts all of HEAD's last once in 20 times, with 4 and 4 once in 70."""
 
 
 class Finding(Enum):
-    """What is to be said about one benchmark."""
+    """What the gate says about one benchmark."""
 
     FINE = "fine"
     BETTER = "better"
@@ -57,11 +57,11 @@ class Finding(Enum):
 
 
 OPEN = frozenset({Finding.UNCLEAR, Finding.MOVED})
-"""What further turns may tell."""
+"""The findings that further turns may change."""
 
 
 class Verdict(IntEnum):
-    """What the gate says; the value is its exit status."""
+    """What the gate says in the end; the value is its exit status."""
 
     FINE = 0
     REGRESSION = 1
@@ -69,8 +69,26 @@ class Verdict(IntEnum):
 
 
 @dataclass(frozen=True)
-class Row:
-    """One benchmark at one point of its parameters, at the base and at HEAD; None where it has no value."""
+class Measurement:
+    """One benchmark with one set of parameters in one turn; `timings` is empty if the benchmark returned a number."""
+
+    unit: str
+    value: float
+    timings: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, unit: str, timings: Sequence[float]) -> Measurement:
+        """The value is the median, as in asv."""
+        return cls(unit, median(timings), tuple(timings))
+
+
+Turn = dict[str, Measurement | None]
+"""The measurements of one turn by name; None for a benchmark that failed. One that skipped itself is left out."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The finding about one benchmark with one set of parameters; a value is None if that revision has none."""
 
     name: str
     unit: str
@@ -81,7 +99,7 @@ class Row:
 
     @property
     def factor(self) -> float | None:
-        """How many times as much as at the base."""
+        """HEAD's value over the base's."""
         if self.base is None or self.head is None:
             return None
         if self.base == 0:
@@ -90,144 +108,140 @@ class Row:
 
 
 def is_control(name: str) -> bool:
-    """Whether a benchmark stands in the suite's module `control`, and so involves nobody's code."""
+    """Whether a benchmark belongs to the suite's module `control`, and so runs nobody's code."""
     return name.startswith("control.")
 
 
-def rows(base: Sequence[Turn], head: Sequence[Turn], accepted: Collection[str] = ()) -> list[Row]:
-    """One row for each benchmark that ran at either revision, from all the turns of both."""
+def judge(base: Sequence[Turn], head: Sequence[Turn], accepted: Collection[str] = ()) -> list[Judgement]:
+    """One judgement for each benchmark that ran at either revision, from all turns of both."""
     names = sorted({name for turn in (*base, *head) for name in turn})
-    return [_row(name, _taken(name, base), _taken(name, head), accepted) for name in names]
+    return [_judged(name, _taken(name, base), _taken(name, head), accepted) for name in names]
 
 
-def verdict(found: Sequence[Row]) -> Verdict:
-    """A regression wherever there is one; undecided if anything is, or if nothing could be compared; else fine."""
-    if any(row.finding is Finding.REGRESSION for row in found):
+def verdict(found: Sequence[Judgement]) -> Verdict:
+    """A regression if there is any; undecided if any finding is open or nothing could be compared; else fine."""
+    if any(judgement.finding is Finding.REGRESSION for judgement in found):
         return Verdict.REGRESSION
-    untold = any(row.finding in OPEN or row.finding is Finding.FAILED for row in found)
+    untold = any(judgement.finding in OPEN or judgement.finding is Finding.FAILED for judgement in found)
     judged = {Finding.FINE, Finding.BETTER, Finding.ACCEPTED}
-    if untold or not any(row.finding in judged and not is_control(row.name) for row in found):
-        return Verdict.UNDECIDED
-    return Verdict.FINE
+    compared = any(judgement.finding in judged and not is_control(judgement.name) for judgement in found)
+    return Verdict.UNDECIDED if untold or not compared else Verdict.FINE
 
 
-def against_control(found: Sequence[Row]) -> list[Row]:
-    """The same rows; but where the control moved, or is missing, what has its unit is unclear unless it is fine.
+def against_control(found: Sequence[Judgement]) -> list[Judgement]:
+    """The same judgements, but a regression is unclear if the control of its unit moved or is missing.
 
-    A benchmark that is fine on a machine that moved may have got worse unseen: the control itself stays in the rows as
-    moved, and so nothing is decided.
+    A benchmark that seems fine on a machine that moved may still have got worse. The control itself stays among the
+    judgements as moved, so nothing is decided.
     """
-    steady = {row.unit for row in found if is_control(row.name) and row.finding is Finding.FINE}
-    moved = {row.unit for row in found if is_control(row.name) and row.finding is not Finding.FINE}
-    return [_doubted(row, row.unit in steady - moved) for row in found]
+    steady = {control.unit for control in found if is_control(control.name) and control.finding is Finding.FINE}
+    moved = {control.unit for control in found if is_control(control.name) and control.finding is not Finding.FINE}
+    return [_doubted(judgement, judgement.unit in steady - moved) for judgement in found]
 
 
-def wants_more_turns(found: Iterable[Row]) -> bool:
-    """Whether further turns could change what is said: never where a count has grown, which they leave as it is."""
+def wants_more_turns(found: Iterable[Judgement]) -> bool:
+    """Whether further turns could change the verdict; they can't once a count has grown."""
     found = list(found)
-    if any(row.finding is Finding.REGRESSION for row in found):
+    if any(judgement.finding is Finding.REGRESSION for judgement in found):
         return False
-    return any(row.finding in OPEN for row in found)
+    return any(judgement.finding in OPEN for judgement in found)
 
 
 def accepted_names(messages: str) -> list[str]:
-    """What the commits' messages accept, in lines `bench: accept NAME`."""
+    """The names in lines `bench: accept NAME` of commit messages."""
     lines = [line.strip() for line in messages.splitlines()]
     return [line.removeprefix("bench: accept ").strip() for line in lines if line.startswith("bench: accept ")]
 
 
-def _taken(name: str, turns: Sequence[Turn]) -> list[Series | None]:
-    return [turn[name] for turn in turns if name in turn]
-
-
-def _row(name: str, base: Sequence[Series | None], head: Sequence[Series | None], accepted: Collection[str]) -> Row:
-    before = [series for series in base if series is not None]
-    after = [series for series in head if series is not None]
-    unit = (before or after)[0].unit if before or after else ""
-    if len(after) < len(head) or not (before or after):
-        return Row(name, unit, _value(before), None, Finding.FAILED, "does not run at HEAD")
-    if not after:
-        return Row(name, unit, _value(before), None, Finding.FAILED, "is skipped at HEAD")
-    if not before:
-        return Row(name, unit, None, _value(after), Finding.NEW, "has nothing to be compared with")
-    if unit in EXACT:
-        return _exact(name, before, after, accepted)
-    if unit in LIMITS and all(series.samples for series in (*before, *after)):
-        return _measured(name, before, after)
-    why = "has no samples" if unit in LIMITS else "has no unit that the gate knows"
-    return Row(name, unit, _value(before), _value(after), Finding.UNJUDGED, why)
-
-
-def _exact(name: str, base: Sequence[Series], head: Sequence[Series], accepted: Collection[str]) -> Row:
-    unit = base[0].unit
-    before, after = min(series.value for series in base), min(series.value for series in head)
-    grain = GRAIN_BYTES if unit == "bytes" else 0
-    if after > before + grain:
-        if accepted_by(name, accepted):
-            return Row(name, unit, before, after, Finding.ACCEPTED, "by a commit's message")
-        return Row(name, unit, before, after, Finding.REGRESSION, "a count may not grow")
-    return Row(name, unit, before, after, Finding.BETTER if after < before - grain else Finding.FINE)
-
-
 def accepted_by(name: str, accepted: Collection[str]) -> bool:
-    """Whether the benchmark is accepted, at this point of its parameters or at all of them."""
+    """Whether the benchmark is accepted, with these parameters or with any."""
     return name in accepted or name.partition("(")[0] in accepted
 
 
-def _measured(name: str, base: Sequence[Series], head: Sequence[Series]) -> Row:
+def _taken(name: str, turns: Sequence[Turn]) -> list[Measurement | None]:
+    return [turn[name] for turn in turns if name in turn]
+
+
+def _judged(
+    name: str, base: Sequence[Measurement | None], head: Sequence[Measurement | None], accepted: Collection[str]
+) -> Judgement:
+    before = [measurement for measurement in base if measurement is not None]
+    after = [measurement for measurement in head if measurement is not None]
+    unit = (before or after)[0].unit if before or after else ""
+    if len(after) < len(head) or not (before or after):
+        return Judgement(name, unit, _value(before), None, Finding.FAILED, "does not run at HEAD")
+    if not after:
+        return Judgement(name, unit, _value(before), None, Finding.FAILED, "is skipped at HEAD")
+    if not before:
+        return Judgement(name, unit, None, _value(after), Finding.NEW, "has no counterpart at the base")
+    if unit in EXACT:
+        return _exact(name, before, after, accepted)
+    if unit in LIMITS and all(measurement.timings for measurement in (*before, *after)):
+        return _measured(name, before, after)
+    why = "has no timings" if unit in LIMITS else "has a unit that the gate does not know"
+    return Judgement(name, unit, _value(before), _value(after), Finding.UNJUDGED, why)
+
+
+def _exact(name: str, base: Sequence[Measurement], head: Sequence[Measurement], accepted: Collection[str]) -> Judgement:
+    unit = base[0].unit
+    before, after = min(count.value for count in base), min(count.value for count in head)
+    grain = GRAIN_BYTES if unit == "bytes" else 0
+    if after > before + grain:
+        if accepted_by(name, accepted):
+            return Judgement(name, unit, before, after, Finding.ACCEPTED, "by a commit's message")
+        return Judgement(name, unit, before, after, Finding.REGRESSION, "a count may not grow")
+    return Judgement(name, unit, before, after, Finding.BETTER if after < before - grain else Finding.FINE)
+
+
+def _measured(name: str, base: Sequence[Measurement], head: Sequence[Measurement]) -> Judgement:
     calm_base, calm_head = _steady(base), _steady(head)
     before, after = _value(calm_base or base), _value(calm_head or head)
     unit, control = base[0].unit, is_control(name)
+    fine = Judgement(name, unit, before, after, Finding.FINE)
     if unit == "seconds" and not control and max(before or 0, after or 0) < LEAST_SECONDS:
-        return Row(name, unit, before, after, Finding.UNJUDGED, f"takes less than {LEAST_SECONDS:g} s")
+        return replace(fine, finding=Finding.UNJUDGED, why=f"takes less than {LEAST_SECONDS:g} s")
     if min(len(base), len(head)) < TURNS:
-        return Row(name, unit, before, after, Finding.UNCLEAR, "measured only once")
+        return replace(fine, finding=Finding.UNCLEAR, why="measured only once")
     if min(len(calm_base), len(calm_head)) < TURNS:
-        why = "scattered by other work on the machine"
-        return Row(name, unit, before, after, Finding.UNCLEAR, why)
+        return replace(fine, finding=Finding.UNCLEAR, why="scattered by other work on the machine")
     worse, better = _beyond(calm_base, calm_head), _beyond(calm_head, calm_base)
     if control and (worse or better):
-        return Row(name, unit, before, after, Finding.MOVED, "no revision can change it: the machine did")
+        return replace(fine, finding=Finding.MOVED, why="no revision can change it: the machine did")
     if worse:
-        return Row(name, unit, before, after, *_over_the_limit(calm_base, calm_head))
-    return Row(name, unit, before, after, Finding.BETTER if better else Finding.FINE)
+        finding, why = _over_the_limit(calm_base, calm_head)
+        return replace(fine, finding=finding, why=why)
+    return replace(fine, finding=Finding.BETTER) if better else fine
 
 
-def _over_the_limit(base: Sequence[Series], head: Sequence[Series]) -> tuple[Finding, str]:
-    before, after = [series.value for series in base], [series.value for series in head]
+def _over_the_limit(base: Sequence[Measurement], head: Sequence[Measurement]) -> tuple[Finding, str]:
+    before, after = [turn.value for turn in base], [turn.value for turn in head]
     if mannwhitneyu(after, before, alternative="greater", method="exact").pvalue > SIGNIFICANT:
         return Finding.UNCLEAR, "over the limit, not yet confirmed"
     return Finding.REGRESSION, f"at most {LIMITS[base[0].unit]:g} times the base's"
 
 
-def _steady(turns: Sequence[Series]) -> list[Series]:
-    return [series for series in turns if _spread(series.samples) <= STEADY]
+def _steady(turns: Sequence[Measurement]) -> list[Measurement]:
+    return [turn for turn in turns if interquartile_range(turn.timings) <= STEADY * median(turn.timings)]
 
 
-def _spread(samples: Sequence[float]) -> float:
-    if len(samples) < 2:
-        return 0.0
-    low, middle, high = quantiles(samples, n=4, method="inclusive")
-    return (high - low) / middle
-
-
-def _beyond(less: Sequence[Series], more: Sequence[Series]) -> bool:
-    """Whether `more` is over the limit, seen from `less`, and asv's own test finds that they differ."""
-    a = [sample for series in less for sample in series.samples]
-    b = [sample for series in more for sample in series.samples]
+def _beyond(less: Sequence[Measurement], more: Sequence[Measurement]) -> bool:
+    """Whether `more` is over the limit relative to `less`, and asv's own test calls them different."""
+    a = [timing for turn in less for timing in turn.timings]
+    b = [timing for turn in more for timing in turn.timings]
     if median(b) <= LIMITS[less[0].unit] * median(a):
         return False
     return bool(is_different(a, b, compute_stats(a, 1)[1], compute_stats(b, 1)[1]))
 
 
-def _value(turns: Sequence[Series]) -> float | None:
+def _value(turns: Sequence[Measurement]) -> float | None:
     if not turns:
         return None
-    samples = [sample for series in turns for sample in series.samples]
-    return median(samples) if samples else min(series.value for series in turns)
+    timings = [timing for turn in turns for timing in turn.timings]
+    return median(timings) if timings else min(turn.value for turn in turns)
 
 
-def _doubted(row: Row, trusted: bool) -> Row:  # noqa: FBT001
-    if is_control(row.name) or row.unit not in LIMITS or trusted or row.finding is not Finding.REGRESSION:
-        return row
-    return Row(row.name, row.unit, row.base, row.head, Finding.UNCLEAR, "the control moved, or there is none")
+def _doubted(judgement: Judgement, trusted: bool) -> Judgement:  # noqa: FBT001
+    regression = judgement.finding is Finding.REGRESSION and judgement.unit in LIMITS and not is_control(judgement.name)
+    if trusted or not regression:
+        return judgement
+    return replace(judgement, finding=Finding.UNCLEAR, why="the control moved, or there is none")

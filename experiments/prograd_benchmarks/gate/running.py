@@ -1,35 +1,39 @@
-"""Both revisions measured in turns: base, HEAD, HEAD, base, and so on, until everything is told or time is up."""
+"""Measures both revisions in turns: base, HEAD, HEAD, base, and so on, until all is decided or turns run out."""
 
 from __future__ import annotations
 
+import itertools
+import json
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, cycle
 from pathlib import Path
+from typing import Any
+
+from asv.results import Results
 
 from prograd_benchmarks.gate import decision
-from prograd_benchmarks.gate.decision import Row
-from prograd_benchmarks.gate.series import Turn, read
+from prograd_benchmarks.gate.decision import Judgement, Measurement, Turn
 
 MOST_TURNS = 15
-"""Of each revision. On a busy machine turns are wasted, and beyond some it is better to ask again later. After the
-second they take seconds, since only what is open is measured again."""
+"""Of each revision. A machine that is still too busy after these had better be asked later. Turns after the second
+take seconds, since only open findings are measured again."""
 
 LINES_OF_LOG = 25
 
 
 class CannotDecideError(Exception):
-    """Why there is nothing to compare: what is to be said to who asked."""
+    """There is nothing to compare; the message says why."""
 
 
 @dataclass
 class Side:
-    """One of the two revisions, and what its turns found."""
+    """One of the two revisions, and its turns."""
 
     name: str
     commit: str
@@ -38,51 +42,75 @@ class Side:
 
 @dataclass(frozen=True)
 class Suite:
-    """Where asv's configuration stands, and regular expressions for the names, with parameters, of what is chosen."""
+    """The path of asv's configuration, and regular expressions that choose benchmarks by name and parameters."""
 
     config: Path
     patterns: tuple[str, ...]
 
     @property
     def directory(self) -> Path:
-        """Where results and asv's log of the last decision lie."""
+        """The folder for results and asv's log of the last decision."""
         return self.config.parent / ".asv" / "gate"
 
 
 def commit_of(root: Path, revision: str) -> str:
-    """The full hash of a revision; `CannotDecideError` if the repository has none of this name."""
+    """The full hash of a revision. Raises `CannotDecideError` if the repository does not have it."""
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found.returncode:
-        raise CannotDecideError(
-            f"there is no revision {revision!r} in {root}: a branch, a tag or a commit was expected"
-        )
+        raise CannotDecideError(f"{root}: expected a branch, a tag or a commit, got {revision!r}, which is none")
     return found.stdout.strip()
 
 
 def accepted(root: Path, base: str, head: str) -> list[str]:
-    """What the messages of the commits of `head` that are not in `base` accept."""
+    """The benchmarks that commits of `head` outside `base` accept in their messages."""
     return decision.accepted_names(_git(root, "log", "--format=%B", f"{base}..{head}").stdout)
 
 
-def measure(suite: Suite, base: Side, head: Side, names: Sequence[str], say: Callable[[str], None]) -> list[Row]:
-    """What the gate finds about each benchmark; `names` are accepted to grow.
+def measure(suite: Suite, base: Side, head: Side, names: Sequence[str], say: Callable[[str], None]) -> list[Judgement]:
+    """The judgement of each benchmark; the counts in `names` may grow.
 
-    Counts are taken once, and one that has grown decides; what was measured is measured again while it is unclear.
+    Counts are taken once, and one that has grown decides. Times and ratios are measured again while they are unclear.
     """
     shutil.rmtree(suite.directory, ignore_errors=True)
     suite.directory.mkdir(parents=True)
     patterns: Sequence[str] = suite.patterns
-    found: list[Row] = []
-    # Swapping the wheel takes seconds: who was last goes first in the next pair.
-    for number, pair in zip(range(1, MOST_TURNS + 1), cycle([(base, head), (head, base)]), strict=False):
+    found: list[Judgement] = []
+    # Swapping the wheel takes seconds, so the last of one pair goes first in the next.
+    for number, pair in zip(range(1, MOST_TURNS + 1), itertools.cycle([(base, head), (head, base)]), strict=False):
         for side in pair:
             say(f"turn {number} of {side.name} ({side.commit[:8]})")
             side.turns.append(_turn(suite, f"{number}-{side.name}", side, patterns))
-        found = decision.against_control(decision.rows(base.turns, head.turns, names))
+        found = decision.against_control(decision.judge(base.turns, head.turns, names))
         patterns = _patterns(found, everything=number < decision.TURNS)
         if not patterns or not decision.wants_more_turns(found):
             break
     return found
+
+
+def read(directory: Path) -> Turn:
+    """The measurements of one turn from the folder that asv filled; empty if asv wrote none."""
+    listed = directory / "benchmarks.json"
+    if not listed.exists():
+        return {}
+    units = {name: known["unit"] for name, known in json.loads(listed.read_text()).items() if isinstance(known, dict)}
+    turn: Turn = {}
+    for path in sorted(directory.glob("*/*.json")):
+        if path.name != "machine.json":
+            turn |= _measurements(Results.load(str(path)), units)
+    return turn
+
+
+def _measurements(results: Any, units: dict[str, str]) -> Iterator[tuple[str, Measurement | None]]:
+    for benchmark in results.get_all_result_keys():
+        params = results.get_result_params(benchmark)
+        names = [f"{benchmark}({', '.join(each)})" for each in itertools.product(*params)] if params else [benchmark]
+        values = results.get_result_value(benchmark, params)
+        timings = results.get_result_samples(benchmark, params)
+        for name, value, taken in zip(names, values, timings, strict=True):
+            if value is None:
+                yield name, None
+            elif not math.isnan(value):  # asv marks what was skipped or not selected by NaN
+                yield name, Measurement(units[benchmark], value, tuple(taken or ()))
 
 
 def _turn(suite: Suite, name: str, side: Side, patterns: Sequence[str]) -> Turn:
@@ -98,7 +126,7 @@ def _turn(suite: Suite, name: str, side: Side, patterns: Sequence[str]) -> Turn:
         *patterns,
     ]
     with log.open("w") as out:
-        # A seed for hashes: the sizes of dictionaries depend on it, and so would the counts of bytes.
+        # Fixes the seed of hashes: the sizes of dictionaries, and so the counts of bytes, depend on it.
         environment = os.environ | {"PYTHONHASHSEED": "0"}
         done = subprocess.run(command, stdout=out, stderr=out, env=environment, check=False)  # noqa: S603
     turn = read(results) if done.returncode == 0 else {}
@@ -106,20 +134,20 @@ def _turn(suite: Suite, name: str, side: Side, patterns: Sequence[str]) -> Turn:
         why = "nothing of the suite ran" if turn or not done.returncode else "asv failed"
         last = "\n".join(log.read_text(errors="replace").splitlines()[-LINES_OF_LOG:])
         raise CannotDecideError(
-            f"{why} at {side.name} ({side.commit[:8]}): it did not build, or the suite does not run with it, or no "
-            f"benchmark has a name that was asked for; the end of {log}:\n{last}"
+            f"{side.name} ({side.commit[:8]}): expected measurements, got none: {why}. Either it did not build, or the "
+            f"suite does not run with it, or no benchmark matches the patterns. The end of {log}:\n{last}"
         )
     return turn
 
 
-def _patterns(found: Sequence[Row], *, everything: bool) -> list[str]:
-    """What to measure again: nothing that is exact; first `everything` that was measured, then what is open."""
-    measured = [row for row in found if row.unit in decision.LIMITS and row.finding is not decision.Finding.UNJUDGED]
-    wanted = [row for row in measured if everything or row.finding in decision.OPEN]
+def _patterns(found: Sequence[Judgement], *, everything: bool) -> list[str]:
+    """What to measure again: never counts; first `everything` with noise, then open findings and their controls."""
+    noisy = [one for one in found if one.unit in decision.LIMITS and one.finding is not decision.Finding.UNJUDGED]
+    wanted = [one for one in noisy if everything or one.finding in decision.OPEN]
     if not wanted:
         return []
-    controls = [row for row in measured if decision.is_control(row.name)]
-    return sorted({f"^{re.escape(row.name)}$" for row in chain(wanted, controls)})
+    controls = [one for one in noisy if decision.is_control(one.name)]
+    return sorted({f"^{re.escape(one.name)}$" for one in (*wanted, *controls)})
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,81 +1,143 @@
-"""The bracketing experiment on the page: the same lines as on the sheet."""
+"""The pictures of the bracketing experiment: times and gains against the bottleneck, measured and predicted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from prograd_experiments import tables
-from prograd_experiments.bracketing import summary
-from prograd_experiments.bracketing.groups import MOST_GROUPS, MOST_WIDTHS, Group, groups
-from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
-from prograd_experiments.experiment import Row
-from prograd_experiments.units import factor, seconds, short_seconds
+from prograd_experiments.charts import (
+    Axis,
+    Chart,
+    Datum,
+    Picture,
+    Series,
+    categories,
+    failed,
+    measured_and_predicted,
+    noted,
+)
+from prograd_experiments.charts.palette import marker, of_mode, shade
+from prograd_experiments.planned import PURE, modes_of
+from prograd_experiments.rows import Row, apart, ended, in_the_middle, varying
+from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
-COLOURS = {"forward": 0, "reverse": 1}
+POINT = ("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network", "dtype", "threads", "seed")
+"""The columns that tell points apart."""
+
+MOST_GROUPS = 4
+MOST_WIDTHS = 4
+LABELS = {"width": "width (outputs of a layer)", "bottleneck": "bottleneck (outputs in the middle)"}
+TIME = Axis("median and predicted time", short_seconds, log=True)
+GAIN = Axis("gain: better pure mode / mixed mode", short_factor, log=True)
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """For each group one for each width, and one for the gain."""
-    modes = summary.modes_of(rows)
-    return [picture for group in groups(rows)[:MOST_GROUPS] for picture in _of(group, modes)]
+    """For each group of rows the times and the gain: against the bottleneck, else the width, else at one point."""
+    modes = modes_of(rows) or list(PURE)
+    every = apart(rows, [key for key in varying(rows, POINT[2:]) if key != "seed"])
+    every = [group for group in every if any(row["chosen"] for row in group)] or every[:1]
+    drawn: list[Picture] = [chart for group in every[:MOST_GROUPS] for chart in _of(group, modes)]
+    left = len(every) - MOST_GROUPS
+    return noted(drawn, f"The table has {left} more groups of points.") if left > 0 else drawn
 
 
-def _of(group: Group, modes: Sequence[str]) -> Iterator[Picture]:
-    x = Axis("bottleneck (outputs in the middle)", str, log=True, ticks=[(float(v), str(v)) for v in group.bottlenecks])
-    widths = group.widths[-MOST_WIDTHS:]
-    for width in widths:
-        yield Chart(
-            group.setting,
-            f"Time at width {width}",
-            f"Median and predicted time of one call against the bottleneck, a line for each mode; {group.setting}.",
-            x,
-            Axis("median time (dashed: predicted)", short_seconds, log=True),
-            [*_times(group, width, modes), *_failed(group, width)],
-        )
-    yield Chart(
-        group.setting,
-        "What the mixed bracketing gains",
-        f"Time of the better pure mode over that of the mixed one against the bottleneck; {group.setting}.",
-        x,
-        Axis("better pure mode / mixed mode (dashed: predicted)", factor, log=True),
-        [series for index, width in enumerate(widths) for series in _gains(group, width, index)],
-    )
+def _of(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
+    widths = _values(rows, "width")[-MOST_WIDTHS:]
+    at_width = {f"width {width}": [row for row in rows if row["width"] == width] for width in widths}
+    if len(_values(rows, "bottleneck")) > 1:
+        for name, some in at_width.items():
+            yield _times(some, modes, "bottleneck", f"Time at {name}", _axis(rows, "bottleneck"))
+        yield _gains(rows, at_width, "bottleneck")
+    elif len(_values(rows, "width")) > 1:
+        yield _times(rows, modes, "width", "Time against width", _axis(rows, "width"))
+        yield _gains(rows, {"": rows}, "width")
+    else:
+        yield from _at_one_point(rows, modes)
 
 
-def _times(group: Group, width: int, modes: Sequence[str]) -> Iterator[Series]:
+def _times(rows: Sequence[Row], modes: Sequence[str], along: str, title: str, axis: Axis) -> Chart:
+    series = []
     for number, mode in enumerate(modes):
-        found, colour = group.line(width, f"{mode}_s"), COLOURS.get(mode, 3 + number % 4)  # 2 is what failed
-        measured = [Point(x, row[f"{mode}_s"], _says(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
-        yield Series(mode, measured, colour, number)
-        predicted = [Point(x, row[f"{mode}_predicted_s"], _says(row, mode)) for x, row in found]
-        yield Series(f"{mode}, predicted", predicted, colour, number, 0.3, dashed=True)
+        found = _line(rows, along, f"{mode}_s")
+        measured = [Datum(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
+        predicted = [Datum(x, row[f"{mode}_predicted_s"], _time(row, mode)) for x, row in found]
+        series += measured_and_predicted(measured, predicted, of_mode(mode), marker(number), mode)
+    alt = f"Median and predicted time of one call against the {along}, a line for each mode; {_setting(rows)}."
+    return Chart(_setting(rows), title, alt, axis, TIME, [*series, *_failed(rows, along)])
 
 
-def _gains(group: Group, width: int, index: int) -> Iterator[Series]:
-    found = group.line(width, "gain")
-    for name, key, pale in (("", "gain", 0.0), (", predicted", "predicted_gain", 0.3)):
-        points = [Point(x, row[key], _gained(row)) for x, row in found]
-        yield Series(f"width {width}{name}", points, 3 + index % 4, index, pale, dashed=bool(name))
+def _gains(rows: Sequence[Row], lines: Mapping[str, Sequence[Row]], along: str) -> Chart:
+    series = []
+    for number, (name, some) in enumerate(lines.items()):
+        found = _line(some, along, "gain")
+        measured = [Datum(x, row["gain"], _gain(row)) for x, row in found]
+        predicted = [Datum(x, row["predicted_gain"], _gain(row)) for x, row in found]
+        colour = shade(of_mode(found[0][1]["mixed"] if found else "optimal"), number, len(lines))
+        series += measured_and_predicted(measured, predicted, colour, marker(number), name)
+    alt = f"Time of the better pure mode over that of the mixed one against the {along}; {_setting(rows)}."
+    every = [*series, *_failed(rows, along)]
+    return Chart(_setting(rows), "Gain of the mixed bracketing", alt, _axis(rows, along), GAIN, every, reference=1.0)
 
 
-def _failed(group: Group, width: int) -> Iterator[Series]:
-    marks = [
-        Point(row["bottleneck"] or width, None, f"{_where(row)}: {tables.ended(row)}")
-        for row in group.rows
-        if row["width"] == width and row["status"] != "complete"
-    ]
-    if marks:
-        yield Series("no time", marks, 2, joined=False)
+def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
+    where, setting, series = _where(rows[0]), _setting(rows), []
+    for place, mode in enumerate(modes):
+        row = in_the_middle(rows, f"{mode}_s")
+        if row is not None:
+            measured = Datum(row[f"{mode}_s"], place, _time(row, mode), row[f"{mode}_quartiles"])
+            predicted = Datum(row[f"{mode}_predicted_s"], place, _time(row, mode))
+            series += measured_and_predicted([measured], [predicted], of_mode(mode), group=mode)
+    left = "; ".join(_reason(row) for row in rows if row["status"] != "complete")
+    series += failed([Datum(None, place, left) for place in range(len(modes)) if left])
+    alt = f"Median and predicted time of one call, a line for each mode; {where}, {setting}."
+    yield Chart(setting, f"Time at {where}", alt, TIME, categories("mode", modes), series, across=True)
+    row = in_the_middle(rows, "gain")
+    if row is not None:
+        measured, predicted = Datum(row["gain"], 0, _gain(row)), Datum(row["predicted_gain"], 1, _gain(row))
+        series = measured_and_predicted([measured], [predicted], of_mode(row["mixed"]))
+        alt = f"Time of the better pure mode over that of the mixed one, measured and predicted; {where}, {setting}."
+        names = categories("", ("measured", "predicted"))
+        yield Chart(setting, "Gain of the mixed bracketing", alt, GAIN, names, series, across=True, reference=1.0)
 
 
-def _says(row: Row, mode: str) -> str:
+def _failed(rows: Sequence[Row], along: str) -> list[Series]:
+    return failed([Datum(row[along], None, _reason(row)) for row in rows if row["status"] != "complete"])
+
+
+def _line(rows: Sequence[Row], along: str, column: str) -> list[tuple[int, Row]]:
+    """Each position that has the column, and of its seeds the row in the middle."""
+    found = [(x, in_the_middle([row for row in rows if row[along] == x], column)) for x in _values(rows, along)]
+    return [(x, row) for x, row in found if row is not None]
+
+
+def _values(rows: Sequence[Row], key: str) -> list[int]:
+    return sorted({row[key] for row in rows} - {None})
+
+
+def _axis(rows: Sequence[Row], key: str) -> Axis:
+    return Axis(LABELS[key], str, log=True, ticks=[(value, str(value)) for value in _values(rows, key)])
+
+
+def _setting(rows: Sequence[Row]) -> str:
+    row = rows[0]
+    what = "gradient" if row["outputs"] == "gradient" else f"Jacobian by the {row['wrt']}"
+    samples = "one sample" if row["batch"] == 1 else f"{row['batch']} samples"
+    threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
+    network = f"{row['network']} of {row['depth']} layers, {row['activation']}"
+    return f"{what}, {network}, {samples}, {row['dtype']}, {threads}"
+
+
+def _time(row: Row, mode: str) -> str:
     measured, predicted = seconds(row[f"{mode}_s"]), seconds(row[f"{mode}_predicted_s"])
-    return f"{_where(row)}, {mode}: {measured}, predicted {predicted}, {row['samples']} samples"
+    return f"{_where(row)}, {mode}: {measured}, predicted {predicted}, {row['timings']} timings"
 
 
-def _gained(row: Row) -> str:
+def _gain(row: Row) -> str:
     return f"{_where(row)}, {row['mixed']}: {factor(row['gain'])}, predicted {factor(row['predicted_gain'])}"
 
 
 def _where(row: Row) -> str:
-    return f"width {row['width']}, bottleneck {row['bottleneck']}"
+    return f"width {row['width']}" + ("" if row["bottleneck"] is None else f", bottleneck {row['bottleneck']}")
+
+
+def _reason(row: Row) -> str:
+    return f"{_where(row)}: {ended(row)}"

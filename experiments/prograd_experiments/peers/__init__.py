@@ -1,1 +1,1 @@
-"""prograd beside its peers: engines in processes of their own, which take turns at the same points."""
+"""prograd against its peers: engines in processes of their own, which take turns at the same points."""

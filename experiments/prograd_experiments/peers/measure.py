@@ -1,122 +1,134 @@
-"""One point: every engine's result compared with a reference, then the engines timed in turns."""
+"""Measures one point: compares every engine's result with a reference, then times the engines in turns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from prograd_benchmarks import timing
-from prograd_experiments import config as read
+from prograd_experiments import timed
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
-from prograd_experiments.errors import ConfigError
 from prograd_experiments.peers.compare import TIMED, Outcomes, compare, outcome
-from prograd_experiments.peers.crew import Crew, crew
+from prograd_experiments.peers.crew import Crew, Stage
 from prograd_experiments.peers.engines import ENGINES
-from prograd_experiments.peers.point import SIZES, Point
-from prograd_experiments.peers.rounds import Rounds, take_turns
-from prograd_experiments.peers.stage import Stage
-
-SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
-KEYS = ("experiment", "point", "task", *SIZES, "dtype", "seed", "threads", "engines", "repeats", *SECONDS, "memory_gib")
-OTHERS: Mapping[str, Any] = {
-    "activation": "tanh",
-    "modes": ["forward", "reverse"],
-    "network": {"name": "mlp", "final": None},
-    "data": {"name": "digits"},
-    "loss": {"name": "default"},
-}
-"""Keys of other experiments, and what they are when nobody has set them."""
+from prograd_experiments.peers.remote import Lost
+from prograd_experiments.peers.workload import Workload
 
 NO_ROOM = "memory"
 OWN = ("floor", "prograd")
+PEERS = tuple(name for name in ENGINES if name not in OWN)
 
 
-def check(config: Config) -> Config:
-    """The configuration with its point written out. Raises `ConfigError` for keys, names and values that can't be."""
-    for key, unset in OTHERS.items():
-        if config.get(key, unset) != unset:
-            raise ConfigError(f"{key}={read.show(config[key])}: means nothing to experiment=peers, which is tanh alone")
-    read.known_keys(config, (*KEYS, *OTHERS))
-    read.known_keys(config["experiment"], ("name",), "experiment.")
-    read.several(config, "engines", tuple(ENGINES))
-    read.integer(config, "threads", 1)
-    read.integer(config, "seed", 0)
-    read.integer(config, "repeats", timing.LEAST_SAMPLES)
-    for key in (*SECONDS, "memory_gib"):
-        read.positive(config, key)
-    own = {key: value for key, value in config.items() if key in KEYS and key != "point"}
-    return own | Point.of(config).as_config()
-
-
-def measure(config: Config) -> dict[str, Any]:
-    """The results of one job, in seconds per call. Raises `AgreementError` when it is prograd that is wrong."""
-    threads = read.integer(config, "threads", 1)
-    with threadpool_limits(limits=threads):
-        return at_point(config, crew(threads, _max_bytes(config)))
-
-
-def at_point(config: Config, engines: Crew) -> dict[str, Any]:
-    """As `measure`, with these engines."""
-    point = Point.of(config)
-    problem = point.as_config() | {"parameters": point.parameters, "least_bytes": point.least_bytes}
-    if point.least_bytes > _max_bytes(config):
-        note = f"at least {point.least_bytes / 2**30:.3g} GiB for any engine, more than memory_gib"
+def measure(config: Config, crew: Crew) -> dict[str, Any]:
+    """The results of one job, in seconds for one call. Raises `AgreementError` if prograd's result is wrong."""
+    workload = Workload.of(config)
+    problem = workload.as_config() | {"parameters": workload.parameters, "least_bytes": workload.least_bytes}
+    if workload.least_bytes > max_bytes(config):
+        note = f"at least {workload.least_bytes / 2**30:.3g} GiB for any engine, more than memory_gib"
         outcomes = {name: outcome(name, "", NO_ROOM, note) for name in config["engines"]}
         return {"environment": environment(), "problem": problem, **results(outcomes, Rounds())}
-    given = point.given(read.integer(config, "seed", 0))
-    limits = {key: read.positive(config, key) for key in ("limit_seconds", "prepare_seconds")}
-    stage = Stage(engines, point.task, given, **limits)
+    given = workload.given(config["seed"])
+    stage = Stage(crew, workload.task, given, config["limit_seconds"], config["prepare_seconds"])
     try:
-        outcomes = compare(stage, config["engines"], point, given)
-        turns = take_turns(
+        outcomes = compare(stage, config["engines"], workload, given)
+        rounds = take_turns(
             {
-                name: partial(stage.sample, found["engine"], found["way"])
+                name: partial(stage.seconds, found["engine"], found["way"])
                 for name, found in outcomes.items()
                 if found["outcome"] == TIMED
             },
-            repeats=read.integer(config, "repeats", timing.LEAST_SAMPLES),
-            **{key: read.positive(config, key) for key in ("sample_seconds", "rest_seconds", "engine_seconds")},
+            repeats=config["repeats"],
+            least_seconds=config["sample_seconds"],
+            rest_seconds=config["rest_seconds"],
+            engine_seconds=config["engine_seconds"],
         )
     finally:
-        engines.forget()
-    for name, lost in turns.lost.items():
+        crew.forget()
+    for name, lost in rounds.lost.items():
         outcomes[name] |= {"outcome": lost.outcome, "note": lost.note}
-    about = {"environment": environment(), "engines": engines.about(), "problem": problem}
-    return about | results(outcomes, turns)
+    about = {"environment": environment(), "engines": crew.about(), "problem": problem}
+    return about | results(outcomes, rounds)
 
 
-def results(outcomes: Outcomes, turns: Rounds) -> dict[str, Any]:
-    """Samples, their medians, and each contestant's ratios to the floor and to prograd within the rounds."""
-    samples = turns.samples
+@dataclass(frozen=True)
+class Rounds:
+    """`timings` in seconds for one call, the calls in one timing (`inner`), and why some contestants were lost.
+
+    Everyone takes part from the first round on, so timings at the same position belong to the same round.
+    """
+
+    timings: dict[str, list[float]] = field(default_factory=dict)
+    inner: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, Lost] = field(default_factory=dict)
+
+
+def take_turns(
+    contestants: Mapping[str, Callable[[int], float]],
+    *,
+    repeats: int,
+    least_seconds: float,
+    rest_seconds: float,
+    engine_seconds: float,
+) -> Rounds:
+    """Times A B C, C B A, A B C, …; each contestant returns the seconds that a number of calls takes.
+
+    After the third round, a contestant that has used up `engine_seconds` sits out, so that a slow one does not cost the
+    quick ones their rounds. Each timing follows a rest: after its work, an engine's threads keep a core busy for some
+    milliseconds while they wait for more.
+    """
+    rounds = Rounds()
+    for name, contestant in contestants.items():
+        time.sleep(rest_seconds)
+        try:
+            # Twice, since a disturbance during the calibration would make all timings too short.
+            rounds.inner[name] = max(timing.calibrated(contestant, least_seconds) for _ in range(2))
+        except Lost as lost:
+            rounds.lost[name] = lost
+        else:
+            rounds.timings[name] = []
+    for turn in range(repeats):
+        names = [name for name, timings in rounds.timings.items() if len(timings) == turn]
+        for name in names if turn % 2 == 0 else reversed(names):
+            spent = rounds.inner[name] * sum(rounds.timings[name])
+            if turn >= timing.LEAST_TIMINGS and spent * (turn + 1) / turn > engine_seconds:
+                continue
+            time.sleep(rest_seconds)
+            try:
+                rounds.timings[name].append(contestants[name](rounds.inner[name]) / rounds.inner[name])
+            except Lost as lost:
+                rounds.lost[name] = lost
+                del rounds.timings[name], rounds.inner[name]
+    return rounds
+
+
+def results(outcomes: Outcomes, rounds: Rounds) -> dict[str, Any]:
+    """Timings, their medians, and each contestant's ratios to the floor and to prograd within the rounds."""
+    timings = rounds.timings
     return {
         "outcomes": outcomes,
-        "samples": samples,
-        "inner": turns.inner,
-        "median": {name: median(of) for name, of in samples.items()},
-        "spread": {name: timing.interquartile_range(of) for name, of in samples.items()},
-        "spread_is": "interquartile range",
-        "ratios": {to: _ratios(samples, to) for to in OWN if to in samples},
+        **timed.summarised(timings, rounds.inner),
+        "ratios": {
+            to: {name: _ratio(own, timings[to]) for name, own in timings.items()} for to in OWN if to in timings
+        },
     }
 
 
-def _ratios(samples: dict[str, list[float]], to: str) -> dict[str, Any]:
-    found = {}
-    for name, of in samples.items():
-        rounds = min(len(of), len(samples[to]))
-        pairs = timing.paired_ratios(of[:rounds], samples[to][:rounds])
-        found[name] = {
-            "median": median(pairs),
-            "spread": timing.interquartile_range(pairs),
-            "quartiles": timing.quartiles(pairs),
-            "rounds": rounds,
-        }
-    return found
+def max_bytes(config: Config) -> int:
+    """The memory that one engine's process may take."""
+    return int(config["memory_gib"] * 2**30)
 
 
-def _max_bytes(config: Config) -> int:
-    return int(read.positive(config, "memory_gib") * 2**30)
+def _ratio(numerator: Sequence[float], denominator: Sequence[float]) -> dict[str, Any]:
+    rounds = min(len(numerator), len(denominator))
+    pairs = timing.paired_ratios(numerator[:rounds], denominator[:rounds])
+    return {
+        "median": median(pairs),
+        "spread": timing.interquartile_range(pairs),
+        "quartiles": timing.quartiles(pairs),
+        "rounds": rounds,
+    }

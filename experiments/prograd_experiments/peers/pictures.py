@@ -1,101 +1,65 @@
-"""The peers on the page: a dot for each engine at each point, on a log axis of its time over the floor's."""
+"""The pictures of the peers: for each task and type, each engine's time over that of the floor, or over prograd's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from prograd_experiments import tables
-from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
-from prograd_experiments.experiment import Row
-from prograd_experiments.peers import summary
+from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, categories, failed
+from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.peers.engines import ENGINES
-from prograd_experiments.units import factor, seconds
+from prograd_experiments.peers.measure import PEERS
+from prograd_experiments.peers.workload import TASK_WORDS, label
+from prograd_experiments.rows import Row, ended
+from prograd_experiments.units import factor, seconds, short_factor
 
-ROW_HEIGHT = 26
-COLOURS = {"prograd": 1, "numpy": 3, "jax": 0, "torch": 5, "torch_compile": 4, "autograd": 6, "floor": 2}
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The points of one task and type, and what their times are divided by."""
-
-    task: str
-    dtype: str
-    rows: Sequence[Row]
-
-    @property
-    def base(self) -> str:
-        """The floor, where the task has one that was timed."""
-        return "floor" if any(row["floor_s"] for row in self.rows) else "prograd"
-
-    @property
-    def title(self) -> str:
-        """What is computed, in which type."""
-        return f"{summary.TASK_WORDS.get(self.task, self.task).capitalize()}, {self.dtype}"
-
-
-def panels(rows: Sequence[Row]) -> list[Panel]:
-    """One for each task and type, in the order of the rows."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        found.setdefault((str(row["task"]), str(row["dtype"])), []).append(row)
-    return [Panel(task, dtype, members) for (task, dtype), members in found.items()]
+LOOKS = dict(zip(("prograd", *PEERS, "floor"), zip(HUES, MARKERS, strict=True), strict=True))
+"""The colour and the marker of each engine, the same in every picture."""
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """A chart for each panel: a line for each point, a dot for each engine."""
-    return [_chart(panel) for panel in panels(rows)]
+    """A chart for each task and type: a line for each point, a dot for each engine."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((str(row["task"]), str(row["dtype"])), []).append(row)
+    return [_chart(task, dtype, members) for (task, dtype), members in found.items()]
 
 
-def _chart(panel: Panel) -> Picture:
-    over = "the bare matrix products" if panel.base == "floor" else "prograd"
-    labels = [summary.label(row).removesuffix(f" {panel.dtype}") for row in panel.rows]
+def _chart(task: str, dtype: str, rows: Sequence[Row]) -> Chart:
+    base = "floor" if any(row["floor_s"] for row in rows) else "prograd"
+    over = "the bare matrix products" if base == "floor" else "prograd"
+    heading = TASK_WORDS.get(task, task).capitalize()
     return Chart(
-        summary.TASK_WORDS.get(panel.task, panel.task).capitalize(),
-        panel.title,
-        f"{panel.title}: the time of each engine over that of {over} on a log axis, a line for each point.",
-        Axis(f"time / {over}", lambda value: f"{value:g}×", log=True),
-        Axis("depth:width:batch", str, ticks=list(enumerate(labels))),
-        [*_dots(panel), *_failed(panel)],
+        heading,
+        dtype,
+        f"{heading}, {dtype}: the time of each engine over that of {over} on a log axis, a line for each point.",
+        Axis(f"time / {over}", short_factor, log=True),
+        categories("depth:width:batch", [label(row).removesuffix(f" {dtype}") for row in rows]),
+        [*_dots(rows, base), *_failed(rows)],
         across=True,
-        height=ROW_HEIGHT * len(panel.rows) + 10,
+        reference=1.0,
     )
 
 
-def _dots(panel: Panel) -> Iterator[Series]:
-    for mark, engine in enumerate(ENGINES):
-        points = [
-            Point(
-                row[f"{engine}_to_{panel.base}"],
-                place,
-                _says(row, engine, panel.base),
-                row[f"{engine}_to_{panel.base}_quartiles"],
-            )
-            for place, row in enumerate(panel.rows)
-            if row[f"{engine}_to_{panel.base}"] is not None
+def _dots(rows: Sequence[Row], base: str) -> Iterator[Series]:
+    for engine in ENGINES:
+        ratio = f"{engine}_to_{base}"
+        data = [
+            Datum(row[ratio], place, _ratio(row, engine, base), row[f"{ratio}_quartiles"])
+            for place, row in enumerate(rows)
+            if row[ratio] is not None
         ]
-        if points:
-            yield Series(engine.replace("_", " "), points, COLOURS[engine], mark, joined=False)
+        if data:
+            yield Series(engine.replace("_", " "), data, *LOOKS[engine], joined=False)
 
 
-def _failed(panel: Panel) -> Iterator[Series]:
-    marks = [
-        Point(
-            None,
-            place,
-            f"{summary.label(row)}: {tables.ended(row)}",
-        )
-        for place, row in enumerate(panel.rows)
-        if row["status"] != "complete"
-    ]
-    if marks:
-        yield Series("no time", marks, 2, joined=False)
+def _failed(rows: Sequence[Row]) -> list[Series]:
+    reasons = {place: f"{label(row)}: {ended(row)}" for place, row in enumerate(rows) if row["status"] != "complete"}
+    return failed([Datum(None, place, reason) for place, reason in reasons.items()])
 
 
-def _says(row: Row, engine: str, base: str) -> str:
+def _ratio(row: Row, engine: str, base: str) -> str:
     low, high = row[f"{engine}_to_{base}_quartiles"]
     way = f" ({row[f'{engine}_way']})" if row[f"{engine}_way"] else ""
     over = f"{factor(row[f'{engine}_to_{base}'])} the time of {base}, middle half {factor(low)} to {factor(high)}"
-    alone = f"{seconds(row[f'{engine}_s'])}, {row[f'{engine}_samples']} samples"
-    return f"{summary.label(row)}, {engine.replace('_', ' ')}{way}: {over}; {alone}"
+    alone = f"{seconds(row[f'{engine}_s'])}, {row[f'{engine}_timings']} timings"
+    return f"{label(row)}, {engine.replace('_', ' ')}{way}: {over}; {alone}"

@@ -1,4 +1,4 @@
-"""The driver's side of an engine's process: requests with a limit on time and memory; what breaks one ends it."""
+"""The driver's side of an engine's process: requests with limits on time and memory; exceeding one ends it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 
 from prograd_experiments.peers import worker
 
-START_SECONDS = 300.0  # imports, and the first compilation of an engine that compiles
-PATIENCE = 0.05  # between looks at the memory while a request runs
+START_SECONDS = 300.0  # for imports, and for the first compilation of an engine that compiles
+PATIENCE = 0.05  # between checks of the memory while a request runs
 
 
-class Lost(Exception):  # noqa: N818  (not an error of the program: the engine has no result here, and why)
-    """An engine gives no result: `outcome` is one of those in docs/performance.md, the message says more."""
+class Lost(Exception):  # noqa: N818  (not an error of the program: it says why the engine has no result)
+    """An engine gives no result: `outcome` is one of those in docs/performance.md, and the message says more."""
 
     def __init__(self, outcome: str, note: str) -> None:
         super().__init__(note)
@@ -29,14 +29,14 @@ class Lost(Exception):  # noqa: N818  (not an error of the program: the engine h
 
 
 class Remote:
-    """An engine's process. It does not outlive the driver, nor a request that breaks a limit."""
+    """An engine's process. It ends with the driver, and with a request that exceeds a limit."""
 
     def __init__(self, target: str, threads: int, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self._connection, theirs = Pipe()
         command = [sys.executable, "-P", "-m", worker.__name__, target, str(threads), str(theirs.fileno())]
-        # A session of its own: whatever the engine starts, a compiler for instance, ends with it.
+        # A session of its own, so that everything the engine starts, such as a compiler, ends with it.
         self._process = subprocess.Popen(  # noqa: S603  (the command is ours)
             command,
             env=environment(threads),
@@ -55,11 +55,11 @@ class Remote:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked for more."""
+        """Whether it takes further requests."""
         return not self._connection.closed
 
     def ask(self, request: str, *arguments: Any, seconds: float) -> Any:
-        """The answer. Raises `Lost`, after which the process has ended if time, memory or itself was the reason."""
+        """The answer. Raises `Lost`; the process has ended then, unless the engine itself reported an error."""
         try:
             self._connection.send((request, *arguments))
         except OSError:
@@ -67,7 +67,7 @@ class Remote:
         return self._answer(seconds)
 
     def close(self) -> None:
-        """Ends the process and all that it started; a second time nothing happens."""
+        """Ends the process and all that it started; a second call does nothing."""
         if self._connection.closed:
             return
         self._connection.close()
@@ -102,29 +102,29 @@ class Remote:
         lines = self._words.read().decode(errors="replace").strip().splitlines()
         self.close()
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        # Of the signals, only the kernel's own hand, short of memory, is worth a guess.
+        # The kernel kills with this signal when it is short of memory.
         guess = " (the system may be out of memory)" if code == -signal.SIGKILL else ""
         return Lost("died", f"its process was {how}{guess}" + (f": {lines[-1]}" if lines else ""))
 
 
 def environment(threads: int) -> dict[str, str]:
-    """The caller's environment with the same number of threads for every library that an engine may use."""
+    """The caller's environment, with this number of threads for every library that an engine may use."""
     count, several = str(threads), "true" if threads > 1 else "false"
     return {
         **os.environ,
         **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), count),
-        # XLA's own pool has as many threads as NPROC says; the flags keep Eigen to the same.
+        # NPROC sizes XLA's own thread pool; the flags limit Eigen's.
         "NPROC": count,
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={several} intra_op_parallelism_threads={count}",
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
-        # A pool of compiling processes would keep cores busy that others are timed on.
+        # A pool of compiling processes would keep cores busy while others are timed.
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
     }
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory that a process has now; 0 where the system does not say."""
+    """The memory that a process occupies; 0 if the system does not tell."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError):

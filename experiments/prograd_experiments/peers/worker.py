@@ -1,7 +1,7 @@
 """An engine's process: `python -m prograd_experiments.peers.worker module:Class threads descriptor`.
 
-It answers each request on its connection with a pair `(kind, content)`, and ends when the other side is gone. The
-threads of the libraries are set in its environment, before any of them is imported.
+It answers each request on its connection with a pair `(kind, content)`, and ends when the other side is gone. Its
+environment sets the libraries' threads before any of them is imported.
 """
 
 from __future__ import annotations
@@ -17,64 +17,63 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from prograd_benchmarks import timing
-from prograd_experiments.peers.engines.base import Engine, Ways
-from prograd_experiments.peers.given import Given, Numbers, Task
+from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways
 
-QUICK_SECONDS = 0.25  # a longer call is not noticeably longer for what it starts with
-WARM_SECONDS = 0.06  # after a rest, it takes the system some tens of milliseconds to put two threads on two cores
+QUICK_SECONDS = 0.25  # a longer call hardly depends on the state in which it starts
+WARM_SECONDS = 0.06  # after a rest, the system takes some tens of milliseconds to put two threads on two cores
 DONE, FAILED, MISSING, NO_MEMORY = "done", "failed", "missing", "no memory"
 
 
 class Bench:
-    """An engine with the point that is on it now."""
+    """An engine with the task and the arrays of the present point."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._point: tuple[Task, Given] | None = None
+        self._work: tuple[Task, Given] | None = None
         self._ways: Ways = {}
         self._slow: set[str] = set()
 
     def about(self) -> dict[str, Any]:
-        """Versions, threads, and whether first calls compile."""
+        """Versions, threads, and whether a first call compiles."""
         engine = self._engine
         versions = {name: metadata.version(name) for name in engine.distributions}
         return {"versions": versions, "threads": engine.threads, "compiles": engine.compiles}
 
     def prepare(self, task: Task, given: Given) -> list[str]:
-        """The names of the ways to compute this task."""
-        self._point, self._ways, self._slow = (task, given), self._engine.ways(task, given), set()
+        """Takes a task and its arrays; returns the names of the ways to compute it."""
+        self._work, self._ways, self._slow = (task, given), self._engine.ways(task, given), set()
         return list(self._ways)
 
     def compute(self, way: str) -> Numbers | None:
-        """One call, not timed, and its result."""
-        if self._point is None:
+        """The result of one call, which is not timed."""
+        if self._work is None:
             raise RuntimeError("prepare() comes before compute()")
-        return self._engine.numbers(*self._point, self._ways[way]())
+        return self._engine.numbers(*self._work, self._ways[way]())
 
-    def sample(self, way: str, calls: int) -> float:
-        """The seconds that so many calls took, after some that are not counted."""
-        gc.collect(1)  # what calls left behind; all that was imported takes longer to look through than a sample lasts
+    def seconds(self, way: str, calls: int) -> float:
+        """The seconds that `calls` calls take together, after some that are not counted."""
+        gc.collect(1)  # young garbage only: going through all imported objects takes longer than a timing
         begun = time.perf_counter()
         while way not in self._slow and time.perf_counter() - begun < WARM_SECONDS:
-            # Caches and threads of a process that had to wait for its turn are cold.
-            first = timing.once(self._ways[way], 1)
+            # The caches and threads of a process that waited for its turn are cold.
+            first = timing.repeat(self._ways[way], 1)
             if first > QUICK_SECONDS:
                 self._slow.add(way)
                 if calls == 1:
                     return first
-        seconds = timing.once(self._ways[way], calls)
+        seconds = timing.repeat(self._ways[way], calls)
         if seconds > QUICK_SECONDS * calls:
             self._slow.add(way)
         return seconds
 
     def forget(self) -> None:
-        """Lets go of the point's arrays."""
-        self._point, self._ways = None, {}
+        """Releases the arrays."""
+        self._work, self._ways = None, {}
         gc.collect()
 
 
 def serve(connection: Connection, target: str, threads: int) -> None:
-    """Answers until the other side is gone. Garbage is collected between samples, never in one."""
+    """Answers until the other side is gone. Garbage is collected between timings, never during one."""
     gc.disable()
     kind, made = attempt(start, target, threads)
     connection.send((kind, made.about() if kind == DONE else made))
@@ -87,21 +86,21 @@ def serve(connection: Connection, target: str, threads: int) -> None:
 
 
 def start(target: str, threads: int) -> Bench:
-    """The engine that `module:Class` names, on a bench of its own."""
+    """A bench with the engine that `module:Class` names."""
     module, _, name = target.partition(":")
     engine: Engine = getattr(importlib.import_module(module), name)(threads)
     return Bench(engine)
 
 
 def attempt(action: Callable[..., Any], *arguments: Any) -> tuple[str, Any]:
-    """What the action gave, or what went wrong in words."""
+    """The action's result, or its error in words."""
     try:
         return DONE, action(*arguments)
     except ModuleNotFoundError as error:
         return MISSING, str(error)
     except MemoryError as error:
         return NO_MEMORY, str(error)
-    except Exception as error:  # noqa: BLE001  (an engine may raise anything; the driver shows it)
+    except Exception as error:  # noqa: BLE001  (an engine may raise anything; the driver reports it)
         return FAILED, "".join(traceback.format_exception(error))
 
 

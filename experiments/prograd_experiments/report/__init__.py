@@ -1,1 +1,1 @@
-"""`report.html`: one sweep, or several beside each other, in one file that needs nothing else."""
+"""`report.html`: one sweep, or several side by side, in one file that needs nothing else."""

@@ -1,21 +1,21 @@
-"""What was asked in each sweep and where it ran, fact by fact, so that two sweeps can be laid beside each other."""
+"""What each sweep was asked and where it ran, fact by fact, so that sweeps can be compared."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prograd_experiments.records import Record
+from prograd_experiments.rows import NOTHING
 
 MOST_VALUES = 12
-NONE = "–"
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A name, and what each sweep has there."""
+    """A name, and each sweep's values."""
 
     name: str
     texts: Sequence[str]
@@ -27,57 +27,54 @@ class Fact:
 
 
 def asked(sweeps: Sequence[Sequence[Record]]) -> list[Fact]:
-    """Each key of the configurations with the values that it took."""
-    return _beside([_collected(flat(record["config"]) for record in records) for records in sweeps], sort=True)
+    """Each key of the configurations with the values that it took, by name."""
+    collected = [_collected(pair for record in records for pair in flat(record["config"])) for records in sweeps]
+    return sorted(_facts(collected), key=lambda fact: fact.name)
 
 
 def surroundings(sweeps: Sequence[Sequence[Record]]) -> list[Fact]:
-    """Processor, threads, versions, revision and when: each with all that a sweep's records say."""
-    return _beside([_collected(_environments(records)) for records in sweeps], sort=False)
+    """Processor, threads, versions, revision and date, each with all values in a sweep's records."""
+    return _facts([_collected(_environments(records)) for records in sweeps])
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The keys of a configuration, dotted, with values that can be compared."""
+    """The dotted keys of a configuration, with values that can be compared."""
     for key, value in config.items():
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")
         else:
-            # A list can't be hashed, and True would be the same as 1.
+            # A list has no hash, and True would equal 1.
             yield f"{prefix}{key}", _written(value) if isinstance(value, (list, bool)) else value
 
 
-def _collected(pairs: Iterator[Iterator[tuple[str, Any]]]) -> dict[str, dict[Any, None]]:
+def _collected(pairs: Iterable[tuple[str, Any]]) -> dict[str, dict[Any, None]]:
     values: dict[str, dict[Any, None]] = {}
-    for record in pairs:
-        for key, value in record:
-            values.setdefault(key, {})[value] = None
+    for key, value in pairs:
+        values.setdefault(key, {})[value] = None
     return values
 
 
-def _beside(sweeps: Sequence[Mapping[str, Mapping[Any, None]]], *, sort: bool) -> list[Fact]:
-    names = list(dict.fromkeys(name for values in sweeps for name in values))
-    return [
-        Fact(name, [_listed(values.get(name, {})) for values in sweeps]) for name in (sorted(names) if sort else names)
-    ]
+def _facts(sweeps: Sequence[Mapping[str, Mapping[Any, None]]]) -> list[Fact]:
+    names = dict.fromkeys(name for values in sweeps for name in values)
+    return [Fact(name, [_listed(values.get(name, {})) for values in sweeps]) for name in names]
 
 
 def _listed(values: Mapping[Any, None]) -> str:
-    texts = sorted(map(_written, values), key=_naturally)
+    texts = sorted(map(_written, values), key=_numbers_first)
     if len(texts) > MOST_VALUES:
         return f"{', '.join(texts[: MOST_VALUES - 1])}, … {texts[-1]} ({len(texts)} values)"
-    return ", ".join(texts) or NONE
+    return ", ".join(texts) or NOTHING
 
 
-def _environments(records: Sequence[Record]) -> Iterator[Iterator[tuple[str, Any]]]:
-    # Thousands of records say the same: it is told once.
+def _environments(records: Sequence[Record]) -> Iterator[tuple[str, Any]]:
+    # Thousands of records have the same environment: each distinct one is described once.
     found = {repr(record["environment"]): record["environment"] for record in records if "environment" in record}
     for environment in found.values():
-        yield _described(environment)
-    times = sorted(record["started"] for record in records if record.get("started"))
+        yield from _described(environment)
+    times = [record["started"] for record in records if record.get("started")]
     if times:
-        yield iter([("Begun (UTC)", str(times[0])[:19].replace("T", " "))])
-    codes = {str(record["code"]): None for record in records if record.get("code")}
-    yield iter([("Code", code) for code in codes])
+        yield "Begun (UTC)", str(min(times))[:19].replace("T", " ")
+    yield from (("Code", str(record["code"])) for record in records if record.get("code"))
 
 
 def _described(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -108,7 +105,7 @@ def _written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _naturally(text: str) -> tuple[bool, float, str]:
+def _numbers_first(text: str) -> tuple[bool, float, str]:
     try:
         return False, float(text), ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which points of the speed gap are drawn together, and the lines and fields that they make."""
+"""Which points of the speed gap are drawn together, and the lines and fields that they form."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from functools import cached_property
 
 import numpy as np
 
-from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap import summary
+from prograd_experiments.rows import Row, apart, in_the_middle, varying
 
+POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed")
+"""The columns that tell points apart."""
+
+MODES = ("forward", "reverse")
 UNITS = {"depth": "affine layers", "width": "outputs of a layer"}
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that differ in depth, width and seed alone."""
+    """Rows that differ only in depth, width and seed."""
 
     rows: list[Row]
 
     @cached_property
     def measured(self) -> list[Row]:
-        """The rows that have times."""
+        """The rows with times."""
         return [row for row in self.rows if row["status"] == "complete"]
 
     @property
@@ -32,56 +35,47 @@ class Group:
         samples = "one sample" if row["batch"] == 1 else f"{row['batch']} samples"
         threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
         loss = str(row["loss"]).replace("_", " ")
-        return f"{row['data']}, {samples}, {row['activation']}, {loss}, {row['dtype']}, {threads}"
+        network = "" if row["network"] == "mlp" else f"{row['network']}, "
+        return f"{row['data']}, {network}{samples}, {row['activation']}, {loss}, {row['dtype']}, {threads}"
 
-    def values(self, key: str) -> list[int]:
-        """The depths, or the widths, in order."""
+    def values(self, key: str) -> list[int | None]:
+        """The depths, or the widths, in order; None alone if the network has neither."""
         return self._values[key]
 
-    def at(self, depth: int, width: int) -> list[Row]:
-        """The rows of one point, a row for each seed."""
+    def at(self, depth: int | None, width: int | None) -> list[Row]:
+        """The rows of one point, one for each seed."""
         return self._at.get((depth, width), [])
 
-    def line(self, mode: str, along: str, lines: str, value: int) -> list[tuple[int, Row]]:
-        """Where `lines` has this value: each position along the other key, and of its seeds the row in the middle."""
+    def line(self, column: str, along: str, value: int | None) -> list[tuple[int, Row]]:
+        """The positions along one key, at this value of the other, each with the median row of its seeds."""
         found = []
         for position in self.values(along):
-            point = {along: position, lines: value}
-            row = in_the_middle(self.at(point["depth"], point["width"]), f"{mode}_s")
-            if row is not None:
+            row = in_the_middle(self.at(position, value) if along == "depth" else self.at(value, position), column)
+            if row is not None and position is not None:
                 found.append((position, row))
         return found
 
     @cached_property
-    def _values(self) -> dict[str, list[int]]:
-        return {key: sorted({row[key] for row in self.rows if row[key] is not None}) for key in UNITS}
+    def _values(self) -> dict[str, list[int | None]]:
+        values = {key: {row[key] for row in self.rows} - {None} for key in UNITS}
+        return {key: sorted(found) or [None] for key, found in values.items()}
 
     @cached_property
-    def _at(self) -> dict[tuple[int, int], list[Row]]:
-        found: dict[tuple[int, int], list[Row]] = {}
-        for row in self.rows:
-            found.setdefault((row["depth"], row["width"]), []).append(row)
-        return found
+    def _at(self) -> dict[tuple[int | None, int | None], list[Row]]:
+        return {(rows[0]["depth"], rows[0]["width"]): rows for rows in apart(self.rows, ("depth", "width"))}
+
+
+def modes_of(rows: Sequence[Row]) -> list[str]:
+    """The modes that some row has a time of: forward and reverse first, the others by name."""
+    found = {mode for row in rows for mode in row["modes"]}
+    return [*(mode for mode in MODES if mode in found), *sorted(found - set(MODES))]
 
 
 def groups(rows: Sequence[Row]) -> list[Group]:
-    """The rows by everything but depth, width and seed; groups without any time only where there are no others."""
-    every = [Group(members) for members in apart(rows, summary.varying(rows))]
+    """The rows grouped by all but depth, width and seed; a group without times only if there is no other."""
+    keys = [key for key in varying(rows, POINT[2:]) if key != "seed"]
+    every = [Group(members) for members in apart(rows, keys)]
     return [group for group in every if group.measured] or every[:1]
-
-
-def apart(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
-    """The rows by their values of these keys, but not by seed."""
-    found: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        found.setdefault(tuple(row[key] for key in keys if key != "seed"), []).append(row)
-    return list(found.values())
-
-
-def in_the_middle(rows: Sequence[Row], key: str) -> Row | None:
-    """Of the rows of one point the one with the median; of an even number the lower one, so that it is a real run."""
-    having = sorted((row for row in rows if row.get(key) is not None), key=lambda row: float(row[key]))
-    return having[(len(having) - 1) // 2] if having else None
 
 
 def fitted_slope(x: Sequence[float], y: Sequence[float]) -> float | None:
@@ -92,8 +86,6 @@ def fitted_slope(x: Sequence[float], y: Sequence[float]) -> float | None:
 
 
 def slope_text(x: Sequence[float], y: Sequence[float]) -> str:
-    """The slope as a legend says it."""
-    if not x:
-        return "no time"
+    """The slope for a legend."""
     slope = fitted_slope(x, y)
     return "" if slope is None else f"slope {slope:.2f}"

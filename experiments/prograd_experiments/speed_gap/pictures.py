@@ -1,120 +1,211 @@
-"""The speed gap on the page: times against depth and width, and maps of the gap, measured and predicted."""
+"""The pictures of the speed gap: times against what varies, and the gap, measured and predicted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from prograd_benchmarks.timing import quartiles
-from prograd_experiments import tables
-from prograd_experiments.charts import Axis, Chart, Map, Picture, Point, Series, Square
-from prograd_experiments.experiment import Row
-from prograd_experiments.speed_gap import summary
-from prograd_experiments.speed_gap.groups import UNITS, Group, groups, in_the_middle, slope_text
-from prograd_experiments.units import count, factor, seconds, short_seconds
+from prograd_experiments.charts import (
+    Axis,
+    Chart,
+    Datum,
+    Map,
+    Picture,
+    Series,
+    Tile,
+    categories,
+    failed,
+    measured_and_predicted,
+    noted,
+)
+from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
+from prograd_experiments.rows import STATUS_WORDS, Row, in_the_middle
+from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, slope_text
+from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
-MOST_GROUPS = 6
-COLOURS = {"forward": 0, "reverse": 1}
+MOST_GROUPS = 4
+MOST_REASONS = 3
+MOST_COLUMNS = 6  # of a map that has room for small print
+TIME = "median time (bars: middle half)"
+GAP = "gap: forward / reverse (bars: middle half)"
 MAPS = {
-    "gap": ("Measured gap: time forward / reverse", "In small: both times."),
-    "predicted_gap": ("Predicted gap: multiply-adds forward / reverse", "In small: both counts."),
+    "gap": ("Measured gap: time forward / reverse", "Small print: both times."),
+    "predicted_gap": ("Predicted gap: multiply-adds forward / reverse", "Small print: both counts."),
 }
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """Four for each group of rows."""
-    modes = summary.modes_of(rows)
-    return [picture for group in groups(rows)[:MOST_GROUPS] for picture in _of(group, modes)]
+    """For each group the times and the gap: against depth and width, against the one that varies, or at one point."""
+    modes, every = modes_of(rows) or list(MODES), groups(rows)
+    drawn: list[Picture] = [picture for group in every[:MOST_GROUPS] for picture in _of(group, modes)]
+    left = len(every) - MOST_GROUPS
+    return noted(drawn, f"The table has {left} more groups of points.") if left > 0 else drawn
 
 
 def _of(group: Group, modes: Sequence[str]) -> Iterator[Picture]:
-    heading = group.setting
-    for along, lines in (("depth", "width"), ("width", "depth")):
+    varying = [key for key in UNITS if len(group.values(key)) > 1]
+    yield from (_times(group, modes, along) for along in varying)
+    if not varying:
+        yield from _at_one_point(group, modes)
+    elif not set(MODES) <= set(modes):
+        return
+    elif len(varying) == 1:
+        yield _gaps(group, *varying)
+    else:
+        yield from (_map(group, key) for key in MAPS)
+
+
+def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
+    lines = _other(along)
+    values, series = group.values(lines), []
+    for mode in modes:
+        for number, value in enumerate(values):
+            found = group.line(f"{mode}_s", along, value)
+            if not found:
+                continue
+            data = [Datum(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
+            colour = shade(of_mode(mode), number, len(values))
+            slope = slope_text([x for x, _ in found], [row[f"{mode}_s"] for _, row in found])
+            series.append(Series(f"{lines} {value}", data, colour, marker(number), mode, note=slope))
+    return Chart(
+        group.setting,
+        f"Time of one gradient against {along}",
+        f"Median time of one gradient against {along} on log axes, a line for each mode and {lines}; {group.setting}.",
+        _axis(group, along),
+        Axis(TIME, short_seconds, log=True),
+        [*series, *_failed(group, along)],
+    )
+
+
+def _gaps(group: Group, along: str) -> Chart:
+    (value,) = group.values(_other(along))
+    measured = [Datum(x, row["gap"], _gap(row), row["gap_quartiles"]) for x, row in group.line("gap", along, value)]
+    predicted = [
+        Datum(x, row["predicted_gap"], _predicted(row)) for x, row in group.line("predicted_gap", along, value)
+    ]
+    return Chart(
+        group.setting,
+        f"Gap against {along}",
+        f"The gap, measured and predicted, against {along} on log axes; {group.setting}.",
+        _axis(group, along),
+        Axis(GAP, short_factor, log=True),
+        [*measured_and_predicted(measured, predicted, of_mode("forward"), CIRCLE), *_failed(group, along)],
+        reference=1.0,
+    )
+
+
+def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
+    rows, where, times = group.rows, _where(group.rows[0]), []
+    left = _reasons([row for row in rows if row["status"] != "complete"])
+    for place, mode in enumerate(modes):
+        row = in_the_middle(rows, f"{mode}_s")
+        if row is not None:
+            datum = Datum(row[f"{mode}_s"], place, _time(row, mode), row[f"{mode}_quartiles"])
+            times.append(Series(mode, [datum], of_mode(mode), CIRCLE, joined=False))
+    yield Chart(
+        group.setting,
+        "Time of one gradient" if rows[0]["depth"] is None else f"Time of one gradient at {where}",
+        f"Median time of one gradient on a log axis, a line for each mode; {where}, {group.setting}.",
+        Axis(TIME, short_seconds, log=True),
+        categories("mode", modes),
+        [*times, *failed([Datum(None, place, left) for place in range(len(modes)) if left])],
+        across=True,
+    )
+    row = in_the_middle(rows, "gap")
+    if row is not None:
+        measured = Datum(row["gap"], 0, _gap(row), row["gap_quartiles"])
+        predicted = Datum(row["predicted_gap"], 1, _predicted(row))
         yield Chart(
-            heading,
-            f"Time of one gradient against {along}",
-            f"Median time of one gradient against {along} on log axes, a line for each mode and {lines}; {heading}.",
-            Axis(f"{along} ({UNITS[along]})", str, log=True, ticks=[(v, str(v)) for v in group.values(along)]),
-            Axis("median time (bars: middle half)", short_seconds, log=True),
-            [*_times(group, modes, along, lines), *_failed(group, along)],
-        )
-    for key, kind in (("gap", "measured"), ("predicted_gap", "predicted")):
-        title, note = MAPS[key]
-        depths, widths = group.values("depth"), group.values("width")
-        yield Map(
-            heading,
-            title,
-            f"The {kind} gap for each depth and width; {heading}.",
-            "depth",
-            "width",
-            [str(depth) for depth in depths],
-            [str(width) for width in widths],
-            [[_square(group.at(depth, width), depth, width, key) for width in widths] for depth in depths],
-            note,
+            group.setting,
+            "Gap",
+            f"The gap, measured and predicted, on a log axis; {where}, {group.setting}.",
+            Axis(GAP, short_factor, log=True),
+            categories("", ("measured", "predicted")),
+            measured_and_predicted([measured], [predicted], of_mode("forward")),
+            across=True,
+            reference=1.0,
         )
 
 
-def _times(group: Group, modes: Sequence[str], along: str, lines: str) -> Iterator[Series]:
-    values = group.values(lines)
-    for number, mode in enumerate(modes):
-        for index, value in enumerate(values):
-            found = group.line(mode, along, lines, value)
-            yield Series(
-                f"{mode}, {lines} {value}",
-                [Point(x, row[f"{mode}_s"], _time(row, mode), quartiles(row[f"{mode}_samples"])) for x, row in found],
-                COLOURS.get(mode, 3 + number % 4),  # 2 is what failed
-                index,
-                0.3 * (1 - (index + 1) / len(values)),
-                note=slope_text([x for x, _ in found], [row[f"{mode}_s"] for _, row in found]),
-            )
+def _map(group: Group, key: str) -> Map:
+    title, note = MAPS[key]
+    depths, widths = group.values("depth"), group.values("width")
+    small = len(widths) <= MOST_COLUMNS
+    tiles = [[_tile(group.at(depth, width), (depth, width), key, small=small) for width in widths] for depth in depths]
+    alt = f"{title}, for each depth and width; {group.setting}."
+    rows, columns = ([str(value) for value in values] for values in (depths, widths))
+    return Map(
+        group.setting,
+        title,
+        alt,
+        "depth",
+        "width",
+        rows,
+        columns,
+        tiles,
+        note if any(tile.small for row in tiles for tile in row) else "",
+    )
 
 
-def _failed(group: Group, along: str) -> Iterator[Series]:
+def _tile(rows: Sequence[Row], at: tuple[int | None, int | None], key: str, *, small: bool) -> Tile:
+    row = in_the_middle(rows, key)
+    if row is None:
+        words = {row["status"]: STATUS_WORDS.get(row["status"], "no gap") for row in rows}
+        reasons = _reasons(rows) or "depth {}, width {}: no job".format(*at)
+        return Tile(None, ", ".join(words.values()) or "no job", [], reasons)
+    seeds = f"; the median of {len(rows)} seeds" if len(rows) > 1 else ""
+    what, tooltip = ("s", _gap(row)) if key == "gap" else ("multiply_adds", _predicted(row))
+    return Tile(float(row[key]), factor(row[key]), _sides(row, what) if small else [], tooltip + seeds)
+
+
+def _failed(group: Group, along: str) -> list[Series]:
     marks = []
     for position in group.values(along):
         rows = [row for row in group.rows if row[along] == position and row["status"] != "complete"]
         if rows:
-            marks.append(Point(position, None, "; ".join(map(_reason, rows[:3])) + _more(len(rows) - 3)))
-    if marks:
-        yield Series("no time", marks, 2, joined=False)
+            marks.append(Datum(position, None, _reasons(rows)))
+    return failed(marks)
 
 
-def _square(rows: Sequence[Row], depth: int, width: int, key: str) -> Square:
-    where = f"depth {depth}, width {width}"
-    row = in_the_middle(rows, key)
-    if row is None:
-        words = {row["status"]: tables.STATUS_WORDS.get(row["status"], "no gap") for row in rows}
-        text = ", ".join(words.values()) or "no job"
-        return Square(None, text, [], "; ".join(map(_reason, rows[:3])) or f"{where}: no job")
-    name, write = ("s", seconds) if key == "gap" else ("multiply_adds", count)
-    forward, reverse = (write(row[f"{mode}_{name}"]) for mode in ("forward", "reverse"))
-    value = float(row[key])
-    seeds = f", the run in the middle of {len(rows)} that differ in the seed" if len(rows) > 1 else ""
-    if key == "gap":
-        spread = "" if row["gap_iqr"] is None else f" ± {row['gap_iqr'] / 2:.2g}"
-        says = f"{where}: forward / reverse {factor(value)}{spread}{seeds}; {forward} / {reverse}{_samples(row)}"
-    else:
-        says = f"{where}: {factor(value)} the multiply-adds{seeds}; {forward} / {reverse}, counted"
-    return Square(value, factor(value), [f"{forward} /", reverse], says)
+def _axis(group: Group, along: str) -> Axis:
+    ticks = [(value, str(value)) for value in group.values(along) if value is not None]
+    return Axis(f"{along} ({UNITS[along]})", str, log=True, ticks=ticks)
+
+
+def _other(key: str) -> str:
+    return "width" if key == "depth" else "depth"
 
 
 def _time(row: Row, mode: str) -> str:
-    low, high = quartiles(row[f"{mode}_samples"])
+    low, high = row[f"{mode}_quartiles"]
     half = f"middle half {seconds(low)} to {seconds(high)}"
-    return f"{_where(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}{_samples(row)}"
+    return f"{_where(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {row['timings']} timings"
 
 
-def _samples(row: Row) -> str:
-    return f", {row['samples']} samples"
+def _gap(row: Row) -> str:
+    spread = "" if row["gap_iqr"] is None else f" ± {row['gap_iqr'] / 2:.2g}"
+    sides = " ".join(_sides(row, "s"))
+    return f"{_where(row)}: forward / reverse {factor(row['gap'])}{spread}; {sides}, {row['timings']} timings"
+
+
+def _predicted(row: Row) -> str:
+    sides = " ".join(_sides(row, "multiply_adds"))
+    return f"{_where(row)}: predicted {factor(row['predicted_gap'])}; {sides} multiply-adds"
+
+
+def _sides(row: Row, what: str) -> list[str]:
+    write = seconds if what == "s" else count
+    return [f"{write(row[f'forward_{what}'])} /", write(row[f"reverse_{what}"])]
 
 
 def _where(row: Row) -> str:
-    return f"depth {row['depth']}, width {row['width']}"
+    return f"network {row['network']}" if row["depth"] is None else f"depth {row['depth']}, width {row['width']}"
+
+
+def _reasons(rows: Sequence[Row]) -> str:
+    more = f"; and {len(rows) - MOST_REASONS} more" if len(rows) > MOST_REASONS else ""
+    return "; ".join(map(_reason, rows[:MOST_REASONS])) + more
 
 
 def _reason(row: Row) -> str:
-    words = tables.STATUS_WORDS.get(row["status"], "no gap")
+    words = STATUS_WORDS.get(row["status"], "no gap")
     return f"{_where(row)}: {words}" + (f", {row['error']}" if row["error"] else "")
-
-
-def _more(number: int) -> str:
-    return f"; and {number} more" if number > 0 else ""

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting: each heading of the table becomes a button; what has no value comes last.
+// Sorting: each heading of the table becomes a button; rows without a value come last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const headings = [...table.querySelectorAll("th[data-column]")];
@@ -32,7 +32,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// Values of the pictures: one tab stop for each picture, arrow keys inside it, and a label beside what is pointed at.
+// Pictures: Tab stops once at each, the arrow keys move through its values, and a label describes the present one.
 const tip = document.getElementById("tip");
 let told = null;
 function show(point) {
@@ -50,6 +50,10 @@ function hide() {
   told = null;
   tip.hidden = true;
 }
+// Scrolling to the point that has the focus moves the page away from under a resting pointer.
+function leave(point) {
+  if (told === point) hide();
+}
 for (const picture of document.querySelectorAll(".plot")) {
   const points = [...picture.querySelectorAll(".point")];
   if (points.length) points[0].tabIndex = 0;
@@ -58,7 +62,7 @@ for (const picture of document.querySelectorAll(".plot")) {
     for (const point of points) point.tabIndex = point === to ? 0 : -1;
     to.focus();
   };
-  const beside = (point, step) => {
+  const neighbour = (point, step) => {
     const series = [...picture.querySelectorAll(".series")].map((one) => [...one.querySelectorAll(".point")]);
     const filled = series.filter((one) => one.length);
     const own = filled.findIndex((one) => one.includes(point));
@@ -71,8 +75,8 @@ for (const picture of document.querySelectorAll(".plot")) {
     const keys = {
       ArrowRight: () => points[index + 1],
       ArrowLeft: () => points[index - 1],
-      ArrowDown: () => beside(points[index], 1),
-      ArrowUp: () => beside(points[index], -1),
+      ArrowDown: () => neighbour(points[index], 1),
+      ArrowUp: () => neighbour(points[index], -1),
       Home: () => points[0],
       End: () => points[points.length - 1],
     };
@@ -82,13 +86,13 @@ for (const picture of document.querySelectorAll(".plot")) {
   });
   for (const point of points) {
     point.addEventListener("mouseenter", () => show(point));
-    point.addEventListener("mouseleave", hide);
+    point.addEventListener("mouseleave", () => leave(point));
     point.addEventListener("focus", () => show(point));
-    point.addEventListener("blur", hide);
+    point.addEventListener("blur", () => leave(point));
   }
 }
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") hide();
 });
-// A point that gets the focus is scrolled to: what is shown goes along.
+// The browser scrolls to a point that gets the focus: its label moves with it.
 addEventListener("scroll", () => told && show(told), { passive: true, capture: true });

@@ -1,4 +1,4 @@
-"""What is trained on what: a network, its loss, and samples split into those to learn from and those to be asked."""
+"""What is trained on what: a network, its loss, and samples split into a training part and a test part."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ import prograd
 from prograd_experiments import config as read
 from prograd_experiments import data, networks
 from prograd_experiments.config import Config
-from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Array, Data, standardised
-from prograd_experiments.training.settings import fraction
-
-ACCURACY = "accuracy"
-ERROR = "root mean square error in standard deviations"
+from prograd_experiments.training.runs import ACCURACY, ERROR
 
 Score = Callable[[Array, Array], float]
 
@@ -29,7 +25,7 @@ class Part(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """All that training needs to know; `w` is where it begins."""
+    """All that training needs to know; it begins at `w`."""
 
     net: prograd.Network
     loss: prograd.Loss
@@ -41,22 +37,23 @@ class Lesson(NamedTuple):
 
 
 def prepare(config: Config) -> Lesson:
-    """The lesson that a checked configuration describes. Raises a `ProgradError` where its parts don't fit."""
+    """The lesson that a checked configuration describes. Raises a `ProgradError` if its parts don't fit."""
     samples = networks.fitted(data.load(config), config)
     seed, kind = read.integer(config, "seed", 0), networks.dtype(config)
     net = prograd.Network.from_config(networks.layers(config, samples), n_in=samples.x.shape[1])
-    train, test = split(samples, fraction(config, "test_fraction"), seed, kind)
+    train, test = split(samples, read.fraction(config, "test_fraction"), seed, kind)
     w = net.init(np.random.default_rng(seed)).astype(kind)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (error, ERROR)
     return Lesson(net, networks.loss(config), train, test, w, score, score_is)
 
 
 def split(samples: Data, test_fraction: float, seed: int, kind: np.dtype[Any]) -> tuple[Part, Part]:
-    """The training part and the test part, shuffled by the seed; standardised by the training part alone."""
+    """The training part and the test part, shuffled by the seed and standardised by the training part alone."""
     order = np.random.default_rng([seed, len(samples.x)]).permutation(len(samples.x))
     cut = round(test_fraction * len(order))
     if len(order) - cut < 2:
-        raise ConfigError(f"test_fraction={test_fraction:g}: leaves {len(order) - cut} samples to train on")
+        got = f"{test_fraction:g}, which leaves {len(order) - cut}"
+        raise read.refused("test_fraction", "a fraction that leaves at least 2 samples to train on", got)
     test, train = order[:cut], order[cut:]
     x = standardised(samples.x, like=samples.x[train])
     y = samples.y if samples.task == "classification" else standardised(samples.y, like=samples.y[train])
@@ -64,7 +61,7 @@ def split(samples: Data, test_fraction: float, seed: int, kind: np.dtype[Any]) -
 
 
 def accuracy(z: Array, y: Array) -> float:
-    """The part of the samples whose class is right; one output tells two classes apart by its sign."""
+    """The fraction of samples with the right class; the sign of a single output tells two classes apart."""
     right = (z > 0) == (y > 0.5) if y.shape[1] == 1 else z.argmax(axis=1) == y.argmax(axis=1)
     return float(np.mean(right))
 

@@ -1,62 +1,60 @@
-"""Training on the page: loss and score against epochs."""
+"""The pictures of training: loss and score, epoch by epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from prograd_experiments.charts import Axis, Chart, Picture, Point, Series
-from prograd_experiments.experiment import Row
-from prograd_experiments.training.lesson import ACCURACY
-from prograd_experiments.training.summary import label
+from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
+from prograd_experiments.charts.palette import hue, marker
+from prograd_experiments.rows import Row
+from prograd_experiments.training.runs import label, score_text
 from prograd_experiments.units import three
 
-PANELS = (("loss", "Mean loss"), ("score", "Score"))
 MOST_RUNS = 6
+FEW_EPOCHS = 6  # each of them is a tick
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """Loss and score, a line for each run and part of the data."""
-    drawn = [row for row in rows if row["curves"] and row["curves"]["epochs"]]
-    found: list[Picture] = []
-    for what, title in PANELS:
-        series = [one for number, row in enumerate(drawn[:MOST_RUNS]) for one in _curves(row, rows, what, number)]
-        values = [point.y for one in series for point in one.points if point.y is not None]
-        kinds = "; ".join(sorted({row["score_is"] for row in drawn if row["score_is"]}))
-        left = (
-            f" The first {MOST_RUNS} of {len(drawn)} runs; the rest is in the records."
-            if len(drawn) > MOST_RUNS
-            else ""
-        )
-        found.append(
-            Chart(
-                "Epoch by epoch",
-                title,
-                f"{title} against epochs, a line for each run; drawn through: training part, dashed: test part.{left}",
-                Axis("epochs", lambda value: f"{value:g}"),
-                Axis(
-                    "mean over the samples" if what == "loss" else kinds or "score",
-                    lambda value: f"{value:g}",
-                    log=what == "loss" and bool(values) and min(values) > 0,
-                ),
-                series,
-            )
-        )
-    return found
+    """Loss and score, two lines for each run: one for the training part, one for the test part."""
+    with_curves = [row for row in rows if row["curves"] and row["curves"]["epochs"]]
+    drawn = with_curves[:MOST_RUNS]
+    left = len(rows) - len(drawn)
+    note = f"Not drawn: {left} of {len(rows)} runs. The table has them all." if left else ""
+    return [_chart(title, what, rows, drawn, note) for what, title in (("loss", "Mean loss"), ("score", "Score"))]
 
 
-def _curves(row: Row, rows: Sequence[Row], what: str, number: int) -> Iterator[Series]:
-    name = label(row, rows)
-    for part, words in (("train", "training part"), ("test", "test part")):
-        pairs = zip(row["curves"]["epochs"], row["curves"][f"{part}_{what}"], strict=True)
-        points = [
-            Point(x, y, f"{name}: {what} {_written(y, what, row)} on the {words} after {x} epochs")
-            for x, y in pairs
-            if y is not None
+def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], note: str) -> Chart:
+    series = [line for number, row in enumerate(drawn) for line in _curves(row, label(row, rows), what, number)]
+    values = [datum.y for line in series for datum in line.data if datum.y is not None]
+    kinds = "; ".join(sorted({row["score_is"] for row in drawn if row["score_is"]})) or "score"
+    epochs = sorted({epoch for row in drawn for epoch in row["curves"]["epochs"]})
+    ticks = [(epoch, str(epoch)) for epoch in epochs] if 0 < len(epochs) <= FEW_EPOCHS else None
+    return Chart(
+        "Epoch by epoch",
+        title,
+        f"{title} against epochs for each run: a solid line for the training part, a dashed line for the test part.",
+        Axis("epochs", lambda value: f"{value:g}", ticks=ticks),
+        Axis(
+            "mean over the samples" if what == "loss" else kinds,
+            lambda value: f"{value:g}",
+            log=what == "loss" and min(values, default=0.0) > 0,
+        ),
+        series,
+        note=note,
+    )
+
+
+def _curves(row: Row, name: str, what: str, number: int) -> Iterator[Series]:
+    for part, key in (("training part", "train"), ("test part", "test")):
+        data = [
+            Datum(epoch, value, f"{name}: {what} {_written(value, what, row)} on the {part} after {epoch} epochs")
+            for epoch, value in zip(row["curves"]["epochs"], row["curves"][f"{key}_{what}"], strict=True)
+            if value is not None
         ]
-        if points:
-            ended = "" if row["status"] == "complete" else "did not come to its end"
-            yield Series(f"{part}: {name}", points, number, number, dashed=part == "test", note=ended)
+        if data:
+            ended = "" if row["status"] == "complete" else "did not finish"
+            yield Series(part, data, hue(number), marker(number), name, dashed=key == "test", note=ended)
 
 
 def _written(value: float, what: str, row: Row) -> str:
-    return f"{100 * value:.1f} %" if what == "score" and row["score_is"] == ACCURACY else three(value)
+    return score_text(value, row) if what == "score" else three(value)

@@ -1,4 +1,4 @@
-"""How far training has come, and the checkpoint that it goes on from: arrays in one NPZ file, without pickles."""
+"""How far training has come, and the checkpoint to continue from: arrays in one NPZ file, without pickles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from prograd_experiments import records
+from prograd_experiments import storage
 from prograd_experiments.config import Config
 from prograd_experiments.errors import RecordError
 from prograd_experiments.samples import Array
@@ -19,12 +19,12 @@ NAME = "checkpoint.npz"
 SCHEMA = "prograd.checkpoint/1"
 CURVES = ("epochs", "train_loss", "test_loss", "train_score", "test_score")
 FREE = ("epochs", "start", "start_sha256", "checkpoint_seconds")
-"""Keys in which training that starts from a checkpoint may differ from the one that left it."""
+"""Keys in which training may differ from the training that left its checkpoint."""
 
 
 @dataclass
 class State:
-    """`w`, the velocity `v`, epochs done, and what was seen on the way; everything that the next epoch depends on."""
+    """Everything that the next epoch depends on: `w`, the velocity `v`, the epochs done, and the curves so far."""
 
     w: Array
     v: Array
@@ -40,32 +40,33 @@ def save(state: State, config: Config, code: str, path: Path) -> None:
     np.savez(
         content, w=state.w, v=state.v, about=np.array(json.dumps(about)), curves=np.array(json.dumps(state.curves))
     )
-    records.write_atomically(path, content.getvalue())
+    storage.replace(path, content.getvalue())
 
 
 def load(path: Path) -> tuple[State, Config, str]:
-    """The state, the configuration that it belongs to, and the code. Raises `RecordError` where there is none."""
+    """The state, its configuration, and the code that left it. Raises `RecordError` if the file holds none."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in ("w", "v", "about", "curves")}
         about, curves = json.loads(str(found["about"])), json.loads(str(found["curves"]))
     except OSError as error:
-        raise RecordError(f"{path}: can't be read: {error.strerror or error}") from error
+        got = error.strerror or error
+        raise RecordError(f"{path}: expected a checkpoint, got an error on reading: {got}") from error
     except (ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        raise RecordError(f"{path}: no checkpoint of prograd-run: {error}") from error
+        raise RecordError(f"{path}: expected a checkpoint of prograd-run, got {error}") from error
     if about.get("schema") != SCHEMA:
-        raise RecordError(f"{path}: no checkpoint of prograd-run (its schema is not {SCHEMA!r})")
+        raise RecordError(f"{path}: expected the schema {SCHEMA!r}, got {about.get('schema')!r}")
     state = State(found["w"], found["v"], about["epoch"], about["converged"], curves)
     return state, about["config"], about["code"]
 
 
 def started_from(path: Path, config: Config) -> State:
-    """The state to go on from with this configuration. Raises `RecordError` when it is another lesson's."""
-    state, of, _ = load(path)
-    differing = [key for key in config if key not in FREE and config[key] != of.get(key)]
-    for key in differing[:1]:
-        was, asked = json.dumps(of.get(key)), json.dumps(config[key])
-        raise RecordError(f"start={path}: it was left with {key}={was}, not {asked}")
+    """The state at which `config` continues. Raises `RecordError` if the checkpoint belongs to another lesson."""
+    state, its, _ = load(path)
+    for key in config:
+        if key not in FREE and config[key] != its.get(key):
+            left, asked = json.dumps(its.get(key)), json.dumps(config[key])
+            raise RecordError(f"start={path}: expected a checkpoint with {key}={asked}, got one with {key}={left}")
     if state.epoch > config["epochs"]:
-        raise RecordError(f"start={path}: it has {state.epoch} epochs behind it, more than epochs={config['epochs']}")
+        raise RecordError(f"start={path}: expected at most epochs={config['epochs']}, got {state.epoch} epochs")
     return state

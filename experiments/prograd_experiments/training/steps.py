@@ -1,20 +1,50 @@
-"""The optimizers: each takes `w` one epoch further, and keeps all that it remembers in the state."""
+"""The optimizers: each takes `w` one epoch further and keeps all that it remembers in the state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 import prograd
+from prograd.errors import NonFiniteError
 from prograd_experiments.config import Config
 from prograd_experiments.samples import Array
-from prograd_experiments.training.finite import Watch
 from prograd_experiments.training.lesson import Lesson, Part
 from prograd_experiments.training.state import State
 
 Step = Callable[[State, Lesson, Config], None]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Checks that numbers are finite. Raises `NonFiniteError`, which names the first layer whose output is not."""
+
+    net: prograd.Network
+    loss: prograd.Loss
+    part: Part
+
+    def finite(self, w: Array, *numbers: Array | float) -> None:
+        """`w` and the numbers computed at it are finite."""
+        if not all(np.isfinite(each).all() for each in (w, *numbers)):
+            raise NonFiniteError(self._first(w))
+
+    def _first(self, w: Array) -> str:
+        z = self.part.x
+        for i, (layer, w_i) in enumerate(zip(self.net.layers, self.net.unpack(w), strict=True)):
+            z = layer.g(w_i, z)
+            bad = np.argwhere(~np.isfinite(z))
+            if len(bad):
+                sample, output = map(int, bad[0])
+                got = f"{z[sample, output]} at sample {sample}, output {output}"
+                return f"{self.net.describe(i)}: expected finite outputs, got {got}; it is the first such layer"
+        if not np.isfinite(self.loss.value(z, self.part.y)).all():
+            return (
+                f"loss {self.loss.name}: expected finite values, got some that are not; every layer's output is finite"
+            )
+        return "gradient: expected finite numbers, got some that are not; every layer's output and the loss are finite"
 
 
 def gradient_descent(state: State, lesson: Lesson, config: Config) -> None:
@@ -23,9 +53,9 @@ def gradient_descent(state: State, lesson: Lesson, config: Config) -> None:
 
 
 def sgd(state: State, lesson: Lesson, config: Config) -> None:
-    """`v := momentum v − rate ∇f_B(w)`, `w := w + v` for each batch B; an epoch sees every sample once.
+    """`v := momentum v − rate ∇f_B(w)`, `w := w + v` for each batch B; an epoch uses every sample once.
 
-    The order of the samples comes from the seed and the number of the epoch, so there is nothing else to remember.
+    The order of the samples follows from the seed and the number of the epoch, so the state needs no generator.
     """
     rate, momentum, batch = (config["optimizer"][key] for key in ("rate", "momentum", "batch"))
     order = np.random.default_rng([config["seed"], state.epoch]).permutation(len(lesson.train.x))
@@ -37,11 +67,11 @@ def sgd(state: State, lesson: Lesson, config: Config) -> None:
 
 
 def lbfgs(state: State, lesson: Lesson, config: Config) -> None:
-    """So many iterations of scipy's L-BFGS-B, which begins each epoch without a memory of the one before.
+    """Up to `iterations` iterations of scipy's L-BFGS-B, which begins each epoch without a memory of the one before.
 
-    That is the price of going on from a checkpoint as if nothing had happened: scipy's memory can't be saved.
+    scipy's memory can't be saved, so this is the price of exact continuation from a checkpoint.
     """
-    from scipy.optimize import minimize  # noqa: PLC0415  (takes a while to import, and every job imports this module)
+    from scipy.optimize import minimize  # noqa: PLC0415  (slow to import, and every job imports this module)
 
     most, memory = config["optimizer"]["iterations"], config["optimizer"]["memory"]
     fun = _gradient(lesson, lesson.train, config)
@@ -58,9 +88,9 @@ def _gradient(lesson: Lesson, part: Part, config: Config) -> Callable[[Array], t
     watch = Watch(lesson.net, lesson.loss, part)
 
     def value_and_gradient(w: Array) -> tuple[float, Array]:
-        watch.parameters(w)
+        watch.finite(w)
         value, gradient = f.value_and_gradient(w, mode=config["mode"])
-        watch.result(w, value, gradient)
+        watch.finite(w, value, gradient)
         return value, gradient
 
     return value_and_gradient

@@ -1,1 +1,1 @@
-"""The losses of prograd-run; beside `default` stands every loss that is registered."""
+"""The losses of prograd-run; every registered loss joins them when it starts."""

@@ -1,4 +1,4 @@
-"""The engines, one a module: each is imported in its own process alone, so none of them has to be installed."""
+"""The engines. Each is imported only in its own process, so none of them has to be installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENGINES: Mapping[str, str] = MappingProxyType(
         "numpy": "prograd_experiments.peers.engines.numpy:Numpy",
         "jax": "prograd_experiments.peers.engines.jax:Jax",
         "torch": "prograd_experiments.peers.engines.torch:Torch",
-        "torch_compile": "prograd_experiments.peers.engines.torch_compile:TorchCompile",
+        "torch_compile": "prograd_experiments.peers.engines.torch:TorchCompile",
         "autograd": "prograd_experiments.peers.engines.autograd:Autograd",
     }
 )

@@ -11,17 +11,16 @@ import numpy as np
 from autograd.misc.flatten import flatten
 from autograd.scipy.special import logsumexp
 
-from prograd_experiments.peers.engines.base import Engine, Ways
-from prograd_experiments.peers.given import Array, Given, Numbers, Task, in_order
+from prograd_experiments.peers.engines.base import Array, Engine, Given, Numbers, Task, Ways, in_order
 
 
 class Autograd(Engine):
-    """Reverse mode; it has no `vmap`, so no gradients of single samples."""
+    """Reverse mode; without `vmap`, it has no per-sample gradients."""
 
     distributions = ("autograd", "numpy")
 
     def ways(self, task: Task, given: Given) -> Ways:
-        """The gradient, and of one sample the Jacobian, which takes the parameters as one vector."""
+        """The gradient, and the Jacobian of one sample, which takes the parameters as one vector."""
         if task == "reverse":
             return {"": partial(autograd.value_and_grad(objective), list(given.layers), given.x, given.y)}
         if task == "jacobian" and len(given.x) == 1:
@@ -30,7 +29,6 @@ class Autograd(Engine):
         return {}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        """Gathered from the list of pairs, or brought into the order of `w`."""
         if task == "reverse":
             return Numbers(float(result[0]), in_order(result[1]))
         ends = np.cumsum([size for W, b in given.layers for size in (W.size, b.size)])

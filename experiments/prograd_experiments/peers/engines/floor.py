@@ -1,4 +1,4 @@
-"""The floor: the matrix products that a task can not do without, alone, into memory that is kept."""
+"""The floor: only the matrix products that a task needs, written into preallocated arrays."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from prograd_experiments import floor
-from prograd_experiments.peers.engines.base import Engine, Ways
-from prograd_experiments.peers.given import Given, Numbers, Task
+from prograd_benchmarks import floor
+from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways
 
 
 class Floor(Engine):
-    """Products of the right shapes; what they multiply is of no interest, so nothing is ever computed with them."""
+    """Products of the right shapes. The factors hold ones, so the products are no result."""
 
     distributions = ("numpy",)
 
     def ways(self, task: Task, given: Given) -> Ways:
-        """A Jacobian has none: which products it needs depends on the bracketing."""
+        """A Jacobian has no floor: which products it needs depends on the bracketing."""
         shapes = [W.shape for W, _ in given.layers]
         if task == "reverse":
             return {"": floor.reverse(shapes, len(given.x), given.x.dtype)}
@@ -27,15 +26,14 @@ class Floor(Engine):
         return {"": partial(per_sample, *_per_sample(given))} if task == "per_sample" else {}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers | None:
-        """Nothing."""
         return None
 
 
 def per_sample(factors: list[tuple[Any, Any, Any]], outer: list[tuple[Any, Any, Any]]) -> None:
-    """The products, and for each sample the outer product of two vectors."""
+    """The products, and the outer product of two vectors for each sample."""
     floor.products(factors)
     for q, z, out in outer:
-        np.einsum("ni,nj->nij", q, z, out=out)  # quicker than a broadcast product, or a stack of matrix products
+        np.einsum("ni,nj->nij", q, z, out=out)  # quicker than a broadcast product or a stack of matrix products
 
 
 def _per_sample(given: Given) -> tuple[list[tuple[Any, Any, Any]], list[tuple[Any, Any, Any]]]:

@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prograd_experiments.peers.engines.base import Engine, Ways
-from prograd_experiments.peers.given import Given, Numbers, Task, in_order
+from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways, in_order
 
 
 class Jax(Engine):
@@ -22,7 +21,7 @@ class Jax(Engine):
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        # Lets float64 be float64; what is float32 stays so.
+        # Enables float64; float32 stays float32.
         jax.config.update("jax_enable_x64", True)  # noqa: FBT003  (JAX's own signature)
 
     def ways(self, task: Task, given: Given) -> Ways:
@@ -38,14 +37,13 @@ class Jax(Engine):
         return {name: _ready(jax.jit(of), w, x) for name, of in each.items()}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        """Gathered from the list of pairs."""
         value, derivative = result if task == "reverse" else (None, result)
         leading = np.shape(derivative[0][1])[:-1]
         return Numbers(None if value is None else float(value), in_order(derivative, leading))
 
 
 def network(w: Any, x: Any) -> Any:
-    """`h_x(w)`, of one sample or of several."""
+    """`h_x(w)`, for one sample or several."""
     z = x
     for W, b in w[:-1]:
         z = jnp.tanh(z @ W.T + b)
@@ -54,7 +52,7 @@ def network(w: Any, x: Any) -> Any:
 
 
 def of_one(w: Any, x: Any, y: Any) -> Any:
-    """The loss of each sample that there is."""
+    """The loss of one sample, or of each of several."""
     z = network(w, x)
     return jax.nn.logsumexp(z, axis=-1) - (y * z).sum(axis=-1)
 
@@ -72,5 +70,5 @@ def _ready(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    # JAX hands out results before they are computed.
+    # JAX returns results before they are computed.
     return jax.block_until_ready(function(*arguments))

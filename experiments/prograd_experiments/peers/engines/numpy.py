@@ -1,4 +1,4 @@
-"""numpy, by hand: what someone who knows numpy and the chain rule writes for this network and no other."""
+"""numpy, by hand: what someone who knows numpy and the chain rule writes for this network alone."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from prograd_experiments.peers.engines.base import Engine, Ways
-from prograd_experiments.peers.given import Array, Given, Layers, Numbers, Task, in_order
+from prograd_experiments.peers.engines.base import Array, Engine, Given, Layers, Numbers, Task, Ways, in_order
 
 
 class Numpy(Engine):
-    """In place wherever an array is not needed any more; no memory is kept from call to call."""
+    """In place wherever an array is no longer needed; no memory is kept from call to call."""
 
     distributions = ("numpy",)
 
     def ways(self, task: Task, given: Given) -> Ways:
-        """No forward mode: by hand that is a program of its own, which is what prograd is."""
+        """There is no forward mode: by hand, that is a program of prograd's size."""
         functions = {"reverse": value_and_gradient, "jacobian": jacobian, "per_sample": per_sample_gradients}
         return {"": partial(functions[task], given)} if task in functions else {}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        """Arrays of each layer, one after the other."""
         if task in {"reverse", "forward"}:
             return Numbers(float(result[0]), in_order(result[1]))
         return Numbers(None, in_order(result, result[0][1].shape[:-1]))
@@ -43,7 +41,7 @@ def value_and_gradient(given: Given) -> tuple[Any, Layers]:
 
 
 def per_sample_gradients(given: Given) -> Layers:
-    """`(dW, db)` of each layer, each with an axis for the samples in front."""
+    """`(dW, db)` of each layer, each with a leading axis for the samples."""
     z = forward_pass(given)
     _, q = cross_entropy(z[-1], given.y)
     gradient: list[tuple[Array, Array]] = []
@@ -56,7 +54,7 @@ def per_sample_gradients(given: Given) -> Layers:
 
 
 def jacobian(given: Given) -> Layers:
-    """`(∂h/∂W, ∂h/∂b)` of each layer, each with axes for the samples and the outputs in front."""
+    """`(∂h/∂W, ∂h/∂b)` of each layer, each with leading axes for the samples and the outputs."""
     z = forward_pass(given)
     N, n = z[-1].shape
     q = np.zeros((N, n, n), z[-1].dtype)
@@ -71,7 +69,7 @@ def jacobian(given: Given) -> Layers:
 
 
 def forward_pass(given: Given) -> list[Array]:
-    """`z^1 … z^{L+1}`: the input, what each tanh gives, and the output."""
+    """`z^1 … z^{L+1}`: the input, the output of each tanh, and the output."""
     z = [given.x]
     for W, b in given.layers:
         a = z[-1] @ W.T
@@ -96,6 +94,6 @@ def cross_entropy(z: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _slope(z: Array) -> Array:
-    """`tanh' = 1 − tanh²`, written over what the tanh gave."""
+    """`tanh' = 1 − tanh²`, written over the output of the tanh."""
     np.multiply(z, z, out=z)
     return np.subtract(1, z, out=z)

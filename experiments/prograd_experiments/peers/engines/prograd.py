@@ -6,17 +6,16 @@ from functools import partial
 from typing import Any
 
 import prograd
-from prograd_experiments.peers.engines.base import Engine, Ways
-from prograd_experiments.peers.given import Given, Numbers, Task
+from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways
 
 
 class Prograd(Engine):
-    """One flat vector `w` in, one flat vector out."""
+    """Takes and returns one flat vector."""
 
     distributions = ("prograd", "numpy", "scipy")
 
     def ways(self, task: Task, given: Given) -> Ways:
-        """Of a Jacobian the mode that prograd picks, and each mode by itself."""
+        """A Jacobian has a way for the mode that prograd chooses, and one for each mode."""
         affine, tanh = prograd.layer("affine", width=given.width), prograd.layer("tanh")
         net = prograd.Network([*(affine, tanh) * (len(given.layers) - 1), affine], n_in=given.width)
         parts = iter(given.layers)
@@ -30,5 +29,4 @@ class Prograd(Engine):
         return {"": partial(f.value_and_gradient, w, mode=task)}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        """As they come."""
         return Numbers(*result) if task in {"reverse", "forward"} else Numbers(None, result)

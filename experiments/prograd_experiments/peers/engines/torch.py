@@ -1,4 +1,4 @@
-"""PyTorch, eager."""
+"""PyTorch, eager and compiled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from prograd_experiments.peers.engines.base import Engine, Ways
-from prograd_experiments.peers.given import Given, Numbers, Task, in_order
+from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways, in_order
 
 
 class Torch(Engine):
@@ -25,11 +24,10 @@ class Torch(Engine):
         torch.set_num_interop_threads(1)
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is."""
+        """The function itself; a subclass compiles it."""
         return function
 
     def ways(self, task: Task, given: Given) -> Ways:
-        """The gradient by `backward`'s machinery; `jacfwd`, `jacrev` and `vmap(grad)` from `torch.func`."""
         flat = [torch.tensor(np.asarray(part)) for layer in given.layers for part in layer]
         x, y = torch.tensor(given.x), torch.tensor(given.y)
         if task == "reverse":
@@ -45,15 +43,34 @@ class Torch(Engine):
         }
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        """Gathered from the list of tensors."""
         value, derivative = result if task == "reverse" else (None, result)
         parts = [part.detach().numpy() for part in derivative]
         pairs = list(zip(parts[::2], parts[1::2], strict=True))
         return Numbers(None if value is None else float(value), in_order(pairs, parts[1].shape[:-1]))
 
 
+class TorchCompile(Torch):
+    """The same functions, compiled with `torch.compile` for the shapes that they get."""
+
+    compiles = True
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        # The first compilation sets the compiler up, which takes longer than any point should wait for. Without a C++
+        # compiler it raises.
+        self.compiled(lambda a: torch.tanh(a) + a)(torch.ones(32))
+
+    def ways(self, task: Task, given: Given) -> Ways:
+        torch.compiler.reset()  # code compiled for earlier points would slow down every call
+        return super().ways(task, given)
+
+    def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        compiled: Callable[..., Any] = torch.compile(function, dynamic=False)
+        return compiled
+
+
 def network(w: list[Any], x: Any) -> Any:
-    """`h_x(w)`, of one sample or of several; `w` is `[W, b, W, b, …]`."""
+    """`h_x(w)`, for one sample or several; `w` is `[W, b, W, b, …]`."""
     z = x
     for W, b in zip(w[:-2:2], w[1:-2:2], strict=True):
         z = torch.tanh(functional.linear(z, W, b))
@@ -71,6 +88,6 @@ def of_one(w: list[Any], x: Any, y: Any) -> Any:
 
 
 def value_and_gradient(function: Callable[..., Any], w: list[Any], x: Any, y: Any) -> tuple[Any, Any]:
-    """The value, and its gradient by each tensor."""
+    """The value, and its gradient with respect to each tensor."""
     value = function(w, x, y)
     return value, torch.autograd.grad(value, w)

@@ -1,4 +1,4 @@
-"""The problems that the benchmarks measure from commit to commit, made from a seed alone. Sizes as in the speed gap."""
+"""The problems that the benchmarks measure in every revision, made from a seed alone. Sizes as in the speed gap."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DEPTHS = (2, 4, 8)
 WIDTHS = (8, 16, 32, 64)
 BATCHES = (1, 32)
 MODES = ("reverse", "forward", "factored", "optimal")
-"""Not `prograd.MODES`: asv knows a benchmark's parameters by position, which must be the same in every revision."""
+"""Not `prograd.MODES`: asv identifies a benchmark's parameters by position, which must not change with the revision."""
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 class Parts(NamedTuple):
-    """All that an objective is made of, and a point `w` to evaluate it at."""
+    """The parts of an objective, and the parameters `w` to evaluate it at."""
 
     net: prograd.Network
     loss: prograd.Loss
@@ -31,9 +31,9 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class Mlp:
-    """`depth` affine layers of `width`, the last one of `n_out`, with activations between them, on `batch` samples.
+    """`depth` affine layers of `width`, the last of `n_out`, with activations between them, on `batch` samples.
 
-    Features and classes are as many as in the digits, but random: nothing has to be loaded.
+    The samples have the digits' numbers of features and classes but are random, so nothing has to be loaded.
     """
 
     depth: int
@@ -65,6 +65,6 @@ class Mlp:
         return Parts(net, prograd.loss(self.loss), x, y, net.init(rng).astype(dtype))
 
     def objective(self, dtype: type[np.floating[Any]] = np.float64) -> tuple[prograd.Objective, Array]:
-        """The objective `f` over the batch, and the point `w`."""
+        """The objective `f` over the batch, and the parameters `w`."""
         net, loss, x, y, w = self.parts(dtype)
         return prograd.Objective(net, loss, x, y), w

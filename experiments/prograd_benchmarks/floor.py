@@ -1,6 +1,6 @@
-"""The floor: the matrix products that a gradient of affine layers can't do without, alone, into memory that is kept.
+"""The floor: only the matrix products that a gradient of affine layers needs, written into preallocated arrays.
 
-A layer is given by the shape of its matrix, `(n_out, n_in)`. What the products multiply is of no interest.
+A layer is given by the shape of its matrix, `(n_out, n_in)`. The factors hold ones: only their shapes matter.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-FEWEST_ROWS, MOST_ROWS = 512, 2048  # of a product in forward mode; more or fewer made it slower
+FEWEST_ROWS, MOST_ROWS = 512, 2048  # of a product in forward mode; more or fewer are slower
 
 Shape = tuple[int, int]
 Call = Callable[[], None]
 
 
 def reverse(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> Call:
-    """Three for each layer, two for the first: `z W^T`, `q^T z`, `q W`."""
+    """Three products for each layer, two for the first: `z W^T`, `q^T z`, `q W`."""
     n = (shapes[0][1], *(n_out for n_out, _ in shapes))
     W = [np.ones(shape, dtype) for shape in shapes]
     z = [np.ones((samples, n_i), dtype) for n_i in n]
-    two = [np.ones(samples * max(n), dtype) for _ in range(2)]  # of all q, one and the next are needed at a time
+    two = [np.ones(samples * max(n), dtype) for _ in range(2)]  # only two of the q are needed at a time
     q = [two[i % 2][: samples * n_i].reshape(samples, n_i) for i, n_i in enumerate(n)]
     factors = [(z[i], W_i.T, z[i + 1]) for i, W_i in enumerate(W)]
     for i, W_i in reversed(list(enumerate(W))):
@@ -33,7 +33,7 @@ def reverse(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> C
 
 
 def forward(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> Call:
-    """`J W^T` for each layer but the first, with a row for each sample of each parameter before it, in chunks."""
+    """`J W^T` for each layer but the first, in chunks; `J` has a row for each sample and each earlier parameter."""
     factors = []
     parameters = 0
     for n_out, n_in in shapes:
@@ -52,7 +52,7 @@ def products(factors: Sequence[tuple[Any, Any, Any]]) -> None:
 
 
 def repeated(factors: Sequence[tuple[int, Any, Any, Any]]) -> None:
-    """`a b` into `out`, so many times, for each `(times, a, b, out)`."""
+    """`a b` into `out`, `times` times, for each `(times, a, b, out)`."""
     for times, a, b, out in factors:
         for _ in range(times):
             np.dot(a, b, out=out)

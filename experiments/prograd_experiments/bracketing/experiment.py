@@ -1,0 +1,101 @@
+"""The bracketing experiment: what its rows, its table and its answer say of jobs that are planned and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prograd_experiments import timed
+from prograd_experiments.architectures import NETWORKS
+from prograd_experiments.bracketing.pictures import POINT, pictures
+from prograd_experiments.charts import Picture
+from prograd_experiments.config import Config, choice
+from prograd_experiments.planned import CLOSE, PURE, Planned, columns_of_modes, predictions
+from prograd_experiments.records import Record
+from prograd_experiments.rows import Column, Row, at, named, ratio, without_result
+from prograd_experiments.units import factor, seconds
+
+WELL_PREDICTED = 1.25
+
+
+class Bracketing(Planned):
+    """The pure modes against mixed ones, over width and bottleneck."""
+
+    name = "bracketing"
+    question = "How much does the best order of products gain, and is it known beforehand?"
+    how = (
+        "Each job plans a network before anything is computed: multiply-adds and bytes of every mode from the "
+        "structure of its Jacobian blocks, and seconds from rates that are measured once on each machine. Then it "
+        "checks that the modes compute the same result up to rounding, and times them in turns inside one process, "
+        "with a fixed number of BLAS threads. Times are medians of the timings, the spread is the interquartile range. "
+        "Reverse and forward are the pure modes: one brackets from the left, the other from the right. Every other "
+        "mode is mixed. The gain is the time of the better pure mode over that of mode optimal (if that is not timed, "
+        "of the mixed mode with the shortest predicted time); auto is the mode that would be chosen."
+    )
+    sorted_by = (*POINT[2:], *POINT[:2])
+
+    def check(self, config: Config) -> Config:
+        # The experiment's configuration sets a bottleneck, which only an hourglass has.
+        if choice(config, "network.name", tuple(NETWORKS)) != "hourglass":
+            network = {key: value for key, value in config["network"].items() if key != "bottleneck"}
+            config = {**config, "network": network}
+        return super().check(config)
+
+    def specification(self, records: Sequence[Record]) -> list[Column]:
+        return [
+            Column("width", at("config.width"), point="always"),
+            Column("bottleneck", at("config.network.bottleneck"), point="always"),
+            *(Column(key, at(f"config.{key}"), point="varying") for key in ("depth", "outputs", "wrt")),
+            Column("batch", timed.samples_of, point="varying"),
+            Column("activation", named("config.activation"), point="varying"),
+            Column("network", at("config.network.name"), point="varying"),
+            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "seed")),
+            *columns_of_modes(records),
+            Column("chosen", at("chosen"), "auto"),
+            Column("over", at("over")),
+            Column("mixed", at("mixed")),
+            Column("gain", at("gain"), "gain", ratio("gain")),
+            Column("predicted_gain", at("predicted_gain"), "predicted", ratio("predicted_gain")),
+            Column("timings", timed.fewest, "timings"),
+            Column("relative_difference", at("agreement.relative_difference")),
+            Column("parameters", at("problem.parameters")),
+        ]
+
+    def derived(self, record: Record) -> Mapping[str, Any]:
+        """With `mixed`, the mixed mode; `gain` is the time of the better pure mode over its time."""
+        measured, predicted = record.get("median", {}), predictions(record)
+        pure = [mode for mode in measured if mode in PURE]
+        further = [mode for mode in measured if mode not in PURE]
+        found = super().derived(record)
+        if not (pure and further):
+            return found
+        mixed = "optimal" if "optimal" in further else min(further, key=predicted.__getitem__)
+        return {
+            **found,
+            "mixed": mixed,
+            "gain": min(measured[mode] for mode in pure) / measured[mixed],
+            "predicted_gain": min(predicted[mode] for mode in pure) / predicted[mixed],
+        }
+
+    def answer(self, rows: Sequence[Row]) -> str:
+        """The largest gain with both times, how well gains are predicted, and how often auto is right."""
+        measured = [row for row in rows if row["gain"] is not None]
+        if not measured:
+            return (
+                f"No point has times of a pure and a mixed mode, so there is no gain to report.{without_result(rows)}"
+            )
+        best = max(measured, key=lambda row: float(row["gain"]))
+        pure = min((mode for mode in PURE if best.get(f"{mode}_s")), key=lambda mode: float(best[f"{mode}_s"]))
+        close = sum(1 / WELL_PREDICTED <= row["gain"] / row["predicted_gain"] <= WELL_PREDICTED for row in measured)
+        right = sum(row["over"] <= CLOSE for row in measured)
+        mixed = best["mixed"]
+        return (
+            f"At width {best['width']} with a bottleneck of {best['bottleneck']}, {mixed} mode takes "
+            f"{seconds(best[f'{mixed}_s'])} and the better pure mode, {pure}, {seconds(best[f'{pure}_s'])}: "
+            f"{factor(best['gain'])}, predicted {factor(best['predicted_gain'])}. The gain is within 25 % of the "
+            f"predicted one at {close} of {len(measured)} points, and auto's choice within 10 % of the quickest at "
+            f"{right}.{without_result(rows)}"
+        )
+
+    def pictures(self, rows: Sequence[Row]) -> list[Picture]:
+        return pictures(rows)

@@ -1,0 +1,200 @@
+"""What records say, in rows: each column is described once, for the rows, for `summary.csv` and for the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prograd_experiments.records import Record
+from prograd_experiments.units import factor, seconds, three
+
+Row = Mapping[str, Any]
+
+NOTHING = "–"
+STATUS_WORDS = {"failed": "failed", "running": "not finished"}
+"""The words for the status of a record that is not complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text, and the value to sort by: None means that there is no value, and sorts last."""
+
+    text: str
+    value: float | str | None = None
+
+    @property
+    def sort_key(self) -> str | None:
+        """The value as a page's script sorts it; None if the text is the same."""
+        if self.value is None:
+            return ""
+        key = f"{self.value:.7g}" if isinstance(self.value, float) else str(self.value)
+        return None if key == self.text else key
+
+
+NO_VALUE = Cell(NOTHING)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One fact about a job.
+
+    `read` finds it in the record, to which `Experiment.derived` has added. The table shows it as `write` says, under
+    `heading`; without a heading it is not in the table. A column of the `point` tells points apart: the table shows it
+    first, "always" or only where it is "varying". A job that is not complete has no results but those `of_any_job`.
+    """
+
+    key: str
+    read: Callable[[Record], Any]
+    heading: str = ""
+    write: Callable[[Row], Cell] | None = None
+    point: Literal["", "always", "varying"] = ""
+    of_any_job: bool = False
+    csv: Literal["", "last", "never"] = ""
+
+    def cell(self, row: Row) -> Cell:
+        """The cell of the table; by default the value as it is."""
+        return plain(row[self.key]) if self.write is None else self.write(row)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The headings of point and results, and a line of cells for each row."""
+
+    point: Sequence[str]
+    results: Sequence[str]
+    lines: Sequence[Sequence[Cell]]
+
+    def texts(self) -> list[list[str]]:
+        """The headings, then each line."""
+        return [[*self.point, *self.results], *([cell.text for cell in line] for line in self.lines)]
+
+
+def table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+    """The table that people read."""
+    varied = varying(rows, [column.key for column in columns if column.point])
+    point = [column for column in columns if column.point == "always" or (column.point and column.key in varied)]
+    results = [column for column in columns if column.heading and not column.point]
+    lines = [[*_point_cells(point, varied, row), *_result_cells(results, row)] for row in rows]
+    return Table([column.heading or column.key for column in point], [column.heading for column in results], lines)
+
+
+def csv_keys(columns: Sequence[Column]) -> list[str]:
+    """The columns of `summary.csv`: in one order, with those that only some sweeps have at the end."""
+    first = [column.key for column in columns if not column.csv]
+    return [*first, *(column.key for column in columns if column.csv == "last")]
+
+
+def at(path: str) -> Callable[[Record], Any]:
+    """Reads the value at a dotted path of a record; None if there is none."""
+    keys = path.split(".")
+
+    def read(record: Record) -> Any:
+        value: Any = record
+        for key in keys:
+            if not isinstance(value, Mapping):
+                return None
+            value = value.get(key)
+        return value
+
+    return read
+
+
+def named(path: str) -> Callable[[Record], str]:
+    """Reads a group or a layer at a path of a record: its name, followed by the options that it has."""
+    find = at(path)
+
+    def read(record: Record) -> str:
+        value = find(record)
+        if not isinstance(value, Mapping):
+            return str(value)
+        options = {key: option for key, option in value.items() if key != "name" and option is not None}
+        name = str(value.get("name"))
+        return f"{name} {json.dumps(options, sort_keys=True)}" if options else name
+
+    return read
+
+
+def reason(record: Record) -> str | None:
+    """Why the job failed, in one line: the exception's type and message; None if it did not."""
+    error = record.get("error")
+    return f"{error['type']}: {error['message']}".removesuffix(": ") if error else None
+
+
+def plain(value: float | str | None, empty: str = NOTHING) -> Cell:
+    """A count or a name as it is."""
+    return Cell(empty if value is None else str(value), value)
+
+
+def time(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
+    """Writes `2.13 ms ± 0.04`: the median, and half the interquartile range if there is one."""
+
+    def write(row: Row) -> Cell:
+        median = row[key]
+        if median is None:
+            return NO_VALUE
+        width = None if spread is None else row[spread]
+        return Cell(seconds(median) + ("" if width is None else f" ± {seconds(width / 2, like=median)}"), median)
+
+    return write
+
+
+def ratio(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
+    """Writes `12.3× ± 0.4`: the median, and half the interquartile range if there is one."""
+    return lambda row: ratio_cell(row[key], None if spread is None else row[spread])
+
+
+def ratio_cell(median: float | None, spread: float | None) -> Cell:
+    """The cell of a ratio with its interquartile range."""
+    if median is None:
+        return NO_VALUE
+    text = factor(median)
+    if spread is not None:
+        decimals = len(three(median).partition(".")[2])
+        text += f" ± {spread / 2:.{decimals}f}"
+    return Cell(text, median)
+
+
+def varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
+    """The keys that have more than one value in these rows."""
+    return [key for key in keys if len({row[key] for row in rows}) > 1]
+
+
+def apart(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
+    """The rows grouped by their values of these keys."""
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return list(found.values())
+
+
+def in_the_middle(rows: Sequence[Row], key: str) -> Row | None:
+    """The row with the median value; of an even number the lower one, so that it belongs to a real run."""
+    having = sorted((row for row in rows if row.get(key) is not None), key=lambda row: float(row[key]))
+    return having[(len(having) - 1) // 2] if having else None
+
+
+def ended(row: Row) -> str:
+    """How the job of a row ended, with the error if there was one."""
+    return STATUS_WORDS[row["status"]] + (f", {row['error']}" if row["error"] else "")
+
+
+def without_result(rows: Sequence[Row], what: str = "points gave no time") -> str:
+    """The end of an answer: how many jobs have no result; empty if all have one."""
+    left = sum(row["status"] != "complete" for row in rows)
+    return f" {left} of {len(rows)} {what}: see the table." if left else ""
+
+
+def _point_cells(point: Sequence[Column], varied: Sequence[str], row: Row) -> list[Cell]:
+    cells = [(column, column.cell(row)) for column in point]
+    # A name's options are shown only if they tell points apart.
+    return [cell if column.key in varied else Cell(cell.text.partition(" ")[0], cell.value) for column, cell in cells]
+
+
+def _result_cells(results: Sequence[Column], row: Row) -> list[Cell]:
+    if row["status"] == "complete":
+        return [column.cell(row) for column in results]
+    cells = [column.cell(row) if column.of_any_job else NO_VALUE for column in results]
+    cells[next(i for i, column in enumerate(results) if not column.of_any_job)] = Cell(STATUS_WORDS[row["status"]])
+    return cells

@@ -1,0 +1,193 @@
+"""The speed gap: what a job measures, and what its rows, its table and its answer say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import prograd
+from prograd.errors import NonFiniteError
+from prograd_benchmarks import timing
+from prograd_experiments import networks, timed
+from prograd_experiments.charts import Picture
+from prograd_experiments.config import Config
+from prograd_experiments.environment import environment
+from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.records import Record
+from prograd_experiments.rows import Column, Row, apart, at, named, plain, ratio, time, without_result
+from prograd_experiments.speed_gap.groups import MODES, POINT
+from prograd_experiments.speed_gap.pictures import pictures
+from prograd_experiments.units import seconds, three
+
+
+class SpeedGap(Experiment):
+    """Forward against reverse mode, over depth and width."""
+
+    name = "speed_gap"
+    question = "How much slower is forward mode than reverse mode, as depth and width grow?"
+    timed = "one gradient"
+    how = (
+        "Each job builds one network, checks that the modes compute the same gradient up to rounding, and then times "
+        "them in turns inside one process, with a fixed number of BLAS threads. A timing repeats the gradient until it "
+        "lasts long enough for the clock. Times are medians of the timings, the spread is the interquartile range (the "
+        "width of the middle half of the timings), and the gap is the median of the ratios forward / reverse within "
+        "each turn. The predicted gap is the ratio of the multiply-adds that each mode needs, counted from the "
+        "structure of the Jacobian blocks: it does not include memory, the overhead of calls, or how well a product "
+        "uses the processor."
+    )
+    sorted_by = (*POINT[2:], *POINT[:2])
+
+    def check(self, config: Config) -> Config:
+        return timed.check(config)
+
+    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+        """Times are in seconds for one gradient. Raises `AgreementError` before any timing."""
+        modes, problem = timed.modes_of(config), networks.build(config)
+        objective, w = problem.objective, problem.w
+        # Launchers leave jobs different numbers of threads, so each job sets its own.
+        with threadpool_limits(limits=config["threads"]):
+            value = float(objective(w))
+            if not np.isfinite(value):
+                raise NonFiniteError(f"loss {problem.loss.name}: expected a finite value at the start, got {value}")
+            calls = {mode: partial(objective.gradient, w, mode=prograd.mode(mode)) for mode in modes}
+            agreement = timed.agree(calls, problem)
+            times = timed.time_in_turns(config, calls)
+            surroundings = environment()
+        costs = prograd.plan(problem.net, objective.samples, dtype=w.dtype, modes=modes).costs
+        multiply_adds = {mode: cost.multiply_adds for mode, cost in costs.items()}
+        return {
+            "environment": surroundings,
+            "problem": problem.described() | {"value": value},
+            "agreement": agreement,
+            **times,
+            "multiply_adds": multiply_adds,
+            **gaps(times["timings"], multiply_adds),
+        }
+
+    def specification(self, records: Sequence[Record]) -> list[Column]:
+        found = {mode for record in records for mode in record.get("median", {})}
+        shown = [mode for mode in MODES if mode in found or not found]
+        return [
+            Column("depth", at("config.depth"), point="always"),
+            Column("width", at("config.width"), point="always"),
+            *(
+                Column(key, named(f"config.{key}"), point="varying")
+                for key in ("data", "network", "activation", "loss")
+            ),
+            Column("batch", timed.samples_of, write=lambda row: plain(row["batch"], "all"), point="varying"),
+            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "seed")),
+            *(Column(f"{mode}_s", at(f"median.{mode}"), mode if mode in shown else "", _time(mode)) for mode in MODES),
+            *(column for mode in sorted(found - set(MODES)) for column in _further(mode)),
+            Column("gap", at("gap"), "gap", ratio("gap", "gap_iqr")),
+            Column("predicted_gap", at("predicted_gap"), "predicted", ratio("predicted_gap")),
+            *(Column(f"{mode}_iqr_s", at(f"spread.{mode}")) for mode in MODES),
+            Column("gap_iqr", at("gap_spread")),
+            *(Column(f"{mode}_multiply_adds", at(f"multiply_adds.{mode}")) for mode in MODES),
+            Column("timings", timed.fewest, "timings"),
+            Column("relative_difference", at("agreement.relative_difference")),
+            Column("parameters", at("problem.parameters")),
+            Column("modes", lambda record: list(record.get("median", ())), csv="never"),
+            Column("gap_quartiles", _gap_quartiles, csv="never"),
+            *(Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never") for mode in {*MODES, *found}),
+        ]
+
+    def compared(self, record: Record) -> Mapping[str, Sequence[float]]:
+        """The timings of each mode, and the ratio forward / reverse in each turn."""
+        found = super().compared(record)
+        forward, reverse = (found.get(mode) for mode in MODES)
+        return {**found, "gap": timing.paired_ratios(forward, reverse)} if forward and reverse else found
+
+    def answer(self, rows: Sequence[Row]) -> str:
+        """The smallest and the largest gap with both times, and in which direction the gap grows."""
+        measured = [row for row in rows if row["gap"] is not None]
+        if not measured:
+            return (
+                f"No point has times of forward and reverse mode, so there is no gap to report.{without_result(rows)}"
+            )
+        least, most = (find(measured, key=lambda row: float(row["gap"])) for find in (min, max))
+        growth = " and with the ".join(key for key in ("width", "depth") if grows(measured, key))
+        sentence = f"{_on(rows)}orward mode takes {_ends(least, most)}"
+        return sentence + (f" The gap grows with the {growth} throughout." if growth else "") + without_result(rows)
+
+    def pictures(self, rows: Sequence[Row]) -> list[Picture]:
+        return pictures(rows)
+
+
+def gaps(timings: Mapping[str, Sequence[float]], multiply_adds: Mapping[str, int]) -> dict[str, Any]:
+    """Each mode against the baseline, measured and predicted."""
+    baseline = timed.baseline(list(timings))
+    found = {}
+    for mode in timings:
+        if mode != baseline:
+            ratios = timing.paired_ratios(timings[mode], timings[baseline])
+            found[mode] = {
+                "median": median(ratios),
+                "spread": timing.interquartile_range(ratios),
+                "predicted": multiply_adds[mode] / multiply_adds[baseline]
+                if {mode, baseline} <= multiply_adds.keys()
+                else None,
+            }
+    gap = found.get("forward", {}) if baseline == "reverse" else {}
+    return {
+        "baseline": baseline,
+        "gap": gap.get("median"),
+        "gap_spread": gap.get("spread"),
+        "predicted_gap": gap.get("predicted"),
+        "gaps": found,
+    }
+
+
+def grows(rows: Sequence[Row], key: str) -> bool:
+    """Whether the gap increases with `key` wherever all else is equal, and there is something to compare."""
+    lines = [sorted((row[key], row["gap"]) for row in line) for line in apart(rows, [k for k in POINT if k != key])]
+    compared = [[gap for _, gap in line] for line in lines if len(line) > 1]
+    return bool(compared) and all(a < b for line in compared for a, b in pairwise(line))
+
+
+def _further(mode: str) -> Iterator[Column]:
+    """The columns of a mode that only some sweeps time."""
+    yield Column(f"{mode}_s", at(f"median.{mode}"), mode, _time(mode), csv="last")
+    yield Column(f"{mode}_gap", at(f"gaps.{mode}.median"), csv="last")
+    yield Column(f"{mode}_iqr_s", at(f"spread.{mode}"), csv="last")
+    yield Column(f"{mode}_multiply_adds", at(f"multiply_adds.{mode}"), csv="last")
+
+
+def _time(mode: str) -> Any:
+    return time(f"{mode}_s", f"{mode}_iqr_s")
+
+
+def _gap_quartiles(record: Record) -> tuple[float, float] | None:
+    forward, reverse = (record.get("timings", {}).get(mode) for mode in MODES)
+    return timing.quartiles(timing.paired_ratios(forward, reverse)) if forward and reverse else None
+
+
+def _on(rows: Sequence[Row]) -> str:
+    data, batches = {row["data"] for row in rows}, {row["batch"] for row in rows}
+    if len(data) > 1 or len(batches) > 1:
+        return "F"
+    (name,), (batch,) = data, batches
+    return f"On {name} ({batch} {'sample' if batch == 1 else 'samples'}), f"
+
+
+def _ends(least: Row, most: Row) -> str:
+    if least is most:
+        return f"{three(most['gap'])} times as long as reverse mode {_where(most)}: {_both(most)} for one gradient."
+    return (
+        f"{three(least['gap'])} to {three(most['gap'])} times as long as reverse mode: {_both(least)} for one "
+        f"gradient {_where(least)}, {_both(most)} {_where(most)}."
+    )
+
+
+def _both(row: Row) -> str:
+    return f"{seconds(row['forward_s'])} against {seconds(row['reverse_s'])}"
+
+
+def _where(row: Row) -> str:
+    return f"at depth {row['depth']}, width {row['width']}"

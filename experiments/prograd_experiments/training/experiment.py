@@ -1,0 +1,139 @@
+"""Training: what can be set, and what the rows, the table and the answer say of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import prograd
+from prograd_experiments import config as read
+from prograd_experiments import files, networks
+from prograd_experiments.charts import Picture
+from prograd_experiments.config import Config
+from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.records import Record
+from prograd_experiments.rows import Cell, Column, Row, at, named, time, without_result
+from prograd_experiments.training.loop import train
+from prograd_experiments.training.pictures import pictures
+from prograd_experiments.training.runs import ACCURACY, POINT, label, score_text
+
+KEYS = (
+    *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
+    *("test_fraction", "evaluate_every", "checkpoint_seconds", "start", "start_sha256", "threads"),
+)
+UNUSED: Config = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1})
+"""Keys of other experiments, with their defaults."""
+
+INSTEAD = MappingProxyType({"modes": "mode", "batch": "optimizer.batch"})
+OPTIMIZERS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"gradient_descent": ("rate",), "sgd": ("rate", "momentum", "batch"), "lbfgs": ("iterations", "memory")}
+)
+FINAL = ("train_loss", "test_loss", "train_score", "test_score")
+
+
+class Training(Experiment):
+    """A network trained on a data set, with gradients from one mode."""
+
+    name = "train"
+    question = "How well does the network predict samples that it has not seen?"
+    how = (
+        "The seed shuffles and splits the samples. Features, and the targets of a regression, are standardised by the "
+        "training part alone. The loss is the mean over the samples, and the gradients come from the mode that the "
+        "configuration names. Accuracy is the fraction of samples with the right class; the error of a regression is "
+        "the root mean square error, in standard deviations of the training targets. Losses and scores come from one "
+        "run with one seed: a sweep over seeds shows their spread."
+    )
+    legend = (
+        "Losses are means over the samples; the test losses are of samples that were not trained on. Each number "
+        "comes from one run and has no spread."
+    )
+    sorted_by = POINT
+
+    def check(self, config: Config) -> Config:
+        read.unused(config, self.name, UNUSED, INSTEAD)
+        read.known_keys(config, (*KEYS, *UNUSED))
+        name = read.choice(config, "optimizer.name", tuple(OPTIMIZERS))
+        read.known_keys(config["optimizer"], ("name", *OPTIMIZERS[name]), "optimizer")
+        for key in OPTIMIZERS[name]:
+            if key == "rate":
+                read.positive(config, "optimizer.rate")
+            elif key == "momentum":
+                read.fraction(config, "optimizer.momentum")
+            else:
+                read.integer(config, f"optimizer.{key}", 1)
+        read.choice(config, "mode", (*prograd.MODES, "auto"))
+        for key in ("epochs", "evaluate_every", "threads"):
+            read.integer(config, key, 1)
+        read.fraction(config, "test_fraction")
+        read.not_negative(config, "checkpoint_seconds")
+        if read.get(config, "start") is not None:  # another checkpoint at the same path is another configuration
+            config = {**config, "start_sha256": files.sha256(config, "start")}
+        whole = networks.check({**config, "batch": None})
+        return {key: whole[key] for key in KEYS if key in whole}
+
+    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+        return train(config, directory, force=force)
+
+    def specification(self, records: Sequence[Record]) -> list[Column]:
+        always = {"data", "optimizer"}
+        with_options = {*always, "network", "activation", "loss"}
+        return [
+            *(
+                Column(
+                    key,
+                    named(f"config.{key}") if key in with_options else at(f"config.{key}"),
+                    point="always" if key in always else "varying",
+                )
+                for key in POINT
+            ),
+            Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
+            Column("train_loss", at("final.train_loss"), "train loss", _loss("train_loss")),
+            Column("test_loss", at("final.test_loss"), "test loss", _loss("test_loss")),
+            Column("train_score", at("final.train_score"), "train score", _score("train_score")),
+            Column("test_score", at("final.test_score"), "test score", _score("test_score")),
+            Column("score_is", at("score_is")),
+            *(Column(key, at(f"problem.{key}")) for key in ("train_samples", "test_samples", "parameters")),
+            Column("seconds", at("seconds"), "took", time("seconds")),
+            Column("curves", at("curves"), csv="never"),
+        ]
+
+    def compared(self, record: Record) -> Mapping[str, Sequence[float]]:
+        """One value each of the losses, the scores and the seconds."""
+        if record["status"] != "complete":
+            return {}
+        values = {key.replace("_", " "): record["final"].get(key) for key in FINAL} | {"took": record.get("seconds")}
+        return {key: [float(value)] for key, value in values.items() if value is not None}
+
+    def answer(self, rows: Sequence[Row]) -> str:
+        """The best score on unseen samples for each data set."""
+        left = without_result(rows, "runs did not finish")
+        measured = [row for row in rows if row["status"] == "complete" and row["test_score"] is not None]
+        if not measured:
+            return f"No run has a score on samples that it was not trained on.{left}"
+        return " ".join(_best([row for row in measured if row["data"] == data]) for data in _distinct(measured)) + left
+
+    def pictures(self, rows: Sequence[Row]) -> list[Picture]:
+        return pictures(rows)
+
+
+def _distinct(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["data"] for row in rows))
+
+
+def _best(rows: Sequence[Row]) -> str:
+    best = max(rows, key=lambda row: row["test_score"] * (1 if row["score_is"] == ACCURACY else -1))
+    what = "of the classes right" if best["score_is"] == ACCURACY else "(standard deviations) of error"
+    runs = f", the best of {len(rows)} runs ({label(best, rows)})" if len(rows) > 1 else ""
+    return (
+        f"On {best['data']}: {score_text(best['test_score'], best)} {what} on {best['test_samples']} samples that it "
+        f"was not trained on, after {best['epochs_done']} epochs of {best['optimizer'].partition(' ')[0]}{runs}."
+    )
+
+
+def _loss(key: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell("–" if row[key] is None else f"{row[key]:.4g}", row[key])
+
+
+def _score(key: str) -> Callable[[Row], Cell]:
+    return lambda row: Cell(score_text(row[key], row), row[key])
