@@ -1,7 +1,8 @@
-"""What every test can rely on: no plugin setting of the caller's, fixed rates, and property tests without a clock."""
+"""Settings and fixtures of all tests: no plugin settings of the caller, fixed rates, no deadlines for hypothesis."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tracemalloc
@@ -12,7 +13,10 @@ import hypothesis
 import matplotlib as mpl
 import pytest
 
+from prograd.plugins.registry import DISABLE, STRICT
+from tests.helpers.distributions import others
 from tests.helpers.plugins import Plugins
+from tests.helpers.started import Watch
 
 mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 
@@ -21,16 +25,34 @@ mpl.use("Agg")  # pictures are drawn into files; a test needs no screen
 hypothesis.settings.register_profile("prograd", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("prograd")
 
-# Before the registry is made, which tests do while they are collected, and for the processes that they start: no plugin
-# settings of the caller's, and rates with which "auto" chooses the same on every machine.
-for name in ("PROGRAD_DISABLE_PLUGINS", "PROGRAD_STRICT_PLUGINS"):
-    os.environ.pop(name, None)
+# Tests already ask for the registry while they are collected, and the processes that they start inherit these settings:
+# prograd's own plugins alone, whatever else is installed, and rates with which "auto" chooses the same everywhere.
+os.environ[DISABLE] = ",".join(others())
+os.environ.pop(STRICT, None)
 os.environ["PROGRAD_RATES"] = str(Path(__file__).with_name("rates.json"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Watch())
+
+
+@pytest.fixture
+def small_heap() -> Iterator[None]:
+    """Garbage collections skip what was there before the test; pytest's own objects would make each take 40 ms."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def no_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program is found: a job asks no git for its revision, and identifies its code by prograd's version."""
+    monkeypatch.setenv("PATH", "")
 
 
 @pytest.fixture
 def peak() -> Callable[..., int]:
-    """Measures the most bytes that a call holds at a time; a `warm` one was made once before, and caches are filled."""
+    """Measures the most bytes that a call holds at once, after a first call that fills caches if `warm`."""
 
     def measured(call: Callable[[], object], *, warm: bool = True) -> int:
         if warm:
@@ -47,7 +69,7 @@ def peak() -> Callable[..., int]:
 
 @pytest.fixture
 def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugins]:
-    """Writes plugin modules that can be imported while the test runs."""
+    """Writes plugin modules that the test can import."""
     monkeypatch.syspath_prepend(str(tmp_path))
     made = Plugins(tmp_path)
     yield made

@@ -1,6 +1,6 @@
-"""The gate for real: regressions planted in a clone, which it has to tell from commits that change nothing.
+"""The gate finds regressions that are planted in a clone, and passes commits that change nothing.
 
-Too slow for `make test`, which leaves it out by its name: `make test-gate`.
+This takes minutes. Its file name keeps it out of `make test`; `make test-gate` runs it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.starts_processes
 
 ROOT = Path(__file__).parents[2]
 FINE, REGRESSION, UNDECIDED = range(3)
@@ -44,7 +46,7 @@ PLANTED = {
 
 
 class Clone:
-    """A clone of the last commit, in which what is committed stands on that one."""
+    """A clone of the project in which a test makes commits on top of the last one."""
 
     def __init__(self, place: Path) -> None:
         self.place = place

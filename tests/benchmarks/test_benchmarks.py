@@ -39,17 +39,29 @@ BENCHMARK_DIR = str(ROOT / "benchmarks")
 SUITE = {benchmark.name: benchmark for benchmark in discovery.disc_benchmarks("benchmarks")}
 
 
+def sizes_of(benchmark: Benchmark) -> list[list[Any]]:
+    """The values that each parameter of a benchmark takes."""
+    return list(benchmark._params)  # noqa: SLF001  (asv has no public name for them)
+
+
 def smallest(benchmark: Benchmark) -> Iterator[int]:
-    """The indices of the parameters that are the least where they are numbers, and any where they aren't."""
-    allowed = [{min(values)} if isinstance(values[0], int) else set(values) for values in benchmark._params]
-    for index, params in enumerate(itertools.product(*benchmark._params)):
+    """The indices of the combinations with the smallest numbers; parameters that are not numbers take every value."""
+    allowed = [{min(values)} if isinstance(values[0], int) else set(values) for values in sizes_of(benchmark)]
+    for index, params in enumerate(itertools.product(*sizes_of(benchmark))):
         if all(param in values for param, values in zip(params, allowed, strict=True)):
             yield index
 
 
-@pytest.mark.parametrize(
-    ("name", "index"), [(name, index) for name, benchmark in SUITE.items() for index in smallest(benchmark)]
-)
+def cases() -> Iterator[Any]:
+    """Each benchmark at its smallest sizes; those in `start` start interpreters."""
+    for name, benchmark in SUITE.items():
+        marks = [pytest.mark.starts_processes] if name.startswith("start.") else []
+        for index in smallest(benchmark):
+            yield pytest.param(name, index, marks=marks)
+
+
+@pytest.mark.usefixtures("small_heap")
+@pytest.mark.parametrize(("name", "index"), list(cases()))
 def test_runs_once(name: str, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "TIMINGS", 3)
     monkeypatch.setattr(start, "STARTS", 1)
@@ -75,6 +87,7 @@ def test_there_is_a_control_of_each_unit_that_has_noise() -> None:
     assert {SUITE[name].unit for name in SUITE if name.startswith("control.")} == {"seconds", "ratio"}
 
 
+@pytest.mark.starts_processes
 def test_what_measures_is_the_checkouts() -> None:
     # asv installs another revision, whose own clock and problems must not be found.
     code = "import benchmarks, prograd_benchmarks as b; print(b.__file__)"
@@ -86,7 +99,7 @@ def test_what_measures_is_the_checkouts() -> None:
 def test_sizes_come_from_the_list_shared_with_the_experiments() -> None:
     shared = {"depth": DEPTHS, "width": WIDTHS, "batch": BATCHES, "mode": MODES}
     for name, benchmark in SUITE.items():
-        sizes = dict(zip(benchmark.param_names, benchmark._params, strict=True))
+        sizes = dict(zip(benchmark.param_names, sizes_of(benchmark), strict=True))
         for parameter in shared.keys() & sizes.keys():
             assert tuple(sizes[parameter]) == shared[parameter], name
 
@@ -144,6 +157,7 @@ class TestCounts:
         W = prograd.operators.Dense(np.ones((3, 4)))
         assert counts.multiply_adds(lambda: W.jvp(np.ones((5, 4)))) == 5 * 3 * 4
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", ["reverse", "factored"])
     @pytest.mark.parametrize("count", [counts.python_calls, counts.peak_bytes, counts.multiply_adds])
     def test_counts_of_a_gradient_repeat_to_the_last_digit(self, count: Any, mode: str) -> None:
@@ -178,7 +192,7 @@ class TestTimings:
 
 
 class TestAsv:
-    """What the suite expects of asv, asked of asv itself."""
+    """asv behaves as the suite expects."""
 
     @pytest.fixture
     def stats(self, tmp_path: Path) -> dict[str, Any]:
@@ -208,6 +222,7 @@ class TestAsv:
             "threads": results.env_vars["OPENBLAS_NUM_THREADS"],
         } | results.get_result_stats(name, params)[0]
 
+    @pytest.mark.starts_processes
     def test_samples_get_median_and_interval(self, stats: dict[str, Any]) -> None:
         assert stats["repeat"] == timing.TIMINGS, "asv no longer takes {'samples', 'number'} for samples"
         assert 0 < stats["ci_99_a"] <= stats["value"] <= stats["ci_99_b"] < math.inf

@@ -1,4 +1,4 @@
-"""What the gate decides, over made-up results of asv; `make test-gate` has it decide about planted regressions."""
+"""The gate's decisions on asv results that the test makes up; `make test-gate` runs it on planted regressions."""
 
 from __future__ import annotations
 
@@ -249,6 +249,7 @@ def test_reads_what_asv_writes(tmp_path: Path) -> None:
     assert read(tmp_path / "nothing") == {}
 
 
+@pytest.mark.starts_processes
 def test_an_unknown_base_is_not_decided(tmp_path: Path) -> None:
     init = ["git", "init", "--quiet", tmp_path]
     subprocess.run(init, check=True)

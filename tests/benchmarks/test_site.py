@@ -1,4 +1,4 @@
-"""asv's pages without a network, published from results of a tiny suite and opened in a browser."""
+"""asv's pages work offline: those of a tiny suite are published and opened in a browser."""
 
 from __future__ import annotations
 
@@ -60,11 +60,13 @@ def published(tmp_path_factory):
     return home / "html"
 
 
+@pytest.mark.starts_processes
 def test_nothing_is_loaded_from_the_web(published):
     assert not site.REMOTE.search((published / "index.html").read_text())
     assert site.offline(published) == []  # a second time there is nothing to do
 
 
+@pytest.mark.starts_processes
 @pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (Debian's package chromium)")
 def test_the_graph_of_the_gap_is_drawn(published, tmp_path):
     handler = partial(QuietHandler, directory=published)

@@ -1,4 +1,4 @@
-"""The Jacobian whose blocks stay factored: each of its products against the dense one, without forming that."""
+"""The lazy Jacobian: every product agrees with the dense Jacobian, which is never formed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.networks import EXAMPLES, problems
 
 
 def check(J, dense, seed=0, rounding=ROUNDING):
-    """Everything that `J` can, against the array; without a sample axis where that has none."""
+    """Compare everything that `J` offers with the dense array."""
     rng = np.random.default_rng(seed)
     *outputs, size = dense.shape
     stack = dense.reshape(math.prod(outputs), size)
@@ -53,7 +53,7 @@ def test_is_the_jacobian(problem, mode, wrt):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_is_the_jacobian_for_every_layer(layer, n_in, dtype, monkeypatch):
-    """A few columns at a time, so that there is always a next piece."""
+    """With chunks of few columns, so that there are always several."""
     monkeypatch.setattr(lazy, "CHUNK_NUMBERS", 2**5)
     net = prograd.Network([prograd.layer("affine", width=n_in), layer, prograd.layer("affine", width=2)], n_in=3)
     rng = np.random.default_rng(3)

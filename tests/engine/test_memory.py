@@ -1,4 +1,4 @@
-"""Freed memory stays with the process, unless the user does not want that."""
+"""The process keeps freed memory, unless the user switches that off."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def kept_and_faults(keep):
     return output[0] == "True", int(output[1])
 
 
+@pytest.mark.starts_processes
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="page faults are counted with Linux in mind")
 def test_a_gradient_after_the_first_needs_no_new_pages():
     kept, faults = kept_and_faults("1")
@@ -44,10 +45,12 @@ def test_a_gradient_after_the_first_needs_no_new_pages():
     assert kept_and_faults("0")[1] > 1000  # ten gradients of 8 MiB each: without the setting, their pages come and go
 
 
+@pytest.mark.starts_processes
 def test_the_allocator_can_be_left_alone():
     assert not kept_and_faults("0")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 200, 5000])  # the last in shards
 def test_the_peak_of_reverse_mode_is_activations_and_gradient(samples, peak):
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Products that are carried out, rule by rule: against dense products, with the structure that they must keep."""
+"""Products of two operators, rule by rule: they agree with dense products and keep the structure that they should."""
 
 from __future__ import annotations
 
@@ -157,6 +157,7 @@ def test_composition_stays_lazy_where_multiplication_would_not():
     assert type(D @ W) is Product  # one matrix shared by all samples stays one
 
 
+@pytest.mark.slow
 def test_counting_holds_no_matrix():
     product = multiply(Dense(np.ones((10**5, 10**3))[:, :1]), Dense(np.ones((1, 10**4))), planned(Ledger(1, 1)))
     assert type(product) is Product

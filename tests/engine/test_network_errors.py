@@ -1,4 +1,4 @@
-"""The errors for what can't be a network, its parameters or its inputs."""
+"""Errors for impossible networks, parameters and inputs."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_errors_are_pickled_whole():  # as parallel launchers do
 
 
 class Lying(prograd.Layer):
-    """Says one thing in `shapes` and does another."""
+    """Its `shapes` contradicts what it computes."""
 
     def __init__(self, what):
         self.what = what

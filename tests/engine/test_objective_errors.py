@@ -1,4 +1,4 @@
-"""What an objective refuses, and whom it names."""
+"""Errors of an objective, and the layer or loss that each names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every operator against its dense matrix, written down independently from the arrays that made it."""
+"""Every operator agrees with a dense matrix that the test computes independently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large batch in shards gives what it gives in one piece."""
+"""A large batch gives the same result in shards as in one piece."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ SAMPLES = 2300
 
 
 def in_shards_of(rows, net, loss, x, y):
-    """An objective whose samples go through so many at a time."""
+    """An objective that cuts its batch into shards of this many rows."""
+    asked = []
+
+    def cut(samples, _):
+        asked.append(samples)
+        return [slice(k, min(k + rows, samples)) for k in range(0, samples, rows)]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            objective, "shards", lambda samples, _: [slice(k, min(k + rows, samples)) for k in range(0, samples, rows)]
-        )
-        return prograd.Objective(net, loss, x, y)
+        patch.setattr(objective, "shards", cut)
+        f = prograd.Objective(net, loss, x, y)
+    assert set(asked) == {len(x)}
+    return f
 
 
 def problem(rows):
@@ -31,7 +37,7 @@ def problem(rows):
     return in_shards_of(rows, net, prograd.loss("softmax_cross_entropy"), x, y), net.init(rng)
 
 
-@pytest.mark.parametrize("rows", [1, 700, 2299, SAMPLES])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.slow), 700, 2299, SAMPLES])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_same_value_and_gradient(rows, threads):
     whole, w = problem(SAMPLES)
@@ -72,7 +78,7 @@ def test_numpys_error_state_holds_in_every_thread():
 
 
 class Failing(prograd.Elementwise):
-    """Fails where a sample is negative, in the forward pass or in the backward pass."""
+    """Raises an error for a negative sample, in the forward or in the backward pass."""
 
     def __init__(self, backwards):
         self.backwards = backwards

@@ -1,4 +1,4 @@
-"""Tasks in threads: the same results, the same memory, errors that come through."""
+"""Tasks in threads give the same results, stay within the same memory, and pass errors on."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def test_parts_cover_all_rows():
         assert threads.parts(7, threads.WORTH_NUMBERS - 1) == [slice(0, 7)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_bytes", [2**16, 2**18])
 def test_all_threads_together_stay_within_the_bytes(max_bytes, peak):
     f, w, _ = problem()
@@ -106,6 +107,7 @@ def _in_pool(work):
     threads.run(lambda k: work(k) if k == 0 else None, [0, 1], 2)
 
 
+@pytest.mark.slow
 def test_two_samples_in_two_threads():
     rng = np.random.default_rng(0)
     net = prograd.Network.from_config([{"name": "affine", "width": 2000}, {"name": "affine", "width": 3}], n_in=2000)

@@ -19,6 +19,8 @@ from tests.helpers import records
 from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import lay_out
 
+pytestmark = pytest.mark.usefixtures("no_git")
+
 COLUMNS = (
     *("status", "width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network", "dtype", "threads"),
     *("seed", "chosen", "over", "mixed", "gain", "predicted_gain", "timings", "relative_difference", "parameters"),
@@ -65,6 +67,7 @@ def failed(width, bottleneck):
     }
 
 
+@pytest.mark.slow
 def test_a_job_is_planned_measured_and_drawn(tmp_path):
     config = composed("width=12", "network.bottleneck=2", "repeats=3", "sample_seconds=1e-4")
     (tmp_path / "job").mkdir()
@@ -77,6 +80,7 @@ def test_a_job_is_planned_measured_and_drawn(tmp_path):
     assert all(path.stat().st_size > 0 for path in collected.files)
 
 
+@pytest.mark.slow
 def test_gradients_and_jacobians_by_parameters(tmp_path):
     for k, what in enumerate((["outputs=gradient", "wrt=parameters"], ["wrt=parameters"])):
         config = composed("width=4", "network.bottleneck=2", "repeats=3", "sample_seconds=1e-4", *what)
@@ -174,6 +178,7 @@ def test_autos_choice_is_that_of_the_plan(tmp_path):
     assert (row["chosen"], row["over"]) == ("reverse", pytest.approx(8.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["mlp", "residual"])
 def test_networks_without_a_bottleneck_are_measured_too(tmp_path, network):
     config = composed(f"network={network}", "width=8", "repeats=3", "sample_seconds=1e-4", "batch=2")

@@ -15,6 +15,8 @@ import pytest
 from prograd_experiments.records import read
 from tests.helpers.distributions import Site
 
+pytestmark = pytest.mark.starts_processes
+
 COMMANDS = Path(sys.executable).parent
 # Data without scikit-learn, which takes a second to import in each process.
 QUICK = (

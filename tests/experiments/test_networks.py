@@ -110,6 +110,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     return processes.run(["prograd-run", *arguments], folder, environment)
 
 
+@pytest.mark.starts_processes
 def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_path: Path) -> None:
     Site(tmp_path).plugin(
         "outsider",
@@ -223,6 +224,7 @@ def test_other_content_is_another_configuration(tmp_path: Path) -> None:
     assert networks.check(config)["data"]["sha256"] != first["data"]["sha256"]
 
 
+@pytest.mark.starts_processes
 def test_mnist_without_a_network_says_what_to_do(tmp_path: Path) -> None:
     nobody = "http://127.0.0.1:9"
     home = {"SCIKIT_LEARN_DATA": str(tmp_path / "home"), "https_proxy": nobody, "http_proxy": nobody, "no_proxy": ""}

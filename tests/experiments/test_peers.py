@@ -26,11 +26,13 @@ GIBIBYTE = 2**30
 
 BAD_ENGINES = """
 import os, signal, sys, time
+from pathlib import Path
 from prograd_experiments.peers.engines.numpy import Numpy, value_and_gradient
 
 class Bad(Numpy):
     distributions = ()
     calls = 0
+    Path(__file__).with_suffix(".pid").write_text(str(os.getpid()))
     def ways(self, task, given):
         def call():
             self.calls += 1
@@ -105,14 +107,22 @@ def crew():
 
 
 @pytest.fixture
-def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A function that measures a point with numpy and one of the bad engines, and returns the crew and the results."""
-    (tmp_path / "bad_engines.py").write_text(BAD_ENGINES)
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the bad engines, which a process of an engine can import."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = tmp_path / "bad_engines.py"
+    path.write_text(BAD_ENGINES)
+    return path
+
+
+@pytest.fixture
+def bad(engines: Path):
+    """A function that measures a point with numpy and one of the bad engines, and returns the crew and the results."""
     made: list[Crew] = []
 
     def run(name: str, *, max_bytes: int = 4 * GIBIBYTE, called: str = "autograd", **keys: Any):
-        made.append(Crew({"numpy": ENGINES["numpy"], called: f"bad_engines:{name}"}, threads=1, max_bytes=max_bytes))
+        found = {"numpy": ENGINES["numpy"], called: f"{engines.stem}:{name}"}
+        made.append(Crew(found, threads=1, max_bytes=max_bytes))
         asked = peers_config("reverse:2:3:2", engines=[called, "numpy"], **keys)
         return made[0], measure.measure(asked, made[0])
 
@@ -121,6 +131,16 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         one.close()
 
 
+def runs(engines: Path) -> bool:
+    """Whether the process of the bad engine that started last still runs."""
+    try:
+        os.kill(int(engines.with_suffix(".pid").read_text()), 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.starts_processes
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_every_task_is_compared_and_timed(crew: Crew, task: str, dtype: str) -> None:
@@ -139,15 +159,18 @@ def test_every_task_is_compared_and_timed(crew: Crew, task: str, dtype: str) -> 
     assert result["engines"]["numpy"]["versions"] == {"numpy": np.__version__}
 
 
-def test_an_engine_that_hangs_is_stopped_and_starts_afresh(bad) -> None:
+@pytest.mark.starts_processes
+def test_an_engine_that_hangs_is_stopped_and_starts_afresh(bad, engines: Path) -> None:
     crew, result = bad("Hangs", limit_seconds=0.5)
     assert result["outcomes"]["autograd"] | {"note": ""} == compare.outcome("autograd", "", "too slow", "")
     assert result["outcomes"]["autograd"]["note"] == "> 0.5 s"
     assert set(result["timings"]) == {"numpy"}
-    assert not crew._remotes["autograd"].alive
+    assert not runs(engines)
     assert crew.engine("autograd").alive
+    assert runs(engines)
 
 
+@pytest.mark.starts_processes
 def test_an_engine_that_hangs_while_it_is_timed_loses_its_samples_alone(bad) -> None:
     _, result = bad("HangsLater", limit_seconds=0.5, sample_seconds=1e-9)
     assert result["outcomes"]["autograd"]["outcome"] == "too slow"
@@ -155,12 +178,14 @@ def test_an_engine_that_hangs_while_it_is_timed_loses_its_samples_alone(bad) -> 
     assert len(result["timings"]["numpy"]) == 3
 
 
+@pytest.mark.starts_processes
 def test_one_way_that_hangs_does_not_take_the_others_with_it(bad) -> None:
     _, result = bad("TwoWays", limit_seconds=0.5)
     assert result["outcomes"]["autograd/slow"]["outcome"] == "too slow"
     assert set(result["timings"]) == {"numpy", "autograd/quick"}
 
 
+@pytest.mark.starts_processes
 @pytest.mark.parametrize(
     ("engine", "outcome", "note"),
     [
@@ -182,19 +207,22 @@ def test_what_goes_wrong_is_said_and_not_timed(bad, engine: str, outcome: str, n
     json.dumps(result, allow_nan=False)
 
 
+@pytest.mark.starts_processes
 def test_prograd_itself_is_refused_when_it_is_wrong(bad) -> None:
     with pytest.raises(AgreementError, match="no time is reported for a wrong result"):
         bad("Wrong", called="prograd")
 
 
+@pytest.mark.starts_processes
 @pytest.mark.skipif(not resident_bytes(os.getpid()), reason="the system does not say how much memory a process has")
-def test_an_engine_that_takes_too_much_memory_is_stopped(bad) -> None:
-    crew, result = bad("Greedy", max_bytes=GIBIBYTE // 2)
+def test_an_engine_that_takes_too_much_memory_is_stopped(bad, engines: Path) -> None:
+    _, result = bad("Greedy", max_bytes=GIBIBYTE // 2)
     assert result["outcomes"]["autograd"]["outcome"] == "out of memory"
     assert result["outcomes"]["autograd"]["note"] == "more than 0.5 GiB"
-    assert not crew._remotes["autograd"].alive
+    assert not runs(engines)
 
 
+@pytest.mark.starts_processes
 def test_a_missing_engine_is_skipped_by_name_and_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "needy.py").write_text("import a_package_that_nobody_has\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -208,6 +236,7 @@ def test_a_missing_engine_is_skipped_by_name_and_tried_once(tmp_path: Path, monk
     assert set(result["timings"]) == {"numpy"}
 
 
+@pytest.mark.usefixtures("no_git")
 def test_a_point_that_fits_nowhere_starts_nothing() -> None:
     with Crew({}, threads=1, max_bytes=GIBIBYTE) as crew:
         result = measure.measure(peers_config("jacobian:8:256:32", memory_gib=1), crew)
@@ -215,12 +244,13 @@ def test_a_point_that_fits_nowhere_starts_nothing() -> None:
     assert result["problem"]["least_bytes"] > 32 * 256 * 8 * 256 * 257 * 8
 
 
-def test_processes_end_with_their_crew() -> None:
-    crew = Crew(own("numpy"), threads=1, max_bytes=GIBIBYTE)
-    remote = crew.engine("numpy")
-    assert remote._process.poll() is None
+@pytest.mark.starts_processes
+def test_processes_end_with_their_crew(engines: Path) -> None:
+    crew = Crew({"numpy": "bad_engines:TwoWays"}, threads=1, max_bytes=GIBIBYTE)
+    crew.engine("numpy")
+    assert runs(engines)
     crew.close()
-    assert remote._process.poll() is not None
+    assert not runs(engines)
 
 
 def test_every_library_gets_the_same_number_of_threads() -> None:
@@ -246,6 +276,7 @@ def test_turns_alternate_and_who_has_used_up_its_time_sits_out() -> None:
     assert made.inner == {"a": 1, "slow": 1, "c": 1}
 
 
+@pytest.mark.starts_processes
 @pytest.mark.parametrize("engine", ["jax", "torch", "autograd"])
 def test_peers_agree_where_they_are_installed(engine: str) -> None:
     if importlib.util.find_spec(engine) is None:
@@ -260,6 +291,7 @@ def test_peers_agree_where_they_are_installed(engine: str) -> None:
     assert timed == ({"reverse", "jacobian"} if engine == "autograd" else set(TASKS))
 
 
+@pytest.mark.starts_processes
 def test_prograd_run_sweeps_the_points_and_leaves_the_results(tmp_path: Path) -> None:
     command = ["prograd-run", "experiment=peers", "hydra.run.dir=results"]
     quick = ["engines=[floor,prograd,numpy]", "threads=1", "repeats=3", "sample_seconds=1e-4", "rest_seconds=1e-3"]

@@ -9,8 +9,8 @@ import prograd
 from prograd_benchmarks import floor as theory
 from prograd_benchmarks.problems import Mlp
 from prograd_experiments.peers import compare
-from prograd_experiments.peers.engines import floor as engine
 from prograd_experiments.peers.engines.base import TASKS
+from prograd_experiments.peers.engines.floor import Floor
 from prograd_experiments.peers.workload import Workload
 
 
@@ -53,7 +53,8 @@ def test_the_floor_has_the_products_that_theory_counts() -> None:
     assert len(back_and_forth) == 3 * depth - 1
     assert multiply_adds(back_and_forth) == (3 * depth - 1) * batch * width**2
     assert all((a @ b).shape == out.shape for a, b, out in back_and_forth)
-    shared, outer = engine._per_sample(Workload("per_sample", depth, width, width, "float64").given(seed=0))
+    per_sample = Workload("per_sample", depth, width, width, "float64").given(seed=0)
+    shared, outer = Floor(threads=1).ways("per_sample", per_sample)[""].args
     assert (len(shared), len(outer)) == (2 * depth - 1, depth)
     # Σ n_{i+1} n_i (r_{i-1} + … + r_1), for each sample
     pushed = sum(width**2 * i * width * (width + 1) for i in range(depth))

@@ -56,6 +56,7 @@ def test_what_can_not_be_measured_is_refused_beforehand(keys: dict[str, Any], me
         Peers().check(PEERS_CONFIG | keys)
 
 
+@pytest.mark.starts_processes
 @pytest.mark.parametrize(
     ("overrides", "jobs"), [("grid=short", 32), ("grid=full", 4 * 64 * 2), ("grid=product depth=2,4", 2)]
 )

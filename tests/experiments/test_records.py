@@ -101,6 +101,7 @@ def test_the_hash_sees_values_and_not_the_order_of_keys() -> None:
     assert config_hash({"a": 1}) != config_hash({"a": 1.5})
 
 
+@pytest.mark.usefixtures("no_git")
 def test_a_job_leaves_what_it_measured(tmp_path: Path) -> None:
     record = jobs.run(CONFIG, tmp_path)
 
@@ -116,6 +117,8 @@ def test_a_job_leaves_what_it_measured(tmp_path: Path) -> None:
     assert all(blas["threads"] == 1 for blas in record["environment"]["blas"])
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_git")
 def test_the_samples_of_a_batch_and_the_parameters_come_from_the_seed(tmp_path: Path) -> None:
     values = []
     for number, seed in enumerate((1, 1, 2)):
@@ -125,6 +128,7 @@ def test_the_samples_of_a_batch_and_the_parameters_come_from_the_seed(tmp_path: 
     assert values[0] == values[1] != values[2]
 
 
+@pytest.mark.usefixtures("no_git")
 def test_a_job_that_raises_leaves_its_traceback_and_returns(tmp_path: Path) -> None:
     record = jobs.run(CONFIG | {"batch": 6}, tmp_path)
 
@@ -135,6 +139,7 @@ def test_a_job_that_raises_leaves_its_traceback_and_returns(tmp_path: Path) -> N
     assert "median" not in record
 
 
+@pytest.mark.usefixtures("no_git")
 def test_a_job_that_is_interrupted_leaves_a_record_and_ends(tmp_path: Path, monkeypatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         assert records.read(tmp_path / "record.json")["status"] == "running"
@@ -146,6 +151,7 @@ def test_a_job_that_is_interrupted_leaves_a_record_and_ends(tmp_path: Path, monk
     assert records.read(tmp_path / "record.json")["error"]["type"] == "KeyboardInterrupt"
 
 
+@pytest.mark.usefixtures("no_git")
 def test_no_time_is_reported_for_gradients_that_differ(tmp_path: Path, monkeypatch) -> None:
     forward = prograd.mode("forward")
 
@@ -161,6 +167,7 @@ def test_no_time_is_reported_for_gradients_that_differ(tmp_path: Path, monkeypat
     assert "timings" not in record
 
 
+@pytest.mark.starts_processes
 def test_the_revision_is_that_of_the_code_and_not_of_a_repository_around_it(tmp_path: Path) -> None:
     git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run([*git, "init", "-q"], check=True)

@@ -15,6 +15,8 @@ from prograd_experiments.report import compare
 from tests.helpers.records import lay_out
 from tests.helpers.sweeps import compared, sweep, two_sweeps
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sweeps(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

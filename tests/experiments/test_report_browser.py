@@ -13,6 +13,8 @@ from tests.helpers.browser import PROGRAM, Tab, browser
 from tests.helpers.records import lay_out, record
 from tests.helpers.sweeps import compared, two_sweeps
 
+pytestmark = pytest.mark.starts_processes
+
 
 @pytest.fixture(scope="module")
 def sweeps(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

@@ -18,6 +18,8 @@ from prograd_experiments.speed_gap.experiment import SpeedGap, gaps
 from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import failed, lay_out, record
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = (
     *("status", "depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed"),
     *("forward_s", "reverse_s", "gap", "predicted_gap", "forward_iqr_s", "reverse_iqr_s", "gap_iqr"),

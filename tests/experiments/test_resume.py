@@ -17,6 +17,8 @@ from prograd_experiments import records
 from tests.helpers import processes
 from tests.helpers.distributions import Site
 
+pytestmark = pytest.mark.starts_processes
+
 QUICK = ("data=iris", "width=3", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
 MISCHIEF = '''

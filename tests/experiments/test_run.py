@@ -40,6 +40,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complete
     return done, folder / "results"
 
 
+@pytest.mark.starts_processes
 def test_a_sweep_leaves_a_record_for_each_point_and_the_results(sweep) -> None:
     done, directory = sweep
     assert done.returncode == 0, done.stderr
@@ -57,6 +58,7 @@ def test_a_sweep_leaves_a_record_for_each_point_and_the_results(sweep) -> None:
     assert "</html>" in (directory / "report.html").read_text()
 
 
+@pytest.mark.starts_processes
 def test_the_terminal_shows_answer_table_and_files_without_chatter(sweep) -> None:
     done, _ = sweep
     assert "[4/4] depth=3 width=8: complete" in done.stdout
@@ -68,6 +70,7 @@ def test_the_terminal_shows_answer_table_and_files_without_chatter(sweep) -> Non
     assert done.stderr == ""
 
 
+@pytest.mark.starts_processes
 def test_collect_makes_the_same_summary_from_the_records_alone(sweep, tmp_path: Path) -> None:
     _, directory = sweep
     copy = shutil.copytree(directory, tmp_path / "copy")
@@ -83,6 +86,7 @@ def test_collect_makes_the_same_summary_from_the_records_alone(sweep, tmp_path: 
     assert (copy / "report.html").exists()
 
 
+@pytest.mark.starts_processes
 def test_collect_says_what_is_wrong(sweep, tmp_path: Path) -> None:
     _, directory = sweep
     copy = shutil.copytree(directory, tmp_path / "copy")
@@ -97,6 +101,7 @@ def test_collect_says_what_is_wrong(sweep, tmp_path: Path) -> None:
     assert nothing.stderr == "prograd collect: nowhere: expected a directory with records, got no such directory\n"
 
 
+@pytest.mark.starts_processes
 def test_a_failed_job_leaves_its_traceback_and_the_others_go_on(tmp_path: Path) -> None:
     points = ("depth=1", "width=4", "data=iris", "batch=1000,1")
     done = run(tmp_path, "prograd-run", "-m", *points, "hydra.sweep.dir=s", "pictures=[svg,pdf]", *QUICK)
@@ -109,6 +114,7 @@ def test_a_failed_job_leaves_its_traceback_and_the_others_go_on(tmp_path: Path) 
     assert (tmp_path / "s" / "report.html").exists()
 
 
+@pytest.mark.starts_processes
 def test_names_are_checked_before_anything_runs(tmp_path: Path) -> None:
     bad = ("depth=2,0", "width=4", "activation=tanh,tanhh", "modes=[forward],[backward]")
     done = run(tmp_path, "prograd-run", "-m", *bad)
@@ -132,6 +138,7 @@ def test_a_poster_in_an_unknown_format_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.starts_processes
 def test_a_job_that_is_refused_says_why_in_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "prograd-run", "depth=two")
     assert done.returncode == 2
@@ -157,6 +164,7 @@ def test_what_hydra_refuses_is_said_in_the_same_words(override: str, message: st
     assert re.fullmatch(message, application.message_of(raised.value))
 
 
+@pytest.mark.starts_processes
 def test_one_job_shows_its_table_and_record(tmp_path: Path) -> None:
     done = run(tmp_path, "prograd-run", "depth=2", "width=4", "loss=huber", "loss.delta=2", *QUICK)
     assert done.returncode == 0, done.stderr
@@ -166,6 +174,7 @@ def test_one_job_shows_its_table_and_record(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["config"]["width"] == 4
 
 
+@pytest.mark.starts_processes
 def test_help_lists_what_is_installed(tmp_path: Path) -> None:
     done = run(tmp_path, "prograd-run", "--help")
     assert done.returncode == 0

@@ -25,6 +25,7 @@ def test_a_record_counts_for_its_configuration_and_its_code_alone(tmp_path: Path
     assert records.found(tmp_path, "h", "one")[0] is Status.OUTDATED
 
 
+@pytest.mark.starts_processes
 def test_the_code_is_its_revision_and_its_changes(tmp_path: Path) -> None:
     git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     file = tmp_path / "__init__.py"
@@ -41,6 +42,7 @@ def test_the_code_is_its_revision_and_its_changes(tmp_path: Path) -> None:
     assert environment.code_in(tmp_path) not in {clean, changed}
 
 
+@pytest.mark.usefixtures("no_git")
 def test_a_job_leaves_alone_what_another_process_is_at(tmp_path: Path) -> None:
     with storage.held(tmp_path):
         assert storage.busy(tmp_path)
@@ -50,6 +52,7 @@ def test_a_job_leaves_alone_what_another_process_is_at(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_git")
 def test_the_record_of_another_configuration_is_not_overwritten(tmp_path: Path) -> None:
     jobs.run(CONFIG, tmp_path)
     before = (tmp_path / "record.json").read_bytes()

@@ -16,6 +16,8 @@ from prograd_experiments.samples import Data
 from prograd_experiments.training import lesson, loop, state
 from tests.helpers.configs import GD, LBFGS, SGD, TRAIN_CONFIG, train_config
 
+pytestmark = pytest.mark.usefixtures("no_git")
+
 
 def weights(folder: Path) -> state.State:
     return state.load(folder / state.NAME)[0]
@@ -103,6 +105,7 @@ def test_a_checkpoint_holds_no_pickles(tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [GD, SGD, LBFGS], ids=lambda found: found["name"])
 def test_steps_are_their_formulas_on_least_squares(optimizer: dict[str, Any]) -> None:
     data = {"name": "synthetic", "task": "regression", "samples": 30, "features": 2, "outputs": 1}
@@ -134,6 +137,7 @@ def test_one_step_of_gradient_descent_and_of_sgd_by_hand() -> None:
     np.testing.assert_array_equal(at.w, first.w + at.v)
 
 
+@pytest.mark.slow
 def test_training_stops_where_a_layer_is_not_finite_and_names_it(tmp_path: Path) -> None:
     wild = TRAIN_CONFIG | {
         "activation": "relu",

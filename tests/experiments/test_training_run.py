@@ -30,6 +30,7 @@ def run(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((folder / "s").glob("*/record.json"))]
 
 
+@pytest.mark.starts_processes
 def test_linear_regression_comes_to_the_least_squares(tmp_path: Path) -> None:
     (record,) = run(tmp_path, "experiment=linear_regression")
     part = lesson.prepare(record["config"]).train
@@ -40,12 +41,14 @@ def test_linear_regression_comes_to_the_least_squares(tmp_path: Path) -> None:
     assert record["final"]["test_score"] < 0.85  # deviations; predicting the mean errs by about 1
 
 
+@pytest.mark.starts_processes
 def test_logistic_regression_of_two_classes_and_of_three(tmp_path: Path) -> None:
     records = run(tmp_path, "experiment=logistic_regression", "data=breast_cancer,iris")
     assert [record["config"]["loss"]["name"] for record in records] == ["logistic", "softmax_cross_entropy"]
     assert all(record["final"]["test_score"] > 0.9 for record in records)
 
 
+@pytest.mark.starts_processes
 def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
     (record,) = run(tmp_path, "experiment=mlp_digits")
     assert record["final"]["test_score"] >= 0.97
@@ -56,6 +59,8 @@ def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
     assert "Times are for" not in page
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_git")
 def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
     for seed in (0, 1):
         (tmp_path / str(seed)).mkdir()

@@ -1,4 +1,4 @@
-"""Chromium without a window, driven over its DevTools pipe: real keys, a real pointer, and all that it complains of."""
+"""Headless Chromium, driven over its DevTools pipe with real key presses and a real pointer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowUp": 38, "ArrowRig
 
 
 class Tab:
-    """One page. `complaints` are errors and messages of its console, `requests` what it asked the network for."""
+    """One page. `complaints` are errors and messages of its console, `requests` are the addresses that it loads."""
 
     def __init__(self, inlet: int, outlet: int) -> None:
         self._inlet, self._outlet, self._number, self._rest = inlet, outlet, 0, b""
@@ -62,7 +62,7 @@ class Tab:
                 self._note(self._receive())
 
     def wait(self, script: str, seconds: float = 60) -> None:
-        """Until the expression is true in the page."""
+        """Wait until the expression is true in the page."""
         end = time.monotonic() + seconds
         while not self.ask(f"Boolean({script})"):
             assert time.monotonic() < end, f"not true within {seconds:g} s: {script}"
@@ -75,7 +75,7 @@ class Tab:
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """A key, as if somebody pressed it."""
+        """Press a key."""
         about = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
         text = {"text": "\r"} if key == "Enter" else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", **about, **text)
@@ -113,7 +113,7 @@ class Tab:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Tab]:
-    """A Chromium with one page, which ends with the block."""
+    """Start Chromium with one page, and end it after the block."""
     assert PROGRAM is not None
     to_read, inlet = os.pipe()
     outlet, to_write = os.pipe()

@@ -1,10 +1,14 @@
-"""Installed distributions, made by writing their modules and metadata into a folder; nothing is built."""
+"""Installed distributions: plugins that happen to be here beside prograd, and new ones written into a folder."""
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from packaging.utils import canonicalize_name
 
 PLUGIN = """
 from prograd import Elementwise, hookimpl
@@ -22,6 +26,29 @@ class Double(Elementwise):
 def prograd_layers():
     return {"NAME": Double}
 """
+
+
+def others() -> dict[str, metadata.Distribution]:
+    """The distributions other than prograd that bring plugins or commands here, by normalised name."""
+    groups = ("prograd", "prograd.commands")
+    points = [point for group in groups for point in metadata.entry_points(group=group) if point.dist is not None]
+    found = {canonicalize_name(point.dist.name): point.dist for point in points}
+    return {name: distribution for name, distribution in found.items() if name != "prograd"}
+
+
+def top_level(distribution: metadata.Distribution) -> set[str]:
+    """The first parts of the paths of a distribution's files."""
+    return {file.parts[0] for file in distribution.files or ()}
+
+
+def dependencies(folder: Path) -> Path:
+    """A new folder with links to all that is installed here except other plugins."""
+    folder.mkdir()
+    left_out = set().union(*map(top_level, others().values()))
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.name not in left_out:
+            (folder / path.name).symlink_to(path)
+    return folder
 
 
 class Site:
@@ -55,6 +82,6 @@ class Site:
         (self.folder / f"{name}.py").write_text(text)
 
     def plugin(self, name: str, text: str | None = None, **options: Any) -> None:
-        """Install a distribution, an entry point and a module, all called `name`; by default with a layer `name`."""
+        """Install a distribution, an entry point and a module, all called `name`, with a layer `name` by default."""
         self.install(name, {name: name}, **options)
         self.module(name, PLUGIN.replace("NAME", name) if text is None else text)

@@ -1,7 +1,7 @@
-"""The commands in processes of their own that start at once: forked from one that has imported what they import.
+"""`prograd` and `prograd-run` in processes that start at once: they are forked from one that has imported everything.
 
-They have a process id, an environment, a folder and an exit code as when a shell starts them, and can be killed. What
-is left out is a second or two of imports. That the installed scripts start is shown where this is not used.
+Like commands started by a shell, they have a process id, an environment, a working directory and an exit code, and
+can be killed. Forking saves a second or two of imports. Other tests start the installed scripts themselves.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tests.helpers import started
 
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(
@@ -28,10 +30,11 @@ FORK.set_forkserver_preload(
 
 
 class Started:
-    """A command that runs."""
+    """A running command."""
 
     def __init__(self, command: Sequence[str], folder: Path, env: Mapping[str, str], out: str, err: str) -> None:
         self._process = FORK.Process(target=_become, args=(list(command), str(folder), dict(env), out, err))
+        sys.audit(started.STARTED, *command)
         self._process.start()
         self.pid: int = self._process.pid
 
@@ -40,17 +43,17 @@ class Started:
 
     def wait(self, timeout: float = 600) -> int:
         self._process.join(timeout)
-        assert self._process.exitcode is not None, "it does not end"
+        assert self._process.exitcode is not None, "the process did not end"
         return self._process.exitcode
 
 
 def begin(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Started:
-    """Starts `prograd-run` or `prograd` with arguments; what they print is lost."""
+    """Start `prograd-run` or `prograd` with arguments, and discard what it prints."""
     return Started(command, folder, env, os.devnull, os.devnull)
 
 
 def run(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs `prograd-run` or `prograd` with arguments to its end."""
+    """Run `prograd-run` or `prograd` with arguments until it ends."""
     with tempfile.TemporaryDirectory() as place:
         out, err = Path(place, "out"), Path(place, "err")
         code = Started(command, folder, env, str(out), str(err)).wait()

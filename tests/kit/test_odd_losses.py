@@ -13,7 +13,7 @@ from tests.helpers.gallery import failures_of
 
 
 class Quantile(Loss):
-    """No hessian, no labels that are wrong, a kink."""
+    """Has no hessian, accepts every label, and has a kink."""
 
     def value(self, z, y):
         return np.maximum(0.9 * (y - z), 0.1 * (z - y)).sum(axis=1)
@@ -63,7 +63,7 @@ def test_odd_loss_is_accepted(loss, samples) -> None:
 
 
 def test_a_saddle_is_expected_to_fail_by_name() -> None:
-    """A loss that is not convex is right, and no loss for Gauss-Newton: its author says so by the check's name."""
+    """A loss that is not convex is correct but unfit for Gauss-Newton; its author expects that check to fail."""
 
     class Welsch(Loss):
         def value(self, z, y):

@@ -33,7 +33,7 @@ def test_wrong_loss_is_caught(entry) -> None:
 
 
 class Right(Loss):
-    """Softmax cross-entropy, right in all respects; the gallery's losses change one of them."""
+    """Softmax cross-entropy, correct; each wrong loss changes one thing about it."""
 
     def value(self, z, y):
         return special.logsumexp(z, axis=1) - (y * z).sum(axis=1)

@@ -24,7 +24,7 @@ def test_wrong_operator_is_caught(entry) -> None:
 
 
 class Right(Operator):
-    """`MATRIX` as an author's own operator, right in all respects; the gallery's operators change one of them."""
+    """`MATRIX` as a plugin author's operator, correct; each wrong operator changes one thing about it."""
 
     rows, cols = MATRIX.shape
 

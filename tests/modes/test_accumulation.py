@@ -1,4 +1,4 @@
-"""The best bracketing carried out: the same Jacobian, with the multiply-adds that were counted beforehand."""
+"""The best bracketing gives the same Jacobian, with exactly the multiply-adds that were predicted."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def chains(net, w, x):
     return lin, lin.by_input()
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(networks(), st.integers(1, 3))
 def test_as_many_multiply_adds_as_planned(net, samples):
@@ -34,10 +35,11 @@ def test_as_many_multiply_adds_as_planned(net, samples):
         np.testing.assert_allclose(J, prograd.jacobian(net, w, x, wrt=wrt, mode="reverse"), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(networks(), st.integers(1, 3), st.integers(0, 60))
 def test_every_tree_gives_the_jacobian(net, samples, numbers):
-    """Also those that are not the best: merged by products alone, or with small matrices only."""
+    """Including trees that are not optimal: merged by products alone, or with small matrices only."""
     w, x, _ = point(net, samples)
     for chain, wrt in zip(chains(net, w, x), ("parameters", "input"), strict=True):
         expected = prograd.jacobian(net, w, x, wrt=wrt, mode="reverse")
@@ -59,6 +61,7 @@ def reverse_multiply_adds(chain):
     return chain.samples * chain.rows * (A + sum(B_i.edges for _, B_i in chain.blocks[1:]))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(networks(), st.integers(1, 3))
 def test_pure_modes_cost_what_they_are_said_to(net, samples):
@@ -115,7 +118,7 @@ def test_float32_is_kept():
 
 
 def test_large_jacobians_in_threads(monkeypatch):
-    """Rows and columns are shared out to threads where there is enough to do."""
+    """Threads share the rows and columns when there is enough work."""
     net = hourglass((64, 2, 64), 40)
     w, x, _ = point(net, 12)
     monkeypatch.setattr(prograd.threads, "WORTH_NUMBERS", 1)

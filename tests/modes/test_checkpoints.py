@@ -1,4 +1,4 @@
-"""Schedules of recomputation against the binomial bound, against every schedule there is, and in gradients."""
+"""Checkpoint schedules meet the binomial bound, no schedule costs less, and gradients keep to the limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prograd.modes import checkpoints
 
 
 class Run:
-    """Carries a schedule out with layers that count: a state is its own number."""
+    """Executes a schedule on layers that count; the state before layer i is the number i."""
 
     def __init__(self, plan, sizes, costs):
         self.evaluated, self.cost = [0] * len(costs), 0
@@ -150,6 +150,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_same_gradient_within_the_bytes(name, dtype, peak):
@@ -181,6 +182,7 @@ def test_with_room_for_all_nothing_is_computed_twice(sizes):
         assert Run(plan, sizes, [1] * layers).cost == layers - 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_layers_in_little_memory(peak):
     """All the states would take 51 MB beside the gradient; the first call counts as well."""
     w, f = deep(10_000, 64, samples=10)

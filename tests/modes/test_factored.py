@@ -1,4 +1,4 @@
-"""Forward mode on operators: its results against the other modes, its counts against what operators are asked for."""
+"""Forward mode on operators: it agrees with the other modes, and does the multiply-adds that were predicted."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def check_counts(net, w, x):
             assert planned(mode, one) == count.multiply_adds
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(problems())
 def test_multiply_adds_are_predicted(problem):
@@ -79,6 +80,7 @@ def test_multiply_adds_are_predicted(problem):
     check_counts(net, w, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_multiply_adds_are_predicted_for_every_layer(layer, n_in, samples):

@@ -1,4 +1,4 @@
-"""The best bracketing against published optima, against every bracketing there is, and against both pure modes."""
+"""The best bracketing: it meets published optima, and no other bracketing and neither pure mode costs less."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_published_optima(case):
 
 @st.composite
 def chains(draw, most=5):
-    """What the layers of a small chain cost, some blocks shared by all samples."""
+    """The costs of the layers of a small chain, in which all samples share some blocks."""
     count = draw(st.integers(1, most))
     n = draw(st.lists(st.integers(1, 6), min_size=count + 1, max_size=count + 1))
     samples = draw(st.sampled_from([1, 3]))
@@ -89,6 +89,7 @@ def members(costs, i, j, P, numbers=float("inf")):
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(chains(), st.booleans())
 def test_no_bracketing_is_cheaper(costs, P):
@@ -96,6 +97,7 @@ def test_no_bracketing_is_cheaper(costs, P):
     assert best(costs, product=P).cost == min(members(costs, 0, last, P))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(chains(), st.booleans(), st.integers(0, 40))
 def test_none_with_small_matrices_is_cheaper(costs, P, numbers):
@@ -124,6 +126,7 @@ def test_both_pure_modes_are_members(costs, P):
     assert reverse_cost(by_rows, product=P) in members(by_rows, 0, last, P)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(chains(most=9), st.booleans())
 def test_never_more_than_either_pure_mode(costs, P):
@@ -165,7 +168,7 @@ def test_integers_are_exact_however_large(scale):
 
 @pytest.mark.parametrize("count", [2, 60])
 def test_the_recursion_as_it_is_written(count):
-    """One entry after the other, in plain Python."""
+    """The recursion in plain Python, one entry at a time."""
     F = chain_of(count)
     cost = {(i, i): e * min(m, n) for i, (m, n, e) in enumerate(F)}
     for d in range(1, count):
@@ -182,6 +185,7 @@ def test_the_recursion_as_it_is_written(count):
     assert bracketing.solve(F).cost == cost[0, count - 1]
 
 
+@pytest.mark.slow
 def test_long_chains():
     F = chain_of(500)
     parameters = [(m * n, m * n) for m, n, _ in F]

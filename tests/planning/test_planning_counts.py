@@ -1,4 +1,4 @@
-"""What is planned is what is done: multiply-adds exactly, for every mode, layer and composition."""
+"""The planned multiply-adds are exactly those that are done, for every mode, layer and composition."""
 
 from __future__ import annotations
 
@@ -17,34 +17,41 @@ from prograd.testing import counted
 from tests.helpers.networks import EXAMPLES, networks
 
 
-def planned(net, samples, outputs, mode, dtype=np.float64):
-    of = structure(net, samples, np.dtype(dtype))
-    of = of.by_input() if outputs == "input" else of
-    cost = MODES[mode].gradient_cost if outputs == "gradient" else MODES[mode].jacobian_cost
-    return cost(of, None).multiply_adds
+class Problem:
+    """A network with samples whose multiply-adds are planned and counted."""
 
+    def __init__(self, net, samples):
+        rng = np.random.default_rng(0)
+        self.net, self.samples = net, samples
+        self.x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
+        self.w = net.init(rng)
+        self.f = prograd.Objective(net, prograd.loss("squared_error"), self.x, y)
+        self.f.gradient(self.w)  # the first call checks what layers give
+        self.structure = structure(net, samples, np.dtype(float))
 
-def done(net, samples, outputs, mode):
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(samples, net.n[0])), rng.normal(size=(samples, net.n[-1]))
-    w = net.init(rng)
-    f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
-    f.gradient(w)  # the first call checks what layers give
-    with counted() as count:
-        if outputs == "gradient":
-            f.gradient(w, mode=mode)
-        else:
-            prograd.jacobian(net, w, x, wrt="input" if outputs == "input" else "parameters", mode=mode)
-    closing = samples * net.size * net.n[-1] if (outputs, mode) == ("gradient", "forward") else 0
-    return count.multiply_adds + closing
+    def planned(self, outputs, mode):
+        of = self.structure.by_input() if outputs == "input" else self.structure
+        cost = MODES[mode].gradient_cost if outputs == "gradient" else MODES[mode].jacobian_cost
+        return cost(of, None).multiply_adds
+
+    def done(self, outputs, mode):
+        with counted() as count:
+            if outputs == "gradient":
+                self.f.gradient(self.w, mode=mode)
+            else:
+                prograd.jacobian(self.net, self.w, self.x, wrt=outputs, mode=mode)
+        closing = self.samples * self.net.size * self.net.n[-1] if (outputs, mode) == ("gradient", "forward") else 0
+        return count.multiply_adds + closing
 
 
 def assert_exact(net, samples):
+    problem = Problem(net, samples)
     for outputs in ("gradient", "parameters", "input"):
         for mode in MODES:
-            assert planned(net, samples, outputs, mode) == done(net, samples, outputs, mode), (outputs, mode)
+            assert problem.planned(outputs, mode) == problem.done(outputs, mode), (outputs, mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_every_layer_between_others(layer, n_in, samples):
@@ -52,11 +59,13 @@ def test_every_layer_between_others(layer, n_in, samples):
     assert_exact(prograd.Network([before, prograd.layer("tanh"), layer, prograd.layer("affine", width=2)], 3), samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
 def test_every_layer_alone(layer, n_in):
     assert_exact(prograd.Network([layer], n_in), 2)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(networks(), st.integers(1, 4))
 def test_every_composition(net, samples):
@@ -72,11 +81,12 @@ def test_shards_and_chunks_and_threads_count_the_same():
             ("parameters", "forward", 3),
         ):
             with threadpoolctl.threadpool_limits(count):
-                assert planned(net, samples, outputs, mode) == done(net, samples, outputs, mode)
+                problem = Problem(net, samples)
+                assert problem.planned(outputs, mode) == problem.done(outputs, mode)
 
 
 class Particular(Operator):
-    """An author's own operator: nothing but what must be given."""
+    """A plugin author's operator with only the required members."""
 
     def __init__(self, scale):
         self.scale = scale

@@ -1,4 +1,4 @@
-"""Plugins are found in the metadata of what is installed; importing prograd loads none of them."""
+"""prograd finds plugins in the metadata of installed distributions; importing prograd loads none of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from prograd.plugins import discovery
+from prograd.plugins.registry import DISABLE
 from tests.helpers.distributions import PLUGIN, Site
 
 
@@ -27,8 +28,9 @@ def on_path(site, monkeypatch):
 
 
 def python(code, *folders, flags=(), **environment):
-    """What a fresh interpreter prints, as JSON, with these folders on its path."""
+    """The JSON that a fresh interpreter prints, with these folders on its path."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, folders)), "OPENBLAS_NUM_THREADS": "1"} | environment
+    env[DISABLE] = f"{os.environ[DISABLE]},{environment.get(DISABLE, '')}"
     done = subprocess.run([sys.executable, *flags, "-c", code], env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -55,10 +57,10 @@ def test_prograds_own_come_first_and_the_rest_in_order(on_path):
 
 
 def test_a_source_knows_whose_it_is_and_what_that_requires(on_path):
-    on_path.install("My.Waves", {"waves": "waves:plugin"}, version="3.2", requires=["numpy", "prograd>=0.1,<1"])
-    (source,) = [source for source in discovery.find() if source.owner == "my-waves"]
-    assert source == discovery.Source("waves", "My.Waves", "3.2", "waves:plugin", ("numpy", "prograd>=0.1,<1"))
-    assert str(source) == "'waves' of My.Waves 3.2"
+    on_path.install("My.Otter", {"otter": "otter:plugin"}, version="3.2", requires=["numpy", "prograd>=0.1,<1"])
+    (source,) = [source for source in discovery.find() if source.owner == "my-otter"]
+    assert source == discovery.Source("otter", "My.Otter", "3.2", "otter:plugin", ("numpy", "prograd>=0.1,<1"))
+    assert str(source) == "'otter' of My.Otter 3.2"
 
 
 def test_one_entry_point_name_in_two_distributions_is_two_plugins(on_path):
@@ -69,22 +71,22 @@ def test_one_entry_point_name_in_two_distributions_is_two_plugins(on_path):
 
 def test_the_copy_that_is_imported_is_the_one_that_counts(tmp_path, monkeypatch):
     old, new = Site(tmp_path / "old"), Site(tmp_path / "new")
-    old.install("waves", {"old": "old"}, version="1.0")
+    old.install("otter", {"old": "old"}, version="1.0")
     old.install("ripples", {"ripples": "ripples"}, version="1.0")
-    new.install("Waves", {"new": "new"}, version="2.0")
+    new.install("Otter", {"new": "new"}, version="2.0")
     new.install("ripples", "[console_scripts]\nripples = ripples:main\n", version="2.0")
     monkeypatch.setattr(sys, "path", [str(new.folder), str(old.folder), *sys.path])
-    assert [source.value for source in discovery.find() if source.owner == "waves"] == ["new"]
+    assert [source.value for source in discovery.find() if source.owner == "otter"] == ["new"]
     assert [source for source in discovery.find() if source.owner == "ripples"] == []
 
 
 @pytest.mark.parametrize("text", ["[prograd]\nno equals sign\n", "[prograd]\nextra\n[console_scripts]\n"])
 def test_entry_points_that_cannot_be_read_are_listed(text, on_path):
     on_path.install("garbled", text, version="1.0")
-    on_path.install("waves", {"waves": "waves"})
+    on_path.install("otter", {"otter": "otter"})
     found = {source.distribution: source for source in discovery.find()}
     assert found["garbled"].unreadable.startswith("the metadata of its distribution can't be read: ")
-    assert found["waves"].unreadable == ""
+    assert found["otter"].unreadable == ""
 
 
 def test_garbled_entry_points_of_others_are_none_of_our_business(on_path):
@@ -98,16 +100,17 @@ def test_what_a_half_removed_installation_leaves_is_listed(on_path):
     assert "prograd" in {source.distribution for source in discovery.find()}
 
 
+@pytest.mark.starts_processes
 def test_a_broken_plugin_breaks_nothing_else(site):
     site.plugin("aardvark", "raise SystemExit('no licence')", version="0.3")
     site.plugin("badger", "import os\nos.environ[7]\n")
     site.install("halved", {"halved": "halved"}, metadata="")
-    site.plugin("waves")
+    site.plugin("otter")
     plain = python(SUMMARY)
     found = python(SUMMARY, site.folder)
-    assert found["layers"] == sorted([*plain["layers"], "waves"])
+    assert found["layers"] == sorted([*plain["layers"], "otter"])
     assert found["losses"] == plain["losses"]
-    assert found["ok"] == [*plain["ok"], ["waves", "waves", "1.0"]]
+    assert found["ok"] == [*plain["ok"], ["otter", "otter", "1.0"]]
     broken = {name: rest for _, name, *rest in found["broken"]}
     assert set(broken) == {"aardvark", "badger", "unknown"}
     version, error, traceback = broken["aardvark"]
@@ -116,20 +119,21 @@ def test_a_broken_plugin_breaks_nothing_else(site):
     assert broken["badger"][1].startswith("TypeError: ")
 
 
+@pytest.mark.starts_processes
 def test_settings_from_the_environment(site):
     site.plugin("wrong", "raise RuntimeError('no licence')")
-    site.plugin("waves")
-    site.install("my-waves", {"waves": "ripples"})
+    site.plugin("otter")
+    site.install("my-otter", {"otter": "ripples"})
     site.module("ripples", PLUGIN.replace("NAME", "ripples"))
 
     def ask(**environment):
         found = python(SUMMARY, site.folder, **environment)
-        return {"waves", "ripples", "relu"} & set(found["layers"]), [name for name, *_ in found["broken"]]
+        return {"otter", "ripples", "relu"} & set(found["layers"]), [name for name, *_ in found["broken"]]
 
-    assert ask() == ({"waves", "ripples", "relu"}, ["wrong"])
-    assert ask(PROGRAD_DISABLE_PLUGINS="wrong,My_Waves") == ({"waves", "relu"}, [])
-    assert ask(PROGRAD_DISABLE_PLUGINS="waves", PROGRAD_STRICT_PLUGINS="0") == ({"relu"}, ["wrong"])
-    assert ask(PROGRAD_DISABLE_PLUGINS="wrong,layers", PROGRAD_STRICT_PLUGINS="1") == ({"waves", "ripples"}, [])
+    assert ask() == ({"otter", "ripples", "relu"}, ["wrong"])
+    assert ask(PROGRAD_DISABLE_PLUGINS="wrong,My_Otter") == ({"otter", "relu"}, [])
+    assert ask(PROGRAD_DISABLE_PLUGINS="otter", PROGRAD_STRICT_PLUGINS="0") == ({"relu"}, ["wrong"])
+    assert ask(PROGRAD_DISABLE_PLUGINS="wrong,layers", PROGRAD_STRICT_PLUGINS="1") == ({"otter", "ripples"}, [])
 
     strict = """
 import json, prograd
@@ -142,19 +146,21 @@ except prograd.errors.PluginError as error:
     assert python(strict, site.folder, PROGRAD_STRICT_PLUGINS="1") == expected
 
 
+@pytest.mark.starts_processes
 def test_warnings_are_no_errors_of_a_plugins(site):
     site.plugin(
-        "waves", "import warnings\nwarnings.warn('old', DeprecationWarning)\n" + PLUGIN.replace("NAME", "waves")
+        "otter", "import warnings\nwarnings.warn('old', DeprecationWarning)\n" + PLUGIN.replace("NAME", "otter")
     )
     site.plugin("badger", "import warnings\nwarnings.warn('old')\nraise RuntimeError")
     found = python(SUMMARY, site.folder, flags=["-W", "error"])
-    assert "waves" in found["layers"]
+    assert "otter" in found["layers"]
     assert [name for name, *_ in found["broken"]] == ["badger"]
 
 
+@pytest.mark.starts_processes
 def test_a_plugin_that_prints_leaves_json_whole(site):
-    site.plugin("waves", "print('Welcome to waves!')\n" + PLUGIN.replace("NAME", "waves"))
-    assert "waves" in python(SUMMARY, site.folder)["layers"]
+    site.plugin("otter", "print('Welcome to otter!')\n" + PLUGIN.replace("NAME", "otter"))
+    assert "otter" in python(SUMMARY, site.folder)["layers"]
 
 
 def loaded_after(code, *folders):
@@ -164,8 +170,9 @@ def loaded_after(code, *folders):
     )
 
 
+@pytest.mark.starts_processes
 def test_importing_prograd_loads_no_plugin_and_nothing_that_it_can_do_without(site):
-    site.plugin("waves")
+    site.plugin("otter")
     loaded = loaded_after("import prograd", site.folder)
     roots = {name.partition(".")[0] for name in loaded}
     beyond = {
@@ -180,7 +187,7 @@ def test_importing_prograd_loads_no_plugin_and_nothing_that_it_can_do_without(si
             "pytest",
             "hypothesis",
         ),
-        *("prograd_layers", "prograd_losses", "prograd_experiments", "waves"),
+        *("prograd_layers", "prograd_losses", "prograd_experiments", "otter"),
     }
     assert roots & beyond == set()
     assert {name for name in loaded if name.startswith("prograd.")} & {
@@ -200,10 +207,11 @@ def present_before():
     return {name.partition(".")[0] for name in loaded_after("import numpy, scipy, scipy.sparse.linalg, scipy.special")}
 
 
+@pytest.mark.starts_processes
 def test_plugins_load_with_the_first_question_and_not_before(site):
-    site.plugin("waves")
+    site.plugin("otter")
     asked = "import prograd\nnet = prograd.Network([prograd.layer('affine', width=2)], n_in=3)"
-    assert "waves" in loaded_after(asked, site.folder)
+    assert "otter" in loaded_after(asked, site.folder)
     unasked = """
 import numpy as np, prograd
 from prograd.operators import Diagonal
@@ -220,9 +228,10 @@ class Half(prograd.Elementwise):
 net = prograd.Network([Half()], n_in=3)
 prograd.jacobian(net, net.init(0), np.ones((2, 3)), wrt="input")
 """
-    assert loaded_after(unasked, site.folder) & {"waves", "prograd_layers", "prograd_losses"} == set()
+    assert loaded_after(unasked, site.folder) & {"otter", "prograd_layers", "prograd_losses"} == set()
 
 
+@pytest.mark.starts_processes
 def test_commands_work_beside_what_is_broken(site):
     site.install("garbled", "[prograd]\nno equals sign\n[prograd.commands]\n")
     site.install("halved", "[prograd.commands]\nhalved = halved:main\n", metadata="")
@@ -243,11 +252,12 @@ def test_commands_work_beside_what_is_broken(site):
     assert "SystemExit: no licence" in prograd("quits").stderr
 
 
+@pytest.mark.starts_processes
 def test_a_plugin_that_is_left_out_or_does_not_fit_is_not_imported(site):
-    site.plugin("waves")
+    site.plugin("otter")
     site.plugin("future", requires=["prograd>=99"])
-    code = "import os, prograd\nos.environ['PROGRAD_DISABLE_PLUGINS'] = 'waves'\nprograd.registry()"
-    assert loaded_after(code, site.folder) & {"waves", "future"} == set()
+    code = "import os, prograd\nos.environ['PROGRAD_DISABLE_PLUGINS'] = 'otter'\nprograd.registry()"
+    assert loaded_after(code, site.folder) & {"otter", "future"} == set()
 
 
 def test_metadata_of_this_installation_has_prograds_own_plugins():

@@ -1,4 +1,4 @@
-"""The first-party layers: hand values, structure, options. Derivatives are left to the conformance kit."""
+"""The first-party layers: hand values, structure, options. The conformance kit checks the derivatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first-party losses: hand values at the boundaries, labels. Their derivatives are left to the conformance kit."""
+"""The first-party losses: hand values at the boundaries, labels. The conformance kit checks the derivatives."""
 
 from __future__ import annotations
 

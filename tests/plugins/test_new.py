@@ -1,4 +1,4 @@
-"""`prograd new NAME` writes a plugin that installs, passes its own tests and is found, or it writes nothing."""
+"""`prograd new NAME` writes a plugin that installs, passes its own tests and is found, or writes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ import prograd
 from prograd.commands.group import main
 from prograd.commands.new import Names, write
 from prograd.errors import OptionError
+from tests.helpers.distributions import others, top_level
 from tests.helpers.documents import blocks
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_the_names(monkeypatch):
+    """Hides the modules of other plugins that are installed here, whose names new plugins can't have."""
+    for distribution in others().values():
+        for name in top_level(distribution):
+            monkeypatch.setitem(sys.modules, name, None)
 
 
 def new(*arguments):
@@ -44,11 +53,13 @@ def install_and_test(folder, site):
     assert "failed" not in passed
 
 
+@pytest.mark.starts_processes
 def test_a_name_that_begins_with_test_is_no_test_class(tmp_path):
     assert new("test-waves", "--dir", tmp_path).exit_code == 0
     install_and_test(tmp_path / "test-waves", tmp_path / "site")
 
 
+@pytest.mark.starts_processes
 def test_it_installs_passes_its_tests_and_is_found(tmp_path):
     done = new("calm-waves", "--dir", tmp_path / "plugins")
     assert done.exit_code == 0, done.output

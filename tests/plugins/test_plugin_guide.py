@@ -1,4 +1,4 @@
-"""docs/plugins.md does what it shows: every block is run in order, in one folder and one fresh environment.
+"""docs/plugins.md works as shown: the test runs every block in order, in one folder and one fresh environment.
 
 A block that names a file is written. Python and shell are run, and a block of text is what the one before it printed,
 with `…` for what differs. A block of TOML stands in the plugin's `pyproject.toml`.
@@ -17,9 +17,12 @@ from importlib import metadata
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 import prograd.operators
 import prograd.testing
 from prograd.plugins.registry import DISABLE, STRICT
+from tests.helpers.distributions import dependencies
 from tests.helpers.documents import ROOT, blocks
 
 GUIDE = ROOT / "docs" / "plugins.md"
@@ -37,7 +40,8 @@ class Reader:
         place = {"base": str(folder / "venv"), "platbase": str(folder / "venv")}
         site = Path(sysconfig.get_path("purelib", "venv", place))
         # prograd and all that the guide installs with it are here already.
-        (site / "here.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+        here = str(dependencies(folder / "dependencies"))
+        (site / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
         for point in metadata.entry_points(group="console_scripts"):
             if point.name in COMMANDS:
                 self.script(
@@ -93,6 +97,7 @@ PIP = dedent("""
 """)
 
 
+@pytest.mark.starts_processes
 def test_following_the_guide(tmp_path):
     reader = Reader(tmp_path)
     for block in blocks(GUIDE):

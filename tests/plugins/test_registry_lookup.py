@@ -1,4 +1,4 @@
-"""What a registry is asked for: names and options, what is left out, and the hooks there are."""
+"""Lookups in the registry: names, options, disabled plugins and hooks."""
 
 from __future__ import annotations
 

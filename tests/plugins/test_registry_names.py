@@ -1,4 +1,4 @@
-"""From an entry point to the registry: its forms, the version it is written for, and who owns a name."""
+"""Entry points: their forms, the prograd version they require, and which plugin owns a name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An outsider's plugin, from its source to a sweep: wheels, a fresh environment, its own tests, its names.
+"""A third-party plugin works from source to sweep: wheels, a fresh environment, its own tests, its names.
 
-`examples/third_party_plugin` stands for any of them; nothing in prograd knows it.
+The plugin is `examples/third_party_plugin`, which prograd does not know.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.distributions import dependencies
 from tests.helpers.documents import blocks
+
+pytestmark = pytest.mark.starts_processes
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
@@ -27,7 +30,7 @@ OFFLINE = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
 
 
 class Environment:
-    """A fresh virtual environment with two wheels, and below them what the running one has installed."""
+    """A fresh virtual environment with two wheels; other packages come from the running environment."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -39,9 +42,9 @@ class Environment:
 
     def install(self, *wheels):
         self.run(sys.executable, "-m", "pip", "--python", self.python, "install", *OFFLINE, *wheels)
-        # Dependencies come from where the tests run, so that nothing is downloaded. Of that folder's `.pth` files none
-        # is read: the project's sources, if they are installed for development, stay out of this environment.
-        (self.site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+        # Dependencies come from where the tests run, so that nothing is downloaded. None of their `.pth` files is read:
+        # the project's sources, if they are installed for development, stay out of this environment.
+        (self.site / "dependencies.pth").write_text(f"{dependencies(self.folder / 'dependencies')}\n")
 
     def run(self, *command):
         settings = ("PYTEST_", "PROGRAD_", "PYTHON")

@@ -51,7 +51,7 @@ def run(*arguments: str):
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch):
-    """Puts a registry of the test's own in the place of the one that is installed."""
+    """Replaces the installed registry by one that the test makes."""
 
     def register(layers=(), broken=()) -> None:
         layers = dict(layers)
@@ -240,6 +240,7 @@ def test_a_command_that_is_not_available_says_why(brought, value, message) -> No
     assert run("--help").exit_code == 0
 
 
+@pytest.mark.starts_processes
 @pytest.mark.parametrize("command", ["collect", "report"])
 def test_a_command_that_needs_an_extra_names_it(command, tmp_path) -> None:
     code = f"import sys; sys.modules['omegaconf'] = sys.modules['matplotlib'] = None; sys.argv[1:] = {[command, '.']}"
@@ -262,6 +263,7 @@ def test_a_mistake_inside_prograd_is_not_hidden(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(run("plugins").exception, ModuleNotFoundError)
 
 
+@pytest.mark.starts_processes
 def test_the_installed_command_starts() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prograd", "check", "relu"],
@@ -273,6 +275,7 @@ def test_the_installed_command_starts() -> None:
     assert "all 1 conform" in done.stdout
 
 
+@pytest.mark.starts_processes
 def test_starting_loads_neither_plugins_nor_tables_nor_the_kit() -> None:
     code = (
         "import sys, prograd.commands.group; "
@@ -282,6 +285,7 @@ def test_starting_loads_neither_plugins_nor_tables_nor_the_kit() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.starts_processes
 def test_the_kit_needs_no_pytest() -> None:
     code = "import sys, prograd.testing; print('pytest' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""One plugin's mistake is told clearly and stays its own."""
+"""A broken plugin is reported clearly, and affects no other."""
 
 from __future__ import annotations
 
