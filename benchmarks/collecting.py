@@ -1,4 +1,4 @@
-"""What `prograd collect` costs on a large sweep: `python -m benchmarks.collecting [RECORDS]`; not part of the asv suite.
+"""What `prograd collect` costs on a large sweep: `python -m benchmarks.collecting [RECORDS]`; outside the asv suite.
 
 One point of the speed gap is measured, and its record is copied with other depths, widths, activations and seeds. Then
 a fresh process collects. The figures are seconds on the clock, imports included; seconds of processor time, which other
