@@ -139,7 +139,7 @@ def categories(label: str, names: Sequence[str]) -> Axis:
 
 
 def failed(data: Sequence[Datum]) -> list[Series]:
-    """The series of what has no value, if there is anything."""
+    """The series of the jobs without a value; none if every job has one."""
     return [Series("no time", data, FAILED, CROSS, joined=False)] if data else []
 
 

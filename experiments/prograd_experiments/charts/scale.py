@@ -29,7 +29,7 @@ class Scale:
         return (at - low) / (high - low)
 
     def labels(self, letters: float) -> list[tuple[float, str]]:
-        """The ticks whose labels fit side by side along an axis that has room for so many letters."""
+        """The ticks whose labels fit side by side; the axis is as long as this number of letters."""
         found, room = [], -math.inf
         for value, text in self.ticks:
             place = self(value) * letters
@@ -47,7 +47,7 @@ class Frame:
     y: Scale
 
     def place(self, datum: Datum) -> tuple[float, float]:
-        """Where a value is drawn, from the lower left corner; what has no value is drawn at the edge."""
+        """The place of a datum, from the lower left corner; a failed job is at the edge."""
         return 0.0 if datum.x is None else self.x(datum.x), 0.0 if datum.y is None else self.y(datum.y)
 
 
