@@ -68,6 +68,7 @@ def test_what_can_not_be_measured_is_refused(override: str, message: str) -> Non
         Auto().check(composed(override))
 
 
+@pytest.mark.usefixtures("no_git")
 def test_jobs_are_measured_or_left_out_as_too_large(tmp_path: Path) -> None:
     for number, overrides in enumerate((["point=mlp:4:2:3:2"], ["point=mlp:512:2:512:512", "derivative=jacobian"])):
         (tmp_path / str(number)).mkdir()

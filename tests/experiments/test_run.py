@@ -130,6 +130,7 @@ def test_names_are_checked_before_anything_runs(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.starts_processes
 def test_a_poster_in_an_unknown_format_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "prograd-run", "-m", "depth=1", "width=4", "pictures=gif", *QUICK)
     assert done.returncode == 2
