@@ -15,7 +15,6 @@ from prograd_benchmarks.timing import paired_ratios
 from prograd_experiments import config as read
 from prograd_experiments import networks, timed
 from prograd_experiments.config import Config
-from prograd_experiments.environment import environment
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.networks import Problem
 from prograd_experiments.records import Record
@@ -44,19 +43,11 @@ class Planned(Experiment):
     def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
         """Times are in seconds for one call. Raises `AgreementError` before any timing."""
         problem = networks.build(config)
+        # Launchers leave jobs different numbers of threads, so each job sets its own.
         with threadpool_limits(limits=config["threads"]):
             plan = self.plan(config, problem)
             calls = {mode: _call(config, problem, mode) for mode in self.worth_timing(config, plan)}
-            agreement = timed.agree(calls, problem)
-            times = timed.time_in_turns(config, calls)
-            surroundings = environment()
-        return {
-            "environment": surroundings,
-            "problem": problem.described(),
-            "agreement": agreement,
-            **times,
-            "plan": plan.as_json(),
-        }
+            return timed.measured(config, problem, calls) | {"plan": plan.as_json()}
 
     def plan(self, config: Config, problem: Problem) -> prograd.Plan:
         """The plan of the gradient or Jacobian."""

@@ -13,6 +13,7 @@ from prograd_benchmarks import timing
 from prograd_experiments import config as read
 from prograd_experiments import networks
 from prograd_experiments.config import Config
+from prograd_experiments.environment import environment
 from prograd_experiments.errors import AgreementError
 from prograd_experiments.networks import Problem
 from prograd_experiments.records import Record
@@ -43,15 +44,20 @@ def modes_of(config: Config) -> tuple[str, ...]:
     return read.several(config, "modes", prograd.MODES)
 
 
-def time_in_turns(config: Config, calls: Mapping[str, timing.Call]) -> dict[str, Any]:
-    """The timings of calls in turns, in seconds a call, with their median and spread, as a record holds them."""
+def measured(config: Config, problem: Problem, calls: Mapping[str, Callable[[], Array]]) -> dict[str, Any]:
+    """What a record holds of modes that agree and are timed in turns, in seconds for one call.
+
+    Call it inside the thread limits of the job. Raises `AgreementError` before any timing.
+    """
+    agreement = agree(calls, problem)
     turns = timing.take_turns(
         calls,
         repeats=read.integer(config, "repeats", timing.LEAST_TIMINGS),
         least_seconds=read.positive(config, "sample_seconds"),
         max_seconds=read.positive(config, "max_seconds"),
     )
-    return summarised(turns.timings, turns.inner)
+    about = {"environment": environment(), "problem": problem.described(), "agreement": agreement}
+    return about | summarised(turns.timings, turns.inner)
 
 
 def summarised(timings: Mapping[str, Sequence[float]], inner: Mapping[str, int]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from prograd_experiments.collect import collect
 from prograd_experiments.rows import varying
 from prograd_experiments.training import lesson, pictures
 from prograd_experiments.training.experiment import Training
-from prograd_experiments.training.runs import POINT
 from tests.helpers import processes
 from tests.helpers.configs import TRAIN_CONFIG
 from tests.helpers.drawn import same as drawn_alike
@@ -78,5 +77,5 @@ def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
     drawn_alike([loss, score])
     drawn_alike(pictures.pictures([row | {"curves": None} for row in rows]))
     assert score.y.label == rows[0]["score_is"]
-    assert varying(rows, POINT) == ["seed"]
+    assert varying(rows, pictures.POINT) == ["seed"]
     assert "the best of 2 runs" in Training().answer(rows)

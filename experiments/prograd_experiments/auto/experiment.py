@@ -102,10 +102,13 @@ class Auto(Planned):
         right = sum(row["over"] <= CLOSE for row in measured)
         worst = max(measured, key=lambda row: float(row["over"]))
         left = sum(row["left_out"] is not None for row in rows)
+        at_worst = (
+            f" At worst it takes {factor(worst['over'])} as long: {worst['chosen']} for {worst['quickest']} at "
+            f"{worst['point']}, batch {worst['batch']}, {worst['derivative']}."
+        )
         return (
             f"Auto's mode takes at most 10 % longer than the quickest on {right} of {len(measured)} points "
-            f"({right / len(measured):.1%}). At worst it takes {factor(worst['over'])} as long: {worst['chosen']} for "
-            f"{worst['quickest']} at {worst['point']}, batch {worst['batch']}, {worst['derivative']}."
+            f"({right / len(measured):.1%}).{at_worst if worst['over'] > CLOSE else ''}"
             f"{f' Left out as too large: {left} points.' if left else ''}{without_result(rows)}"
         )
 

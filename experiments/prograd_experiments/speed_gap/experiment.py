@@ -18,7 +18,6 @@ from prograd_benchmarks import timing
 from prograd_experiments import networks, timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.environment import environment
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Column, Row, apart, at, named, plain, ratio, time, without_result
@@ -57,19 +56,11 @@ class SpeedGap(Experiment):
             if not np.isfinite(value):
                 raise NonFiniteError(f"loss {problem.loss.name}: expected a finite value at the start, got {value}")
             calls = {mode: partial(objective.gradient, w, mode=prograd.mode(mode)) for mode in modes}
-            agreement = timed.agree(calls, problem)
-            times = timed.time_in_turns(config, calls)
-            surroundings = environment()
+            results = timed.measured(config, problem, calls)
+        results["problem"]["value"] = value
         costs = prograd.plan(problem.net, objective.samples, dtype=w.dtype, modes=modes).costs
         multiply_adds = {mode: cost.multiply_adds for mode, cost in costs.items()}
-        return {
-            "environment": surroundings,
-            "problem": problem.described() | {"value": value},
-            "agreement": agreement,
-            **times,
-            "multiply_adds": multiply_adds,
-            **gaps(times["timings"], multiply_adds),
-        }
+        return {**results, "multiply_adds": multiply_adds, **gaps(results["timings"], multiply_adds)}
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
         found = {mode for record in records for mode in record.get("median", {})}

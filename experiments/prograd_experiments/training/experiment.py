@@ -14,9 +14,9 @@ from prograd_experiments.config import Config
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Cell, Column, Row, at, named, time, without_result
+from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import pictures
-from prograd_experiments.training.runs import ACCURACY, POINT, label, score_text
+from prograd_experiments.training.pictures import POINT, label, pictures, score_text
 
 KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),

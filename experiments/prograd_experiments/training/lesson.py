@@ -12,7 +12,9 @@ from prograd_experiments import config as read
 from prograd_experiments import data, networks
 from prograd_experiments.config import Config
 from prograd_experiments.samples import Array, Data, standardised
-from prograd_experiments.training.runs import ACCURACY, ERROR
+
+ACCURACY = "accuracy"
+ERROR = "root mean square error in standard deviations"
 
 Score = Callable[[Array, Array], float]
 

@@ -6,9 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
 from prograd_experiments.charts.palette import hue, marker
-from prograd_experiments.rows import Row
-from prograd_experiments.training.runs import label, score_text
+from prograd_experiments.rows import NOTHING, Row, varying
+from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.units import three
+
+POINT = (
+    *("data", "network", "depth", "width", "activation", "loss"),
+    *("optimizer", "mode", "epochs", "dtype", "threads", "seed"),
+)
+"""The columns that tell points apart."""
 
 MOST_RUNS = 6
 FEW_EPOCHS = 6  # each of them is a tick
@@ -21,6 +27,18 @@ def pictures(rows: Sequence[Row]) -> list[Picture]:
     left = len(rows) - len(drawn)
     note = f"Not drawn: {left} of {len(rows)} runs. The table has them all." if left else ""
     return [_chart(title, what, rows, drawn, note) for what, title in (("loss", "Mean loss"), ("score", "Score"))]
+
+
+def label(row: Row, rows: Sequence[Row]) -> str:
+    """A run in words: what tells it apart, or data and network if nothing does."""
+    return ", ".join(f"{key} {row[key]}" for key in varying(rows, POINT)) or f"{row['data']}, {row['network']}"
+
+
+def score_text(value: float | None, row: Row) -> str:
+    """An accuracy in percent, an error with three digits."""
+    if value is None:
+        return NOTHING
+    return f"{100 * value:.1f} %" if row["score_is"] == ACCURACY else three(value)
 
 
 def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], note: str) -> Chart:
