@@ -32,6 +32,7 @@ def collect(directory: str | Path, formats: Sequence[str] = FORMATS[:1]) -> Coll
     that holds none is listed and left out.
     """
     found = gather(Path(directory))
+    storage.tidy(found.directory)
     experiment = found.experiment
     figure = poster(experiment.question, experiment.pictures(found.rows))
     contents: dict[str, str | bytes] = {

@@ -66,7 +66,10 @@ class Ramp:
         The points that had not begun are left without a status.
         """
         for point in points:
-            (self.directory / point.folder).mkdir(exist_ok=True)
+            folder = self.directory / point.folder
+            if folder.is_file():
+                storage.set_aside(folder)
+            folder.mkdir(exist_ok=True)
         before = {point: self._written(point) for point in points}
         broken, returned, raised = self._launched(points, number)
         for error in (broken, *raised.values()):
@@ -126,7 +129,7 @@ class Ramp:
             status, here = records.found(folder, point.fingerprint, environment.code())
             record: dict[str, Any] = dict(here) if here and status is Status.UNFINISHED else jobs.begun(point.config)
             if status in {Status.UNREADABLE, Status.FOREIGN}:
-                records.set_aside(folder)
+                storage.set_aside(folder / records.NAME)
             records.write(folder, record | {"status": "failed", "error": jobs.described(error)})
         return "failed"
 
