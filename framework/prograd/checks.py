@@ -54,12 +54,28 @@ def loss(used: Loss, z: Array, y: Array) -> None:
 
 def domain(used: Loss, z: Array, y: Array) -> None:
     """Raises `NonFiniteError` where a sample's loss is NaN though its outputs are finite."""
-    outside = np.flatnonzero(np.isnan(used.value(z, y)) & np.isfinite(z).all(axis=1))
-    if len(outside):
-        n = int(outside[0])
-        raise NonFiniteError(
-            f"loss {used.name}: expected outputs that it is defined for, got {shown(z[n])} for sample {n}"
-        )
+    _refuse_sample(used, np.isnan(used.value(z, y)), z, "that it is defined for")
+
+
+def smooth(used: Loss, z: Array, y: Array) -> None:
+    """Raises `NonFiniteError` where a sample's gradient is not finite though its outputs are."""
+    domain(used, z, y)
+    _refuse_sample(used, ~np.isfinite(used.gradient(z, y)).all(axis=1), z, "at which its gradient is finite")
+
+
+def curvature(used: Loss, H: Operator, z: Array, y: Array) -> None:
+    """Raises `NonFiniteError` where a sample's hessian `H` is not finite though its outputs are."""
+    domain(used, z, y)
+    with np.errstate(all="ignore"):
+        products = H.jvp(np.ones_like(z))
+    _refuse_sample(used, ~np.isfinite(products).all(axis=1), z, "at which its hessian is finite")
+
+
+def _refuse_sample(used: Loss, wrong: Any, z: Array, expected: str) -> None:
+    found = np.flatnonzero(wrong & np.isfinite(z).all(axis=1))
+    if len(found):
+        n = int(found[0])
+        raise NonFiniteError(f"loss {used.name}: expected outputs {expected}, got {shown(z[n])} for sample {n}")
 
 
 def _output(net: Network, i: int, z_next: object, samples: int) -> Array:

@@ -24,7 +24,7 @@ class Loss(ABC):
 
     @abstractmethod
     def value(self, z: Array, y: Array) -> Array:
-        """`ℓ_y(z)` of each sample: `(N, n), (N, n) -> (N,)`."""
+        """`ℓ_y(z)` of each sample: `(N, n), (N, n) -> (N,)`. NaN where it is not defined: an objective raises."""
 
     @abstractmethod
     def gradient(self, z: Array, y: Array) -> Array:

@@ -97,7 +97,7 @@ class Network:
 
     def unpack(self, w: Array) -> list[Parameters]:
         """The parameters of each layer, in order of application, as views into `w`. Raises `ShapeError`."""
-        if np.shape(w) != (self.size,) or not isinstance(w, np.ndarray):
+        if np.shape(w) != (self.size,) or not isinstance(w, np.ndarray) or isinstance(w, np.ma.MaskedArray):
             raise ShapeError(f"w: expected an array of shape ({self.size},), got {type(w).__name__} {np.shape(w)}")
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
 
@@ -129,6 +129,8 @@ class Network:
     def check_x(self, x: ArrayLike) -> tuple[Array, bool]:
         """`x` as `(N, n_1)`, and whether it was one sample `(n_1,)`."""
         x = as_real(x, "x")
+        if x.ndim == 2 and len(x) == 0:
+            raise ShapeError(f"x: expected at least one sample, got shape {x.shape}")
         if x.ndim not in (1, 2) or x.shape[-1] != self.n[0] or x.size == 0:
             raise ShapeError(
                 f"x: expected (N, {self.n[0]}) or ({self.n[0]},), for the inputs of {self.describe(0)}, "
@@ -143,10 +145,7 @@ class Network:
         if w.shape != (self.size,):
             parts = " + ".join(f"{r_i} ({layer.name})" for layer, r_i in zip(self.layers, self.r, strict=True) if r_i)
             raise ShapeError(f"w: expected shape ({self.size},) = {parts or 'no parameters'}, got {w.shape}")
-        # One pass without a temporary, and without a warning where a sum overflows. vdot is faster, but from 10,000
-        # entries on OpenBLAS starts its threads for it, which pays for large networks only.
-        total = np.einsum("i->", w) if 2**13 < w.size < 2**19 else np.vdot(w, w)
-        if not math.isfinite(total) and not np.isfinite(w).all():
+        if not is_finite(w):
             raise NonFiniteError(self._non_finite_parameter(w))
         return np.ascontiguousarray(w)
 
@@ -181,6 +180,14 @@ def layers_from_config(configs: Sequence[Mapping[str, Any] | Layer]) -> list[Lay
 def describe(i: int, layer: Layer) -> str:
     """The name of layer i in messages."""
     return f"layers[{i}] ({layer.name})"
+
+
+def is_finite(a: Array) -> bool:
+    """Whether no entry is NaN or infinite."""
+    # One pass without a temporary, and without a warning where a sum overflows. vdot is faster, but from 10,000
+    # entries on OpenBLAS starts its threads for it, which pays for large networks only.
+    total = np.einsum("i->", a.ravel()) if 2**13 < a.size < 2**19 else np.vdot(a, a)
+    return math.isfinite(total) or bool(np.isfinite(a).all())
 
 
 def check_finite(a: Array, what: str) -> None:

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
-from prograd.arrays import check_max_bytes
+from prograd.arrays import checked_bytes
 from prograd.bracketing.programming import LayerCosts, Node, best, forward_cost, reverse_cost
 from prograd.bracketing.words import expressions
 from prograd.errors import OptionError, ShapeError
@@ -116,7 +116,7 @@ def solve(
     factors don't fit one another, and `OptionError` where no bracketing keeps to `max_bytes`.
     """
     if max_bytes is not None:
-        check_max_bytes(max_bytes)
+        max_bytes = checked_bytes(max_bytes)
     B = [_checked(Factor, "factors", i, given) for i, given in enumerate(factors)]
     if not B:
         raise ShapeError("factors: expected at least one (rows, cols, edges), got none")

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from prograd import modes as listed
 from prograd import threads
-from prograd.arrays import check_max_bytes
+from prograd.arrays import checked_bytes
 from prograd.bracketing.words import Letters
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.modes import AUTO, Mode, Outputs
@@ -145,7 +145,7 @@ def plan(  # noqa: PLR0913
         raise UnknownNameError("variable", wrt, ("parameters", "input"))
     if (wrt, outputs) == ("input", "gradient"):
         raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
-    check_max_bytes(max_bytes)
+    max_bytes = checked_bytes(max_bytes)
     found = _dtype(dtype)
     of = _structure(net, int(batch), wrt, found)
     chosen = [listed.find(mode) for mode in modes]
