@@ -207,7 +207,7 @@ def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
     try:
         return registered_layer(str(config["name"]), **options)
     except UnknownNameError as error:
-        raise UnknownNameError(f"layer (for layers[{i}])", error.unknown, error.known, error.note) from None
+        raise UnknownNameError(f"layers[{i}]", error.unknown, error.known, error.note) from None
     except (OptionError, ShapeError) as error:
         msg = f"layers[{i}]: {error}"
         raise type(error)(msg) from error

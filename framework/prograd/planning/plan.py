@@ -140,9 +140,9 @@ def plan(  # noqa: PLR0913
     if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
         raise ShapeError(f"batch: expected a positive number of samples, got {batch!r}")
     if outputs not in {"gradient", "jacobian"}:
-        raise UnknownNameError("kind of outputs", outputs, ("gradient", "jacobian"))
+        raise UnknownNameError("outputs", outputs, ("gradient", "jacobian"))
     if wrt not in {"parameters", "input"}:
-        raise UnknownNameError("variable", wrt, ("parameters", "input"))
+        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
     if (wrt, outputs) == ("input", "gradient"):
         raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
     max_bytes = checked_bytes(max_bytes)
