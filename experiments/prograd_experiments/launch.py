@@ -1,4 +1,4 @@
-"""Launching points until each has left a record, whatever happens to the processes that they run in."""
+"""Launches points until each has left a record, whatever happens to their processes."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Ramp:
             return None
 
     def _ended(self, point: Point, before: int | None) -> str | None:
-        """The status that this launch recorded at the point's end, or that counted already; None if there is none."""
+        """The status that this launch recorded at the end of the point, or an earlier one that counts; else None."""
         status, record = records.found(self.directory / point.folder, point.fingerprint, environment.code())
         if record is None or record["status"] == "running":
             return None
@@ -121,7 +121,7 @@ class Ramp:
         return str(record["status"]) if counts else None
 
     def _wait(self, points: Sequence[Point]) -> None:
-        """Waits until no process is at the points: a launcher that gives up may leave some behind."""
+        """Waits until no process works on the points: a launcher that gives up may leave some behind."""
         for point in points:
             while storage.busy(self.directory / point.folder):
                 time.sleep(LOOK_EVERY)

@@ -65,7 +65,7 @@ def frame(chart: Chart, companions: Sequence[Picture]) -> Frame:
 
 
 def scale(axis: Axis, values: Sequence[float]) -> Scale:
-    """One with room for all values and for the axis' own ticks; without any of them it has no ticks."""
+    """A scale with room for all values and for the ticks of the axis. Without values it has no ticks."""
     every = [*values, *(value for value, _ in axis.ticks or ())]
     every = [value for value in every if math.isfinite(value) and (value > 0 or not axis.log)]
     if not every:
