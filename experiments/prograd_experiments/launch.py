@@ -30,16 +30,21 @@ class NoResult(Exception):  # noqa: N818  (the type that a record names)
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """One job of a sweep: its overrides, its checked configuration, its label, and its folder in the sweep's directory.
+    """One job of a sweep: its overrides, those of them that vary, and its checked configuration.
 
-    `fingerprint` is the hash of the configuration.
+    `fingerprint` is the hash of the configuration, and `folder` a name in the sweep's directory, once it has one.
     """
 
     overrides: Sequence[str]
+    varied: Sequence[str]
     config: Config
-    label: str
-    folder: str
     fingerprint: str
+    folder: str = ""
+
+    @property
+    def label(self) -> str:
+        """What varies, as one would write it, without the escapes of Hydra's grammar."""
+        return " ".join(self.varied).replace("\\", "") or "the only point"
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,9 @@ class Ramp:
         folder = self.directory / point.folder
         with storage.held(folder):
             status, here = records.found(folder, point.fingerprint, environment.code())
-            record: dict[str, Any] = dict(here) if here and status is Status.UNFINISHED else jobs.begun(point.config)
+            record: dict[str, Any] = (
+                dict(here) if here and status is Status.UNFINISHED else jobs.begun(point.config, folder)
+            )
             if status in {Status.UNREADABLE, Status.FOREIGN}:
                 records.set_aside(folder)
             error = raised or _no_result(broken, begun=status is Status.UNFINISHED)

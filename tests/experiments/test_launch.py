@@ -49,7 +49,7 @@ def returned(result: object) -> JobReturn:
 
 def point(folder: str) -> Point:
     checked = SpeedGap().check(CONFIG)
-    return Point([], checked, folder, folder, read.config_hash(checked))
+    return Point([], [], checked, read.config_hash(checked), folder)
 
 
 def error(folder: Path) -> dict[str, str]:
@@ -85,7 +85,7 @@ def test_a_job_that_did_not_begin_is_recorded_with_the_launchers_error(tmp_path:
 @pytest.mark.usefixtures("no_git")
 def test_a_job_that_began_and_vanished_says_so(tmp_path: Path) -> None:
     def vanishing(folders: list[object]) -> list[JobReturn]:
-        records.write(tmp_path / str(folders[0]), jobs.begun(SpeedGap().check(CONFIG)))
+        records.write(tmp_path / str(folders[0]), jobs.begun(SpeedGap().check(CONFIG), tmp_path))
         raise RuntimeError
 
     assert Ramp(Launching(vanishing), tmp_path, force=False).launch([point("p")], 0) == ["failed"]
