@@ -1,4 +1,4 @@
-"""From the records below a directory to its summary, its picture and its page; from files alone, never from memory."""
+"""Makes the summary, the poster and the page of a directory from the records in it, and from nothing else."""
 
 from __future__ import annotations
 

@@ -20,16 +20,17 @@ TASKS = ("classification", "regression")
 
 
 def csv(config: read.Config) -> Data:
-    """One sample a row, numbers in all columns but `data.target`: its name, its number, or null for the last column.
+    """A table with one sample in each row and numbers in all columns but the target.
 
-    The first row is a heading if none of its cells is a number. `data.task` null means a regression if all targets are
-    numbers and some have a decimal point, else a classification.
+    `data.target` is the name or the number of that column, or null for the last one. The first row is a heading if
+    none of its cells is a number. `data.task` null means a regression if all targets are numbers and some have a
+    decimal point, else a classification.
     """
     return _csv(*_known_file(config), read.get(config, "data.target"), _task(config))
 
 
 def npz(config: read.Config) -> Data:
-    """The arrays `x`, with the samples along the first axis, and `y`: a label, a number, or a row of either for each.
+    """The arrays `x`, with the samples along the first axis, and `y`, with a label, a number, or a row for each.
 
     `data.task` null means a regression if y is floating point, else a classification; the rows of a classification's
     two-dimensional y are one-hot.

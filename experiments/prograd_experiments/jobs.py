@@ -43,7 +43,7 @@ def run(config: Config, directory: Path, *, force: bool = False, skipped: Callab
     another configuration, and `OSError` if no record can be written.
     """
     experiment = experiment_of(config)
-    record = begun(experiment.check(config))
+    record = begun(experiment.check(config), directory)
     with storage.held(directory):
         status, here = records.found(directory, record["config_hash"], record["code"])
         if status is Status.COMPLETE and here is not None and not force:
@@ -60,8 +60,8 @@ def run(config: Config, directory: Path, *, force: bool = False, skipped: Callab
     return record
 
 
-def begun(config: Config) -> dict[str, Any]:
-    """The record of a job that has just begun, from its checked configuration."""
+def begun(config: Config, directory: Path) -> dict[str, Any]:
+    """The record of a job that has just begun in a directory, from its checked configuration."""
     return {
         "schema": schema.SCHEMA,
         "experiment": config["experiment"]["name"],
@@ -70,6 +70,7 @@ def begun(config: Config) -> dict[str, Any]:
         "code": environment.code(),
         "config": dict(config),
         "config_hash": config_hash(config),
+        "folder": directory.name,
         "error": None,
     }
 

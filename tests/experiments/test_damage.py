@@ -43,7 +43,9 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
         config = peers_config("reverse:2:8:1")
         timings = {engine: [1e-5, 2e-5, 3e-5] for engine in config["engines"]}
         outcomes = {engine: compare.outcome(engine, "", "timed", "") for engine in timings}
-        made = jobs.begun(config) | measure.results(outcomes, measure.Rounds(timings, dict.fromkeys(timings, 1), {}))
+        made = jobs.begun(config, folder) | measure.results(
+            outcomes, measure.Rounds(timings, dict.fromkeys(timings, 1), {})
+        )
         return json.loads(json.dumps(made | {"status": "complete"}))
     of_each: dict[str, dict[str, Any]] = {
         "speed_gap": CONFIG,

@@ -68,7 +68,7 @@ def frame(chart: Chart, companions: Sequence[Picture]) -> Frame:
 
 
 def scale(axis: Axis, values: Sequence[float]) -> Scale:
-    """One with room for all values and for the axis' own ticks; without any of them it has no ticks."""
+    """A scale with room for all values and for the ticks of the axis. Without values it has no ticks."""
     every = [*values, *(value for value, _ in axis.ticks or ())]
     least, most = LOG_RANGE if axis.log else (-LARGEST, LARGEST)
     every = [value for value in every if least <= value <= most]
