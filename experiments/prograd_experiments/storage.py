@@ -45,15 +45,19 @@ def replace(path: Path, content: str | bytes) -> None:
     _sync_directory(path.parent)
 
 
-def content(path: Path, most: int) -> bytes:
+def content(path: Path, most: int = sys.maxsize) -> bytes:
     """The bytes of a file. Raises `OSError` for one of more than `most`, and for what is no file: a pipe never ends."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        kind = "folder" if stat.S_ISDIR(found.st_mode) else "pipe, a socket or a device"
-        raise OSError(errno.EINVAL, f"it is a {kind}", str(path))
+        raise OSError(errno.EINVAL, f"it is {kind(path)}", str(path))
     if found.st_size > most:
         raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, more than {most}", str(path))
     return path.read_bytes()
+
+
+def kind(path: Path) -> str:
+    """What is in the place of a file, in words."""
+    return "a directory" if path.is_dir() else "a pipe, a socket or a device"
 
 
 def set_aside(path: Path) -> Path:

@@ -166,7 +166,7 @@ def test_a_folder_a_pipe_and_a_link_to_nothing_are_named_and_set_aside(tmp_path:
     (tmp_path / "link" / records.NAME).symlink_to("nowhere")
     reasons = {file.path.parent.name: file.reason for file in records.read_all(tmp_path)[1]}
     assert {name: reason.rpartition(": ")[2] for name, reason in reasons.items()} == {
-        "folder": "it is a folder",
+        "folder": "it is a directory",
         "pipe": "it is a pipe, a socket or a device",
         "link": "No such file or directory",
     }
