@@ -114,15 +114,19 @@ class Reverse(Mode):
         return J
 
 
-def per_sample_gradients(at: Evaluation, p: Array, parts: Sequence[slice]) -> None:
-    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`; threads share the parts."""
+def per_sample_gradients(at: Evaluation, p: Array, parts: Sequence[slice]) -> float:
+    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`, and returns the sum of the losses.
 
-    def part(rows: slice) -> None:
+    Threads share the parts.
+    """
+
+    def part(rows: slice) -> float:
         z, blocks = at.linearize(rows)
-        q = at.loss.gradient(z[-1], at.y[rows])
+        values, q = at.loss.value_and_gradient(z[-1], at.y[rows])
         recursions.reverse(blocks, q, slices(p[rows], at.net.spans), recursions.each_into)
+        return float(np.add.reduce(values))
 
-    threads.run(part, parts, len(parts))
+    return sum(threads.run(part, parts, len(parts)))
 
 
 def charge_rows(work: Work, blocks: Sequence[Block], q: Vectors) -> None:
