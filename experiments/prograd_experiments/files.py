@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from csv import reader
 from functools import cache
@@ -98,7 +99,7 @@ def _csv(path: Path, _: int, __: int, target: str | int | None, task: str | None
 @cache
 def _npz(path: Path, _: int, __: int, task: str | None) -> Data:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(storage.content(path)), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
     except Exception as error:  # a damaged archive makes zipfile and numpy raise anything
         raise ConfigError(f"{path}: expected arrays in NPZ format, without objects, got {error}") from error
