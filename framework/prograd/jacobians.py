@@ -59,7 +59,7 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     for too small `max_bytes`, a lazy "forward" or "optimal", and `max_bytes` with `lazy`.
     """
     if wrt not in {"parameters", "input"}:
-        raise UnknownNameError("variable", wrt, ("parameters", "input"))
+        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
     max_bytes = checked_bytes(max_bytes)
     if lazy:
         if max_bytes is not None:

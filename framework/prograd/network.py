@@ -30,17 +30,17 @@ NO_COLUMNS: Final = Span(range(0), {})
 
 
 def slices(p: Array, spans: Sequence[Span]) -> list[dict[str, Array]]:
-    """The entries of each layer's parameters in the last axis of `p`, which is like `w`: flat views."""
+    """The entries of each parameter in the last axis of `p`, which is ordered like `w`: flat views."""
     return [{name: p[..., at.start : at.stop] for name, at in span.each.items()} for span in spans]
 
 
 class Network:
     """`h_x(w) = g_L(w^L; … g_1(w^1; x))`, with `w = (w^L; …; w^1)` one flat vector, newest layer first.
 
-    `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, `size` their sum, `shapes` the
-    parameters' shapes, layer by layer, and `spans` their places in `w`. `checked` says whether the layers have been
-    checked to give what they declare; that depends on neither `w` nor `x`, so once is enough. Raises `ShapeError` for
-    an empty network, or where a layer can't take the outputs of the layer before it.
+    `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, and `size` is their sum. For each
+    layer, `shapes` has the shapes of the parameters, and `spans` their places in `w`. `checked` says whether the layers
+    are known to return what they declare. This depends on neither `w` nor `x`, so one check is enough. Raises
+    `ShapeError` for an empty network, and if a layer can't take the outputs of the layer before it.
     """
 
     def __init__(self, layers: Sequence[Layer], n_in: int) -> None:
@@ -81,7 +81,7 @@ class Network:
     def evaluate(self, parameters: Sequence[Parameters], x: Array) -> Array:
         """`h_x(w)` from unpacked parameters and checked samples `(N, n_1)`.
 
-        Raises `PluginError` where a layer's output does not have the shape that it declared.
+        Raises `PluginError` if the output of a layer does not have the declared shape.
         """
         z = x
         for i, (layer, w_i) in enumerate(zip(self.layers, parameters, strict=True)):
@@ -93,7 +93,7 @@ class Network:
         return z
 
     def init(self, rng: np.random.Generator | int | None = None) -> Array:
-        """Starting values for `w`, each layer's from its own `init`."""
+        """Starting values for `w`, from the `init` of each layer."""
         rng = np.random.default_rng(rng)
         return self.pack([layer.init(rng, n_in) for layer, n_in in zip(self.layers, self.n, strict=False)])
 
@@ -194,7 +194,7 @@ def describe(i: int, layer: Layer) -> str:
 
 def is_finite(a: Array) -> bool:
     """Whether no entry is NaN or infinite."""
-    # One pass without a temporary, and without a warning where a sum overflows. vdot is faster, but from 10,000
+    # One pass without a temporary array, and without a warning if a sum overflows. vdot is faster, but from 10,000
     # entries on OpenBLAS starts its threads for it, which pays for large networks only.
     total = np.einsum("i->", a.ravel()) if 2**13 < a.size < 2**19 else np.vdot(a, a)
     return math.isfinite(total) or bool(np.isfinite(a).all())
@@ -217,7 +217,7 @@ def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
     try:
         return registered_layer(str(config["name"]), **options)
     except UnknownNameError as error:
-        raise UnknownNameError(f"layer (for layers[{i}])", error.unknown, error.known, error.note) from None
+        raise UnknownNameError(f"layers[{i}]", error.unknown, error.known, error.note) from None
     except (OptionError, ShapeError) as error:
         msg = f"layers[{i}]: {error}"
         raise type(error)(msg) from error
