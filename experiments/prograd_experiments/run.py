@@ -20,6 +20,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from rich.console import Console
 
 import prograd
+from prograd.commands.consoles import write_anything
 from prograd.errors import ProgradError
 from prograd_experiments import config as read
 from prograd_experiments import jobs, terminal
@@ -55,6 +56,7 @@ def main() -> None:
     """Exit code 0: all jobs complete; 1: some failed; 2: the configuration was refused and nothing ran."""
     # Makes Hydra raise an error instead of printing it with a hint at this variable.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    write_anything()
     with reported():
         for plugin in prograd.registry().broken:
             _say(f"plugin {plugin.name!r} of {plugin.distribution} is broken and left out: {plugin.error}")
