@@ -27,6 +27,19 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def setting(cfg: DictConfig, key: str) -> Config:
+    """One of `HOW_TO_RUN` as plain data."""
+    value = cfg.get(key)
+    return {key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value}
+
+
+def in_place(chdir: object) -> None:
+    """Raises `ConfigError` if Hydra is to change a job's working directory: paths would mean other files there."""
+    if chdir not in {None, False}:
+        expected = "false, since paths in a configuration are relative to the directory that prograd-run starts in"
+        raise refused("hydra.job.chdir", expected, chdir)
+
+
 def config_hash(config: Config) -> str:
     """SHA-256 of the configuration as canonical JSON: equal exactly for equal configurations."""
     return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -128,8 +141,17 @@ def get(config: Config, key: str) -> Any:
 
 
 def show(value: object) -> str:
-    """A value as one would write it on the command line."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    """A value as one would write it on the command line, with quotes around text that would be something else."""
+    return value if isinstance(value, str) and not _means_more(value) else json.dumps(value, default=str)
+
+
+def _means_more(text: str) -> bool:
+    """Whether text without quotes would be a number, a list, a truth value, null or nothing."""
+    try:
+        json.loads(text.lower())
+    except ValueError:
+        return not text
+    return True
 
 
 def _number(config: Config, key: str, expected: str, valid: Callable[[float], bool]) -> float:

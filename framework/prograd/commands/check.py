@@ -64,7 +64,7 @@ def check(ctx: click.Context, names: tuple[str, ...], *, as_json: bool, seed: in
     if not results:
         raise click.ClickException("expected layers or losses to check, got none: nothing is installed")
     if as_json:
-        click.echo(json.dumps([result.as_json() for result in results], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([result.as_json() for result in results], indent=2))
     else:
         _show(results)
     ctx.exit(0 if all(result.status == "passed" for result in results) else 1)
