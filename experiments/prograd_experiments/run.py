@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ def main() -> None:
     """Exit code 0: all jobs complete; 1: some failed; 2: the configuration was refused and nothing ran."""
     # Makes Hydra raise an error instead of printing it with a hint at this variable.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    signal.signal(signal.SIGTERM, _interrupt)
     with reported():
         for plugin in prograd.registry().broken:
             _say(f"plugin {plugin.name!r} of {plugin.distribution} is broken and left out: {plugin.error}")
@@ -136,6 +138,10 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return MISSING
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:
