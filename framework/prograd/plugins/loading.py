@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from prograd.errors import PluginError, ProgradError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
-from prograd.plugins import hookspecs
+from prograd.plugins import hookspecs, plain
 from prograd.plugins.discovery import Origin, Source
 
 HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType({"prograd_layers": Layer, "prograd_losses": Loss})
@@ -144,11 +144,15 @@ def _collect(hook: pluggy.HookCaller, base: type[Any]) -> dict[str, type[Any]]:
 
 
 def _check_entry(hook: str, base: type[Any], name: object, cls: object) -> None:
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > plain.LONGEST_NAME:
         raise PluginError(
             f"{hook}: expected a name that a command line takes (a letter or '_', then letters, digits, '_', '-' and "
-            f"'.'), got {name!r}"
+            f"'.', at most {plain.LONGEST_NAME}), got {name!r}"
         )
+    if name.lower() in plain.WORDS:
+        raise PluginError(f"{hook}: expected a name that reads as text in a configuration, got {name!r}")
+    if base is Loss and name in plain.RESERVED:
+        raise PluginError(f"{hook}: expected a name that prograd-run has no meaning for, got {name!r}")
     if not isinstance(cls, type) or not issubclass(cls, base):
         hint = "; give the class, not an instance of it" if isinstance(cls, base) else ""
         raise PluginError(f"{hook}: expected a subclass of {base.__name__} for {name!r}, got {cls!r}{hint}")
