@@ -61,9 +61,10 @@ def flag(owner: Layer | Loss, option: str) -> None:
 def check_range(owner: Layer | Loss, dtype: np.dtype[Any], where: str = "") -> None:
     """Raises `OptionError` for an option that is zero or infinite in numbers of this type; inner layers' as well."""
     limits = np.finfo(dtype)
+    least, most = float(limits.tiny), float(limits.max)
     for option, value in vars(owner).items():
         if isinstance(value, float) and math.isfinite(value) and value:
-            if not limits.tiny <= abs(value) <= limits.max:
+            if not least <= abs(value) <= most:
                 _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
         elif isinstance(value, tuple):
             for inner in value:
