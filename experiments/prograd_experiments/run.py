@@ -20,7 +20,7 @@ from rich.console import Console
 
 import prograd
 from prograd.commands.consoles import write_anything
-from prograd.plugins import plain
+from prograd.options import plain
 from prograd_experiments import arguments, jobs, terminal
 from prograd_experiments import config as read
 from prograd_experiments.architectures import activations
@@ -86,9 +86,7 @@ def store_choices() -> None:
 
 def options(cls: type[object]) -> dict[str, Any]:
     """The options of a registered class that a configuration can hold; `???` for an option without a default."""
-    return {
-        name: MISSING if value is dataclasses.MISSING else value for name, value in plain.options(cls).known.items()
-    }
+    return {name: MISSING if value is dataclasses.MISSING else value for name, value in plain(cls).known.items()}
 
 
 def help_page() -> dict[str, str]:

@@ -101,7 +101,7 @@ def run(folder: Path, odd: Path, *words: str, command: str = "prograd-run") -> s
         ("network=custom", "network.layers=[outputs,{name: image},{name: affine, width: outputs}]"),
         (
             "network=custom",
-            "network.layers=[{name: residual, layers: [{name: image}, {name: outputs}]}, {name: affine, width: outputs}]",
+            "network.layers=[{name: residual, layers: [{name: image}]}, outputs, {name: affine, width: outputs}]",
         ),
     ],
 )

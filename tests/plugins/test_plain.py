@@ -13,7 +13,8 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import prograd
-from prograd.plugins import plain
+from prograd.options import Plain, plain
+from prograd.plugins import loading
 from prograd.plugins.registry import assemble
 
 
@@ -32,10 +33,10 @@ def raising(error: BaseException) -> Any:
     return make
 
 
-def made(value: Any) -> plain.Options:
+def made(value: Any) -> Plain:
     """The options of a class with an option `weight` that has this default."""
     field: Any = dataclasses.field(default_factory=value if callable(value) else lambda: value)
-    return plain.options(dataclasses.make_dataclass("Made", [("cut", float, 1.5), ("weight", Any, field)], frozen=True))
+    return plain(dataclasses.make_dataclass("Made", [("cut", float, 1.5), ("weight", Any, field)], frozen=True))
 
 
 @pytest.mark.parametrize(
@@ -99,16 +100,16 @@ def test_an_interrupt_is_not_a_default() -> None:
 
 def test_an_option_without_a_default_is_known_and_one_called_name_is_not() -> None:
     fields = [("weight", Any), ("name", str, "x"), ("hidden", int, dataclasses.field(default=1, init=False))]
-    found = plain.options(dataclasses.make_dataclass("Made", fields))
+    found = plain(dataclasses.make_dataclass("Made", fields))
     assert found.known == {"weight": dataclasses.MISSING}
     assert found.left_out == {"name": "in a configuration, name is the name of the layer or the loss"}
 
 
 def test_a_class_that_is_no_dataclass_has_no_options() -> None:
-    assert plain.options(int) == plain.Options({}, {})
+    assert plain(int) == Plain({}, {})
 
 
-@pytest.mark.parametrize("word", sorted({*plain.WORDS, "Null", "TRUE", "NaN"} - {"_self_"}))
+@pytest.mark.parametrize("word", sorted({*loading.WORDS, "Null", "TRUE", "NaN"} - {"_self_"}))
 def test_each_word_reads_as_something_else(word: str) -> None:
     on_the_command_line = OverridesParser.create().parse_override(f"a={word}").value()
     assert not isinstance(on_the_command_line, str) or not isinstance(yaml.safe_load(word), str)
@@ -123,7 +124,7 @@ def test_a_name_that_reads_as_something_else_is_refused(plugins, name: str, hook
     assert found.broken[0].error.endswith(f"got {name!r}")
 
 
-@pytest.mark.parametrize("name", sorted(plain.RESERVED))
+@pytest.mark.parametrize("name", sorted(loading.RESERVED))
 def test_a_loss_has_no_name_that_prograd_run_gives_a_meaning(plugins, name: str) -> None:
     body = f"""
     @hookimpl
@@ -143,4 +144,4 @@ def test_a_loss_has_no_name_that_prograd_run_gives_a_meaning(plugins, name: str)
 
 def test_prograds_own_options_are_all_held() -> None:
     for cls in (*prograd.registry().layers.values(), *prograd.registry().losses.values()):
-        assert not plain.options(cls).left_out
+        assert not plain(cls).left_out

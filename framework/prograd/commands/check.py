@@ -16,7 +16,7 @@ from rich.text import Text
 from prograd.errors import UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
-from prograd.plugins import plain
+from prograd.options import plain
 from prograd.plugins.loading import BrokenPlugin
 from prograd.plugins.registry import Registry, registry
 from prograd.testing.parametrize import expand
@@ -99,7 +99,7 @@ def _with_advice(report: Report, cls: type[Layer | Loss], kind: str) -> Report:
 
     A configuration holds all defaults of a loss. Of a layer it holds what the user writes, and any option but `name`.
     """
-    left_out = plain.options(cls).left_out
+    left_out = plain(cls).left_out
     advice = [f"option {option}: {why}" for option, why in left_out.items() if kind == "loss" or option == "name"]
     if not advice:
         return report
