@@ -67,7 +67,7 @@ def curvature(used: Loss, H: Operator, z: Array, y: Array) -> None:
     """Raises `NonFiniteError` where a sample's hessian `H` is not finite though its outputs are."""
     domain(used, z, y)
     with np.errstate(all="ignore"):
-        products = H.jvp(np.ones_like(z))
+        products = H.jvp(z)  # tiny where a hessian such as 1/z² is large
     _refuse_sample(used, ~np.isfinite(products).all(axis=1), z, "at which its hessian is finite")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, planning, threads
+from prograd import checks, options, planning, threads
 from prograd.arrays import Array, as_real, checked_bytes, refuse_mask
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.linearization import Linearization
@@ -54,10 +54,11 @@ class Objective:
         """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
         at = self._again(w)
         z = self.net.evaluate(at.parameters, at.x)
-        total = float(np.add.reduce(self.loss.value(z, at.y)))
+        values = self.loss.value(z, at.y)
+        total = float(np.add.reduce(values))
         if math.isnan(total):
             checks.domain(self.loss, z, at.y)
-        return total / at.samples
+        return _mean(total, values)
 
     def gradient(
         self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
@@ -86,7 +87,7 @@ class Objective:
             p = self._room(out, at.w)
             total = used.gradient(at, p, max_bytes)
             self._check_numbers(total, p, at)
-            return total / at.samples, p
+            return (total / at.samples if math.isfinite(total) else self(at.w)), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
@@ -147,6 +148,8 @@ class Objective:
         w = self.net.check_w(w)
         dtype = self._dtype(w)
         w = w.astype(dtype, copy=False)
+        self.net.check_options(dtype)
+        options.check_range(self.loss, dtype)
         x, y = self._x.astype(dtype, copy=False), self._y.astype(dtype, copy=False)
         return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y, self._shards[dtype])
 
@@ -191,6 +194,11 @@ class Objective:
                     f"out: expected memory of its own, got an array that shares {name}'s, which is still being read"
                 )
         return out
+
+
+def _mean(total: float, values: Array) -> float:
+    """Their mean, where their sum may have overflowed."""
+    return total / len(values) if math.isfinite(total) else float(np.add.reduce(values / len(values)))
 
 
 class _GaussNewton:

@@ -149,22 +149,24 @@ def test_jobs_share_one_process_and_it_ends_with_the_sweep(tmp_path: Path, setti
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
 def test_an_interrupted_sweep_ends_its_worker_and_makes_its_summary(
-    tmp_path: Path, settings: dict[str, str], number: signal.Signals
+    tmp_path: Path, settings: dict[str, str], number: signal.Signals, code: int, word: str
 ) -> None:
     command = ["prograd-run", "-m", "activation=harmless,slow,tanh", *QUICK]
     out = tmp_path / "out"
     sweep = processes.Started(command, tmp_path, settings, str(out), str(tmp_path / "err"))
     until((tmp_path / "begun").exists)
     os.kill(sweep.pid, number)
-    assert sweep.wait(60) == 130
+    assert sweep.wait(60) == code
     results = found(tmp_path)
     assert {name: result["status"] for name, result in results.items()} == {"harmless": "complete", "slow": "failed"}
     assert results["slow"]["error"]["type"] == "KeyboardInterrupt"
     assert "KeyboardInterrupt" in out.read_text()
     assert "no record of 1 of 3 points" in out.read_text()
-    assert (tmp_path / "err").read_text() == "prograd-run: interrupted\n"
+    assert (tmp_path / "err").read_text() == f"prograd-run: {word}\n"
     assert (tmp_path / "s" / "summary.csv").exists()
     assert not list(tmp_path.rglob(".lock"))
 
