@@ -236,11 +236,14 @@ def written(directory: Path, benchmarks: dict[str, dict[str, object]], results: 
 
 
 def test_accept_lines_that_match_nothing_are_told() -> None:
-    accepted = accepted_names(
-        f"bench: accept {COUNT}\nbench: accept {RATIO}\nbench: accept counts.gone\nbench: accept\n"
-    )
+    accepted = accepted_names("\n".join(f"bench: accept {name}" for name in (COUNT, RATIO, "counts.gone", "")))
     judged = judge([*exact(10), {RATIO: drawn(1.0)}], [*exact(11), {RATIO: drawn(1.0)}], accepted)
     assert unused(accepted, judged) == [RATIO, "counts.gone", ""]
+    console = Console(record=True, width=160, file=io.StringIO())
+    command.say_unused(accepted, judged, console)
+    said = console.export_text().splitlines()
+    assert said[1] == "bench: accept counts.gone: expected the name of a count that was measured, got none of this name"
+    assert len(said) == 3
     assert unused([COUNT + "(1, 2)", COUNT + "(3, 4)"], judged) == [COUNT + "(3, 4)"]
 
 
