@@ -15,12 +15,20 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 _KEPT = "df"
 
 
+class RecordingArray:
+    """An array that records what is done with it (see `prograd.tape`): it is taken as it is, and holds no numbers."""
+
+    __slots__ = ()
+
+
 def as_real(a: ArrayLike, what: str = "array") -> Array:
     """`a` itself if it is float64 or float32, otherwise a float64 copy.
 
     Raises `ShapeError` for anything but an array of real numbers, with the name `what`.
     """
     if a.__class__ is np.ndarray and a.dtype.char in _KEPT and a.dtype.isnative:
+        return a
+    if isinstance(a, RecordingArray):
         return a
     try:
         array = np.asarray(a)
