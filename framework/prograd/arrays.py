@@ -57,6 +57,11 @@ def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
     return np.dtype(np.float32 if narrow else np.float64)
 
 
+def diagonal(a: Array) -> Array:
+    """The entries `[k, :, k]` of an array `(n, N, n)`: a view `(n, N)` that can be written to."""
+    return np.einsum("knk->kn", a)
+
+
 def shown(row: Array) -> str:
     """A row of numbers for a message, shortened if it is long."""
     return np.array2string(row, precision=4, threshold=6, edgeitems=3)

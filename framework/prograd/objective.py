@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, planning, threads
+from prograd import checks, planning
 from prograd.arrays import Array, as_real, check_max_bytes
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.linearization import Linearization
 from prograd.loss import Loss
-from prograd.memory import keep_freed_memory
 from prograd.modes import Evaluation, Mode, ModeName
 from prograd.modes.reverse import per_sample_gradients
-from prograd.modes.shards import shards
 from prograd.network import Network, check_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
+from prograd.tape.replay import Tapes, signature
+from prograd.tape.tape import Tape, record
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 
@@ -36,15 +38,14 @@ class Objective:
         if not isinstance(net, Network) or not isinstance(loss, Loss):
             got = f"{type(net).__name__} and {type(loss).__name__}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
-        keep_freed_memory()
         self.net, self.loss = net, loss
         x, one = net.check_x(x)
         y = self._labels(x, one, y)
         self._data = {dtype: (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, DOUBLE}}
         self._one = one
         self._checked = False
-        self._last: Evaluation | None = None
-        self._shards = {dtype: shards(len(x), max(net.n) * dtype.itemsize) for dtype in self._data}
+        self._shape = (net.size,)
+        self._tapes = Tapes()
 
     @property
     def samples(self) -> int:
@@ -53,9 +54,8 @@ class Objective:
 
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
-        at = self._again(w)
-        z = self.net.evaluate(at.parameters, at.x)
-        return self._mean(float(np.add.reduce(self.loss.value(z, at.y))), at)
+        w = self._w(w)
+        return self._sums(w, self._value, (), "value")
 
     def gradient(
         self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
@@ -75,23 +75,16 @@ class Objective:
         `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
         check_max_bytes(max_bytes)
-        w = as_real(w, "w")
-        dtype = self._dtype(w)
-        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
-        with threads.one_blas_thread(used.threads("gradient", large=len(self._shards[dtype]) > 1)):
-            at = self._again(w)
-            self._check(at)
-            p = self._room(out, at.w)
-            return self._mean(used.gradient(at, p, max_bytes), at), p
+        w = self._w(w)
+        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
+        p = self._room(out, w)
+        return self._sums(w, self._gradient, (p,), used, max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
-        parts = threads.parts(self.samples, self.samples * self.net.size)
-        with threads.one_blas_thread(len(parts) > 1):
-            at = self._at(w)
-            self._check(at)
-            p = np.empty((self.samples, self.net.size), at.w.dtype)
-            per_sample_gradients(at, p, parts)
+        w = self._w(w)
+        p = np.empty((self.samples, self.net.size), w.dtype)
+        self._sums(w, self._each, (p,), "per sample")
         return p[0] if self._one else p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
@@ -101,51 +94,75 @@ class Objective:
         `OptionError` for a loss without a hessian.
         """
         at = self._at(w)
-        lin = self._linearization(at)
+        lin = at.linearization()
         product = _GaussNewton(lin, self.loss.hessian(lin.z[-1], at.y))
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
 
     def linearize(self, w: ArrayLike) -> Linearization:
         """`prograd.linearize` of the network at `w` and at the objective's samples."""
-        return self._linearization(self._at(w))
+        return self._at(w).linearization()
 
-    def _linearization(self, at: Evaluation) -> Linearization:
-        self._check(at)
-        return at.linearization()
+    def tape(self, mode: ModeName | Mode = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None) -> Tape:
+        """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
+        check_max_bytes(max_bytes)
+        dtype = np.dtype(dtype) if np.dtype(dtype) in self._data else DOUBLE
+        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
+        x, y = self._data[dtype]
+        self._check(self.net.init(0).astype(dtype))
+        size = ((self.net.size,), dtype)
+        run = partial(self._gradient, used, max_bytes)
+        return record(run, [size, *signature((x, y))], [size, ((2,), dtype)])
 
-    def _check(self, at: Evaluation) -> None:
-        if not self._checked:  # once is enough: shapes don't depend on w
-            checks.loss(self.loss, checks.output(self.net, at.parameters, at.x[:2]), at.y[:2])
-            self._checked = True
-
-    def _mean(self, total: float, at: Evaluation) -> float:
-        if math.isnan(total):
-            checks.domain(self.loss, self.net.evaluate(at.parameters, at.x), at.y)
-        return total / at.samples
-
-    def _again(self, w: ArrayLike) -> Evaluation:
-        """The evaluation at `w`, whose views are made once for as long as the same array comes back."""
-        last = self._last
-        if last is not None and last.w is w:
+    def _sums(self, w: Array, function: Callable[..., None], outputs: tuple[Array, ...], *what: Any) -> float:
+        """Calls `function(*what, w, x, y, *outputs, sums)`, recorded; returns the mean of the losses."""
+        x, y = self._data[w.dtype]
+        if not self._checked:
+            self._check(self.net.check_w(w))
+        sums = np.empty(2, w.dtype)
+        self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums))
+        total, of_w = sums.tolist()
+        if not math.isfinite(of_w):
             self.net.check_w(w)
-            return last
-        at = self._at(w)
-        if at.w is w:
-            self._last = at
-        return at
+        if math.isnan(total):
+            checks.domain(self.loss, self.net.evaluate(self.net.unpack(w), x), y)
+        return total / len(x)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": None}  # a copy's views would not be views of the copied `w`
+    def _value(self, _: str, w: Array, x: Array, y: Array, sums: Array) -> None:
+        at = self._evaluation(w, x, y)
+        z = self.net.evaluate(at.parameters, x)
+        sums[0], sums[1] = np.add.reduce(self.loss.value(z, y)), np.add.reduce(w)
+
+    def _gradient(
+        self, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, p: Array, sums: Array  # noqa: PLR0913, PLR0917
+    ) -> None:
+        sums[0], sums[1] = mode.gradient(self._evaluation(w, x, y), p, max_bytes), np.add.reduce(w)
+
+    def _each(self, _: str, w: Array, x: Array, y: Array, p: Array, sums: Array) -> None:
+        sums[0], sums[1] = 0, np.add.reduce(w)
+        per_sample_gradients(self._evaluation(w, x, y), p)
+
+    def _evaluation(self, w: Array, x: Array, y: Array) -> Evaluation:
+        return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y)
+
+    def _check(self, w: Array) -> None:
+        """Once is enough: shapes don't depend on `w`."""
+        x, y = self._data[w.dtype]
+        checks.loss(self.loss, checks.output(self.net, self.net.unpack(w), x[:2]), y[:2])
+        self._checked = True
 
     def _at(self, w: ArrayLike) -> Evaluation:
-        w = self.net.check_w(w)
-        dtype = self._dtype(w)
-        w = w.astype(dtype, copy=False)
-        return Evaluation(self.net, self.loss, w, self.net.unpack(w), *self._data[dtype], self._shards[dtype])
+        w = self.net.check_w(self._w(w))
+        if not self._checked:
+            self._check(w)
+        return self._evaluation(w, *self._data[w.dtype])
 
-    def _dtype(self, w: Array) -> np.dtype[Any]:
-        return w.dtype if w.dtype in self._data else DOUBLE
+    def _w(self, w: ArrayLike) -> Array:
+        """`w` as a contiguous vector in the dtype of the computation."""
+        if w.__class__ is np.ndarray and w.dtype in self._data and w.shape == self._shape and w.flags.c_contiguous:  # type: ignore[union-attr]
+            return w  # type: ignore[return-value]
+        w = self.net.check_w(w)
+        return np.ascontiguousarray(w, w.dtype if w.dtype in self._data else DOUBLE)
 
     def _labels(self, x: Array, one: bool, y: ArrayLike) -> Array:  # noqa: FBT001
         n = self.net.n[-1]

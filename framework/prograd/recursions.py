@@ -25,7 +25,7 @@ from prograd.network import Span
 from prograd.operators import Operator
 
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
-"""What reverse mode does with each `A`, `q` and place for `p`: `sum_into` or `each_into`."""
+"""What reverse mode does with each `A`, `q` and place for `p`: `sum_into`, `add_into` or `each_into`."""
 
 
 def dense(blocks: Sequence[Block], samples: int) -> Array:
@@ -65,6 +65,11 @@ def sum_into(A: Operator, q: Array, p: Array) -> None:
     A.vjp_sum(q, out=p)
 
 
+def add_into(A: Operator, q: Array, p: Array) -> None:
+    """`p += Σ_n A_n^T q_n`, for samples in parts."""
+    p += A.vjp_sum(q)
+
+
 def each_into(A: Operator, q: Array, p: Array) -> None:
     """`p_n = A_n^T q_n`, for what differs from sample to sample."""
     A.vjp_into(q, p)
@@ -75,18 +80,20 @@ def forward(
     spans: Sequence[Span],
     chunk: range,
     J: Array,
-    after: Callable[[Array, int, Operator], Array],
+    room: Callable[[int, Operator], Array],
 ) -> Array:
     """Forward mode, matrix times matrix: `J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`, for a chunk of the columns of `J_L`.
 
     Column k of `J` belongs to entry k of `w`, and `spans[i]` says which entries each parameter of layer i is. Since
     `w` has the newest layer first, the columns that `A_i` brings come just before those of `J_{i-1}`. Columns are kept
-    as rows: `J` is `(columns, N, n_{i+1})`. The one given has no columns yet, and `after(J, own, B_i)` gives the memory
-    for the next: `own` columns of `A_i`, and those of `J` behind them.
+    as rows: `J` is `(columns, N, n_{i+1})`. The one given has no columns yet, and `room(columns, B_i)` gives memory for
+    the next: those of `A_i`, and behind them those of `B_i J_{i-1}`. An operator that works in place needs none.
     """
     for (A_i, B_i), span in zip(blocks, spans, strict=True):
         own = overlap(span.all, chunk)
-        J, older = after(J, len(own), B_i), J
+        older = J
+        if own or not B_i.in_place:
+            J = room(len(own) + len(older), B_i)
         if len(older):
             B_i.jvp_into(older, J[len(own) :])
         for name, at in span.each.items():

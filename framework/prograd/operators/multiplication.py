@@ -46,7 +46,7 @@ class Arithmetic:
         """`outer` times the columns of `inner`; the result is stored column by column."""
         columns = inner.stack.transpose(2, 0, 1)
         if inner.samples == 1 < outer.samples:  # one matrix becomes N: cheaper to copy it into order before
-            columns = np.ascontiguousarray(columns)
+            columns = columns.copy()
         return Dense(outer.jvp(columns).transpose(1, 2, 0))
 
     def pull(self, outer: Dense, inner: Operator) -> Dense:

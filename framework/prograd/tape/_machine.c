@@ -27,6 +27,8 @@
 #define MAX_CORE 8
 #define MAX_STEPS 48
 #define MAX_BASES 64
+#define SPARE 4
+#define ALIGNMENT 64
 #define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
 
 typedef int64_t word;
@@ -37,8 +39,47 @@ typedef struct {
     size_t scratch;
     int bases;       /* the null base, the scratch memory, then the arrays of a call */
     int large;       /* worth releasing the GIL and waking helpers */
-    void *spare;     /* scratch memory that no run uses at present */
 } Program;
+
+/* Scratch memory that no run uses at present, for all programs: with the GIL, two runs never take the same. */
+static struct {
+    char *memory;
+    size_t size;
+} spare[SPARE];
+static int oldest;
+
+static char *
+scratch_take(size_t size, size_t *got)
+{
+    int best = -1;
+    for (int k = 0; k < SPARE; k++) {
+        if (spare[k].memory && spare[k].size >= size && (best < 0 || spare[k].size < spare[best].size)) {
+            best = k;
+        }
+    }
+    if (best >= 0 && spare[best].size <= 4 * size + (1 << 20)) {
+        char *memory = spare[best].memory;
+        *got = spare[best].size;
+        spare[best].memory = NULL;
+        return memory;
+    }
+    *got = size;
+    return PyMem_RawMalloc(size + ALIGNMENT);
+}
+
+static void
+scratch_give(char *memory, size_t size)
+{
+    for (int k = 0; k < SPARE; k++) {
+        if (!spare[k].memory) {
+            spare[k].memory = memory, spare[k].size = size;
+            return;
+        }
+    }
+    PyMem_RawFree(spare[oldest].memory);
+    spare[oldest].memory = memory, spare[oldest].size = size;
+    oldest = (oldest + 1) % SPARE;
+}
 
 /* Runs one instruction on `length` of its extent from `start` on; returns the floating point errors that it raised. */
 static int
@@ -268,7 +309,6 @@ free_program(PyObject *capsule)
 {
     Program *program = PyCapsule_GetPointer(capsule, "prograd.tape.program");
     if (program) {
-        free(program->spare);
         free(program->words);
         free(program);
     }
@@ -293,7 +333,7 @@ program(PyObject *NPY_UNUSED(module), PyObject *args)
     }
     else {
         memcpy(words, given.buf, given.len);
-        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large, NULL};
+        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large};
         capsule = PyCapsule_New(made, "prograd.tape.program", free_program);
     }
     PyBuffer_Release(&given);
@@ -327,16 +367,15 @@ run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
         }
         bases[k - 1] = PyArray_DATA((PyArrayObject *)args[k]);
     }
-    /* With the GIL: two runs of one program must not take the same memory. */
-    void *scratch = program->spare;
-    program->spare = NULL;
-    if (!scratch && program->scratch) {
-        scratch = aligned_alloc(64, (program->scratch + 63) / 64 * 64);
+    char *scratch = NULL;
+    size_t size = 0;
+    if (program->scratch) {
+        scratch = scratch_take(program->scratch, &size);
         if (!scratch) {
             return PyErr_NoMemory();
         }
     }
-    bases[1] = scratch;
+    bases[1] = (char *)(((uintptr_t)scratch + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     blas_begin(&threads);
     int raised;
     if (program->large) {
@@ -348,11 +387,8 @@ run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
         raised = run_program(program, bases, 1, whole);
     }
     blas_end();
-    if (program->spare) {
-        free(scratch);
-    }
-    else {
-        program->spare = scratch;
+    if (scratch) {
+        scratch_give(scratch, size);
     }
     return PyLong_FromLong(raised);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
@@ -28,57 +29,50 @@ class Tape:
         self.groups: list[Group] = grouping.groups(self.instructions)
         self.given = tuple(recorder.arrays)
         self.offsets, self.scratch_bytes = layout.place(self.groups)
-        self._constants = [view.storage.array for one in self.instructions for view in one.inputs]
-        self._program: Any = None
-        self._by_numpy: _ByNumpy | None = None
 
     @property
     def multiply_adds(self) -> int:
         """Of all instructions."""
         return sum(one.multiply_adds for one in self.instructions)
 
-    def replay(self, arrays: Sequence[AnyArray], *, threads: int = 0, whole: bool = False) -> int:
-        """Runs the tape on arrays of the shapes that were recorded; returns the floating point errors it raised.
+    def replay(self, arrays: Sequence[AnyArray], *, whole: bool = False) -> int:
+        """Runs the tape once on arrays of the shapes that were recorded; returns the floating point errors it raised."""
+        ready = Program(self) if machine.current() == "c" else ByNumpy(self)
+        return ready.run(*arrays, whole=whole)
 
-        `threads` 0 are as many as BLAS may use. With `whole` no product is cut, which gives the very bits of the
-        interpreted run.
-        """
-        if machine.current() == "c":
-            return self.run(threads, whole, *arrays)
-        return self._numpy().run(arrays)
 
-    def run(self, threads: int, whole: bool, *arrays: AnyArray) -> int:  # noqa: FBT001
-        """Runs it on the compiled machine."""
-        if self._program is None:
-            self._program = self._lowered()
-        raised: int = machine.compiled.run(self._program, threads, whole, *arrays)
+class Program:
+    """A tape on the compiled machine. With `whole` no product is cut, which gives the bits of the interpreted run."""
+
+    def __init__(self, tape: Tape) -> None:
+        words = lowering.words(tape.groups, tape.offsets, machine.address)
+        large = sum(map(grouping.seconds, tape.instructions)) > grouping.LARGE_SECONDS
+        self.scratch_bytes = tape.scratch_bytes
+        self._constants = _constants(tape)  # the program has their addresses
+        self._run = machine.compiled.run
+        self._program = machine.compiled.program(words, tape.scratch_bytes, len(tape.given), large)
+
+    def run(self, *arrays: AnyArray, whole: bool = False) -> int:
+        """Runs it on as many threads as BLAS may use; returns the floating point errors that were raised."""
+        raised: int = self._run(self._program, 0, whole, *arrays)
         return raised
 
-    def _lowered(self) -> Any:
-        words = lowering.words(self.groups, self.offsets, machine.address)
-        large = sum(map(grouping.seconds, self.instructions)) > grouping.LARGE_SECONDS
-        return machine.compiled.program(words, self.scratch_bytes, len(self.given), large)
 
-    def _numpy(self) -> _ByNumpy:
-        if self._by_numpy is None:
-            self._by_numpy = _ByNumpy(self)
-        return self._by_numpy
-
-
-class _ByNumpy:
-    """Replays a tape by numpy's functions, with all arrays in place."""
+class ByNumpy:
+    """A tape replayed by numpy's functions, with all arrays in place."""
 
     def __init__(self, tape: Tape) -> None:
         scratch = np.empty(max(tape.scratch_bytes, 1), np.uint8)
         self._given = [np.empty(max(storage.size, 1), np.uint8) for storage in tape.given]
         self._kinds = [storage.kind for storage in tape.given]
         self._lock = Lock()
+        self._constants = _constants(tape)
 
         def array(view: View) -> AnyArray:
             storage = view.storage
             if storage.kind == "constant":
                 assert storage.array is not None  # noqa: S101  (constants have one)
-                return np.lib.stride_tricks.as_strided(storage.array, view.shape, view.strides)
+                return _viewed(storage.array, view)
             scratched = storage.kind == "scratch"
             memory = scratch if scratched else self._given[storage.position]
             offset = view.offset + (tape.offsets[storage] if scratched else 0)
@@ -88,7 +82,8 @@ class _ByNumpy:
             (one.by_numpy, tuple(map(array, one.operands))) for one in tape.instructions
         ]
 
-    def run(self, arrays: Sequence[AnyArray]) -> int:
+    def run(self, *arrays: AnyArray, whole: bool = False) -> int:  # noqa: ARG002  (nothing is cut here)
+        """Runs it; numpy itself warns of floating point errors."""
         with self._lock:
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "input":
@@ -99,6 +94,18 @@ class _ByNumpy:
                 if kind == "output":
                     given[...] = memory.view(given.dtype)[: given.size].reshape(given.shape)
         return 0
+
+
+def _constants(tape: Tape) -> list[AnyArray]:
+    found = {id(view.storage): view.storage.array for one in tape.instructions for view in one.inputs}
+    return [array for array in found.values() if array is not None]
+
+
+def _viewed(array: AnyArray, view: View) -> AnyArray:
+    """A view of a constant."""
+    first = array.__array_interface__["data"][0] + view.offset
+    memory = (ctypes.c_char * view.dtype.itemsize).from_address(first)
+    return np.lib.stride_tricks.as_strided(np.ndarray((1,), view.dtype, memory), view.shape, view.strides)
 
 
 def record(function: Callable[..., None], inputs: Signature, outputs: Signature) -> Tape:
