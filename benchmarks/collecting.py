@@ -16,6 +16,8 @@ import time
 from itertools import islice, product
 from pathlib import Path
 
+from prograd_experiments.config import config_hash
+
 RECORDS = 10_000
 SETTINGS = ("data=iris", "depth=2", "width=8", "repeats=21", "sample_seconds=1e-4")
 
@@ -53,7 +55,7 @@ def lay_out(directory: Path, wanted: int) -> None:
     points = product(("relu", "sigmoid", "tanh", "sine"), (2, 4, 8, 16, 32), (8, 16, 32, 64, 128), seeds)
     for number, (activation, depth, width, seed) in enumerate(islice(points, wanted)):
         record["config"] |= {"activation": activation, "depth": depth, "width": width, "seed": seed}
-        record["config_hash"] = f"{number:064x}"
+        record["config_hash"] = config_hash(record["config"])
         place = directory / f"activation-{activation}_depth-{depth}_width-{width}_seed-{seed}_{number:08x}"
         place.mkdir()
         (place / "record.json").write_text(json.dumps(record, indent=2))

@@ -1,4 +1,4 @@
-"""From the records below a directory to its summary, its picture and its page; from files alone, never from memory."""
+"""Makes the summary, the poster and the page of a directory from the records in it, and from nothing else."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def collect(directory: str | Path, formats: Sequence[str] = FORMATS[:1]) -> Coll
     that holds none is listed and left out.
     """
     found = gather(Path(directory))
+    storage.tidy(found.directory)
     experiment = found.experiment
     figure = poster(experiment.question, experiment.pictures(found.rows))
     contents: dict[str, str | bytes] = {

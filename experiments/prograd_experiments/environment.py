@@ -86,7 +86,7 @@ def code_in(folder: Path) -> str:
     if not found["dirty"]:
         return str(found["revision"])
     changes = _git(folder, "diff", "HEAD") or ""
-    return f"{found['revision']} with changes {hashlib.sha256(changes.encode()).hexdigest()[:12]}"
+    return f"{found['revision']} with changes {hashlib.sha256(changes.encode()).hexdigest()}"
 
 
 @cache

@@ -24,6 +24,10 @@ class BusyError(ProgradError, RuntimeError):
     """Another process is working in the directory."""
 
 
+class LaunchError(ProgradError, RuntimeError):
+    """A launcher began none of its jobs."""
+
+
 class PartialError(ProgradError):
     """A job can't go on; its record keeps `results`, the results up to that moment."""
 

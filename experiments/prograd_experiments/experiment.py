@@ -23,10 +23,10 @@ class Experiment(ABC):
     how: ClassVar[str]
 
     timed: ClassVar[str] = ""
-    """What a time is the time of, such as "one gradient"; empty if the experiment times nothing."""
+    """What is timed, such as "one gradient"; empty if the experiment times nothing."""
 
     legend: ClassVar[str] = "Times are for {timed}: median ± half the interquartile range{timings}."
-    """What the table's numbers are."""
+    """The caption of the table."""
 
     sorted_by: ClassVar[Sequence[str]]
     """The columns that the rows are sorted by."""
@@ -85,5 +85,5 @@ class Experiment(ABC):
 
     @final
     def caption(self, timings: str = "") -> str:
-        """What the table's numbers are; `timings` says how many there were, such as " of 21 timings"."""
+        """The caption of the table; `timings` says how many there were, such as " of 21 timings"."""
         return self.legend.format(timed=self.timed, timings=timings)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from csv import reader
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from prograd_experiments import config as read
+from prograd_experiments import storage
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Data, of_classes, of_numbers
 
@@ -20,16 +21,17 @@ TASKS = ("classification", "regression")
 
 
 def csv(config: read.Config) -> Data:
-    """One sample a row, numbers in all columns but `data.target`: its name, its number, or null for the last column.
+    """A table with one sample in each row and numbers in all columns but the target.
 
-    The first row is a heading if none of its cells is a number. `data.task` null means a regression if all targets are
-    numbers and some have a decimal point, else a classification.
+    `data.target` is the name or the number of that column, or null for the last one. The first row is a heading if
+    none of its cells is a number. `data.task` null means a regression if all targets are numbers and some have a
+    decimal point, else a classification.
     """
     return _csv(*_known_file(config), read.get(config, "data.target"), _task(config))
 
 
 def npz(config: read.Config) -> Data:
-    """The arrays `x`, with the samples along the first axis, and `y`: a label, a number, or a row of either for each.
+    """The arrays `x`, with the samples along the first axis, and `y`, with a label, a number, or a row for each.
 
     `data.task` null means a regression if y is floating point, else a classification; the rows of a classification's
     two-dimensional y are one-hot.
@@ -52,7 +54,7 @@ def _known_file(config: read.Config, key: str = "data.path") -> tuple[Path, int,
     except OSError as error:
         raise read.refused(key, "a readable file", given, str(error.strerror)) from error
     if not path.is_file():
-        raise read.refused(key, "a file", given, "it is a directory")
+        raise read.refused(key, "a file", given, f"it is {storage.kind(path)}")
     return path.resolve(), state.st_mtime_ns, state.st_size
 
 
@@ -97,9 +99,9 @@ def _csv(path: Path, _: int, __: int, target: str | int | None, task: str | None
 @cache
 def _npz(path: Path, _: int, __: int, task: str | None) -> Data:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(storage.content(path)), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, BadZipFile, EOFError, AttributeError) as error:
+    except Exception as error:  # a damaged archive makes zipfile and numpy raise anything
         raise ConfigError(f"{path}: expected arrays in NPZ format, without objects, got {error}") from error
     if not {"x", "y"} <= set(found):
         raise ConfigError(f"{path}: expected arrays x and y, got {', '.join(found) or 'none'}")

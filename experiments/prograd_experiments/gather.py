@@ -59,7 +59,4 @@ def _one_experiment(directory: Path, found: Mapping[Path, Record]) -> Experiment
     if len(names) > 1:
         hint = "collect each on its own"
         raise RecordError(f"{directory}: expected records of one experiment, got several ({', '.join(names)}); {hint}")
-    if names[0] not in EXPERIMENTS:
-        expected = f"records of {', '.join(EXPERIMENTS)}"
-        raise RecordError(f"{directory}: expected {expected}, got the unknown experiment {names[0]!r}")
     return EXPERIMENTS[names[0]]

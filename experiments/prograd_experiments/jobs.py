@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from prograd_experiments import environment, records, storage
+from prograd_experiments import environment, records, schema, storage
 from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.config import Config, choice, config_hash, known_keys
@@ -43,7 +43,7 @@ def run(config: Config, directory: Path, *, force: bool = False, skipped: Callab
     another configuration, and `OSError` if no record can be written.
     """
     experiment = experiment_of(config)
-    record = begun(experiment.check(config))
+    record = begun(experiment.check(config), directory)
     with storage.held(directory):
         status, here = records.found(directory, record["config_hash"], record["code"])
         if status is Status.COMPLETE and here is not None and not force:
@@ -55,32 +55,32 @@ def run(config: Config, directory: Path, *, force: bool = False, skipped: Callab
                 "configuration; choose another directory, or set force=true to move it aside"
             )
         if status in {Status.FOREIGN, Status.UNREADABLE}:
-            records.set_aside(directory)
+            storage.set_aside(directory / records.NAME)
         _measure(experiment, record, directory, force=force)
     return record
 
 
-def begun(config: Config) -> dict[str, Any]:
-    """The record of a job that has just begun, from its checked configuration."""
+def begun(config: Config, directory: Path) -> dict[str, Any]:
+    """The record of a job that has just begun in a directory, from its checked configuration."""
     return {
-        "schema": records.SCHEMA,
+        "schema": schema.SCHEMA,
         "experiment": config["experiment"]["name"],
         "status": "running",
         "started": _now(),
         "code": environment.code(),
         "config": dict(config),
         "config_hash": config_hash(config),
+        "folder": directory.name,
         "error": None,
     }
 
 
 def described(error: BaseException) -> dict[str, str]:
     """An exception as a record holds it."""
-    return {
-        "type": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
+    about = traceback.TracebackException.from_exception(error)  # tells even an error whose own text can't be made
+    # A file's name may hold bytes that are no text, which JSON and pages can't hold.
+    texts = (text.encode("utf-8", "backslashreplace").decode() for text in (str(about), "".join(about.format())))
+    return {"type": type(error).__name__, **records.shortened(*texts)}
 
 
 def _measure(experiment: Experiment, record: dict[str, Any], directory: Path, *, force: bool) -> None:

@@ -1,4 +1,4 @@
-"""Launching points until each has left a record, whatever happens to the processes that they run in."""
+"""Launches points until each has left a record, whatever happens to their processes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hydra.plugins.launcher import Launcher
 
 from prograd_experiments import environment, jobs, records, storage
 from prograd_experiments.config import Config
+from prograd_experiments.errors import LaunchError
 from prograd_experiments.records import Status
 
 SUBDIR = "hydra.sweep.subdir"
@@ -23,22 +24,27 @@ LOOK_EVERY = 0.2  # seconds
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-class Killed(Exception):  # noqa: N818  (the type that a record names)
-    """The process of a job ended before the job left its result."""
+class NoResult(Exception):  # noqa: N818  (the type that a record names)
+    """A job left no result, and no error of its own."""
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """One job of a sweep: its overrides, its checked configuration, its label, and its folder in the sweep's directory.
+    """One job of a sweep: its overrides, those of them that vary, and its checked configuration.
 
-    `fingerprint` is the hash of the configuration.
+    `fingerprint` is the hash of the configuration, and `folder` a name in the sweep's directory, once it has one.
     """
 
     overrides: Sequence[str]
+    varied: Sequence[str]
     config: Config
-    label: str
-    folder: str
     fingerprint: str
+    folder: str = ""
+
+    @property
+    def label(self) -> str:
+        """What varies, as one would write it, without the escapes of Hydra's grammar."""
+        return " ".join(self.varied).replace("\\", "") or "the only point"
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Ramp:
     def launch(self, points: Sequence[Point], number: int) -> list[str]:
         """Runs the points, the first with this job number; returns the status in each one's record.
 
-        Raises `OSError` if there is no room for records, and the launcher's error if it began no job.
+        Raises `OSError` if there is no room for records, and `LaunchError` if the launcher began none of several jobs.
         """
         statuses: dict[Point, str] = {}
         while len(statuses) < len(points):
@@ -66,7 +72,10 @@ class Ramp:
         The points that had not begun are left without a status.
         """
         for point in points:
-            (self.directory / point.folder).mkdir(exist_ok=True)
+            folder = self.directory / point.folder
+            if folder.is_file():
+                storage.set_aside(folder)
+            folder.mkdir(exist_ok=True)
         before = {point: self._written(point) for point in points}
         broken, returned, raised = self._launched(points, number)
         for error in (broken, *raised.values()):
@@ -79,10 +88,10 @@ class Ramp:
         left = [point for point in left if point not in statuses]
         begun = [point for point in left if self._written(point) != before[point]]
         if broken is None or len(points) == 1:
-            statuses |= {point: self._give_up(point, raised.get(point, _killed(broken))) for point in left}
+            statuses |= {point: self._give_up(point, raised.get(point), broken) for point in left}
             return
         if len(left) == len(points) and not begun:
-            raise broken
+            raise LaunchError(f"hydra.launcher: expected jobs to begin, got {_brief(broken)}") from broken
         for point in begun:
             self._attempt([point], number, statuses)
 
@@ -90,7 +99,8 @@ class Ramp:
         self, points: Sequence[Point], number: int
     ) -> tuple[Exception | None, Mapping[Point, str], Mapping[Point, Exception]]:
         """What broke the launcher, the status of jobs that returned one, and the errors of jobs that raised."""
-        overrides = [[*point.overrides, f"{SUBDIR}={point.folder}"] for point in points]
+        # Quoted, since the digits of a hash may read as a number.
+        overrides = [[*point.overrides, f"{SUBDIR}='{point.folder}'"] for point in points]
         try:
             done = self.launcher.launch(overrides, initial_job_idx=number)
         except Exception as error:  # noqa: BLE001  (a launcher may raise anything when a worker dies)
@@ -106,7 +116,7 @@ class Ramp:
             return None
 
     def _ended(self, point: Point, before: int | None) -> str | None:
-        """The status that this launch recorded at the point's end, or that counted already; None if there is none."""
+        """The status that this launch recorded at the end of the point, or an earlier one that counts; else None."""
         status, record = records.found(self.directory / point.folder, point.fingerprint, environment.code())
         if record is None or record["status"] == "running":
             return None
@@ -114,31 +124,37 @@ class Ramp:
         return str(record["status"]) if counts else None
 
     def _wait(self, points: Sequence[Point]) -> None:
-        """Waits until no process is at the points: a launcher that gives up may leave some behind."""
+        """Waits until no process works on the points: a launcher that gives up may leave some behind."""
         for point in points:
             while storage.busy(self.directory / point.folder):
                 time.sleep(LOOK_EVERY)
 
-    def _give_up(self, point: Point, error: Exception) -> str:
-        """Records why the point has no result."""
+    def _give_up(self, point: Point, raised: Exception | None, broken: Exception | None) -> str:
+        """Records why the point has no result: its own error, or what is known of its end."""
         folder = self.directory / point.folder
         with storage.held(folder):
             status, here = records.found(folder, point.fingerprint, environment.code())
-            record: dict[str, Any] = dict(here) if here and status is Status.UNFINISHED else jobs.begun(point.config)
+            record: dict[str, Any] = (
+                dict(here) if here and status is Status.UNFINISHED else jobs.begun(point.config, folder)
+            )
             if status in {Status.UNREADABLE, Status.FOREIGN}:
-                records.set_aside(folder)
+                storage.set_aside(folder / records.NAME)
+            error = raised or _no_result(broken, begun=status is Status.UNFINISHED)
             records.write(folder, record | {"status": "failed", "error": jobs.described(error)})
         return "failed"
 
 
-def _killed(broken: Exception | None) -> Killed:
-    text = "expected a result, got none: the process of this job ended early, killed or out of memory"
-    if broken is None:
-        return Killed(text)
-    first, *_ = [*str(broken).splitlines(), ""]
-    killed = Killed(f"{text} ({type(broken).__name__}: {first})")
-    killed.__cause__ = broken
-    return killed
+def _no_result(broken: Exception | None, *, begun: bool) -> NoResult:
+    how = "the job began, and ended without one" if begun else "the job did not begin"
+    why = _brief(broken) if broken else "the launcher gives no reason"
+    error = NoResult(f"expected a result, got none: {how} ({why})")
+    error.__cause__ = broken
+    return error
+
+
+def _brief(error: Exception) -> str:
+    first, *_ = [*str(error).splitlines(), ""]
+    return f"{type(error).__name__}: {first}".removesuffix(": ")
 
 
 def _result(job: JobReturn) -> object:

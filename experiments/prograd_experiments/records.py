@@ -10,13 +10,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from prograd_experiments import storage
+import msgspec
+
+from prograd_experiments import schema, storage
+from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
+from prograd_experiments.schema import OLD_SCHEMA, SCHEMA
 
 NAME = "record.json"
-SCHEMA = "prograd.record/2"
-OLD_SCHEMA = "prograd.record/1"  # called timings `samples`
-STATUSES = ("complete", "failed", "running")
+LARGEST = 1 << 28  # bytes; more than a job writes, less than a machine's memory
+LONGEST_MESSAGE, LONGEST_TRACEBACK = 2_000, 20_000
 
 Record = Mapping[str, Any]
 
@@ -51,28 +54,42 @@ def write(directory: Path, record: Record) -> Path:
 def read(path: Path) -> Record:
     """The record in a file, in the present schema. Raises `RecordError` if the file holds none."""
     try:
-        content = json.loads(path.read_bytes())
+        content = msgspec.json.decode(storage.content(path, LARGEST))
     except OSError as error:
         raise RecordError(f"{path}: expected a record, got an error on reading: {error.strerror}") from error
-    except ValueError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise RecordError(f"{path}: expected a record, got broken JSON: {error}") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema not in {SCHEMA, OLD_SCHEMA}:
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found not in (SCHEMA, OLD_SCHEMA):
         raise RecordError(f"{path}: expected a record of prograd-run, got JSON without the schema {SCHEMA!r}")
-    missing = [key for key in ("status", "experiment", "config", "config_hash") if key not in content]
-    if missing:
-        raise RecordError(f"{path}: expected a whole record, got one without {', '.join(missing)}")
-    if content["status"] not in STATUSES or not isinstance(content["config"], dict):
-        raise RecordError(
-            f"{path}: expected a status and a config, got {content['status']!r} and {content['config']!r}"
-        )
-    return content if schema == SCHEMA else converted(content)
+    record: dict[str, Any] = content if found == SCHEMA else converted(content)
+    try:
+        schema.check(record)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{path}: expected a record of prograd-run, got other JSON: {error}") from error
+    if config_hash(record["config"]) != record["config_hash"]:
+        raise RecordError(f"{path}: expected a configuration with the hash in config_hash, got another")
+    if record.get("error"):
+        record["error"] |= shortened(record["error"]["message"], record["error"]["traceback"])
+    return record
 
 
-def converted(old: Record) -> Record:
-    """A record of `OLD_SCHEMA` in the present schema."""
+def converted(old: Record) -> dict[str, Any]:
+    """A record of the old schema in the present one."""
     renamed = {"timings" if key == "samples" else key: value for key, value in old.items()}
     return renamed | {"schema": SCHEMA}
+
+
+def shortened(message: str, traceback: str) -> dict[str, str]:
+    """The texts of an error at a length that a terminal and a page can show: the beginning and the end of each."""
+    return {"message": _shortened(message, LONGEST_MESSAGE), "traceback": _shortened(traceback, LONGEST_TRACEBACK)}
+
+
+def _shortened(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    half = most // 2 - 25  # leaves room for the words between, so that a shortened text is not shortened again
+    return f"{text[:half]} … ({len(text) - 2 * half} characters left out) … {text[-half:]}"
 
 
 def read_all(directory: Path) -> tuple[dict[Path, Record], list[Unreadable]]:
@@ -98,7 +115,7 @@ def read_all(directory: Path) -> tuple[dict[Path, Record], list[Unreadable]]:
 def found(folder: Path, fingerprint: str, code: str) -> tuple[Status, Record | None]:
     """The status of the point with this hash of its configuration, for this code, and the record that says so."""
     path = folder / NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return Status.NEW, None
     try:
         record = read(path)
@@ -111,15 +128,6 @@ def found(folder: Path, fingerprint: str, code: str) -> tuple[Status, Record | N
     return Status.FAILED if record["status"] == "failed" else Status.UNFINISHED, record
 
 
-def set_aside(folder: Path) -> None:
-    """Renames the file in the place of a record, so that no one's file is lost."""
-    number, place = 1, folder / "record.unreadable.json"
-    while place.exists():
-        number += 1
-        place = folder / f"record.unreadable-{number}.json"
-    (folder / NAME).rename(place)
-
-
 def _find(directory: Path) -> Iterator[str]:
     if not directory.is_dir():
         got = "a file" if directory.exists() else "no such directory"
@@ -128,6 +136,9 @@ def _find(directory: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise RecordError(f"{error.filename}: expected a readable directory, got {error.strerror}") from error
 
-    for folder, _, files in os.walk(directory, onerror=refuse):
+    for folder, folders, files in os.walk(directory, onerror=refuse):
+        if NAME in folders:
+            folders.remove(NAME)
+            files.append(NAME)  # a folder in the place of a record is no record
         if NAME in files:
             yield os.path.join(folder, NAME)  # noqa: PTH118  (strings sort ten times as fast as paths)

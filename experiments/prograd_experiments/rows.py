@@ -40,9 +40,9 @@ NO_VALUE = Cell(NOTHING)
 class Column:
     """One fact about a job.
 
-    `read` finds it in the record, to which `Experiment.derived` has added. The table shows it as `write` says, under
-    `heading`; without a heading it is not in the table. A column of the `point` tells points apart: the table shows it
-    first, "always" or only where it is "varying". A job that is not complete has no results but those `of_any_job`.
+    `read` finds it in the record, which `Experiment.derived` has extended. The table shows it under `heading`, in the
+    form that `write` gives it, and leaves it out without a heading. A column of the `point` tells points apart: the
+    table shows it first, "always" or only if it is "varying". An incomplete job has only the results `of_any_job`.
     """
 
     key: str

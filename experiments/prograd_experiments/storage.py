@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import re
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ else:
 
 LOCK = ".lock"
 FAR = 1 << 30  # Windows forbids reading locked bytes, and the text at the beginning names the holder
+TEMPORARY = re.compile(r"\..+\.\d+\.[0-9a-f]{8}\.tmp")
 WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 
 
@@ -29,6 +32,7 @@ def replace(path: Path, content: str | bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
+            _lock(file.fileno())  # tells `tidy` that its writer lives
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -41,6 +45,42 @@ def replace(path: Path, content: str | bytes) -> None:
     _sync_directory(path.parent)
 
 
+def content(path: Path, most: int = sys.maxsize) -> bytes:
+    """The bytes of a file. Raises `OSError` for one of more than `most`, and for what is no file: a pipe never ends."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, f"it is {kind(path)}", str(path))
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, more than {most}", str(path))
+    return path.read_bytes()
+
+
+def kind(path: Path) -> str:
+    """What is in the place of a file, in words."""
+    return "a directory" if path.is_dir() else "a pipe, a socket or a device"
+
+
+def set_aside(path: Path) -> Path:
+    """Renames `NAME.json` to `NAME.unreadable.json`, whatever it is, so that no one's file is lost."""
+    number, place = 1, path.with_suffix(f".unreadable{path.suffix}")
+    while os.path.lexists(place):
+        number += 1
+        place = path.with_suffix(f".unreadable-{number}{path.suffix}")
+    return path.rename(place)
+
+
+def tidy(directory: Path) -> None:
+    """Removes what killed writers left: temporary files that no living process has locked."""
+    for path in directory.iterdir():
+        if TEMPORARY.fullmatch(path.name) and path.is_file():
+            try:
+                with path.open("rb") as file:
+                    _lock(file.fileno())
+                path.unlink()
+            except OSError:  # its writer is alive, or it is not ours to remove
+                continue
+
+
 @contextmanager
 def held(directory: Path) -> Iterator[None]:
     """Keeps other processes, on any machine that shares the directory, out of it. Raises `BusyError` if one is in.
@@ -51,6 +91,7 @@ def held(directory: Path) -> Iterator[None]:
     handle = _acquire(path)
     try:
         _sign(handle)
+        tidy(directory)
         yield
     finally:
         path.unlink(missing_ok=True)  # before the release: whoever has just opened it sees it gone and opens a new one
@@ -70,6 +111,8 @@ def busy(directory: Path) -> bool:
 
 def _acquire(path: Path) -> int:
     while True:
+        if os.path.lexists(path) and not path.is_file():  # a folder or a pipe in the place of the lock
+            set_aside(path)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _lock(handle)

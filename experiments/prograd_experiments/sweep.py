@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +18,10 @@ from prograd_experiments import environment, jobs, records, storage, terminal
 from prograd_experiments.charts import FORMATS
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
+from prograd_experiments.folders import Folders, slug
 from prograd_experiments.launch import SUBDIR, Point, Ramp
 from prograd_experiments.records import Status
 
-LONGEST_SLUG = 80
-FOLDER = re.compile(r"(?:.*_)?([0-9a-f]{8})")
 REPEATED = (Status.NEW, Status.FAILED, Status.OUTDATED, Status.UNREADABLE, Status.UNFINISHED)
 """In this order: an unfinished point may have killed its process, and must not keep the others from being measured."""
 
@@ -80,26 +78,17 @@ def points_of(config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequ
             continue
         fingerprint = read.config_hash(checked)
         varied = [override for override in own if override not in shared]
-        label = " ".join(varied).replace("\\", "") or "the only point"  # without the escapes of Hydra's grammar
-        points.setdefault(fingerprint, Point(own, checked, label, _folder(varied, fingerprint), fingerprint))
+        points.setdefault(fingerprint, Point(own, varied, checked, fingerprint))
     if wrong:
         raise ConfigError("\n".join(wrong))
     return list(points.values())
 
 
 def settle(points: Sequence[Point], directory: Path, code: str) -> dict[Point, Status]:
-    """The status of each point. A point that has a folder keeps it, whatever the sweep varied that made it.
-
-    Raises `ConfigError` if a folder holds the record of another point, which must not be lost.
-    """
-    folders = _folders(directory)
-    placed = [replace(point, folder=folders.get(point.fingerprint[:8], point.folder)) for point in points]
-    statuses = {point: records.found(directory / point.folder, point.fingerprint, code)[0] for point in placed}
-    foreign = [point.folder for point, status in statuses.items() if status is Status.FOREIGN]
-    if foreign:
-        lines = [f"{directory / folder}: expected this point's record, got another point's" for folder in foreign]
-        raise ConfigError("\n".join(lines))
-    return statuses
+    """The points with their folders in the directory, and the status of each."""
+    folders = Folders(directory, code)
+    taken = [(point, *folders.take(slug(point.varied), point.fingerprint)) for point in points]
+    return {replace(point, folder=folder): status for point, folder, status in taken}
 
 
 def to_run(statuses: Mapping[Point, Status], *, force: bool) -> list[Point]:
@@ -144,15 +133,3 @@ def _batches(points: Sequence[Point], launcher: Launcher, batch: int | None) -> 
     size = 1 if isinstance(launcher, BasicLauncher) else batch or max(len(points), 1)
     for start in range(0, len(points), size):
         yield start, points[start : start + size]
-
-
-def _folder(varied: Sequence[str], fingerprint: str) -> str:
-    """A name that is readable, the same for the same point in every sweep, and valid on every file system."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", "_".join(varied)).strip("-_.")[:LONGEST_SLUG]
-    return f"{slug}_{fingerprint[:8]}" if slug else fingerprint[:8]
-
-
-def _folders(directory: Path) -> dict[str, str]:
-    """The folders of points by the digits of the hash in their names; of several, the one that sorts last."""
-    matches = [FOLDER.fullmatch(path.name) for path in sorted(directory.iterdir()) if path.is_dir()]
-    return {match[1]: match[0] for match in matches if match}

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: a bar while jobs run, then the answer, the table and the files."""
+"""The output in the terminal: a bar while jobs run, then the answer, the table and the files."""
 
 from __future__ import annotations
 

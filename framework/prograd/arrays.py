@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.errors import LabelError, OptionError, ShapeError
+from prograd.errors import LabelError, OptionError, ProgradError, ShapeError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -24,12 +24,13 @@ class RecordingArray:
 def as_real(a: ArrayLike, what: str = "array") -> Array:
     """`a` itself if it is float64 or float32, otherwise a float64 copy.
 
-    Raises `ShapeError` for anything but an array of real numbers, with the name `what`.
+    Raises `ShapeError` for anything but an array of real numbers, and for a masked one, with the name `what`.
     """
     if a.__class__ is np.ndarray and a.dtype.char in _KEPT and a.dtype.isnative:
         return a
     if isinstance(a, RecordingArray):
         return a
+    refuse_mask(a, what)
     try:
         array = np.asarray(a)
     except ValueError as error:
@@ -41,6 +42,15 @@ def as_real(a: ArrayLike, what: str = "array") -> Array:
     if array.dtype.kind not in "biuf":
         raise ShapeError(f"{what}: expected real numbers, got {array.dtype} ({type(a).__name__})")
     return array.astype(np.float32 if array.dtype.char == "f" else np.float64)
+
+
+def refuse_mask(a: object, what: str, error: type[ProgradError] = ShapeError) -> None:
+    """Raises an error for a masked array, and for a list that holds one: numpy would drop the mask in silence."""
+    if isinstance(a, np.ma.MaskedArray):
+        raise error(f"{what}: expected numbers without a mask, got a masked array; leave out what is masked")
+    if isinstance(a, (list, tuple)):
+        for part in a:
+            refuse_mask(part, what, error)
 
 
 def as_vectors(v: ArrayLike, what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -67,8 +77,18 @@ def shown(row: Array) -> str:
     return np.array2string(row, precision=4, threshold=6, edgeitems=3)
 
 
+def size(n: int, what: str) -> int:
+    """`n` as Python's own number: numpy's overflow. Raises `ShapeError` unless it is an integer of at least 0."""
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
+        raise ShapeError(f"{what}: expected an integer of at least 0, got {n!r}")
+    return int(n)
+
+
 def one_hot(labels: ArrayLike, K: int) -> Array:
     """`e_k` for each label k in 0 … K−1: `(N,) -> (N, K)`, and one label gives `(K,)`. Raises `LabelError`."""
+    refuse_mask(labels, "one_hot", LabelError)
+    if not isinstance(K, Integral) or K < 1:
+        raise LabelError(f"one_hot: expected a positive number of classes, got {K!r}")
     k = np.asarray(labels)
     whole = k.dtype.kind in "iu" or (k.dtype.kind == "f" and bool(np.all(np.mod(k, 1) == 0)))
     if not whole or k.ndim > 1:
@@ -78,8 +98,9 @@ def one_hot(labels: ArrayLike, K: int) -> Array:
     return np.eye(K)[k.astype(np.intp)]
 
 
-def check_max_bytes(max_bytes: int | None) -> None:
-    """Raises `OptionError` unless `max_bytes` is a positive integer or None."""
+def checked_bytes(max_bytes: int | None) -> int | None:
+    """`max_bytes` as Python's own number. Raises `OptionError` unless it is a positive integer or None."""
     whole = isinstance(max_bytes, Integral) and not isinstance(max_bytes, bool)
     if max_bytes is not None and not (whole and max_bytes > 0):
         raise OptionError(f"max_bytes: expected a positive integer or None, got {max_bytes!r}")
+    return None if max_bytes is None else int(max_bytes)

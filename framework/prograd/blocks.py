@@ -12,15 +12,14 @@ from prograd.layer import Layer, Parameters
 from prograd.operators import Operator, as_operator
 
 Block: TypeAlias = tuple[Mapping[str, Operator], Operator]
-"""`(A_i | B_i)`: an operator for each parameter, and the one for the input."""
+"""`(A_i | B_i)`: an operator for each parameter, and one for the input."""
 
 
 class Blocks(Sequence[Block]):
-    """`(A_1 | B_1) … (A_L | B_L)`, each made when it is asked for.
+    """`(A_1 | B_1) … (A_L | B_L)`, each made on demand.
 
-    Reverse mode asks for each block once, so what a block needs (the slopes of an activation, say) is freed before the
-    next one is made, and never takes more memory than the activations do. Whoever needs the blocks more than once
-    makes a list of them.
+    Reverse mode indexes each block once. So the arrays of a block (such as the slopes of an activation) are freed
+    before the next block is made. Code that needs the blocks more than once makes a list of them.
     """
 
     def __init__(self, layers: Sequence[Layer], w: Sequence[Parameters], z: Sequence[Array]) -> None:

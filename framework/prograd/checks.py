@@ -1,4 +1,4 @@
-"""Checks that layers and losses give what they declare: once for each network, once for each objective's loss."""
+"""Do layers and losses return what they declare? Checked once for each network, and once for each objective."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from prograd import recursions
-from prograd.arrays import Array, shown
+from prograd.arrays import Array, RecordingArray, shown
 from prograd.blocks import Block
 from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
@@ -18,9 +18,9 @@ from prograd.operators import Operator, as_operator
 
 
 def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Block]]:
-    """The forward pass with its blocks; the first time a network runs, every output and block is checked.
+    """The forward pass with its blocks. Every output and block is checked when a network runs for the first time.
 
-    Raises `PluginError` that names the layer whose `g` or `jacobian` does not give what its `shapes` declare.
+    Raises `PluginError`, which names the layer, if `g` or `jacobian` does not return what `shapes` declares.
     """
     if net.checked:
         z, made = recursions.linearize(net.layers, parameters, x)
@@ -35,7 +35,7 @@ def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple
 
 
 def output(net: Network, parameters: Sequence[Parameters], x: Array) -> Array:
-    """`h_x(w)`; every output and block is checked as in `linearize`, and none is kept."""
+    """`h_x(w)`. Every output and block is checked as in `linearize`, and none is kept."""
     z = x
     for i, (layer, w) in enumerate(zip(net.layers, parameters, strict=True)):
         z_next = _output(net, i, layer.g(w, z), len(x))
@@ -45,7 +45,7 @@ def output(net: Network, parameters: Sequence[Parameters], x: Array) -> Array:
 
 
 def loss(used: Loss, z: Array, y: Array) -> None:
-    """Raises `PluginError` unless the loss gives a value for each sample and a gradient of the shape of `z`."""
+    """Raises `PluginError` unless the loss returns a value for each sample and a gradient of the shape of `z`."""
     value, gradient = used.value_and_gradient(z, y)
     for what, given, expected in (("value", value, z.shape[:1]), ("gradient", gradient, z.shape)):
         if np.shape(given) != expected:
@@ -54,24 +54,40 @@ def loss(used: Loss, z: Array, y: Array) -> None:
 
 def domain(used: Loss, z: Array, y: Array) -> None:
     """Raises `NonFiniteError` where a sample's loss is NaN though its outputs are finite."""
-    outside = np.flatnonzero(np.isnan(used.value(z, y)) & np.isfinite(z).all(axis=1))
-    if len(outside):
-        n = int(outside[0])
-        raise NonFiniteError(
-            f"loss {used.name}: expected outputs that it is defined for, got {shown(z[n])} for sample {n}"
-        )
+    _refuse_sample(used, np.isnan(used.value(z, y)), z, "that it is defined for")
+
+
+def smooth(used: Loss, z: Array, y: Array) -> None:
+    """Raises `NonFiniteError` where a sample's gradient is not finite though its outputs are."""
+    domain(used, z, y)
+    _refuse_sample(used, ~np.isfinite(used.gradient(z, y)).all(axis=1), z, "at which its gradient is finite")
+
+
+def curvature(used: Loss, H: Operator, z: Array, y: Array) -> None:
+    """Raises `NonFiniteError` where a sample's hessian `H` is not finite though its outputs are."""
+    domain(used, z, y)
+    with np.errstate(all="ignore"):
+        products = H.jvp(np.ones_like(z))
+    _refuse_sample(used, ~np.isfinite(products).all(axis=1), z, "at which its hessian is finite")
+
+
+def _refuse_sample(used: Loss, wrong: Any, z: Array, expected: str) -> None:
+    found = np.flatnonzero(wrong & np.isfinite(z).all(axis=1))
+    if len(found):
+        n = int(found[0])
+        raise NonFiniteError(f"loss {used.name}: expected outputs {expected}, got {shown(z[n])} for sample {n}")
 
 
 def _output(net: Network, i: int, z_next: object, samples: int) -> Array:
     expected = (samples, net.n[i + 1])
-    if not isinstance(z_next, np.ndarray) or z_next.shape != expected:
+    if not isinstance(z_next, (np.ndarray, RecordingArray)) or z_next.shape != expected:
         got = z_next.shape if isinstance(z_next, np.ndarray) else type(z_next).__name__
         _refuse(net, i, f"g to give shape {expected}, got {got}")
     return z_next
 
 
 def block(net: Network, i: int, given: Any, samples: int) -> Block:
-    """The result of layer i's `jacobian` as operators. Raises `PluginError` where it differs from `shapes`."""
+    """The result of the `jacobian` of layer i as operators. Raises `PluginError` if it contradicts `shapes`."""
     if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], Mapping):
         _refuse(net, i, f"jacobian to give a pair (A, B) with A a dict, got {_kind(given)}")
     A, B = given

@@ -29,7 +29,7 @@ class UnknownNameError(ProgradError, LookupError):
         known = sorted(known)
         close = get_close_matches(str(name), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"there is no {kind} named {name!r}; {hint}" + (f" (note: {note})" if note else ""))
+        super().__init__(f"{kind}: expected a known name, got {name!r}; {hint}" + (f" (note: {note})" if note else ""))
         self.kind = kind
         self.unknown = name
         self.known = known

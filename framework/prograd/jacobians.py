@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd import planning
-from prograd.arrays import Array, check_max_bytes
+from prograd.arrays import Array, checked_bytes
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
 from prograd.linearization import evaluated, linearize
@@ -60,8 +60,8 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     for too small `max_bytes`, a lazy "forward" or "optimal", and `max_bytes` with `lazy`.
     """
     if wrt not in {"parameters", "input"}:
-        raise UnknownNameError("variable", wrt, ("parameters", "input"))
-    check_max_bytes(max_bytes)
+        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
+    max_bytes = checked_bytes(max_bytes)
     if lazy:
         if max_bytes is not None:
             raise OptionError(f"lazy=True holds left factors and no buffers: expected no max_bytes, got {max_bytes}")

@@ -41,14 +41,14 @@ class Layer(ABC):
 
     @property
     def name(self) -> str:
-        """The name in messages: the class's, in snake case."""
+        """The name in messages: that of the class, in snake case."""
         return snake_case(type(self).__name__)
 
     @abstractmethod
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         """`n_{i+1}`, and the shape of each parameter, for inputs of size `n_in`.
 
-        Raises `ShapeError` where the layer can't take inputs of that size.
+        Raises `ShapeError` if the layer can't take inputs of that size.
         """
 
     @abstractmethod
@@ -82,7 +82,7 @@ class Layer(ABC):
 
 
 class Elementwise(Layer):
-    """`g(z)_j = φ(z_j)`: an activation. A subclass gives `phi` and `dphi`, nothing else."""
+    """`g(z)_j = φ(z_j)`: an activation. A subclass defines only `phi` and `dphi`."""
 
     @abstractmethod
     def phi(self, z: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The whole Jacobian of a network as blocks that are still factored: `J = (P_L A_L | … | P_1 A_1)`."""
+"""The Jacobian of a network with blocks that are still factored: `J = (P_L A_L | … | P_1 A_1)`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from prograd.operators.export import ScipyOperator
 from prograd.operators.ledger import Ledger, Vectors
 from prograd.operators.multiplication import Planned
 
-CHUNK_NUMBERS = 2**20  # of columns that are written out for a moment, 8 MiB in float64
+CHUNK_NUMBERS = 2**20  # of columns that are written out at once: 8 MiB in float64
 
 
 class LazyJacobian:
-    """`J_h = (P_L A_L | … | P_1 A_1)` of N samples with `P_i = B_L … B_{i+1}`; only `dense()` writes it out.
+    """`J_h = (P_L A_L | … | P_1 A_1)` of N samples with `P_i = B_L … B_{i+1}`. Only `dense()` writes it out.
 
-    `blocks[i][name]` is the operator of one parameter, layers in the order of application; by the input there is one,
-    `blocks[0]["x"]`. `shape` is that of `dense()`: `(N, n_{L+1}, size)`; for one sample `(n_1,)` no method has a sample
-    axis. It holds the left factors, `n_{L+1} × n_{i+1}` for each sample and layer, and views of `w` and `x`:
-    give copies where those will be changed in place.
+    `blocks[i][name]` is the operator of one parameter, with layers in the order of application. With respect to the
+    input there is one operator, `blocks[0]["x"]`. `shape` is that of `dense()`, `(N, n_{L+1}, size)`. For one sample
+    `(n_1,)`, no method has a sample axis. The object holds the left factors, `n_{L+1} × n_{i+1}` for each sample and
+    layer, and views of `w` and `x`: pass copies if you will change them in place.
     """
 
     def __init__(self, lin: Linearization, J: Sequence[Left]) -> None:
@@ -39,7 +39,7 @@ class LazyJacobian:
 
     @classmethod
     def in_mode(cls, lin: Linearization, mode: str | Mode) -> LazyJacobian:
-        """Multiplied in the order of a mode; for "auto" in the one that takes the fewest multiply-adds.
+        """The product in the order of a mode; "auto" takes the mode with the fewest multiply-adds.
 
         Raises `UnknownNameError`, and `OptionError` for a mode that has no left factors.
         """
@@ -66,7 +66,7 @@ class LazyJacobian:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of one `vjp`, over all samples; a `jvp` takes as many, or fewer where samples share blocks."""
+        """Multiply-adds of one `vjp`, over all samples. A `jvp` takes as many, or fewer if samples share blocks."""
         ledger = Ledger(self.lin.samples, self.lin.samples)
         work, q = ledger.work(self.lin.samples), Vectors(1, self.lin.samples)
         for i, P in self.P.items():
@@ -106,7 +106,7 @@ class LazyJacobian:
     def gram(self) -> Array:
         """`J J^T`, the neural tangent kernel: `(N, n_{L+1}, N, n_{L+1})`, or `(n_{L+1}, n_{L+1})` for one sample.
 
-        From the structure: `(M_n ⊗ z_n^T)(M_m ⊗ z_m^T)^T = (M_n M_m^T) (z_n · z_m)`. Jacot, Gabriel and Hongler, 2018.
+        It follows from `(M_n ⊗ z_n^T)(M_m ⊗ z_m^T)^T = (M_n M_m^T) (z_n · z_m)`. Jacot, Gabriel and Hongler, 2018.
         """
         N, n = self.lin.samples, self.lin.rows
         K = np.zeros((N, n, N, n), self.dtype)
@@ -117,7 +117,7 @@ class LazyJacobian:
         return K[0, :, 0] if self.one else K
 
     def row_norms(self) -> Array:
-        """The norm of each row of `J`: `(N, n_{L+1})`. Row by row `‖M_n ⊗ z_n^T‖ = ‖M_n‖ ‖z_n‖`."""
+        """The norm of each row of `J`: `(N, n_{L+1})`, from `‖m ⊗ z^T‖ = ‖m‖ ‖z‖` for each row m of `M`."""
         squares = np.zeros((self.lin.samples, self.lin.rows), self.dtype)
         for M, right in self._terms():
             squares += np.vecdot(M, M) * np.vecdot(right, right)[:, None]
@@ -129,10 +129,10 @@ class LazyJacobian:
         return ScipyOperator(self.jvp, self.vjp, self.shape[:-1], self.shape[-1:], self.dtype)
 
     def _terms(self) -> Iterator[tuple[Array, Array]]:
-        """`J` in pieces `M ⊗ right^T`, with `M` `(N, n_{L+1}, k)` and `right` `(N, t)`; N may be 1 in either."""
+        """`J` in pieces `M ⊗ right^T`, with `M` `(N, n_{L+1}, k)` and `right` `(N, t)`. Either N may be 1."""
         step = max(1, CHUNK_NUMBERS // (self.lin.samples * self.lin.rows))
         for i, P in self.P.items():
-            shared: list[tuple[Operator, list[Array]]] = []  # parameters behind one M: their products add up
+            shared: list[tuple[Operator, list[Array]]] = []  # parameters with the same M: their products add up
             for A in self.lin.blocks[i][0].values():
                 M, right = _split(P, A, self.dtype)
                 for other, rights in shared:
@@ -157,7 +157,7 @@ class LazyJacobian:
 
 
 def _split(P: Operator, A: Operator, dtype: np.dtype[Any]) -> tuple[Operator, Array]:
-    """`P A = M ⊗ right^T`: `M`, no larger than `P` where it is a matrix, and `right` `(N, t)`."""
+    """`P A = M ⊗ right^T`: `M`, which is no larger than `P` if it is a matrix, and `right` `(N, t)`."""
     F, right = A.kronecker_factors()
     if F.cols <= A.rows:
         return multiply(P, F), right

@@ -1,4 +1,4 @@
-"""A network linearized at a point: its blocks, which columns of `J` each one has, and their products with vectors."""
+"""A network linearized at a point: its blocks, the columns of `J` that each one has, and products with vectors."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Linearization:
     """`J = (A_L | B_L (A_{L-1} | B_{L-1} (…)))` of N samples, as its factors.
 
     `blocks` holds the pairs `(A_i, B_i)`: `A_i` is a dict with an operator for each parameter, `B_i` is one operator.
-    `spans` says which columns of `J` each `A_i` has. `z` holds `z^1 … z^{L+1}`. Blocks hold views of `w` and `x`: give
-    copies where those will be changed in place.
+    `spans` says which columns of `J` each `A_i` has. `z` holds `z^1 … z^{L+1}`. Blocks hold views of `w` and `x`: pass
+    copies if you will change them in place.
     """
 
     blocks: Sequence[Block]
@@ -54,7 +54,7 @@ class Linearization:
         return max(B_i.rows for _, B_i in self.blocks)
 
     def by_input(self) -> Linearization:
-        """The derivative by `x`, which becomes the parameter of a layer in front of the first: `g_0(x) = x`."""
+        """The derivative with respect to `x`, which becomes the parameter of a layer `g_0(x) = x` before the first."""
         n = self.blocks[0][1].cols
         start = ({"x": Identity(n)}, Zero(n, 0))
         blocks = [start, *(({}, B_i) for _, B_i in self.blocks)]
@@ -62,7 +62,7 @@ class Linearization:
         return replace(self, blocks=blocks, spans=spans)
 
     def slices(self, p: Array) -> list[dict[str, Array]]:
-        """`p` by layer and parameter: views of its last axis, which has `size` entries."""
+        """`p` by layer and parameter, as views of its last axis, which has `size` entries."""
         return slices(p, self.spans)
 
     def jvp(self, dw: ArrayLike) -> Array:
@@ -90,7 +90,7 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     """One forward pass at `(w, x)`: the output and the blocks `(A_i, B_i)`.
 
     `w` is `(size,)`, `x` is `(N, n_1)` or one sample `(n_1,)`. Raises `ShapeError` and `NonFiniteError`, and
-    `PluginError` where a layer gives an output or blocks that don't have the shapes it declared.
+    `PluginError` if an output or a block of a layer does not have the declared shape.
     """
     w, x, one = net.check(w, x)
     return evaluated(net, w, x, one=one)

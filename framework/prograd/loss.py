@@ -19,29 +19,29 @@ class Loss(ABC):
 
     @property
     def name(self) -> str:
-        """The name in messages: the class's, in snake case."""
+        """The name in messages: that of the class, in snake case."""
         return snake_case(type(self).__name__)
 
     @abstractmethod
     def value(self, z: Array, y: Array) -> Array:
-        """`ℓ_y(z)` of each sample: `(N, n), (N, n) -> (N,)`."""
+        """`ℓ_y(z)` of each sample: `(N, n), (N, n) -> (N,)`. NaN where it is not defined: an objective raises."""
 
     @abstractmethod
     def gradient(self, z: Array, y: Array) -> Array:
         """`∇ℓ_y(z)` of each sample: `(N, n), (N, n) -> (N, n)`."""
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both at once; override it where they share work."""
+        """Both at once. Override it if they share work."""
         return self.value(z, y), self.gradient(z, y)
 
     def hessian(self, z: Array, y: Array) -> Operator:
-        """`∇²ℓ_y(z)` as an operator `n × n`; optional, enables Gauss-Newton."""
+        """`∇²ℓ_y(z)` as an operator `n × n`. Optional; Gauss-Newton needs it."""
         raise OptionError(f"loss {self.name}: expected a hessian for Gauss-Newton, got none")
 
     def check(self, z: Array, y: Array) -> None:  # noqa: B027  (optional: any label will do)
-        """Raises `LabelError` for labels outside the loss's domain; called once when an objective is built.
+        """Raises `LabelError` for labels outside the domain of the loss. An objective calls it once, when it is built.
 
-        `z` has the shape of the network's output; its numbers mean nothing.
+        `z` has the shape of the output of the network; its numbers mean nothing.
         """
 
     @classmethod

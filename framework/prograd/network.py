@@ -29,17 +29,17 @@ NO_COLUMNS: Final = Span(range(0), {})
 
 
 def slices(p: Array, spans: Sequence[Span]) -> list[dict[str, Array]]:
-    """The entries of each layer's parameters in the last axis of `p`, which is like `w`: flat views."""
+    """The entries of each parameter in the last axis of `p`, which is ordered like `w`: flat views."""
     return [{name: p[..., at.start : at.stop] for name, at in span.each.items()} for span in spans]
 
 
 class Network:
     """`h_x(w) = g_L(w^L; … g_1(w^1; x))`, with `w = (w^L; …; w^1)` one flat vector, newest layer first.
 
-    `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, `size` their sum, `shapes` the
-    parameters' shapes, layer by layer, and `spans` their places in `w`. `checked` says whether the layers have been
-    checked to give what they declare; that depends on neither `w` nor `x`, so once is enough. Raises `ShapeError` for
-    an empty network, or where a layer can't take the outputs of the layer before it.
+    `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, and `size` is their sum. For each
+    layer, `shapes` has the shapes of the parameters, and `spans` their places in `w`. `checked` says whether the layers
+    are known to return what they declare. This depends on neither `w` nor `x`, so one check is enough. Raises
+    `ShapeError` for an empty network, and if a layer can't take the outputs of the layer before it.
     """
 
     def __init__(self, layers: Sequence[Layer], n_in: int) -> None:
@@ -80,7 +80,7 @@ class Network:
     def evaluate(self, parameters: Sequence[Parameters], x: Array) -> Array:
         """`h_x(w)` from unpacked parameters and checked samples `(N, n_1)`.
 
-        Raises `PluginError` where a layer's output does not have the shape that it declared.
+        Raises `PluginError` if the output of a layer does not have the declared shape.
         """
         z = x
         for i, (layer, w_i) in enumerate(zip(self.layers, parameters, strict=True)):
@@ -92,13 +92,14 @@ class Network:
         return z
 
     def init(self, rng: np.random.Generator | int | None = None) -> Array:
-        """Starting values for `w`, each layer's from its own `init`."""
+        """Starting values for `w`, from the `init` of each layer."""
         rng = np.random.default_rng(rng)
         return self.pack([layer.init(rng, n_in) for layer, n_in in zip(self.layers, self.n, strict=False)])
 
     def unpack(self, w: Array) -> list[Parameters]:
         """The parameters of each layer, in order of application, as views into `w`. Raises `ShapeError`."""
-        if np.shape(w) != (self.size,) or not isinstance(w, (np.ndarray, RecordingArray)):
+        masked = isinstance(w, np.ma.MaskedArray)
+        if np.shape(w) != (self.size,) or masked or not isinstance(w, (np.ndarray, RecordingArray)):
             raise ShapeError(f"w: expected an array of shape ({self.size},), got {type(w).__name__} {np.shape(w)}")
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
 
@@ -130,6 +131,8 @@ class Network:
     def check_x(self, x: ArrayLike) -> tuple[Array, bool]:
         """`x` as `(N, n_1)`, and whether it was one sample `(n_1,)`."""
         x = as_real(x, "x")
+        if x.ndim == 2 and len(x) == 0:
+            raise ShapeError(f"x: expected at least one sample, got shape {x.shape}")
         if x.ndim not in (1, 2) or x.shape[-1] != self.n[0] or x.size == 0:
             raise ShapeError(
                 f"x: expected (N, {self.n[0]}) or ({self.n[0]},), for the inputs of {self.describe(0)}, "
@@ -144,10 +147,7 @@ class Network:
         if w.shape != (self.size,):
             parts = " + ".join(f"{r_i} ({layer.name})" for layer, r_i in zip(self.layers, self.r, strict=True) if r_i)
             raise ShapeError(f"w: expected shape ({self.size},) = {parts or 'no parameters'}, got {w.shape}")
-        # One pass without a temporary, and without a warning where a sum overflows. vdot is faster, but from 10,000
-        # entries on OpenBLAS starts its threads for it, which pays for large networks only.
-        total = np.einsum("i->", w) if 2**13 < w.size < 2**19 else np.vdot(w, w)
-        if not math.isfinite(total) and not np.isfinite(w).all():
+        if not is_finite(w):
             raise NonFiniteError(self._non_finite_parameter(w))
         return np.ascontiguousarray(w)
 
@@ -184,6 +184,14 @@ def describe(i: int, layer: Layer) -> str:
     return f"layers[{i}] ({layer.name})"
 
 
+def is_finite(a: Array) -> bool:
+    """Whether no entry is NaN or infinite."""
+    # One pass without a temporary array, and without a warning if a sum overflows. vdot is faster, but from 10,000
+    # entries on OpenBLAS starts its threads for it, which pays for large networks only.
+    total = np.einsum("i->", a.ravel()) if 2**13 < a.size < 2**19 else np.vdot(a, a)
+    return math.isfinite(total) or bool(np.isfinite(a).all())
+
+
 def check_finite(a: Array, what: str) -> None:
     """Raises `NonFiniteError` that names the first entry that is NaN or infinite."""
     finite = np.isfinite(a)
@@ -201,7 +209,7 @@ def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
     try:
         return registered_layer(str(config["name"]), **options)
     except UnknownNameError as error:
-        raise UnknownNameError(f"layer (for layers[{i}])", error.unknown, error.known, error.note) from None
+        raise UnknownNameError(f"layers[{i}]", error.unknown, error.known, error.note) from None
     except (OptionError, ShapeError) as error:
         msg = f"layers[{i}]: {error}"
         raise type(error)(msg) from error

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
 from prograd import checks, planning
-from prograd.arrays import Array, as_real, check_max_bytes
+from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.linearization import Linearization
 from prograd.loss import Loss
@@ -25,13 +25,15 @@ from prograd.tape.replay import Tapes, signature
 from prograd.tape.tape import Tape, record
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+SUMS = 3  # of the losses, of `w` and of the gradient
 
 
 class Objective:
     """`f(w) = (1/N) Σ_n ℓ_{y_n}(h_{x_n}(w))` for the samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
 
-    One-dimensional `x` and `y` are one sample. If `x` and `w` are both float32, everything is. `x` and `y` are not
-    copied. Raises `ShapeError`, `NonFiniteError`, and `LabelError` for labels outside the loss's domain.
+    One-dimensional `x` and `y` are one sample. If `x` and `w` are both float32, everything is. Each call reads arrays
+    of either type anew, so it sees what was changed in place. Raises `ShapeError`, `NonFiniteError`, and `LabelError`
+    for labels outside the loss's domain.
     """
 
     def __init__(self, net: Network, loss: Loss, x: ArrayLike, y: ArrayLike) -> None:
@@ -39,18 +41,16 @@ class Objective:
             got = f"{type(net).__name__} and {type(loss).__name__}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
         self.net, self.loss = net, loss
-        x, one = net.check_x(x)
-        y = self._labels(x, one, y)
-        self._data = {dtype: (x.astype(dtype, copy=False), y.astype(dtype, copy=False)) for dtype in {x.dtype, DOUBLE}}
-        self._one = one
+        self._x, self._one = net.check_x(x)
+        self._y = self._labels(y)
         self._checked = False
-        self._shape = (net.size,)
+        self._shape, self._dtypes = (net.size,), {self._x.dtype, DOUBLE}
         self._tapes = Tapes()
 
     @property
     def samples(self) -> int:
         """N."""
-        return len(self._data[DOUBLE][0])
+        return len(self._x)
 
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
@@ -74,7 +74,7 @@ class Objective:
         and all that "reverse" holds, which then computes some `z^i` again. Raises `ShapeError`, `NonFiniteError`,
         `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
-        check_max_bytes(max_bytes)
+        max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
         used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
         p = self._room(out, w)
@@ -91,11 +91,13 @@ class Objective:
         """`(1/N) Σ_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
 
         Its products cost one `jvp` and one `vjp` of the network each; the matrix is never formed. Raises
-        `OptionError` for a loss without a hessian.
+        `OptionError` for a loss without a hessian, and `NonFiniteError` as `value_and_gradient` does.
         """
         at = self._at(w)
         lin = at.linearization()
-        product = _GaussNewton(lin, self.loss.hessian(lin.z[-1], at.y))
+        H = self.loss.hessian(lin.z[-1], at.y)
+        checks.curvature(self.loss, H, lin.z[-1], at.y)
+        product = _GaussNewton(lin, H)
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
 
@@ -105,76 +107,85 @@ class Objective:
 
     def tape(self, mode: ModeName | Mode = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None) -> Tape:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
-        check_max_bytes(max_bytes)
-        dtype = np.dtype(dtype) if np.dtype(dtype) in self._data else DOUBLE
+        max_bytes = checked_bytes(max_bytes)
+        dtype = np.dtype(dtype) if np.dtype(dtype) in self._dtypes else DOUBLE
         used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
-        x, y = self._data[dtype]
+        x, y = self._data(dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
         run = partial(self._gradient, used, max_bytes)
-        return record(run, [size, *signature((x, y))], [size, ((2,), dtype)])
+        return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
 
     def _sums(self, w: Array, function: Callable[..., None], outputs: tuple[Array, ...], *what: Any) -> float:
         """Calls `function(*what, w, x, y, *outputs, sums)`, recorded; returns the mean of the losses."""
-        x, y = self._data[w.dtype]
+        x, y = self._data(w.dtype)
         if not self._checked:
             self._check(self.net.check_w(w))
-        sums = np.empty(2, w.dtype)
+        sums = np.empty(SUMS, w.dtype)
         self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums))
-        total, of_w = sums.tolist()
+        total, of_w, of_p = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
-        if math.isnan(total):
-            checks.domain(self.loss, self.net.evaluate(self.net.unpack(w), x), y)
+        if math.isnan(total) or not math.isfinite(of_p):
+            z = self.net.evaluate(self.net.unpack(w), x)
+            (checks.smooth if outputs else checks.domain)(self.loss, z, y)
         return total / len(x)
 
     def _value(self, _: str, w: Array, x: Array, y: Array, sums: Array) -> None:
-        at = self._evaluation(w, x, y)
-        z = self.net.evaluate(at.parameters, x)
-        sums[0], sums[1] = np.add.reduce(self.loss.value(z, y)), np.add.reduce(w)
+        z = self.net.evaluate(self._evaluation(w, x, y).parameters, x)
+        _close(sums, np.add.reduce(self.loss.value(z, y)), w)
 
-    def _gradient(
-        self, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, p: Array, sums: Array  # noqa: PLR0913, PLR0917
+    def _gradient(  # noqa: PLR0913, PLR0917
+        self, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, p: Array, sums: Array
     ) -> None:
-        sums[0], sums[1] = mode.gradient(self._evaluation(w, x, y), p, max_bytes), np.add.reduce(w)
+        _close(sums, mode.gradient(self._evaluation(w, x, y), p, max_bytes), w, p)
 
     def _each(self, _: str, w: Array, x: Array, y: Array, p: Array, sums: Array) -> None:
-        sums[0], sums[1] = 0, np.add.reduce(w)
-        per_sample_gradients(self._evaluation(w, x, y), p)
+        _close(sums, per_sample_gradients(self._evaluation(w, x, y), p), w, p)
+
+    def _data(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        return _contiguous(self._x, dtype), _contiguous(self._y, dtype)
 
     def _evaluation(self, w: Array, x: Array, y: Array) -> Evaluation:
+        if not isinstance(w, RecordingArray):  # which has no numbers to check
+            self.net.check_w(w)
         return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y)
 
     def _check(self, w: Array) -> None:
         """Once is enough: shapes don't depend on `w`."""
-        x, y = self._data[w.dtype]
+        x, y = self._data(w.dtype)
         checks.loss(self.loss, checks.output(self.net, self.net.unpack(w), x[:2]), y[:2])
         self._checked = True
 
     def _at(self, w: ArrayLike) -> Evaluation:
-        w = self.net.check_w(self._w(w))
+        w = self._w(w)
         if not self._checked:
             self._check(w)
-        return self._evaluation(w, *self._data[w.dtype])
+        return self._evaluation(w, *self._data(w.dtype))
 
     def _w(self, w: ArrayLike) -> Array:
         """`w` as a contiguous vector in the dtype of the computation."""
-        if w.__class__ is np.ndarray and w.dtype in self._data and w.shape == self._shape and w.flags.c_contiguous:  # type: ignore[union-attr]
-            return w  # type: ignore[return-value]
-        w = self.net.check_w(w)
-        return np.ascontiguousarray(w, w.dtype if w.dtype in self._data else DOUBLE)
+        if not isinstance(w, np.ndarray) or w.__class__ is not np.ndarray or w.shape != self._shape:
+            w = self.net.check_w(w)
+        return _contiguous(w, w.dtype if w.dtype in self._dtypes else DOUBLE)
 
-    def _labels(self, x: Array, one: bool, y: ArrayLike) -> Array:  # noqa: FBT001
+    def _labels(self, y: ArrayLike) -> Array:
         n = self.net.n[-1]
         y = as_real(y, "y")
-        expected = (n,) if one else (len(x), n)
+        expected = (n,) if self._one else (self.samples, n)
         if y.shape != expected:
-            hint = "; prograd.one_hot(labels, K) makes vectors of class numbers" if y.ndim < len(expected) else ""
+            hint = ""
+            if n == 1 and y.size == self.samples:
+                hint = f"; y.reshape{expected} has it" if y.ndim else f"; np.reshape(y, {expected}) has it"
+            elif y.ndim < len(expected):
+                hint = "; prograd.one_hot(labels, K) makes vectors of class numbers"
             raise ShapeError(
                 f"y: expected shape {expected}, a row for each sample and {n} outputs of {self.net.describe(-1)}, "
                 f"got {y.shape}{hint}"
             )
         check_finite(y, "y")
+        with np.errstate(over="ignore"):
+            check_finite(y.astype(self._x.dtype, copy=False), f"y in {self._x.dtype}, which x has")
         y = np.atleast_2d(y)
         try:
             self.loss.check(np.zeros(y.shape), y.astype(np.float64, copy=False))
@@ -186,12 +197,26 @@ class Objective:
     def _room(self, out: Array | None, w: Array) -> Array:
         if out is None:
             return np.empty(self.net.size, w.dtype)
+        refuse_mask(out, "out")
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {w.shape}, got {got}")
-        if np.may_share_memory(out, w):
-            raise ShapeError("out: expected memory of its own, got an array that shares w's, which is still being read")
+        for name, read in (("w", w), ("x", self._x), ("y", self._y)):
+            if np.shares_memory(out, read):
+                raise ShapeError(
+                    f"out: expected memory of its own, got an array that shares {name}'s, which is still being read"
+                )
         return out
+
+
+def _contiguous(a: Array, dtype: np.dtype[Any]) -> Array:
+    return a if a.dtype is dtype and a.flags.c_contiguous else np.ascontiguousarray(a, dtype)
+
+
+def _close(sums: Array, total: Array, w: Array, p: Array | None = None) -> None:
+    """The sum of the losses, and sums that are finite only where `w` and `p` are, unless they overflow."""
+    sums[0], sums[1] = total, np.add.reduce(w)
+    sums[2] = 0 if p is None else np.add.reduce(p, axis=None)
 
 
 class _GaussNewton:

@@ -25,7 +25,7 @@ from prograd.network import Span
 from prograd.operators import Operator
 
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
-"""What reverse mode does with each `A`, `q` and place for `p`: `sum_into`, `add_into` or `each_into`."""
+"""What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, `each_into`."""
 
 
 def dense(blocks: Sequence[Block], samples: int) -> Array:
@@ -38,7 +38,7 @@ def dense(blocks: Sequence[Block], samples: int) -> Array:
 
 
 def linearize(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
-    """The forward pass: `z^1 … z^{L+1}`, and the blocks `(A_1 | B_1) … (A_L | B_L)`, made when they are asked for."""
+    """The forward pass: `z^1 … z^{L+1}`, and the blocks `(A_1 | B_1) … (A_L | B_L)`, each made on demand."""
     z = [x]
     for g_i, w_i in zip(layers, w, strict=True):
         z.append(g_i.g(w_i, z[-1]))
@@ -49,7 +49,7 @@ def reverse(blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]],
     """Reverse mode, matrix times vector: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}` for `i = L … 1`.
 
     Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the
-    samples, `each_into` keeps them apart. `B_1` and `q^1` are never needed and are not computed.
+    samples, `each_into` keeps them apart. Neither `B_1` nor `q^1` is needed, so neither is computed.
     """
     for i in reversed(range(len(blocks))):
         A_i, B_i = blocks[i]
@@ -71,7 +71,7 @@ def add_into(A: Operator, q: Array, p: Array) -> None:
 
 
 def each_into(A: Operator, q: Array, p: Array) -> None:
-    """`p_n = A_n^T q_n`, for what differs from sample to sample."""
+    """`p_n = A_n^T q_n`, for a result for each sample."""
     A.vjp_into(q, p)
 
 
@@ -85,9 +85,9 @@ def forward(
     """Forward mode, matrix times matrix: `J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`, for a chunk of the columns of `J_L`.
 
     Column k of `J` belongs to entry k of `w`, and `spans[i]` says which entries each parameter of layer i is. Since
-    `w` has the newest layer first, the columns that `A_i` brings come just before those of `J_{i-1}`. Columns are kept
-    as rows: `J` is `(columns, N, n_{i+1})`. The one given has no columns yet, and `room(columns, B_i)` gives memory for
-    the next: those of `A_i`, and behind them those of `B_i J_{i-1}`. An operator that works in place needs none.
+    `w` has the newest layer first, the columns of `A_i` come just before those of `J_{i-1}`. Columns are stored as
+    rows: `J` is `(columns, N, n_{i+1})`. The given `J` has no columns yet, and `room(columns, B_i)` returns memory for
+    the next one: the columns of `A_i`, followed by `B_i J_{i-1}`. An operator that works in place needs none.
     """
     for (A_i, B_i), span in zip(blocks, spans, strict=True):
         own = overlap(span.all, chunk)

@@ -83,7 +83,11 @@ class Choosy(Shapeless):
             errors.OptionError,
             r"layers\[0\]: expected a config with a name",
         ),
-        (lambda: prograd.layer("quux"), errors.UnknownNameError, "there is no layer named 'quux'; known: .*affine"),
+        (
+            lambda: prograd.layer("quux"),
+            errors.UnknownNameError,
+            "layer: expected a known name, got 'quux'; known: .*affine",
+        ),
         (lambda: prograd.loss("squared_eror"), errors.UnknownNameError, "did you mean 'squared_error'"),
         (lambda: prograd.loss("huber", dleta=1), errors.OptionError, "accepted options: delta: float = 1.0"),
     ],
@@ -152,7 +156,7 @@ def test_pack_refuses_what_does_not_fit(parameters, message):
 
 def test_errors_are_pickled_whole():  # as parallel launchers do
     error = pickle.loads(pickle.dumps(errors.UnknownNameError("layer", "afine", ["affine"])))
-    assert str(error) == "there is no layer named 'afine'; did you mean 'affine'?"
+    assert str(error) == "layer: expected a known name, got 'afine'; did you mean 'affine'?"
     assert pickle.loads(pickle.dumps(errors.ConformanceError("no", ["a"]))).failures == ["a"]
 
 

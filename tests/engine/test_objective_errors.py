@@ -28,7 +28,7 @@ def test_bad_out(out):
         (
             lambda f, w: f.gradient(w, mode="forwards"),
             errors.UnknownNameError,
-            "no mode named 'forwards'; did you mean 'forward'",
+            "mode: expected a known name, got 'forwards'; did you mean 'forward'",
         ),
         (
             lambda f, w: f.gradient(w, mode="forward", max_bytes=10),
@@ -40,12 +40,12 @@ def test_bad_out(out):
         (
             lambda f, w: prograd.jacobian(f.net, w, np.ones(4), wrt="x"),
             errors.UnknownNameError,
-            "no variable named 'x'",
+            "wrt: expected a known name, got 'x'",
         ),
         (
             lambda f, w: prograd.jacobian(f.net, w, np.ones(4), mode="backward"),
             errors.UnknownNameError,
-            "no mode named 'backward'",
+            "mode: expected a known name, got 'backward'",
         ),
         (
             lambda f, w: prograd.linearize(f.net, w, np.ones(4)).jvp(w[1:]),

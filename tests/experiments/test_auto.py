@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from prograd_experiments import jobs, networks, run
 from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.collect import collect
-from prograd_experiments.config import resolved
+from prograd_experiments.config import config_hash, resolved
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.records import SCHEMA
 from tests.helpers.drawn import same as drawn_alike
@@ -93,7 +93,7 @@ def record(depth: int, times: dict[str, float], planned: str) -> dict[str, Any]:
         "status": "complete",
         "error": None,
         "config": config,
-        "config_hash": f"{depth:08x}",
+        "config_hash": config_hash(config),
         "problem": {"samples": 1, "parameters": 100},
         "timings": {mode: [0.5 * time, time, 2 * time] for mode, time in times.items()},
         "median": times,

@@ -11,7 +11,7 @@ from prograd_experiments import jobs, run
 from prograd_experiments.bracketing import pictures
 from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.collect import as_csv, collect
-from prograd_experiments.config import resolved
+from prograd_experiments.config import config_hash, resolved
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.gather import gather
 from prograd_experiments.records import SCHEMA
@@ -39,13 +39,14 @@ def composed(*overrides):
 
 
 def record(width, bottleneck, times=TIMES, predicted=PREDICTED):
+    config = composed(f"width={width}", f"network.bottleneck={bottleneck}")
     return {
         "schema": SCHEMA,
         "experiment": "bracketing",
         "status": "complete",
         "error": None,
-        "config": composed(f"width={width}", f"network.bottleneck={bottleneck}"),
-        "config_hash": f"{width:04x}{bottleneck:04x}" * 8,
+        "config": config,
+        "config_hash": config_hash(config),
         "problem": {"samples": 1, "parameters": 100},
         "agreement": {"relative_difference": 1e-15},
         "timings": {mode: [seconds] * 3 for mode, seconds in times.items()},

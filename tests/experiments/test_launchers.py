@@ -88,12 +88,10 @@ def test_joblib_leaves_the_same_and_a_killed_process_is_the_only_one_lost(tmp_pa
     done = run(tmp_path, *launcher, *points, PYTHONPATH=str(deadly))
     records = check(tmp_path, done, statuses={"activation-tanh": "complete", "activation-deadly": "failed"})
     error = records["activation-deadly"]["error"]
-    assert error["type"] == "Killed"
-    assert error["message"].startswith("expected a result, got none: the process of this job ended early")
-    assert (
-        "Killed: expected a result, got none: the process of this job ended early"
-        in (tmp_path / "s" / "report.html").read_text()
-    )
+    said = "expected a result, got none: the job began, and ended without one (TerminatedWorkerError: A worker process"
+    assert error["type"] == "NoResult"
+    assert error["message"].startswith(said)
+    assert f"NoResult: {said}" in (tmp_path / "s" / "report.html").read_text()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed; make test-ray does that")

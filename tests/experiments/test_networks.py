@@ -214,6 +214,16 @@ def test_a_file_that_is_not_there_or_no_npz(tmp_path: Path) -> None:
         data.load({"data": {"name": "npz", "path": str(tmp_path / "t.npz"), "task": None}})
 
 
+@pytest.mark.parametrize("at", [6, 8, 10, 16])  # the version of zip, flags, the compression, the sum of the bytes
+def test_an_npz_with_a_flipped_byte_is_refused_whatever_it_hits(tmp_path: Path, at: int) -> None:
+    np.savez_compressed(tmp_path / "t.npz", x=np.arange(6.0).reshape(3, 2), y=np.arange(3))
+    content = bytearray((tmp_path / "t.npz").read_bytes())
+    content[content.index(b"PK\x01\x02") + at] ^= 0xFF
+    (tmp_path / "t.npz").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"t\.npz: expected arrays"):
+        data.load({"data": {"name": "npz", "path": str(tmp_path / "t.npz"), "task": None}})
+
+
 def test_other_content_is_another_configuration(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     config = BASE | {"data": {"name": "csv", "path": str(file), "target": None, "task": None}}

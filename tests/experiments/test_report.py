@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from prograd_experiments import commands
 from prograd_experiments.gather import gather
 from prograd_experiments.report import compare
-from tests.helpers.records import lay_out
+from tests.helpers.records import failed_training, lay_out
 from tests.helpers.sweeps import compared, sweep, two_sweeps
 
 pytestmark = pytest.mark.slow
@@ -123,7 +123,7 @@ def test_directories_that_cannot_be_compared_are_refused(tmp_path: Path) -> None
     lay_out(good, sweep(1.0))
     lay_out(broken, sweep(1.0))
     (broken / "job2" / "record.json").write_text('{"schema": ')
-    lay_out(other, [sweep(1.0)[0] | {"experiment": "peers"}])
+    lay_out(other, [failed_training()])
     assert report(good, tmp_path / "none") == (
         2,
         f"prograd report: {tmp_path / 'none'}: expected a directory with records, got no such directory\n",
@@ -135,7 +135,7 @@ def test_directories_that_cannot_be_compared_are_refused(tmp_path: Path) -> None
     )
     code, text = report(good, other)
     assert code == 2
-    assert f"{other}: expected records of speed_gap, as in {good}, got records of peers" in text
+    assert f"{other}: expected records of speed_gap, as in {good}, got records of train" in text
     assert not (tmp_path / "page.html").exists()
     code, text = report(good, broken)
     assert code == 1

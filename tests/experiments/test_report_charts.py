@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
 
@@ -43,6 +44,14 @@ def test_labels_do_not_overlap() -> None:
     gaps = [x - a / 2 - b / 2 - y for (y, a), (x, b) in pairwise(places)]
     assert len(made.labels(30)) < len(ticks)
     assert min(gaps) >= 1
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("value", [5e-324, 1e-300, 1e300, 1.7e308])
+def test_values_near_the_ends_of_floats_do_not_take_the_others_places(value: float, log: bool) -> None:
+    made = scale(Axis("", str, log=log), [1.0, 2.0, value])
+    assert 0 < made(1.0) <= made(2.0) < 1
+    assert all(math.isfinite(tick) for tick, _ in made.ticks)
 
 
 def test_companions_of_the_same_title_share_their_scales() -> None:

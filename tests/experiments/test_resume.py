@@ -127,6 +127,37 @@ def test_the_same_command_goes_on_where_it_stopped(tmp_path: Path, settings) -> 
     assert one.parent.name.startswith("depth-1_")
 
 
+def test_whatever_is_in_the_place_of_a_record_is_set_aside_and_the_point_repeated(tmp_path: Path, settings) -> None:
+    points = ("depth=1,2,3,4,5", *QUICK)
+    run(tmp_path, settings, *points)
+    folder, pipe, other, place, lock = sorted(contents(tmp_path / "s"))
+    folder.unlink()
+    folder.mkdir()
+    pipe.unlink()
+    os.mkfifo(pipe)
+    other.write_text(json.dumps(json.loads(other.read_bytes()) | {"environment": ["none"]}))
+    shutil.rmtree(place.parent)
+    place.parent.write_text("a file in the place of a folder")
+    lock.unlink()
+    (lock.parent / ".lock").mkdir()
+    left = [tmp_path / "s" / ".summary.csv.1.00000000.tmp", folder.parent / ".record.json.1.00000000.tmp"]
+    for path in left:
+        path.write_text("half")
+
+    collected = processes.run(["prograd", "collect", "s"], tmp_path, settings)
+    assert collected.returncode == 2
+    assert collected.stderr.count("record.json: ") == 3
+    again = run(tmp_path, settings, *points)
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "5 points: 3 unreadable, set aside and repeated; 2 new" in again.stdout
+    assert set(statuses(tmp_path / "s").values()) == {"complete"}
+    assert len(statuses(tmp_path / "s")) == 5
+    assert len(list(tmp_path.glob("s/*/record.unreadable.json"))) == 3
+    assert len(list(tmp_path.glob("s/*unreadable*"))) == 1
+    assert not any(path.exists() for path in left)
+
+
 def test_a_job_that_takes_its_process_along_is_the_only_one_lost(tmp_path: Path, settings) -> None:
     points = ("depth=2", "activation=hungry,quitter,harmless", "seed=0", *QUICK)
     done = run(tmp_path, settings, *points)

@@ -13,16 +13,18 @@ from prograd_experiments import environment, jobs, records, storage
 from prograd_experiments.errors import BusyError, RecordError
 from prograd_experiments.records import Status
 from tests.helpers.configs import CONFIG
+from tests.helpers.records import record
 
 
 def test_a_record_counts_for_its_configuration_and_its_code_alone(tmp_path: Path) -> None:
-    whole = {"schema": records.SCHEMA, "status": "complete", "experiment": "e", "config": {}, "config_hash": "h"}
+    whole = record(2, 8, 1e-3, 1e-4)
+    its = whole["config_hash"]
     records.write(tmp_path, whole | {"code": "one"})
-    assert records.found(tmp_path, "h", "one")[0] is Status.COMPLETE
-    assert records.found(tmp_path, "h", "two")[0] is Status.OUTDATED
+    assert records.found(tmp_path, its, "one")[0] is Status.COMPLETE
+    assert records.found(tmp_path, its, "two")[0] is Status.OUTDATED
     assert records.found(tmp_path, "other", "one")[0] is Status.FOREIGN
     records.write(tmp_path, whole)  # by a version that did not say
-    assert records.found(tmp_path, "h", "one")[0] is Status.OUTDATED
+    assert records.found(tmp_path, its, "one")[0] is Status.OUTDATED
 
 
 @pytest.mark.starts_processes

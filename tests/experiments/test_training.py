@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("no_git")
 
 
 def weights(folder: Path) -> state.State:
-    return state.load(folder / state.NAME)[0]
+    return state.load(folder / state.NAME).state
 
 
 def trained(folder: Path, **changes: Any) -> tuple[dict[str, Any], state.State]:
@@ -81,17 +85,108 @@ def test_more_epochs_from_a_checkpoint_are_as_if_they_had_been_asked_for_at_once
         trained(tmp_path / "other", start="nowhere.npz")
 
 
-def test_a_checkpoint_of_other_code_or_another_configuration_or_of_nobody_is_not_gone_on_from(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_code_or_another_configuration_is_not_gone_on_from(tmp_path: Path) -> None:
     path = tmp_path / state.NAME
-    for left in ("other code", "other configuration", "nobody"):
+    for left in ("other code", "other configuration"):
         at = state.State(np.full(3, 9.0), np.zeros(3), epoch=4)
         code = "another" if left == "other code" else environment.code()
         state.save(at, train_config(seed=1) if left == "other configuration" else train_config(), code, path)
-        if left == "nobody":
-            path.write_bytes(b"PK half")
         assert loop.train(train_config(), tmp_path)["resumed_from"] == 0
     assert loop.train(train_config(), tmp_path)["resumed_from"] == 6
     assert loop.train(train_config(), tmp_path, force=True)["resumed_from"] == 0
+
+
+def rewritten(path: Path, **changes: object) -> None:
+    """Changes what a checkpoint says of itself, by the same means that wrote it."""
+    with np.load(path, allow_pickle=False) as arrays:
+        found = {name: arrays[name] for name in arrays.files}
+    about, curves = (json.loads(str(found[name])) for name in ("about", "curves"))
+    about |= {key: value for key, value in changes.items() if key in about}
+    curves |= {key: value for key, value in changes.items() if key in curves}
+    np.savez(path, w=found["w"], v=found["v"], about=np.array(json.dumps(about)), curves=np.array(json.dumps(curves)))
+
+
+def flipped(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at % len(content)] ^= 1
+    path.write_bytes(content)
+
+
+def piped(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def in_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "epoch": lambda path: rewritten(path, epoch=3),
+    "curves": lambda path: rewritten(path, train_loss=[0.0]),
+    "flag": lambda path: rewritten(path, converged=True),
+    "no_text": lambda path: rewritten(path, epoch={}),
+    "first_byte": lambda path: flipped(path, 0),
+    "version_of_zip": lambda path: flipped(path, 4),
+    "number": lambda path: flipped(path, 300),
+    "digest": lambda path: flipped(path, -1),
+    "half": lambda path: path.write_bytes(path.read_bytes()[:200]),
+    "nothing": lambda path: path.write_bytes(b""),
+    "nobodys": lambda path: np.savez(path, x=np.ones(3)),
+    "pipe": piped,
+    "folder": in_a_folder,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_is_named_and_set_aside_and_training_begins_anew(tmp_path: Path, damage: str) -> None:
+    whole, w = trained(tmp_path)
+    path = tmp_path / state.NAME
+    DAMAGE[damage](path)
+    again, v = trained(tmp_path)
+    assert again["resumed_from"] == 0
+    assert str(path) in again["set_aside"]
+    assert "it is checkpoint.unreadable.npz now, and training begins anew" in again["set_aside"]
+    assert path.with_suffix(".unreadable.npz").exists()
+    assert (again["curves"], v.w.tobytes()) == (whole["curves"], w.w.tobytes())
+    assert "set_aside" not in trained(tmp_path)[0]
+
+
+def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
+    trained(tmp_path)
+    path = tmp_path / state.NAME
+    content = path.read_bytes()
+    for at in random.Random(0).sample(range(len(content)), 300):  # noqa: S311
+        path.write_bytes(content)
+        flipped(path, at)
+        with pytest.raises(RecordError, match="that ends with its SHA-256"):
+            state.load(path)
+
+
+@pytest.mark.parametrize("damage", ["epoch", "number", "half"])
+def test_training_does_not_start_from_a_damaged_checkpoint(tmp_path: Path, damage: str) -> None:
+    trained(tmp_path / "first", epochs=2)
+    start = tmp_path / "first" / state.NAME
+    config = train_config(start=str(start))
+    DAMAGE[damage](start)
+    with pytest.raises(RecordError, match=r"checkpoint\.npz: expected a checkpoint of prograd-run"):
+        loop.train(config)
+    assert start.exists()
+
+
+def test_training_starts_from_the_checkpoint_that_its_configuration_names(tmp_path: Path) -> None:
+    trained(tmp_path / "first", epochs=2)
+    config = train_config(start=str(tmp_path / "first" / state.NAME))
+    trained(tmp_path / "first", epochs=3)
+    with pytest.raises(RecordError, match="got one changed since"):
+        loop.train(config)
+
+
+def test_a_pipe_is_no_checkpoint_to_start_from(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match=r"start: expected a file, got .*; it is a pipe, a socket or a device"):
+        train_config(start=str(tmp_path / "pipe"))
 
 
 def test_a_checkpoint_holds_no_pickles(tmp_path: Path) -> None:

@@ -45,6 +45,13 @@ class VjpIsDouble(Own):
         return 2 * super().vjp(q)
 
 
+class SqueezesVjp(Own):
+    """One sample loses its axis."""
+
+    def vjp(self, q):
+        return super().vjp(q)[..., 0, :] if q.shape[-2] == 1 else super().vjp(q)
+
+
 class JvpIsDouble(Own):
     """`vjp` and `dense` are correct."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from prograd_experiments import records
+from prograd_experiments.config import config_hash
 from prograd_experiments.speed_gap.experiment import gaps
 
 ENVIRONMENT: dict[str, Any] = {
@@ -26,26 +27,26 @@ ENVIRONMENT: dict[str, Any] = {
 def record(depth: int, width: int, forward: float, reverse: float, **config: Any) -> dict[str, Any]:
     timings = {"forward": [forward * f for f in (0.9, 1.0, 1.2)], "reverse": [reverse * f for f in (0.9, 1.0, 1.2)]}
     counts = {"forward": depth * width**3, "reverse": depth * width}
+    whole = {
+        "experiment": {"name": "speed_gap"},
+        "depth": depth,
+        "width": width,
+        "activation": "tanh",
+        "data": {"name": "digits"},
+        "network": {"name": "mlp", "final": None},
+        "loss": {"name": "softmax_cross_entropy"},
+        "batch": 1,
+        "seed": 0,
+        "dtype": "float64",
+        "threads": 1,
+        "modes": ["forward", "reverse"],
+    } | config
     return {
         "schema": records.SCHEMA,
         "experiment": "speed_gap",
         "status": "complete",
-        "config": {
-            "experiment": {"name": "speed_gap"},
-            "depth": depth,
-            "width": width,
-            "activation": "tanh",
-            "data": {"name": "digits"},
-            "network": {"name": "mlp", "final": None},
-            "loss": {"name": "softmax_cross_entropy"},
-            "batch": 1,
-            "seed": 0,
-            "dtype": "float64",
-            "threads": 1,
-            "modes": ["forward", "reverse"],
-        }
-        | config,
-        "config_hash": f"{depth}-{width}-{config}",
+        "config": whole,
+        "config_hash": config_hash(whole),
         "error": None,
         "environment": ENVIRONMENT,
         "problem": {"samples": config.get("batch", 1), "parameters": 7},
@@ -58,11 +59,17 @@ def record(depth: int, width: int, forward: float, reverse: float, **config: Any
     }
 
 
-def failed(depth: int, width: int) -> dict[str, Any]:
-    whole = record(depth, width, 1, 1)
+def failed(depth: int, width: int, **config: Any) -> dict[str, Any]:
+    whole = record(depth, width, 1, 1, **config)
     error = {"type": "MemoryError", "message": "too <large>", "traceback": "Traceback …\nMemoryError: too <large>"}
     kept = {key: whole[key] for key in ("schema", "experiment", "config", "config_hash")}
     return kept | {"status": "failed", "error": error}
+
+
+def failed_training() -> dict[str, Any]:
+    config = {"experiment": {"name": "train"}, "epochs": 3}
+    its = {"experiment": "train", "config": config, "config_hash": config_hash(config)}
+    return failed(2, 8) | its
 
 
 def lay_out(directory: Path, made: list[dict[str, Any]]) -> Path:

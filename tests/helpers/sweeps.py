@@ -25,8 +25,7 @@ def two_sweeps(root: Path) -> tuple[Path, Path]:
     new_records = sweep(0.5, threads=2)
     for one in new_records:
         one["environment"] = copy.deepcopy(ENVIRONMENT) | {"python": "3.13.1"}
-    new_records[3] = failed(4, 16)
-    new_records[3]["config"]["threads"] = 2
+    new_records[3] = failed(4, 16, threads=2)
     for folder, made in ((old, sweep(1.0)), (new, new_records)):
         folder.mkdir()
         collect(lay_out(folder, made))

@@ -8,7 +8,7 @@ import pytest
 import prograd
 from prograd import Layer
 from prograd.errors import OptionError, ShapeError, UnknownNameError
-from prograd.operators import Dense
+from prograd.operators import Dense, Operator
 from prograd.testing import check_layer, check_loss, check_operator, counted, parametrize_with_checks
 from tests.helpers.losses import Concave
 from tests.helpers.operators import RunningSum
@@ -71,6 +71,20 @@ def test_a_matrix_of_another_shape_is_the_callers_mistake(shape):
 def test_no_samples_are_the_callers_mistake():
     with pytest.raises(ShapeError, match="samples: expected a positive number, got 0"):
         check_operator(Dense(np.ones((2, 3))), samples=0)
+
+
+def test_an_operator_that_drops_the_sample_axis_can_not_tell_how_many_samples_it_has():
+    class Drops(Operator):
+        rows, cols = 2, 3
+
+        def jvp(self, v):
+            return np.squeeze(v[..., :2])
+
+        def vjp(self, q):
+            return np.squeeze(q[..., [0, 1, 1]])
+
+    with pytest.raises(ShapeError, match=r"Drops: jvp of shape \(1, 3\): expected 2 axes, got \(2,\)"):
+        check_operator(Drops())
 
 
 class ByKeyword(Layer):

@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 from prograd import Elementwise, Layer, recursions
-from prograd.operators import Dense, Diagonal, Identity, Kronecker, Zero
+from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker, Zero
 from prograd.testing import check_layer
 from prograd.testing.layer_case import LayerCase
 from prograd.testing.layer_checks import LAYER_CHECKS
@@ -273,6 +273,22 @@ class LosesTheSampleAxis(Right):
         return super().g(w, z)[0]
 
 
+@wrong("shapes", says=r"g of z \(1, 3\): expected an array \(1, 4\), got shape \(4,\)")
+class DropsTheSampleAxisOfOneSample(Right):
+    """numpy broadcasts it where it is used, and then it seems right."""
+
+    def g(self, w, z):
+        z_next = super().g(w, z)
+        return z_next[0] if len(z) == 1 else z_next
+
+
+@wrong("shapes", says=r"B: vjp of shape \(1, 4\): expected shape .*, got \(3,\)")
+class DropsTheSampleAxisInB(Right):
+    def jacobian(self, w, z, z_next):
+        A, _ = super().jacobian(w, z, z_next)
+        return A, operators.SqueezesVjp(w.W)
+
+
 @wrong("shapes", says="not a method of dict as a name, got 'items'")
 class ParameterNamedLikeAMethod(Right):
     def shapes(self, n_in):
@@ -407,6 +423,91 @@ class MaximumOfTheBatch(Elementwise):
         return np.ones_like(z) / np.abs(z).max()
 
 
+@wrong("jacobian_B", says="a constant factor of 1.01")
+class TinyAndOnePercentOff(Elementwise):
+    def phi(self, z):
+        return 1e-12 * np.sin(z)
+
+    def dphi(self, z, z_next):
+        return 1.01e-12 * np.cos(z)
+
+
+class TinyRow(Right):
+    """The last of four outputs is smaller than the others by nine digits."""
+
+    scale = np.array([1, 1, 1, 1e-9])
+
+    def g(self, w, z):
+        return super().g(w, z) * self.scale.astype(z.dtype)
+
+    def blocks(self, w, z, scale):
+        return {"W": Diagonal(scale) @ Kronecker(4, z), "b": Diagonal(scale)}, Diagonal(scale) @ Dense(w.W)
+
+    def jacobian(self, w, z, z_next):
+        return self.blocks(w, z, self.scale.astype(z.dtype))
+
+
+def test_a_tiny_row_is_right() -> None:
+    assert check_layer(TinyRow(), 3).failures == ()
+
+
+@wrong("jacobian_A", "jacobian_B", says=r"A.*\[3, \d+\]|B\[3, \d\]")
+class OnePercentOffInATinyRow(TinyRow):
+    def jacobian(self, w, z, z_next):
+        return self.blocks(w, z, (self.scale * [1, 1, 1, 1.01]).astype(z.dtype))
+
+
+@wrong("zeros", says="g at a row of zeros: expected finite numbers.*a division by a norm")
+class UnitLength(Layer):
+    """z / ‖z‖, which is no number where a layer before it gives zeros."""
+
+    def shapes(self, n_in):
+        return n_in, {}
+
+    def norm(self, z):
+        return np.sqrt(np.sum(z * z, axis=1, keepdims=True))
+
+    def g(self, w, z):
+        return z / self.norm(z)
+
+    def jacobian(self, w, z, z_next):
+        n, g = self.norm(z), z_next[:, :, None]
+        return {}, DiagonalPlusLowRank(np.broadcast_to(1 / n, z.shape), -g / n[:, :, None], g)
+
+
+@wrong("zeros", says="at a row of zeros: B.*expected 0 by finite differences of g, got 1 by jvp")
+class SineOverItsArgument(Elementwise):
+    """Zero is an exception in g, and the derivative there is guessed."""
+
+    def phi(self, z):
+        return np.where(z == 0, z.dtype.type(1), np.sin(z) / np.where(z == 0, z.dtype.type(1), z))
+
+    def dphi(self, z, z_next):
+        safe = np.where(z == 0, z.dtype.type(1), z)
+        return np.where(z == 0, z.dtype.type(1), (np.cos(z) - z_next) / safe)
+
+
+@wrong("zeros", says="B at a row of zeros: expected finite numbers.*a division by zero, where g itself is a number")
+class DerivativeByDivision(Elementwise):
+    def phi(self, z):
+        return z * z * z
+
+    def dphi(self, z, z_next):
+        with np.errstate(invalid="ignore"):
+            return 3 * z_next / z
+
+
+@wrong("saturation", says="at inputs of ±17: B.*expected 0 by finite differences of g, got 1 by jvp")
+class ForgetsThatItClips(Elementwise):
+    """Wrong beyond the ordinary inputs."""
+
+    def phi(self, z):
+        return np.clip(z, -12, 12)
+
+    def dphi(self, z, z_next):
+        return np.ones_like(z)
+
+
 @wrong("large_arguments", says="overflow encountered in exp")
 class NaiveSigmoid(Elementwise):
     def phi(self, z):
@@ -483,3 +584,47 @@ def test_a_jacobian_of_the_last_call_is_caught_at_given_points():
 
 def test_an_influence_of_other_samples_is_caught_at_a_single_given_point():
     assert "samples" in failed(Summed(), Z[:1])
+
+
+class OneMinusG(Elementwise):
+    """A sigmoid whose slope is the difference of two numbers that are nearly equal."""
+
+    def phi(self, z):
+        return special.expit(z)
+
+    def dphi(self, z, z_next):
+        return z_next * (1 - z_next)
+
+
+class BothBranches(Elementwise):
+    """Right, but numpy warns of the branch that is thrown away."""
+
+    def phi(self, z):
+        return np.where(z == 0, z.dtype.type(1), np.sin(z) / z)
+
+    def dphi(self, z, z_next):
+        return np.where(z == 0, z.dtype.type(0), (np.cos(z) - np.sin(z) / z) / z)
+
+
+@pytest.mark.parametrize(
+    ("layer", "check", "says"),
+    [
+        (OneMinusG(), "saturation", r"B at inputs of ±17 in float32: expected \S+e-0\d, as in float64, got .*1 − g"),
+        (
+            BothBranches(),
+            "zeros",
+            "at a row of zeros: invalid value encountered in divide, though the results are right",
+        ),
+    ],
+)
+def test_what_is_right_but_could_be_better_is_advice(layer, check, says) -> None:
+    report = check_layer(layer, 3)
+    (advice,) = report.advice
+    assert advice.name == check
+    assert check in report.passed
+    assert re.search(says, advice.message)
+    assert f"advice  {check}: " in str(report)
+
+
+def test_a_right_layer_gets_no_advice() -> None:
+    assert check_layer(Right(), 3).advice == ()

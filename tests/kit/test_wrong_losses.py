@@ -24,7 +24,10 @@ Y = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0], [0.6, 0.1, 0.3]])
 GALLERY = Gallery(check_loss, z=Z, y=Y)
 wrong = GALLERY.wrong
 
-NOTHING_WRONG = {"network": "only a wrong engine fails it; see test_a_wrong_engine_is_caught_by_the_network"}
+NOTHING_WRONG = {
+    "network": "only a wrong engine fails it; see test_a_wrong_engine_is_caught_by_the_network",
+    "saturation": "it gives advice alone; see test_digits_that_are_lost_in_float32_are_advice",
+}
 
 
 @pytest.mark.parametrize("entry", GALLERY.entries)
@@ -102,6 +105,18 @@ class ValueIsOneNumber(Right):
         return super().value(z, y).mean()
 
 
+@wrong("shapes", says=r"value of z \(1, 3\): expected an array \(1,\), got shape \(\)")
+class ValueOfOneSampleIsOneNumber(Right):
+    def value(self, z, y):
+        return super().value(z, y).squeeze()
+
+
+@wrong("shapes", says=r"hessian: vjp of shape \(1, 3\): expected shape .*, got \(3,\)")
+class HessianDropsTheSampleAxis(Right):
+    def hessian(self, z, y):
+        return operators.SqueezesVjp(super().hessian(z, y).dense())
+
+
 @wrong("shapes", says="finite numbers for the example")
 class LogOfALabel(Right):
     def value(self, z, y):
@@ -149,19 +164,7 @@ class HessianByDifferences(Right):
 wrong("positive_semidefinite", says="negative eigenvalue")(Concave)
 
 
-@wrong(
-    "hessian",
-    "symmetric",
-    "positive_semidefinite",
-    "linear",
-    "vjp",
-    "dense",
-    "leading_axes",
-    "structure",
-    "edges",
-    "dtype",
-    says="hessian: expected an operator 3 × 3",
-)
+@wrong("shapes", says="hessian: expected an operator 3 × 3")
 class HessianAsAnArray(Right):
     """Nothing about it can be checked."""
 
@@ -286,6 +289,44 @@ class ChecksTheOutputs(Right):
         super().check(z, y)
         if not np.isfinite(z).all():
             raise LabelError("z is not finite")
+
+
+@wrong("zeros", says="gradient at z = y: expected finite numbers.*though value is a number", y=Z + 1)
+class Distance(Loss):
+    """‖z − y‖, whose gradient is divided by it."""
+
+    def value(self, z, y):
+        return np.linalg.norm(z - y, axis=1)
+
+    def gradient(self, z, y):
+        return (z - y) / self.value(z, y)[:, None]
+
+
+@wrong("zeros", says="at z = 0: gradient.* expected 0 by finite differences of value, got 1 by gradient")
+class GuessesItsSlopeAtZero(Loss):
+    def value(self, z, y):
+        return (z * z).sum(axis=1)
+
+    def gradient(self, z, y):
+        return np.where(z == 0, z.dtype.type(1), 2 * z)
+
+
+@wrong("gradient", says="a constant factor of 1.01")
+class TinyAndOnePercentOff(Loss):
+    def value(self, z, y):
+        return 1e-12 * (z * z).sum(axis=1)
+
+    def gradient(self, z, y):
+        return 2.02e-12 * z
+
+
+def test_digits_that_are_lost_in_float32_are_advice() -> None:
+    """The loss of a label that is certain and right is the difference of two large numbers."""
+    sure = np.array([[4.0, -1.0, 0.0], [1.0, 6.0, 0.5]])
+    report = check_loss(Right(), sure, np.eye(3)[:2])
+    (advice,) = report.advice
+    assert advice.name == "saturation"
+    assert re.search(r"value at outputs up to \d+ in float32: expected .*, as in float64, got", advice.message)
 
 
 @wrong("large_arguments", says="overflow encountered in exp")

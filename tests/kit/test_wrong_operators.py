@@ -66,6 +66,44 @@ class VjpNotTransposed(Right):
         return q
 
 
+@wrong("shapes", says=r"jvp of shape \(1, 3\): expected shape .*, got \(2,\)")
+class DropsTheSampleAxisOfOneSample(Right):
+    samples = 1
+    dtype = np.dtype(np.float64)
+
+    def jvp(self, v):
+        return super().jvp(v).squeeze()
+
+
+@wrong("linear", says=r"jvp\(0\): expected 0, got nan")
+class ByUnitVectors(Right):
+    """Linear, but for zero."""
+
+    samples = 1
+    dtype = np.dtype(np.float64)
+
+    def jvp(self, v):
+        length = np.linalg.norm(v, axis=-1, keepdims=True)
+        return super().jvp(v / length) * length
+
+
+class TinyRow(Right):
+    """The second of two rows is smaller by nine digits."""
+
+    def matrix(self, dtype):
+        return (MATRIX * [[1], [1e-9]]).astype(dtype)
+
+
+def test_a_tiny_row_is_right() -> None:
+    assert check_operator(TinyRow(), matrix=MATRIX * [[1], [1e-9]]).failures == ()
+
+
+@wrong("vjp", says="tolerance")
+class OnePercentOffInATinyRow(TinyRow):
+    def vjp(self, q):
+        return q @ (self.matrix(q.dtype) * np.array([[1], [1.01]], q.dtype))
+
+
 @wrong("linear", says=r"jvp\(2u − 3v\)")
 class AddsABias(Right):
     """Affine, not linear; its vjp and its columns can't agree with that."""
@@ -240,7 +278,7 @@ class WritesToQ(Right):
     def vjp(self, q):
         p = super().vjp(q)
         if q.flags.writeable and q.ndim == 3:
-            q[..., 0] += 1e-9
+            q[..., 0] *= 1 + 1e-13
         return p
 
 

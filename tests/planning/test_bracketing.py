@@ -232,7 +232,7 @@ def test_matrices_on_the_way_within_a_number_of_bytes():
     tight = bracketing.solve(factors, max_bytes=8 * 80)
     assert tight.cost >= free.cost
     assert all(factors[s.stop - 1][0] * factors[s.start][1] <= 80 for s in tight.tree.steps()[:-1])
-    with pytest.raises(OptionError, match=r"max_bytes: expected enough for the matrices .*, got 632"):
+    with pytest.raises(OptionError, match=r"max_bytes: expected room for the matrices .*, got 632"):
         bracketing.solve(factors, max_bytes=8 * 79)  # two rows of 40 or 40 of two numbers there must be
 
 

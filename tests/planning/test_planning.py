@@ -149,8 +149,8 @@ def test_by_the_input():
     ("options", "error", "match"),
     [
         ({"batch": 0}, ShapeError, "batch: expected a positive number of samples, got 0"),
-        ({"outputs": "hessian"}, UnknownNameError, "no kind of outputs named 'hessian'"),
-        ({"wrt": "labels"}, UnknownNameError, "no variable named 'labels'"),
+        ({"outputs": "hessian"}, UnknownNameError, "outputs: expected a known name, got 'hessian'"),
+        ({"wrt": "labels"}, UnknownNameError, "wrt: expected a known name, got 'labels'"),
         ({"wrt": "input"}, OptionError, "an objective has no gradient by its samples"),
         ({"dtype": "int8"}, OptionError, "expected float64 or float32, got int8"),
     ],

@@ -106,11 +106,11 @@ MISTAKES = {
     ),
     "misspells a hook": (
         "@hookimpl\ndef prograd_layer():\n    return {'double': Double}",
-        "there is no hook named 'prograd_layer'; did you mean 'prograd_layers'",
+        "hook: expected a known name, got 'prograd_layer'; did you mean 'prograd_layers'",
     ),
     "means a hook that there is not": (
         "@hookimpl\ndef prograd_optimizers():\n    return {}",
-        "there is no hook named 'prograd_optimizers'; did you mean 'prograd_layers' or 'prograd_losses'?",
+        "hook: expected a known name, got 'prograd_optimizers'; did you mean 'prograd_layers' or 'prograd_losses'?",
     ),
     "forgets the mark": (
         "def prograd_layers():\n    return {'double': Double}",

@@ -55,9 +55,11 @@ def test_an_unknown_name_says_whose_names_may_be_missing(plugins, monkeypatch):
 
 
 def test_unknown_names_offer_the_closest():
-    with pytest.raises(UnknownNameError, match=r"there is no layer named 'afine'; did you mean 'affine'.*\?$"):
+    with pytest.raises(
+        UnknownNameError, match=r"layer: expected a known name, got 'afine'; did you mean 'affine'.*\?$"
+    ):
         prograd.layer("afine")
-    with pytest.raises(UnknownNameError, match=r"there is no loss named 'huuber'; did you mean 'huber'\?$"):
+    with pytest.raises(UnknownNameError, match=r"loss: expected a known name, got 'huuber'; did you mean 'huber'\?$"):
         prograd.loss("huuber")
 
 

@@ -148,7 +148,7 @@ def test_check_of_everything_fails_for_a_broken_plugin(registered) -> None:
 def test_check_of_an_unknown_name_offers_the_closest() -> None:
     result = run("check", "afine")
     assert result.exit_code == 2
-    assert "there is no layer or loss named 'afine'; did you mean 'affine'" in result.stderr
+    assert "layer or loss: expected a known name, got 'afine'; did you mean 'affine'" in result.stderr
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -140,7 +140,7 @@ def _network_of(config: Config) -> Config:
 def _point(record: Record) -> str:
     config = record["config"]
     network, data = config["network"], config["data"]
-    sizes = (data.get("features"), config["depth"], config["width"], data.get("outputs"))
+    sizes = (data.get("features"), config.get("depth"), config.get("width"), data.get("outputs"))
     option = [network[OPTIONS[network["name"]]]] if network["name"] in OPTIONS else []
     return ":".join(map(str, (network["name"], *sizes, *option)))
 

@@ -1,4 +1,4 @@
-"""Pictures as data: what is drawn where, in which colour, and what a reader is told who points at a value.
+"""Pictures as data: the values, their places and colours, and the text that describes each value to a reader.
 
 Each experiment describes its pictures once. `poster` draws them with matplotlib, `markup` for the page.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from prograd_experiments.charts.palette import CIRCLE, CROSS, DIAMOND, FADED, FAILED, Colour, Marker
 
 FORMATS = ("png", "svg", "pdf")
-"""What the poster can be written as."""
+"""The formats of the poster."""
 
 NO_VALUES = "no values"
 MOST_MARKERS = 16  # on one line
@@ -93,7 +93,7 @@ class Chart:
 
     @property
     def legend(self) -> list[tuple[str, list[Series]]]:
-        """The series by their group; each series without a group is by itself."""
+        """The groups with their series. A series without a group forms its own."""
         groups: dict[str, list[Series]] = {}
         for series in self.series:
             groups.setdefault(series.group or series.name, []).append(series)
@@ -146,7 +146,7 @@ def failed(data: Sequence[Datum]) -> list[Series]:
 def measured_and_predicted(
     measured: Sequence[Datum], predicted: Sequence[Datum], colour: Colour, line: Marker | None = None, group: str = ""
 ) -> list[Series]:
-    """Two lines with the marker `line`, the predicted one dashed, or dots without it; nothing if nothing is there."""
+    """Two lines with the marker `line`, the predicted one dashed; dots without it. None without measured data."""
     joined = line is not None
     both = [
         Series("measured", measured, colour, line or CIRCLE, group, joined=joined),

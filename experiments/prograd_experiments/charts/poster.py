@@ -78,7 +78,7 @@ def _written(figure: Figure, lines: Sequence[str], top: float, high: float, **lo
 
 
 def _height(row: Sequence[Picture]) -> float:
-    """Of pictures side by side with their titles, labels and legends."""
+    """The height of pictures side by side, with their titles, labels and legends."""
     width = WIDTH / len(row)
     under = (FOOT + LINE * len(_foot(one, width)) + ENTRY * _entries(one, width) + GAP for one in row)
     return max(HEAD + _frame_height(one) + foot for one, foot in zip(row, under, strict=True))

@@ -11,6 +11,9 @@ from prograd_experiments.charts import Axis, Chart, Datum, Picture
 PADDING = 0.05  # of the axis, at either end
 MOST_TICKS = 6
 
+LOG_RANGE = 1e-150, 1e150  # beyond it the ratio of two values overflows
+LARGEST = 1e300
+
 Ticks = Sequence[tuple[float, str]]
 
 
@@ -65,9 +68,10 @@ def frame(chart: Chart, companions: Sequence[Picture]) -> Frame:
 
 
 def scale(axis: Axis, values: Sequence[float]) -> Scale:
-    """One with room for all values and for the axis' own ticks; without any of them it has no ticks."""
+    """A scale with room for all values and for the ticks of the axis. Without values it has no ticks."""
     every = [*values, *(value for value, _ in axis.ticks or ())]
-    every = [value for value in every if math.isfinite(value) and (value > 0 or not axis.log)]
+    least, most = LOG_RANGE if axis.log else (-LARGEST, LARGEST)
+    every = [value for value in every if least <= value <= most]
     if not every:
         return Scale(1.0, 10.0, axis.log, ())
     low, high = min(every), max(every)

@@ -128,7 +128,7 @@ class Peers(Experiment):
         return (_place(row["task"], TASKS), _place(row["dtype"], DTYPES), *super().order(row))
 
     def answer(self, rows: Sequence[Row]) -> str:
-        """For each task how far prograd is from the floor and from the best peer, in the median and at worst."""
+        """For each task: prograd over the floor and over the best peer, in the median and at worst."""
         tasks = {task: [row for row in rows if row["task"] == task] for task in TASKS}
         sentences = [sentence for task, members in tasks.items() if (sentence := _of_task(task, members))]
         absent = {engine for row in rows for engine in ENGINES if row[f"{engine}_outcome"] == "not installed"}

@@ -1,4 +1,4 @@
-"""What each sweep was asked and where it ran, fact by fact, so that sweeps can be compared."""
+"""The configuration and the environment of each sweep, fact by fact, so that sweeps can be compared."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job or a file without a result: whose it is, where, why, and the traceback if there is one."""
+    """A job or a file without a result: its sweep, place and reason, and the traceback if there is one."""
 
     sweep: str
     where: str

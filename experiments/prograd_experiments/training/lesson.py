@@ -1,4 +1,4 @@
-"""What is trained on what: a network, its loss, and samples split into a training part and a test part."""
+"""A lesson: a network, its loss, and samples split into a training part and a test part."""
 
 from __future__ import annotations
 

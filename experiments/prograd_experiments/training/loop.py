@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from prograd.errors import NonFiniteError
-from prograd_experiments import environment
-from prograd_experiments.config import Config
+from prograd_experiments import environment, storage
+from prograd_experiments.config import Config, config_hash
 from prograd_experiments.errors import DivergedError, RecordError
 from prograd_experiments.training import state as checkpoint
 from prograd_experiments.training.lesson import Lesson, Part, prepare
@@ -29,7 +31,7 @@ def train(config: Config, directory: Path | None = None, *, force: bool = False)
     with threadpool_limits(limits=config["threads"]), np.errstate(all="ignore"):
         lesson = prepare(config)
         path = None if directory is None else directory / checkpoint.NAME
-        state = _begin(config, lesson, None if force else path)
+        state, set_aside = _begin(config, lesson, None if force else path)
         resumed = state.epoch
         step, last = STEPS[config["optimizer"]["name"]], time.monotonic()
         try:
@@ -45,23 +47,27 @@ def train(config: Config, directory: Path | None = None, *, force: bool = False)
                     checkpoint.save(state, config, environment.code(), path)
                     last = time.monotonic()
         except NonFiniteError as error:
-            results = _results(state, lesson, resumed)
+            results = _results(state, lesson, resumed) | set_aside
             raise DivergedError(f"training stopped after {state.epoch} epochs: {error}", results) from error
-        return _results(state, lesson, resumed)
+        return _results(state, lesson, resumed) | set_aside
 
 
-def _begin(config: Config, lesson: Lesson, path: Path | None) -> State:
-    if path is not None and path.exists():
+def _begin(config: Config, lesson: Lesson, path: Path | None) -> tuple[State, dict[str, str]]:
+    """The state to begin with, and what the record says of a file that was set aside."""
+    set_aside: dict[str, str] = {}
+    if path is not None and os.path.lexists(path):
         try:
-            state, its, code = checkpoint.load(path)
-        except RecordError:  # a broken file must not keep training from beginning anew
-            pass
+            found = checkpoint.load(path)
+        except RecordError as error:  # a broken file must not keep training from beginning anew
+            text = f"{error}; it is {storage.set_aside(path).name} now, and training begins anew"
+            logging.getLogger(__name__).warning("%s", text)
+            set_aside = {"set_aside": text}
         else:
-            if its == config and code == environment.code():
-                return state
+            if found.config_hash == config_hash(config) and found.code == environment.code():
+                return found.state, set_aside
     if config["start"] is not None:
-        return checkpoint.started_from(Path(config["start"]), config)
-    return State(lesson.w, np.zeros_like(lesson.w))
+        return checkpoint.started_from(Path(config["start"]), config), set_aside
+    return State(lesson.w, np.zeros_like(lesson.w)), set_aside
 
 
 def _evaluate(state: State, lesson: Lesson) -> None:

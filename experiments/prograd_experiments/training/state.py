@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from prograd_experiments import storage
-from prograd_experiments.config import Config
+from prograd_experiments.config import Config, config_hash
 from prograd_experiments.errors import RecordError
 from prograd_experiments.samples import Array
 
 NAME = "checkpoint.npz"
-SCHEMA = "prograd.checkpoint/1"
+SCHEMA = "prograd.checkpoint/2"
+DIGITS = 64
 CURVES = ("epochs", "train_loss", "test_loss", "train_score", "test_score")
 FREE = ("epochs", "start", "start_sha256", "checkpoint_seconds")
 """Keys in which training may differ from the training that left its checkpoint."""
@@ -33,36 +34,59 @@ class State:
     curves: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in CURVES})
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state, the configuration and the code that left it, and the SHA-256 of its file."""
+
+    state: State
+    config: Config
+    config_hash: str
+    code: str
+    sha256: str
+
+
 def save(state: State, config: Config, code: str, path: Path) -> None:
-    """Replaces the checkpoint in one step."""
-    about = {"schema": SCHEMA, "config": dict(config), "code": code, "epoch": state.epoch, "converged": state.converged}
+    """Replaces the checkpoint in one step. The SHA-256 of all that precedes it ends the file, in hexadecimal digits."""
+    about = {
+        "schema": SCHEMA,
+        "config": dict(config),
+        "config_hash": config_hash(config),
+        "code": code,
+        "epoch": state.epoch,
+        "converged": state.converged,
+    }
     content = io.BytesIO()
     np.savez(
         content, w=state.w, v=state.v, about=np.array(json.dumps(about)), curves=np.array(json.dumps(state.curves))
     )
-    storage.replace(path, content.getvalue())
+    arrays = content.getvalue()
+    storage.replace(path, arrays + _digest(arrays))
 
 
-def load(path: Path) -> tuple[State, Config, str]:
-    """The state, its configuration, and the code that left it. Raises `RecordError` if the file holds none."""
+def load(path: Path) -> Checkpoint:
+    """The checkpoint in a file. Raises `RecordError` if the file holds none, or one that was changed since."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in ("w", "v", "about", "curves")}
-        about, curves = json.loads(str(found["about"])), json.loads(str(found["curves"]))
+        content = storage.content(path)
     except OSError as error:
         got = error.strerror or error
         raise RecordError(f"{path}: expected a checkpoint, got an error on reading: {got}") from error
-    except (ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        raise RecordError(f"{path}: expected a checkpoint of prograd-run, got {error}") from error
-    if about.get("schema") != SCHEMA:
-        raise RecordError(f"{path}: expected the schema {SCHEMA!r}, got {about.get('schema')!r}")
-    state = State(found["w"], found["v"], about["epoch"], about["converged"], curves)
-    return state, about["config"], about["code"]
+    arrays, digest = content[:-DIGITS], content[-DIGITS:]
+    if digest != _digest(arrays):
+        raise RecordError(f"{path}: expected a checkpoint of prograd-run that ends with its SHA-256, got another file")
+    with np.load(io.BytesIO(arrays), allow_pickle=False) as found:
+        about, curves = json.loads(str(found["about"])), json.loads(str(found["curves"]))
+        if about["schema"] != SCHEMA:
+            raise RecordError(f"{path}: expected the schema {SCHEMA!r}, got {about['schema']!r}")
+        state = State(found["w"], found["v"], about["epoch"], about["converged"], curves)
+    return Checkpoint(state, about["config"], about["config_hash"], about["code"], hashlib.sha256(content).hexdigest())
 
 
 def started_from(path: Path, config: Config) -> State:
     """The state at which `config` continues. Raises `RecordError` if the checkpoint belongs to another lesson."""
-    state, its, _ = load(path)
+    found = load(path)
+    state, its = found.state, found.config
+    if found.sha256 != config["start_sha256"]:
+        raise RecordError(f"start={path}: expected the file with the hash in start_sha256, got one changed since")
     for key in config:
         if key not in FREE and config[key] != its.get(key):
             left, asked = json.dumps(its.get(key)), json.dumps(config[key])
@@ -70,3 +94,7 @@ def started_from(path: Path, config: Config) -> State:
     if state.epoch > config["epochs"]:
         raise RecordError(f"start={path}: expected at most epochs={config['epochs']}, got {state.epoch} epochs")
     return state
+
+
+def _digest(arrays: bytes) -> bytes:
+    return hashlib.sha256(arrays).hexdigest().encode()

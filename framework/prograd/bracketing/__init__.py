@@ -1,28 +1,30 @@
-"""Which order of multiplication is cheapest: bracketings of a chain of blocks, found by dynamic programming.
+"""Which order of multiplication is cheapest? Dynamic programming finds the bracketing of a chain of blocks.
 
     J_h = (A_L | B_L A_{L-1} | B_L B_{L-1} A_{L-2} | …)
 
-Intervals of layers are merged. What is accumulated of layers i … j is a dense pair `(P | W)`:
+A bracketing merges intervals of layers. Layers i … j accumulate to a dense pair `(P | W)`:
 
-- `P = B_j … B_i`, `n_{j+1} × n_i`, left out where it is not needed;
-- `W = (A_j | B_j A_{j-1} | … | B_j … B_{i+1} A_i)`, the columns of the layers' own parameters, newest layer first,
-  `R = r_i + … + r_j` of them.
+- `P = B_j … B_i`, `n_{j+1} × n_i`, left out if it is not needed;
+- `W = (A_j | B_j A_{j-1} | … | B_j … B_{i+1} A_i)`, the columns of the parameters of these layers, newest layer first.
+  There are `R = r_i + … + r_j` of them.
 
-One layer is accumulated by writing its blocks out. Layers i … j are merged from i … k (inner) and k+1 … j (outer) in
-one of three ways:
+The pair of a single layer consists of its blocks, written out. Layers i … j are merged from the inner layers i … k and
+the outer layers k+1 … j in one of three ways:
 
-- **product**: the outer `(P | W)` and the inner `(P | W)` are accumulated, the outer `P` is multiplied by the inner
-  pair: `n_{j+1} n_{k+1}` times its columns;
-- **tangents**: the outer `W` and the inner `(P | W)` are accumulated, the columns of the inner pair go through
-  `B_{k+1} … B_j`: columns times edges;
-- **adjoints**: the outer `(P | W)` is accumulated, the rows of its `P` go back through the `A`s and `B`s of layers
-  k … i: rows times edges.
+- **product**: accumulate the outer `(P | W)` and the inner `(P | W)`, then multiply the outer `P` by the inner pair.
+  This costs `n_{j+1} n_{k+1}` times the columns of the inner pair.
+- **tangents**: accumulate the outer `W` and the inner `(P | W)`, then push the columns of the inner pair through
+  `B_{k+1} … B_j`. This costs columns times edges.
+- **adjoints**: accumulate the outer `(P | W)`, then pull the rows of its `P` back through the `A`s and `B`s of layers
+  k … i. This costs rows times edges.
 
-The outer `W` stays as it is. An inner `P` is accumulated, and `B_i` applied to rows, only where `P` of i … j is needed.
-The unknown is `P` of all layers, which is `J_h` by the input, or their `W`, which is `J_h` by the parameters.
+The outer `W` does not change. The inner `P`, and the product of the rows with `B_i`, are computed only if the `P` of
+layers i … j is needed. The result is the `P` of all layers, which is `J_h` with respect to the input, or their `W`,
+which is `J_h` with respect to the parameters.
 
-Forward mode belongs to this family: tangents, with one more outer layer each time. So does reverse mode: adjoints, with
-the last layer as the outer part. So the best bracketing never costs more than the better of the two.
+Forward mode and reverse mode are bracketings too: forward mode merges by tangents and adds one outer layer at a time,
+and reverse mode merges by adjoints with the last layer as the outer part. So the best bracketing never costs more than
+the cheaper of the two.
 
 Source: U. Naumann, On the generalized dense Jacobian chain product problem, 2020, for the chain without parameters.
 """
@@ -35,7 +37,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
-from prograd.arrays import check_max_bytes
+from prograd.arrays import checked_bytes
 from prograd.bracketing.programming import LayerCosts, Node, best, forward_cost, reverse_cost
 from prograd.bracketing.words import expressions
 from prograd.errors import OptionError, ShapeError
@@ -44,10 +46,10 @@ __all__ = ["Bracketing", "Factor", "Node", "Own", "solve"]
 
 
 class Factor(NamedTuple):
-    """`B_i`, `rows × cols`; a product with one vector takes `edges` multiply-adds.
+    """`B_i`, `rows × cols`. A product with one vector takes `edges` multiply-adds.
 
-    `dense` is the cost of writing it out, by default products with as many unit vectors as it has rows or columns,
-    whichever are fewer.
+    `dense` is the cost of writing it out as a matrix. The default is `edges` times its rows or its columns, whichever
+    are fewer.
     """
 
     rows: int
@@ -57,7 +59,7 @@ class Factor(NamedTuple):
 
 
 class Own(NamedTuple):
-    """`A_i`, with `cols = r_i`; a product with one row takes `edges` multiply-adds, writing it out `dense`."""
+    """`A_i`, with `cols = r_i`. A product with one row takes `edges` multiply-adds, writing it out takes `dense`."""
 
     cols: int
     edges: int
@@ -68,8 +70,8 @@ class Own(NamedTuple):
 class Bracketing:
     """The cheapest bracketing: `cost` multiply-adds, along `tree`.
 
-    For comparison, `tangent_cost` and `adjoint_cost` are those of pure forward and pure reverse mode, and
-    `preaccumulation_cost` is that of the best order of products alone, every block written out first.
+    For comparison, `tangent_cost` and `adjoint_cost` are the costs of pure forward and pure reverse mode, and
+    `preaccumulation_cost` is the cost of the best order of matrix products, with every block written out first.
     `str` is the bracketed product.
     """
 
@@ -81,7 +83,7 @@ class Bracketing:
     columns: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        """Such as `(B_4 (B_3 B_2))`; with parameters, one product for each layer that has any, newest layer first."""
+        """For example `(B_4 (B_3 B_2))`. With parameters: a product for each layer that has any, newest layer first."""
         own = [f"A_{i + 1}" if r else "" for i, r in enumerate(self.columns)]
         P, W = expressions(
             self.tree, own, [f"B_{i + 1}" for i in range(len(own))], lambda left, right: f"({left} {right})"
@@ -89,7 +91,7 @@ class Bracketing:
         return P if self.tree.product else f"({' | '.join(W)})"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: numbers, and the steps of the tree in an order in which they can be executed."""
+        """Plain data: numbers, and the steps of the tree in an order of execution."""
         steps = [
             {"layers": [s.start, s.stop], "split": s.split, "way": s.way, "product": s.product, "cost": s.cost}
             for s in self.tree.steps()
@@ -110,13 +112,13 @@ def solve(
 ) -> Bracketing:
     """The best bracketing of `B_L … B_1`; with `parameters`, of the whole `(A_L | B_L A_{L-1} | …)`.
 
-    `factors` are `(rows, cols, edges)`, first layer first, and may have a fourth entry (see `Factor`); `parameters` are
-    `(cols, edges)`, one entry for each layer (see `Own`). Costs are multiply-adds for one sample, in exact integers.
-    With `max_bytes`, no matrix on the way to the result takes more, at 8 bytes a number. Raises `ShapeError` where
-    factors don't fit one another, and `OptionError` where no bracketing keeps to `max_bytes`.
+    `factors` are `(rows, cols, edges)`, first layer first, optionally followed by `dense` (see `Factor`). `parameters`
+    are `(cols, edges)`, one entry for each layer (see `Own`). Costs are multiply-adds for one sample, as exact
+    integers. With `max_bytes`, no intermediate matrix takes more, at 8 bytes for each number. Raises `ShapeError` if
+    the factors don't fit together, and `OptionError` if no bracketing fits into `max_bytes`.
     """
     if max_bytes is not None:
-        check_max_bytes(max_bytes)
+        max_bytes = checked_bytes(max_bytes)
     B = [_checked(Factor, "factors", i, given) for i, given in enumerate(factors)]
     if not B:
         raise ShapeError("factors: expected at least one (rows, cols, edges), got none")
@@ -132,12 +134,12 @@ def solve(
 
 
 def _solved(costs: LayerCosts, *, product: bool, max_bytes: int | None = None) -> Bracketing:
-    """The best bracketing for `P` of all layers (`product`), or for their `W`, at the `costs` of all samples."""
+    """The best bracketing for the `P` of all layers (`product`) or for their `W`, from the `costs` of all samples."""
     tree = best(costs, product=product, numbers=None if max_bytes is None else max_bytes // 8)
     if tree is None:
-        raise OptionError(f"max_bytes: expected enough for the matrices on the way of some bracketing, got {max_bytes}")
+        raise OptionError(f"max_bytes: expected room for the matrices of some bracketing, got {max_bytes}")
     products = best(costs, product=product, ways=("product",))
-    assert products is not None  # noqa: S101  (where nothing is limited there is always one)
+    assert products is not None  # noqa: S101  (without a limit there is always one)
     return Bracketing(
         cost=tree.cost,
         tree=tree,

@@ -1,4 +1,4 @@
-"""What the blocks of a linearization cost, in the terms of the dynamic programming."""
+"""The costs of the blocks of a linearization, as the dynamic programming needs them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from prograd.errors import OptionError
 from prograd.operators import Operator
 from prograd.operators.ledger import Ledger, Vectors, Work
 
-KEPT = 64  # bracketings of structures that come back, as they do in every step of gradient descent
+KEPT = 64  # bracketings: every step of gradient descent asks for the same one
 
 
 def cheapest(blocks: Sequence[Block], samples: int, numbers: int | None = None) -> Node:
     """The order with the fewest multiply-adds for the whole `J = (A_L | B_L A_{L-1} | …)` of all samples.
 
-    With `numbers`, no matrix on the way has more entries. Raises `OptionError` where no order keeps to that.
+    With `numbers`, no intermediate matrix has more entries. Raises `OptionError` if no order satisfies this.
     """
     return _cheapest(layer_costs(blocks, samples), numbers)
 
@@ -33,7 +33,7 @@ def _cheapest(costs: LayerCosts, numbers: int | None) -> Node:
 
 
 def layer_costs(blocks: Sequence[Block], samples: int) -> LayerCosts:
-    """Multiply-adds of products with the blocks, for all samples together; stacks may have been made for fewer."""
+    """Multiply-adds of products with the blocks, for all samples. The blocks may have been made for fewer samples."""
     A, B = [list(A_i.values()) for A_i, _ in blocks], [B_i for _, B_i in blocks]
     N = samples
     shared, stack = Vectors(1, 1), Vectors(1, N)
@@ -56,7 +56,7 @@ def layer_costs(blocks: Sequence[Block], samples: int) -> LayerCosts:
 
 
 def by_rows(J: Operator, samples: int, stack: int) -> bool:
-    """Whether writing `J` out for `samples` samples takes less by its rows than by its columns; a stack has `stack`."""
+    """Whether `J` for `samples` samples costs less to write row by row than column by column; a stack has `stack`."""
     columns = _columns(J, samples, stack)
     return columns > 0 and _vjp(J, Vectors(J.rows, 1), stack) < columns
 

@@ -1,9 +1,9 @@
 """The dynamic programming behind `bracketing`: the cheapest order of merging intervals of layers, in exact integers.
 
 `bracketing` defines `P` and `W` of an interval, and the ways of merging two. Costs are multiply-adds of all samples
-together. A matrix that all samples share (a product of shared blocks) is multiplied once, so the cost of a block
-depends on whether what it multiplies is a stack already. Only tangents know their columns beforehand, and begin with
-as many as they end with.
+together. A matrix that all samples share (a product of shared blocks) is multiplied once, so the cost of a product
+depends on whether the other factor already is a stack. Only tangents know their columns from the start, and their
+number does not change.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 Way: TypeAlias = Literal["dense", "product", "tangents", "adjoints"]
-Integers: TypeAlias = np.ndarray[Any, np.dtype[Any]]  # int64, or Python's own integers where those could overflow
+Integers: TypeAlias = np.ndarray[Any, np.dtype[Any]]  # int64, or Python's own integers if int64 could overflow
 
-MERGES: Final[tuple[Way, ...]] = ("tangents", "adjoints", "product")  # among equals the first: it holds fewer matrices
+MERGES: Final[tuple[Way, ...]] = ("tangents", "adjoints", "product")  # of equal ones the first: it holds fewer matrices
 GREATEST: Final = 2**61  # three of these can be added up in int64
 EXACT: Final = 2**53  # in float64
 
 
 @dataclass(frozen=True)
 class LayerCosts:
-    """What each layer costs, first layer first: one entry a layer.
+    """The costs of each layer, first layer first.
 
-    `rows` and `cols` are those of `B`, `own` the columns of `A`. A pair is the multiply-adds of a product with one
-    vector, first where that is the same for all samples, then where it is a stack: `push` is `B v`, `pull` `B^T q`,
-    `own_pull` `A^T q`. `dense` and `own_dense` are those of writing `B` and `A` out, `stacked` says whether `B` differs
-    from sample to sample.
+    `rows` and `cols` are those of `B`, and `own` is the number of columns of `A`. `push` (`B v`), `pull` (`B^T q`) and
+    `own_pull` (`A^T q`) are pairs: the multiply-adds of a product with one vector that all samples share, and with a
+    stack of vectors. `dense` and `own_dense` are the multiply-adds of writing out `B` and `A`. `stacked` says whether
+    `B` differs from sample to sample.
     """
 
     rows: Sequence[int]
@@ -50,10 +50,11 @@ class LayerCosts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Node:
-    """`layers[start:stop]` accumulated in one `way`, `P` with the rest where `product`; `cost` is of the whole subtree.
+    """`layers[start:stop]`, accumulated in one `way`, including `P` if `product`. `cost` is that of the whole subtree.
 
-    The inner layers stop, and the outer ones start, at `split`. "dense" has no parts, "product" has an `outer` and an
-    `inner`, "adjoints" an `outer` alone, and "tangents" an `inner`, and an `outer` where the outer layers have columns.
+    The inner layers end at `split`, and the outer layers start there. A "dense" node has no parts. A "product" has an
+    `outer` and an `inner` node, "adjoints" have an `outer` one, and "tangents" have an `inner` one, and an `outer` one
+    if the outer layers have columns.
     """
 
     start: int
@@ -66,7 +67,7 @@ class Node:
     inner: Node | None = None
 
     def steps(self) -> list[Node]:
-        """All nodes, parts before wholes, outer parts before inner: an order in which the tree can be executed."""
+        """All nodes in an order of execution: parts before the whole, outer parts before inner ones."""
         waiting, steps = [self], []
         while waiting:
             node = waiting.pop()
@@ -79,7 +80,7 @@ class Node:
 
 
 def forward_cost(costs: LayerCosts, *, product: bool) -> int:
-    """Pure tangents: unit columns for `P`, the columns of the `A`s for `W`, through every `B` behind them."""
+    """Pure tangents: push unit columns (for `P`) and the columns of the `A`s (for `W`) through all later `B`s."""
     if product:
         return costs.cols[0] * (costs.push[0][0] + sum(push[any(costs.stacked)] for push in costs.push[1:]))
     columns = pushed = 0
@@ -90,7 +91,7 @@ def forward_cost(costs: LayerCosts, *, product: bool) -> int:
 
 
 def reverse_cost(costs: LayerCosts, *, product: bool) -> int:
-    """Pure adjoints: unit rows back through every `A` and `B`, through `B_1` only for `P`."""
+    """Pure adjoints: pull unit rows back through all `A`s and `B`s; through `B_1` for `P` only."""
     stack, pulled = False, 0
     for i in reversed(range(len(costs))):
         pulled += costs.own_pull[i][stack] + (costs.pull[i][stack] if i or product else 0)
@@ -99,15 +100,15 @@ def reverse_cost(costs: LayerCosts, *, product: bool) -> int:
 
 
 def best(costs: LayerCosts, *, product: bool, ways: Sequence[Way] = MERGES, numbers: int | None = None) -> Node | None:
-    """The cheapest tree for `P` of all layers (`product`) or for their `W`.
+    """The cheapest tree for the `P` of all layers (`product`) or for their `W`.
 
-    It merges in the `ways` given, and none of its accumulated matrices has more than `numbers` entries but for the
-    result; None where that can't be kept to. Takes O(L³) operations of numpy and O(L²) memory.
+    It merges in the given `ways`. None of its accumulated matrices, except for the result, has more than `numbers`
+    entries. Returns None if there is no such tree. Takes O(L³) operations of numpy and O(L²) memory.
     """
     bound = _bound(costs) * (1 if numbers is None else len(costs))
     if bound < GREATEST:
         return _filled(costs, ways, numbers, np.dtype(np.int64), bound).tree(int(product))
-    # Most of what overflows is far from the best. In int64 it comes out wrong, in float64 large, and is left out.
+    # Costs that overflow are far from the best. They are wrong in int64 but large in float64, and so are left out.
     tree = None
     if _sum(costs) < EXACT:
         tree = _filled(costs, ways, numbers, np.dtype(np.int64), GREATEST, guarded=True).tree(int(product))
@@ -139,8 +140,8 @@ def _filled(  # noqa: PLR0913
 class _Tables:
     """LayerCosts of all intervals, filled by length.
 
-    What belongs to layers i … j stands in two layouts, as `left[i, j - i]` and as `right[j, j - i]`: so all splits of
-    all intervals of one length are slices, and no entry is looked up on its own.
+    The costs of layers i … j are stored in two layouts, as `left[i, j - i]` and as `right[j, j - i]`. So all splits of
+    all intervals of one length are slices, and no entry is looked up by itself.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class _Tables:
         push, pull, own_pull = integers(costs.push), integers(costs.pull), integers(costs.own_pull)
         stacked = np.concatenate([[0], np.cumsum(costs.stacked)])
         first, last = np.ogrid[:L, :L]
-        # Whether B_last … B_first is a stack, and so what B_first^T is applied to, coming from the last.
+        # Whether B_last … B_first is a stack. Then B_first^T is applied to a stack, too.
         whole, right_end = stacked[last + 1] > stacked[first], stacked[last + 1] > stacked[first + 1]
         self.whole = _left(whole)
         self.samples = _left(np.where(whole, integers([costs.samples]), integers([1])))
@@ -177,17 +178,17 @@ class _Tables:
         self.keep(0, 1, own_dense + integers(costs.dense))
 
     def candidates(self, d: int, P: int) -> Integers:
-        """What the intervals of `d + 1` layers cost, a row each, with a column for each way and split."""
+        """The costs of the intervals of `d + 1` layers: a row for each, with a column for each way and split."""
         return np.concatenate([self._candidates(way, d, P) for way in self.ways], axis=1)
 
     def choose(self, d: int, P: int, every: Integers) -> Integers:
-        """Takes the best of the candidates; returns what it costs."""
+        """Takes the best of the candidates and returns its cost."""
         choice = np.argmin(every, axis=1)
         self.chosen[P, : len(choice), d] = choice
         return self.keep(d, P, np.take_along_axis(every, choice[:, None], axis=1)[:, 0])
 
     def keep(self, d: int, P: int, cost: Integers) -> Integers:
-        """Notes what the intervals of `d + 1` layers cost."""
+        """Stores the costs of the intervals of `d + 1` layers."""
         L = len(self.costs)
         if P and self.numbers is not None and d < L - 1:
             numbers = self.samples[: L - d, d] * self.m[d:] * self.n[: L - d]
@@ -208,7 +209,7 @@ class _Tables:
             rows = self.pull[j, all_of_it] - self.pull[j, :d][:, ::-1]
             unasked = 0 if P else self.pull_first[j, all_of_it]
             cost = outer[1] + m * (rows - unasked)
-            return cost[:, ::-1]  # as many layers at once as can be
+            return cost[:, ::-1]  # the largest inner part first
         R, between = self.R[i, :d], np.lib.stride_tricks.sliding_window_view(self.m, d)[:count]
         N, inner = self.costs.samples, self.left[P, i, :d]
         if self.numbers is not None:
@@ -249,7 +250,7 @@ class _Tables:
 
 
 def _left(of: Integers) -> Integers:
-    """`of[i, j]` at `[i, j - i]`; what lies beyond the last layer is never read."""
+    """`of[i, j]` at `[i, j - i]`. Entries beyond the last layer are never read."""
     L = len(of)
     i, d = np.ogrid[:L, :L]
     placed: Integers = of[i, np.minimum(i + d, L - 1)]
@@ -257,7 +258,7 @@ def _left(of: Integers) -> Integers:
 
 
 def _right(of: Integers) -> Integers:
-    """`of[i, j]` at `[j, j - i]`; what lies before the first layer is never read."""
+    """`of[i, j]` at `[j, j - i]`. Entries before the first layer are never read."""
     L = len(of)
     j, d = np.ogrid[:L, :L]
     placed: Integers = of[np.maximum(j - d, 0), j]
@@ -265,14 +266,14 @@ def _right(of: Integers) -> Integers:
 
 
 def _bound(costs: LayerCosts) -> int:
-    """No tree that is the best of its kind costs more, and nothing that it is compared with has a greater part."""
+    """No best tree costs more than this, and neither does any part of a tree that it is compared with."""
     widest, columns = max(*costs.rows, *costs.cols, 1), sum(costs.own)
     written, pushed, pulled, entries = _sums(costs)
     return written + (widest + columns) * (pushed + costs.samples * (entries + widest**2)) + widest * pulled
 
 
 def _sum(costs: LayerCosts) -> int:
-    """No number that the tables are made of is greater."""
+    """No number in the tables is greater than this."""
     return sum(costs.own) + sum(_sums(costs))
 
 

@@ -13,9 +13,9 @@ IDENTITY: Final = "I"
 
 @dataclass(frozen=True)
 class Letters:
-    """The names of L layers' blocks: `own[i]` is that of `A_i`, empty where the layer has no parameters.
+    """The names of the blocks of L layers: `own[i]` is that of `A_i`, empty if the layer has no parameters.
 
-    `q` is the name of the loss's gradient, on the left of all blocks; empty for a Jacobian.
+    `q` is the name of the gradient of the loss, on the left of all blocks. It is empty for a Jacobian.
     """
 
     own: Sequence[str]
@@ -24,7 +24,7 @@ class Letters:
 
     @classmethod
     def of(cls, parameters: Sequence[bool], *, by_input: bool, gradient: bool) -> Letters:
-        """Those of a network, `parameters` saying which layers have any; `x` belongs to a layer before the first."""
+        """The names for a network. `parameters` says which layers have any; `x` belongs to a layer before the first."""
         through = [f"B_{i + 1}" for i in range(len(parameters))]
         own = [f"A_{i + 1}" if has else "" for i, has in enumerate(parameters)]
         if by_input:
@@ -35,9 +35,9 @@ class Letters:
 def expressions(
     tree: Node, own: Sequence[str], through: Sequence[str], times: Callable[[str, str], str]
 ) -> tuple[str, list[str]]:
-    """The bracketed product that makes `P`, and one for each layer's columns, newest layer first.
+    """The bracketed product for `P`, and one for the columns of each layer, newest layer first.
 
-    `own` and `through` are the names of the `A_i` and `B_i`, empty for an `A_i` without columns.
+    `own` and `through` are the names of the `A_i` and `B_i`. That of an `A_i` without columns is empty.
     """
     parts: list[tuple[str, list[str]]] = []
     for node in tree.steps():
@@ -61,12 +61,12 @@ def expressions(
 
 
 def times(left: str, right: str) -> str:
-    """The product of two expressions; an empty one is no factor."""
+    """The product of two expressions. If one is empty, it is the other."""
     if IDENTITY in {left, right}:
         return left if right == IDENTITY and left else right
     return f"({left} {right})" if left and right else left or right
 
 
 def joined(parts: Sequence[str]) -> str:
-    """Expressions side by side."""
+    """Expressions separated by bars."""
     return f"({' | '.join(parts)})" if len(parts) > 1 else "".join(parts)

@@ -119,6 +119,10 @@ def _show(results: Sequence[Result]) -> None:
                 console.print(Text(f"{result.name}: {report.subject}", style="red"), soft_wrap=True)
             for failure in report.failures:
                 console.print(Text(textwrap.indent(f"{failure.name}: {failure.message}", "    ")), soft_wrap=True)
+            for advice in report.advice:
+                console.print()
+                console.print(Text(f"{result.name}: {report.subject}", style="yellow"), soft_wrap=True)
+                console.print(Text(f"    advice, {advice.name}: {advice.message}"), soft_wrap=True)
     wrong = sum(result.status != "passed" for result in results)
     console.print()
     verdict = f"{wrong} of {len(results)} do not conform" if wrong else f"all {len(results)} conform"

@@ -1,4 +1,4 @@
-"""`prograd new NAME`: a plugin made from `template`, which is a plugin that works itself."""
+"""`prograd new NAME`: a plugin made from `template`, which is itself a working plugin."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Names:
         return "" if owner is None else f"plugin {owner} has a layer {self.layer!r} already"
 
     def fill(self, text: str) -> str:
-        """The text of the template with these names in place of its own."""
+        """The text of the template with these names instead of its own."""
         values = {"my-plugin": self.distribution, "my_plugin": self.module, "my_layer": self.layer, "MyLayer": self.cls}
         return re.sub("|".join(values), lambda found: values[found[0]], text)
 

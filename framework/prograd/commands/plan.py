@@ -96,7 +96,7 @@ def _show(predicted: planning.Plan) -> None:
 
 
 def _layer(text: str) -> dict[str, Any]:
-    """The configuration that `affine width=32` stands for. A value is JSON if it can be read as JSON."""
+    """The configuration that `affine width=32` means. A value is JSON if it can be read as JSON."""
     try:
         name, *options = shlex.split(text) or [""]
     except ValueError as error:

@@ -97,11 +97,12 @@ class Reverse(Mode):
         return J
 
 
-def per_sample_gradients(at: Evaluation, p: Array) -> None:
-    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`."""
+def per_sample_gradients(at: Evaluation, p: Array) -> Array:
+    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`, and returns the sum of the losses."""
     z, blocks = at.linearize()
-    q = at.loss.gradient(z[-1], at.y)
+    values, q = at.loss.value_and_gradient(z[-1], at.y)
     recursions.reverse(blocks, q, slices(p, at.net.spans), recursions.each_into)
+    return np.add.reduce(values)
 
 
 def charge_rows(work: Work, blocks: Sequence[Block], q: Vectors) -> None:

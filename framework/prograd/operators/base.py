@@ -87,7 +87,10 @@ class Operator(OperatorCosts, ABC):
         return self._probe().dtype
 
     def _probe(self) -> Array:
-        return self.jvp(np.zeros((1, self.cols), np.float32))
+        y = self.jvp(np.zeros((1, self.cols), np.float32))
+        if y.ndim != 2:
+            raise ShapeError(f"{type(self).__name__}: jvp of shape (1, {self.cols}): expected 2 axes, got {y.shape}")
+        return y
 
     def __matmul__(self, inner: Operator) -> Operator:
         """`J_outer J_inner`; keeps the structure where a rule knows how."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.arrays import Array, as_real, diagonal
+from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.costs import derived
@@ -69,7 +69,7 @@ class Identity(Operator):
     returns_argument = writes_through = True
 
     def __init__(self, n: int) -> None:
-        self.rows = self.cols = n
+        self.rows = self.cols = size(n, "Identity: n")
 
     def jvp(self, v: Array) -> Array:
         """`v` itself."""
@@ -110,7 +110,7 @@ class Zero(Operator):
     writes_through = True
 
     def __init__(self, rows: int, cols: int) -> None:
-        self.rows, self.cols = rows, cols
+        self.rows, self.cols = size(rows, "Zero: rows"), size(cols, "Zero: cols")
 
     def jvp(self, v: Array) -> Array:
         """Zeros."""

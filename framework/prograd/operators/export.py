@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from prograd.arrays import Array
+from prograd.arrays import Array, refuse_mask
 
 Apply = Callable[[Array], Array]
 
@@ -28,6 +28,11 @@ class ScipyOperator(LinearOperator):
             (math.prod(outputs), math.prod(inputs)),
         )
         self._jvp, self._vjp, self._outputs, self._inputs = jvp, vjp, outputs, inputs
+
+    def dot(self, x: Any) -> Any:
+        """The product with a vector, a matrix or an operator. Raises `ShapeError` for a masked array."""
+        refuse_mask(x, "v")
+        return super().dot(x)
 
     def _matmat(self, X: Array) -> Array:
         return self._jvp(X.T.reshape(X.shape[1], *self._inputs)).reshape(X.shape[1], self.shape[0]).T

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.arrays import Array, as_real
+from prograd.arrays import Array, as_real, size
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.costs import derived
@@ -32,8 +32,7 @@ class Kronecker(Operator):
         self.s: int = 1 if self.right.ndim == 2 else self.right.shape[1]
         if isinstance(left, (int, np.integer)):
             self.left = None
-            self.m: int = int(left)
-            self.m_out: int = self.m
+            self.m_out = self.m = size(int(left), "Kronecker: left")
         else:
             self.left = as_real(left, "Kronecker: left")
             if self.left.ndim not in (2, 3):

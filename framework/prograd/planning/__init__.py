@@ -1,4 +1,4 @@
-"""What a computation will cost, before it runs: from shapes and structure, and from the machine's rates."""
+"""The cost of a computation before it runs, predicted from shapes, structure and the rates of the machine."""
 
 from __future__ import annotations
 

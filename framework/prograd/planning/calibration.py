@@ -1,4 +1,4 @@
-"""The rates of this machine, measured in under a second and kept in a file of the user's cache."""
+"""The rates of this machine, measured in less than a second and kept in the user's cache directory."""
 
 from __future__ import annotations
 
@@ -49,30 +49,30 @@ Action: TypeAlias = Callable[[], object]
 
 
 def machine_rates() -> Rates:
-    """The rates in the file that `PROGRAD_RATES` names, or this machine's own.
+    """The rates in the file that `PROGRAD_RATES` names, or those of this machine.
 
-    Those are measured once and kept in the user's cache directory, where an unreadable file is replaced. Raises
-    `OptionError` where the file that `PROGRAD_RATES` names can't be read.
+    The rates of this machine are measured once and kept in the user's cache directory. An unreadable file there is
+    replaced. Raises `OptionError` if the file that `PROGRAD_RATES` names can't be read.
     """
     return rates_of(os.environ.get(FILE, ""), threads.available())
 
 
 @lru_cache(maxsize=8)
 def rates_of(given: str, available: int) -> Rates:
-    """The rates in the file `given`, or the machine's own for `available` threads, found once."""
+    """The rates in the file `given`, or those of the machine for `available` threads. Found once."""
     if given:
         return read(Path(given))
     path = cache_directory() / f"rates-{fingerprint(available)}.json"
     with contextlib.suppress(OptionError):
         return read(path)
     rates = calibrate()
-    with contextlib.suppress(OSError):  # a home that can't be written to: measured again next time
+    with contextlib.suppress(OSError):  # the directory is not writable: the next process measures again
         write(path, rates)
     return rates
 
 
 def read(path: Path) -> Rates:
-    """The rates in a file. Raises `OptionError` that names it."""
+    """The rates in a file. Raises `OptionError`, which names the file."""
     try:
         return Rates.from_json(json.loads(path.read_bytes()))
     except OSError as error:
@@ -93,7 +93,7 @@ def write(path: Path, rates: Rates) -> None:
 
 
 def cache_directory() -> Path:
-    """Where this user's rates are kept."""
+    """The directory of this user's rates."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA", "")
     elif sys.platform == "darwin":
@@ -104,7 +104,7 @@ def cache_directory() -> Path:
 
 
 def fingerprint(available: int) -> str:
-    """Identifies what the rates hold for: this machine, BLAS, number of threads and numpy."""
+    """Identifies what the rates depend on: this machine, BLAS, number of threads and numpy."""
     blas = [
         {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
         for library in threadpool_info()
@@ -115,7 +115,7 @@ def fingerprint(available: int) -> str:
 
 
 def calibrate() -> Rates:
-    """Measures the rates of one core, in well under a second."""
+    """Measures the rates of one core in less than a second."""
     with threads.one_blas_thread():
         works = _works()
         found = dict(zip(works, _quickest([work.action for work in works.values()]), strict=True))
@@ -142,7 +142,7 @@ def calibrate() -> Rates:
 
 
 class _Work(NamedTuple):
-    """A call to time, and the amount of work it does, where a rate is wanted."""
+    """A call to time, and the amount of its work if a rate is wanted."""
 
     action: Action
     amount: float = 1.0
@@ -167,7 +167,7 @@ def _works() -> dict[str, _Work]:
 
 
 def _product(n: int, dtype: str) -> _Work:
-    """Many vectors with a matrix."""
+    """Products of many vectors with a matrix."""
     v, a, out = np.ones((ROWS, n), dtype), np.ones((n, n), dtype), np.ones((ROWS, n), dtype)
     return _Work(partial(np.matmul, v, a, out=out), ROWS * n * n)
 
@@ -190,7 +190,7 @@ def _write(size: int) -> _Work:
 
 
 def _transpose(size: int) -> _Work:
-    """The columns of a Jacobian, in chunks that are in the cache."""
+    """The columns of a Jacobian, in chunks that fit into the cache."""
     columns, J = np.ones((256, 1, 64)), np.empty((1, 64, size // 64))
 
     def put() -> None:
@@ -211,7 +211,7 @@ def _function() -> _Work:
 
 
 def _call() -> _Work:
-    """Products too small to take time, of two kinds that every network has."""
+    """Products too small to take time, of two kinds that occur in every network."""
     a, q, out = np.ones((4, 4)), np.ones((1, 4)), np.empty(16)
 
     def calls() -> None:
@@ -266,7 +266,7 @@ def _fork() -> None:
 
 
 def _quickest(actions: Sequence[Action]) -> list[float]:
-    """Seconds for a call of each: the shortest of several rounds, since other processes can only add time."""
+    """Seconds for one call of each: the shortest of several rounds, since other processes can only add time."""
     inner = [_inner(action) for action in actions]
     best = [math.inf] * len(actions)
     for _ in range(ROUNDS):
@@ -276,7 +276,7 @@ def _quickest(actions: Sequence[Action]) -> list[float]:
 
 
 def _inner(action: Action) -> int:
-    """How many calls take about `SAMPLE_SECONDS`."""
+    """The number of calls that take about `SAMPLE_SECONDS`."""
     action()
     inner, spent = 1, _seconds(action, 1)
     while spent < SAMPLE_SECONDS / 2:

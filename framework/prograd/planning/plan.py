@@ -1,4 +1,4 @@
-"""The plan of a computation: what each mode would cost, and which one is predicted to be the fastest."""
+"""The plan of a computation: the cost of each mode, and the mode that is predicted to be the quickest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from prograd import modes as listed
 from prograd import threads
-from prograd.arrays import check_max_bytes
+from prograd.arrays import checked_bytes
 from prograd.bracketing.words import Letters
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.modes import AUTO, Mode, Outputs
@@ -23,7 +23,7 @@ from prograd.operators.ledger import Cost
 from prograd.planning.calibration import machine_rates
 from prograd.planning.rates import Rates
 
-TIE = 1.05  # predicted times that are closer than this count as equal: measured times vary by more
+TIE = 1.05  # predicted times within this factor count as equal: measured times vary by more
 Variable = Literal["parameters", "input"]
 
 
@@ -31,8 +31,8 @@ Variable = Literal["parameters", "input"]
 class Plan:
     """What a gradient or a Jacobian of a network will cost in each mode, before anything is computed.
 
-    `costs` and `seconds` have an entry for each mode that `max_bytes` allows, "optimal" for up to 200 layers; `orders`
-    are the products with their brackets. Seconds are predicted by `rates`, the machine's own where there are none.
+    `costs` and `seconds` have an entry for each mode that `max_bytes` allows ("optimal" for up to 200 layers). `orders`
+    are the products with their brackets. `rates` predict the seconds; the default is the rates of this machine.
     """
 
     network: str
@@ -58,12 +58,12 @@ class Plan:
 
     @property
     def cost(self) -> Cost:
-        """The chosen mode's."""
+        """The cost of the chosen mode."""
         return self.costs[self.mode]
 
     @property
     def order(self) -> str:
-        """The chosen mode's products with their brackets."""
+        """The products of the chosen mode with their brackets."""
         return self.orders[self.mode]
 
     def as_json(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Plan:
         }
 
     def rows(self) -> list[list[str]]:
-        """The plan as a table: the headings, then a line for each mode, the quickest first."""
+        """The plan as a table: headings, then a line for each mode, the quickest first."""
         lines = [["mode", "multiply-adds", "peak bytes", "bytes moved", "seconds"]]
         for mode in sorted(self.seconds, key=self.seconds.__getitem__):
             cost = self.costs[mode]
@@ -129,23 +129,23 @@ def plan(  # noqa: PLR0913
     rates: Rates | None = None,
     modes: Sequence[str | Mode] = tuple(listed.MODES),
 ) -> Plan:
-    """What the gradient or the Jacobian of a network would cost in each mode, from shapes and structure alone.
+    """The cost of the gradient or the Jacobian of a network in each mode, from shapes and structure alone.
 
-    `batch` is the number of samples. `max_bytes` bounds forward mode's buffers, factored mode's left factors and
-    optimal mode's matrices; reverse mode is planned without recomputation. `rates` are the machine's unless given.
-    Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for a layer whose blocks don't fit.
+    `batch` is the number of samples. `max_bytes` bounds the buffers of forward mode, the left factors of factored mode
+    and the matrices of optimal mode; reverse mode is planned without recomputation. `rates` defaults to those of this
+    machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for blocks that don't fit.
     """
     if not isinstance(net, Network):
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
     if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
         raise ShapeError(f"batch: expected a positive number of samples, got {batch!r}")
     if outputs not in {"gradient", "jacobian"}:
-        raise UnknownNameError("kind of outputs", outputs, ("gradient", "jacobian"))
+        raise UnknownNameError("outputs", outputs, ("gradient", "jacobian"))
     if wrt not in {"parameters", "input"}:
-        raise UnknownNameError("variable", wrt, ("parameters", "input"))
+        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
     if (wrt, outputs) == ("input", "gradient"):
         raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
-    check_max_bytes(max_bytes)
+    max_bytes = checked_bytes(max_bytes)
     found = _dtype(dtype)
     of = _structure(net, int(batch), wrt, found)
     chosen = [listed.find(mode) for mode in modes]
@@ -158,9 +158,9 @@ def plan(  # noqa: PLR0913
 def resolve(  # noqa: PLR0913, PLR0917
     mode: str | Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int | None, dtype: Any
 ) -> Mode:
-    """The mode of this name, or for "auto" the one that is predicted to be the quickest, found once for each task.
+    """The mode of this name. For "auto", the one that is predicted to be the quickest, found once for each task.
 
-    Raises `UnknownNameError`, and `OptionError` where `max_bytes` is too small for every mode.
+    Raises `UnknownNameError`, and `OptionError` if `max_bytes` is too small for every mode.
     """
     if mode != AUTO:
         return listed.find(mode)
@@ -185,7 +185,7 @@ def _choice(  # noqa: PLR0913, PLR0917
 
 
 def _quickest(seconds: Mapping[str, float]) -> str:
-    """The first mode, and so the simplest, whose time can't be told from the shortest."""
+    """The first mode, which is the simplest, whose time counts as equal to the shortest."""
     least = min(seconds.values())
     return next(mode for mode in seconds if seconds[mode] <= TIE * least)
 

@@ -16,17 +16,17 @@ from prograd.operators.ledger import Cost, Step
 SCHEMA = "prograd.rates/1"
 CURVES = ("product64", "product32", "memory", "write", "transpose")
 Curve = tuple[tuple[float, float], ...]
-"""Pairs `(size, rate)` with growing sizes; the rate is interpolated on log axes, and constant beyond the ends."""
+"""Pairs `(size, rate)` with growing sizes. Rates are interpolated on log axes, and constant beyond the ends."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates of one core per second: multiply-adds of products, bytes moved, numbers a function is applied to.
+    """Rates of one core per second: multiply-adds of products, moved bytes, and numbers that a function maps.
 
-    `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` over the
-    bytes that a call touches, `write` and `transpose` over the bytes of a Jacobian. In seconds: a `call` of an
-    operator, a call that writes columns, what a `rule` of multiplication takes on top of its products, the calls of a
-    `layer`, a `merge` of layers in a bracketing, and starting threads (`fork`).
+    `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
+    the bytes that a call touches, `write` and `transpose` are curves over the bytes of a Jacobian. The others are
+    seconds: a `call` of an operator, a call that writes columns, the overhead of a `rule` of multiplication, the calls
+    of a `layer`, a `merge` of layers in a bracketing, and the start of threads (`fork`).
     """
 
     product64: Curve
@@ -44,9 +44,9 @@ class Rates:
     fork: float
 
     def seconds(self, cost: Cost) -> float:
-        """The predicted time: a product takes as long as its multiply-adds or its bytes, whichever take longer.
+        """The predicted time. A product takes the time of its multiply-adds or of its bytes, whichever is longer.
 
-        Writes, copies and functions take as long as their bytes; calls, rules and threads come on top.
+        Writes, copies and functions take the time of their bytes. Calls, rules and threads are added.
         """
         return sum(self.step_seconds(step, cost.item) for step in (*cost.steps, *cost.around))
 
@@ -80,12 +80,12 @@ class Rates:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """As it is written to a file."""
+        """The content of a file of rates."""
         return {"schema": SCHEMA, **asdict(self)}
 
     @classmethod
     def from_json(cls, content: object) -> Self:
-        """The rates in the content of a file. Raises `OptionError`."""
+        """The rates from the content of a file. Raises `OptionError`."""
         if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
             raise OptionError(f"expected rates with the schema {SCHEMA!r}, got {str(content)[:80]}")
         found: dict[str, Any] = {}
@@ -104,7 +104,7 @@ class Rates:
 
 
 def at(curve: Curve, size: float) -> float:
-    """The rate at a size."""
+    """The rate for a size."""
     k = bisect_left(curve, (size, 0.0))
     if k == 0 or k == len(curve):
         return curve[min(k, len(curve) - 1)][1]

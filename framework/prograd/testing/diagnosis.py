@@ -15,6 +15,9 @@ from prograd.testing.report import CheckError
 # Two ways to the same sum differ by a rounding error (1e-16) for each term. Thousands of terms stay below this.
 ROUNDING: Final = 1e-10
 
+# What is left of terms of size 1 that cancel, when a few of them are added up in another order.
+OF_TERMS: Final = 4e-15
+
 # How well a guess must explain a difference: far better than the numbers agree, far worse than rounding.
 _EXPLAINED: Final = 1e-5
 
@@ -50,7 +53,7 @@ def require_matrix(name: MatrixName, pair: Pair, *, entries: bool) -> None:
 
     Without `entries`, each column is a product with a random direction, and no entry has a name.
     """
-    actual, expected = pair.actual, pair.expected
+    actual, expected = of_shape(f"{name.name} by {pair.got}", pair.actual, pair.expected.shape), pair.expected
     wrong = worst(actual, expected, pair.tolerance)
     if wrong is None:
         return
@@ -65,19 +68,25 @@ def require_matrix(name: MatrixName, pair: Pair, *, entries: bool) -> None:
 
 def require_close(what: str, actual: Array, expected: Array, tolerance: Array | float, hint: str = "") -> None:
     """Raise `CheckError` unless two arrays have the same shape and agree within `tolerance`."""
-    if np.shape(actual) != np.shape(expected):
-        raise CheckError(f"{what}: expected shape {np.shape(expected)}, got {np.shape(actual)}")
-    wrong = worst(np.asarray(actual), np.asarray(expected), tolerance)
+    wrong = worst(of_shape(what, actual, np.shape(expected)), np.asarray(expected), tolerance)
     if wrong is not None:
         at = list(wrong)
         raise CheckError(f"{what}: expected {expected[wrong]:.9g}, got {actual[wrong]:.9g} at {at}{hint}")
 
 
+def of_shape(what: str, a: Array, *shapes: tuple[int, ...]) -> Array:
+    """`a`, if it has one of these shapes. Raises `CheckError`: numpy would broadcast it, and then it seems right."""
+    if np.shape(a) not in shapes:
+        raise CheckError(f"{what}: expected shape {' or '.join(map(str, dict.fromkeys(shapes)))}, got {np.shape(a)}")
+    return np.asarray(a)
+
+
 def worst(actual: Array, expected: Array, tolerance: Array | float) -> tuple[int, ...] | None:
-    """Where the two differ most in terms of the tolerance, or None if they agree. Equal infinities agree."""
+    """Where two of one shape differ most in terms of the tolerance, or None if they agree. Equal infinities agree."""
+    actual = of_shape("a result", actual, np.shape(expected))
     if not actual.size:
         return None
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         excess = np.abs(actual - expected) / tolerance
     excess = np.where(actual == expected, 0, np.where(np.isnan(excess), np.inf, excess))
     at = np.unravel_index(int(np.argmax(excess)), excess.shape)
@@ -89,12 +98,12 @@ def largest(a: Array) -> float:
     return max(float(np.abs(a).max(initial=0)), 1e-300)
 
 
-def rounding(a: Array) -> float:
-    """The rounding error of `a`, a sum that BLAS may add up in another order for another layout of its arrays.
+def rounding(a: Array, *, share: float = ROUNDING, terms: float = 1.0) -> Array:
+    """The rounding error of each number in `a`, a sum that BLAS may add up in another order for another layout.
 
-    Where terms of size 1 cancel, an error of 1e-16 of each is left.
+    Where `terms` of this size, or of the size of the largest number, cancel, an error of 1e-16 of each is left.
     """
-    return ROUNDING * max(largest(a), 1e-3)
+    return share * np.abs(a) + OF_TERMS * max(largest(a), terms)
 
 
 def cause(actual: Array, expected: Array, shape: tuple[int, ...] = (), *, square: bool = True) -> str:

@@ -14,8 +14,8 @@ from prograd.errors import OptionError, ShapeError
 from prograd.layer import Layer, Parameters
 from prograd.operators import Operator, as_operator
 from prograd.testing.diagnosis import MatrixName, rounding, worst
-from prograd.testing.operator_case import SAMPLES, OperatorCase
-from prograd.testing.reference import Reference, differentiate, directions
+from prograd.testing.operator_case import SAMPLES, DType, OperatorCase
+from prograd.testing.reference import Reference, Rough, differentiate, directions
 from prograd.testing.report import CheckError
 
 Subset = np.ndarray[Any, np.dtype[np.intp]]
@@ -62,9 +62,23 @@ class LayerCase:
         """Other inputs: drawn anew, or the points that were given in another order."""
         return self.draw(self.rng(30)) if self.points is None else self.z[::-1].copy()
 
+    def at(self, z: Array) -> LayerCase:
+        """The same layer with the same parameters at other points."""
+        return LayerCase(self.layer, self.n_in, seed=self.seed, z=z)
+
     def g(self, z: Array) -> Array:
         """`g(w, z)` as a copy, whatever the layer does with the array that it returned."""
         return np.array(self.layer.g(self.w, z))
+
+    def products_in(self, kind: DType) -> dict[str, Array]:
+        """`J V` `(k, N, n_out)` of each block by its name, computed in `kind`."""
+        w, z = Parameters({name: values.astype(kind) for name, values in self.w.items()}), self.z.astype(kind)
+        z_next = self.layer.g(w, z)
+        found = {}
+        for block, operator in named_blocks(*self.layer.jacobian(w, z, z_next)).items():
+            V = directions(operator.cols, self.seed).astype(kind)
+            found[block] = np.array([operator.jvp(np.tile(v, (self.samples, 1))) for v in V]).reshape(-1, *z_next.shape)
+        return found
 
     @cached_property
     def n_out(self) -> int:
@@ -99,7 +113,7 @@ class LayerCase:
         return self._smooth[1]
 
     @cached_property
-    def rough(self) -> Array:
+    def rough(self) -> Rough:
         """Which samples are still near a kink after all draws."""
         return self._smooth[2]
 
@@ -108,7 +122,7 @@ class LayerCase:
         """Whether `g` treats each sample independently, so that all samples can be moved at once."""
         z_next = self.g(self.z)
         return all(
-            worst(self.g(self.z[subset]), z_next[subset], rounding(z_next)) is None
+            worst(self.g(self.z[subset]), z_next[subset], rounding(z_next)[subset]) is None
             for _, subset in subsets(self.samples)
         )
 
@@ -129,7 +143,7 @@ class LayerCase:
         }
 
     @cached_property
-    def _smooth(self) -> tuple[Array, dict[str, Reference], Array]:
+    def _smooth(self) -> tuple[Array, dict[str, Reference], Rough]:
         rng = self.rng(20)
         z = self.draw(rng)
         for _ in range(DRAWS):
@@ -139,7 +153,7 @@ class LayerCase:
             z[rough] = self.draw(rng)[rough]
         return z, references, rough
 
-    def _differentiated(self, z: Array) -> tuple[dict[str, Reference], Array]:
+    def _differentiated(self, z: Array) -> tuple[dict[str, Reference], Rough]:
         """Derivatives of `g` at `z` by block, and which samples have one that could not be found."""
         found = {}
         for name, values in self.w.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from prograd.testing.in_network import layer_in_network
 from prograd.testing.layer_case import LayerCase, Subset, block_name, named_blocks, subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
 from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
+from prograd.testing.special_points import SATURATED, advise_on_float32, require_right_at, saturated
 
 
 def check_layer(layer: Layer, n_in: int, *, seed: int = 0, z: ArrayLike | None = None) -> Report:
@@ -32,23 +33,24 @@ def check_layer(layer: Layer, n_in: int, *, seed: int = 0, z: ArrayLike | None =
 
 
 def shapes(case: LayerCase) -> None:
-    """`shapes(n_in)`, `g`, `A` and `B` agree on names and sizes."""
+    """`shapes(n_in)`, `g`, `A` and `B` agree on names and sizes, for several samples and for one."""
     n_out, parameters = _declared(case)
-    z = case.draw(case.rng())
-    z_next = case.layer.g(case.w, z)
-    if not isinstance(z_next, np.ndarray) or z_next.shape != (len(z), n_out):
-        got = f"shape {z_next.shape}" if isinstance(z_next, np.ndarray) else type(z_next).__name__
-        raise CheckError(f"g of z {z.shape}: expected an array {(len(z), n_out)}, got {got}")
-    A, B = case.layer.jacobian(case.w, z, z_next)
-    if set(A) != set(parameters):
-        raise CheckError(f"A: expected the parameters {sorted(parameters)}, got {sorted(A)}")
     sizes = {block_name(name): math.prod(shape) for name, shape in parameters.items()} | {"B": case.n_in}
-    for block, operator in named_blocks(A, B).items():
-        expected = (n_out, sizes[block])
-        if (operator.rows, operator.cols) != expected:
-            hint = "; likely cause: the transpose" if (operator.cols, operator.rows) == expected else ""
-            raise CheckError(f"{block}: expected {n_out} × {sizes[block]}, got {operator!r}{hint}")
-        operator_checks.shapes(OperatorCase(operator, MatrixName(block), len(z), case.seed))
+    drawn = case.draw(case.rng())
+    for z in (drawn, drawn[:1]):
+        z_next = case.layer.g(case.w, z)
+        if not isinstance(z_next, np.ndarray) or z_next.shape != (len(z), n_out):
+            got = f"shape {z_next.shape}" if isinstance(z_next, np.ndarray) else type(z_next).__name__
+            raise CheckError(f"g of z {z.shape}: expected an array {(len(z), n_out)}, got {got}")
+        A, B = case.layer.jacobian(case.w, z, z_next)
+        if set(A) != set(parameters):
+            raise CheckError(f"A: expected the parameters {sorted(parameters)}, got {sorted(A)}")
+        for block, operator in named_blocks(A, B).items():
+            expected = (n_out, sizes[block])
+            if (operator.rows, operator.cols) != expected:
+                hint = "; likely cause: the transpose" if (operator.cols, operator.rows) == expected else ""
+                raise CheckError(f"{block}: expected {n_out} × {sizes[block]}, got {operator!r}{hint}")
+            operator_checks.shapes(OperatorCase(operator, MatrixName(block), len(z), case.seed))
 
 
 def _declared(case: LayerCase) -> tuple[int, Mapping[str, tuple[int, ...]]]:
@@ -229,17 +231,13 @@ def samples(case: LayerCase) -> None:
     """No sample influences another: permuted samples give permuted results, and a sample alone gives its row."""
     expected = case.g(case.z)
     products = _products(case, case.z, expected)
+    hint = "; likely cause: a sum, a mean or a maximum over the samples, or a factor of N"
     for how, subset in subsets(case.samples):
         z = case.z[subset]
         z_next = case.g(z)
-        _require_rows(f"g of {how}", z_next, expected[subset])
+        require_close(f"g of {how}", z_next, expected[subset], rounding(expected)[subset], hint)
         for block, now, before in zip(case.blocks, _products(case, z, z_next, subset), products, strict=True):
-            _require_rows(f"{block} of {how}: vjp", now, before[subset])
-
-
-def _require_rows(what: str, now: Array, before: Array) -> None:
-    hint = "; likely cause: a sum, a mean or a maximum over the samples, or a factor of N"
-    require_close(what, np.broadcast_to(now, before.shape), before, rounding(before), hint)
+            require_close(f"{block} of {how}: vjp", now, before[subset], rounding(before)[subset], hint)
 
 
 def large_arguments(case: LayerCase) -> None:
@@ -290,17 +288,45 @@ def _require_finite(found: dict[str, Array], size: float, kind: DType) -> None:
             raise CheckError(f"{name} is not finite in {kind} at inputs of {size:g}, though the result is a number")
 
 
+def zeros(case: LayerCase) -> None:
+    """At a row of zeros `g` and the blocks are finite, and the blocks are derivatives of `g` unless it has a kink."""
+    _require_formulas(case)
+    require_right_at(case, np.stack([np.zeros(case.n_in), case.z[0]]), "a row of zeros")
+
+
+def saturation(case: LayerCase) -> None:
+    """At large inputs, where slopes become tiny, the blocks are right, and in float32 as right as in float64."""
+    _require_formulas(case)
+    points = [(f"inputs of ±{size:g}", saturated(case.rng(70), case.n_in, size)) for size in SATURATED]
+    for where, z in points:
+        if np.isfinite(case.g(z)).all():  # the check of large arguments reports others
+            require_right_at(case, z, where)
+    for where, z in points:
+        advise_on_float32(case, z, where)
+
+
+def _require_formulas(case: LayerCase) -> None:
+    if case.points is not None:
+        raise CheckSkipped("the points were given")
+    _require_right(case, (jacobian_A, jacobian_B))
+
+
 def network(case: LayerCase) -> None:
     """Inside a network, every mode gives the gradient of finite differences."""
+    _require_right(case, (jacobian_A, jacobian_B, *_FOR_THE_ENGINE))
+    layer_in_network(case)
+
+
+def _require_right(case: LayerCase, checks: Sequence[Callable[[LayerCase], None]]) -> None:
+    """Raise `CheckSkipped` if there is no reference, or if one of these checks fails."""
     _require_reference(case)
-    for check in (jacobian_A, jacobian_B, *_FOR_THE_ENGINE):
+    for check in checks:
         try:
             check(case)
         except CheckSkipped:
             continue
         except CheckError as failure:
             raise CheckSkipped(f"means nothing while {check.__name__} fails") from failure
-    layer_in_network(case)
 
 
 # The methods that the engine multiplies with: a network can't be right while one of them is wrong.
@@ -335,6 +361,8 @@ LAYER_CHECKS: Final = Suite(
         layout,
         samples,
         large_arguments,
+        zeros,
+        saturation,
         network,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -20,8 +20,9 @@ from prograd.testing.diagnosis import MatrixName, Pair, largest, require_close, 
 from prograd.testing.in_network import loss_in_network
 from prograd.testing.layer_case import subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
-from prograd.testing.reference import Reference, differentiate, directions
-from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
+from prograd.testing.reference import Reference, Rough, differentiate, directions
+from prograd.testing.report import CheckAdvice, CheckError, CheckSkipped, Report, Suite
+from prograd.testing.special_points import SATURATED, advise_on_digits, advise_on_warnings
 
 
 def check_loss(loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Report:
@@ -54,12 +55,12 @@ class LossCase:
         return np.array(self.loss.value(z, y)), np.array(self.loss.gradient(z, y))
 
     @cached_property
-    def slope(self) -> tuple[Reference, Array]:
+    def slope(self) -> tuple[Reference, Rough]:
         """`∇ℓ` in directions, `(k, N, 1)`, from values alone, and which samples are near a kink."""
         return differentiate(lambda z: np.array(self.loss.value(z, self.y))[:, None], self.z, self.V, "value")
 
     @cached_property
-    def curvature(self) -> tuple[Reference, Array]:
+    def curvature(self) -> tuple[Reference, Rough]:
         """`∇²ℓ` in directions, `(k, N, n)`, from gradients, and which samples are near a kink of the gradient."""
         return differentiate(lambda z: self.loss.gradient(z, self.y), self.z, self.V, "gradient")
 
@@ -69,9 +70,6 @@ class LossCase:
         if type(self.loss).hessian is Loss.hessian:
             raise CheckSkipped("the loss gives no hessian")
         operator = self.loss.hessian(self.z, self.y)
-        n = self.z.shape[1]
-        if not isinstance(operator, Operator) or (operator.rows, operator.cols) != (n, n):
-            raise CheckError(f"hessian: expected an operator {n} × {n}, got {operator!r}")
         reference, rough = self.curvature
         return OperatorCase(
             operator, MatrixName("hessian"), self.samples, self.seed, None if rough.any() else reference
@@ -79,20 +77,25 @@ class LossCase:
 
 
 def shapes(case: LossCase) -> None:
-    """`value` gives `(N,)`, `gradient` gives `(N, n)`, both of finite numbers."""
-    z, y = case.z, case.y
-    if z.shape != y.shape:
-        raise CheckError(f"y: expected the shape of z, {z.shape}, got {y.shape}")
-    for what, a, expected in (
-        ("value", case.loss.value(z, y), z.shape[:1]),
-        ("gradient", case.loss.gradient(z, y), z.shape),
-    ):
-        if not isinstance(a, np.ndarray) or a.shape != expected:
-            hint = "; likely cause: the mean over the samples was taken" if np.ndim(a) == 0 else ""
-            got = f"shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
-            raise CheckError(f"{what} of z {z.shape}: expected an array {expected}, got {got}{hint}")
-        if not np.isfinite(a).all():
-            raise CheckError(f"{what}: expected finite numbers for the example, got some that are not")
+    """`value` gives `(N,)`, `gradient` `(N, n)`, `hessian` n × n, for several samples and for one; all are finite."""
+    if case.z.shape != case.y.shape:
+        raise CheckError(f"y: expected the shape of z, {case.z.shape}, got {case.y.shape}")
+    for z, y in ((case.z, case.y), (case.z[:1], case.y[:1])):
+        for what, a, expected in (
+            ("value", case.loss.value(z, y), z.shape[:1]),
+            ("gradient", case.loss.gradient(z, y), z.shape),
+        ):
+            if not isinstance(a, np.ndarray) or a.shape != expected:
+                hint = "; likely cause: the mean over the samples was taken" if np.ndim(a) == 0 else ""
+                got = f"shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
+                raise CheckError(f"{what} of z {z.shape}: expected an array {expected}, got {got}{hint}")
+            if not np.isfinite(a).all():
+                raise CheckError(f"{what}: expected finite numbers for the example, got some that are not")
+        if type(case.loss).hessian is not Loss.hessian:
+            operator, n = case.loss.hessian(z, y), z.shape[1]
+            if not isinstance(operator, Operator) or (operator.rows, operator.cols) != (n, n):
+                raise CheckError(f"hessian: expected an operator {n} × {n}, got {operator!r}")
+            operator_checks.shapes(OperatorCase(operator, MatrixName("hessian"), len(z), case.seed))
 
 
 def differentiable(case: LossCase) -> None:
@@ -108,11 +111,16 @@ def differentiable(case: LossCase) -> None:
 
 def gradient(case: LossCase) -> None:
     """`gradient` is `∇ℓ`: it agrees with finite differences of `value`."""
-    reference, rough = case.slope
-    if rough.any():
+    if case.slope[1].any():
         raise CheckSkipped("no reference: finite differences do not converge")
-    found = (case.loss.gradient(case.z, case.y) @ case.V.T)[:, None, :]
-    expected, tolerance = reference.values.transpose(1, 2, 0), reference.tolerance[:, None, None]
+    _require_gradient(case)
+
+
+def _require_gradient(case: LossCase) -> None:
+    """Compare the samples that keep away from kinks."""
+    reference, rough = case.slope
+    found = (case.loss.gradient(case.z, case.y) @ case.V.T)[~rough, None, :]
+    expected, tolerance = (a.transpose(1, 2, 0)[~rough] for a in (reference.values, reference.tolerance))
     pair = Pair(found, "gradient", expected, reference.source, tolerance)
     require_matrix(MatrixName("gradient"), pair, entries=len(case.V) == case.z.shape[1])
 
@@ -142,10 +150,13 @@ def symmetric(case: LossCase) -> None:
 def positive_semidefinite(case: LossCase) -> None:
     """`⟨v, H v⟩ ≥ 0`, which Gauss-Newton relies on."""
     forms = _forms(case.hessian)
-    least = float(np.linalg.eigvalsh((forms + forms.swapaxes(1, 2)) / 2).min())
-    if least < -rounding(forms):
+    least = np.linalg.eigvalsh((forms + forms.swapaxes(1, 2)) / 2).min(axis=1)
+    wrong = least < -rounding(forms).max(axis=(1, 2))
+    if wrong.any():
+        n = int(np.argmax(wrong))
         raise CheckError(
-            f"hessian: expected no negative eigenvalue, got {least:.6g} in the directions tried; likely cause: the sign"
+            f"hessian of sample {n}: expected no negative eigenvalue, got {least[n]:.6g} in the directions tried; "
+            "likely cause: the sign"
         )
 
 
@@ -221,7 +232,7 @@ def samples(case: LossCase) -> None:
     for how, subset in subsets(case.samples):
         found = case.both(case.z[subset], case.y[subset])
         for what, now, before in zip(("value", "gradient"), found, expected, strict=True):
-            require_close(f"{what} of {how}", now, before[subset], rounding(before), hint)
+            require_close(f"{what} of {how}", now, before[subset], rounding(before)[subset], hint)
 
 
 def labels(case: LossCase) -> None:
@@ -278,14 +289,61 @@ def _at(case: LossCase, z: Array, kind: DType) -> tuple[Array, Array]:
     return case.both(z.astype(kind), case.y.astype(kind))
 
 
+def zeros(case: LossCase) -> None:
+    """At outputs of zero, and at outputs equal to the labels, `gradient` is right where `value` is a number."""
+    _require_right(case, (gradient,))
+    advice = None
+    for where, z in (("z = 0", np.zeros_like(case.z)), ("z = y", case.y.copy())):
+        with np.errstate(all="ignore"):
+            defined = np.isfinite(case.loss.value(z, case.y))
+        if not defined.any():
+            continue
+        there = LossCase(case.loss, z[defined], case.y[defined], seed=case.seed)
+        with np.errstate(all="ignore"):
+            if not np.isfinite(there.both(there.z, there.y)[1]).all():
+                raise CheckError(
+                    f"gradient at {where}: expected finite numbers, got some that are not, though value is a number; "
+                    "likely cause: a division by zero"
+                )
+            try:
+                _require_gradient(there)
+            except CheckError as failure:
+                raise CheckError(f"at {where}: {failure}") from failure
+        try:
+            advise_on_warnings(functools.partial(there.both, there.z, there.y), where)
+        except CheckAdvice as found:
+            advice = found
+    if advice:
+        raise advice
+
+
+def saturation(case: LossCase) -> None:
+    """At large outputs, where probabilities become 0 and 1, float32 gives `value` and `gradient` with right digits."""
+    _require_right(case, (gradient, value_and_gradient))
+    for size in SATURATED:
+        z = (case.z * (size / largest(case.z))).astype(np.float32)
+        y = case.y.astype(np.float32)
+        with np.errstate(all="ignore"):
+            wide = case.both(z.astype(np.float64), y.astype(np.float64))
+            narrow = case.both(z, y)
+        if all(np.isfinite(a).all() for a in wide):
+            advise_on_digits(f"value at outputs up to {size:g} in float32", narrow[0], wide[0])
+            advise_on_digits(f"gradient at outputs up to {size:g} in float32", narrow[1], wide[1], (1,))
+
+
 def network(case: LossCase) -> None:
     """In an objective, every mode gives the gradient of finite differences."""
-    for check in (gradient, value_and_gradient):
+    _require_right(case, (gradient, value_and_gradient))
+    loss_in_network(case.loss, case.z, case.y, case.seed)
+
+
+def _require_right(case: LossCase, checks: Sequence[Callable[[LossCase], None]]) -> None:
+    """Raise `CheckSkipped` if one of these checks fails or does not apply."""
+    for check in checks:
         try:
             check(case)
         except CheckError as failure:
             raise CheckSkipped(f"means nothing while {check.__name__} fails") from failure
-    loss_in_network(case.loss, case.z, case.y, case.seed)
 
 
 LOSS_CHECKS: Final = Suite(
@@ -310,6 +368,8 @@ LOSS_CHECKS: Final = Suite(
         samples,
         labels,
         large_arguments,
+        zeros,
+        saturation,
         network,
     ),
 )

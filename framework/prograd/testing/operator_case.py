@@ -10,12 +10,15 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.operators import Operator
-from prograd.testing.diagnosis import ROUNDING, MatrixName, Pair, largest, require_matrix, worst
+from prograd.testing.diagnosis import OF_TERMS, ROUNDING, MatrixName, Pair, largest, of_shape, require_matrix, worst
 from prograd.testing.reference import ALL_UP_TO, Reference, directions
 
 DType: TypeAlias = np.dtype[Any]
 # The samples of a case, unless points are given or an operator has its own number of them.
 SAMPLES: Final = 4
+
+# An operator that holds no numbers may write its columns in float32, which widens nothing.
+IN_FLOAT32: Final = 1e-5
 
 DTYPES: Final[tuple[DType, ...]] = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -40,7 +43,8 @@ class OperatorCase:
         """`J V` by `jvp`: `(k, N, rows)`."""
         pushed = np.empty((len(self.V), self.samples, self.operator.rows))
         for k, v in enumerate(self.V):
-            pushed[k] = self.operator.jvp(np.tile(v, (self.samples, 1)))
+            y = self.operator.jvp(np.tile(v, (self.samples, 1)))
+            pushed[k] = of_shape(f"{self.subject}: jvp", y, pushed.shape[1:])
         return pushed
 
     @cached_property
@@ -75,27 +79,30 @@ class OperatorCase:
         reports a wrong formula, once.
         """
         expected = self._matrices(self.pushed, projected=projected)
-        tolerance: Array | float = rounding * self.scale * max(self.operator.rows, 1)
+        tolerance = self.rounding(expected, rounding)
         if worst(actual, expected, tolerance) is None:
             return
         source = "jvp"
         if self.reference is not None:
             expected, source = self._matrices(self.reference.values, projected=projected), self.reference.source
-            tolerance = self.reference.tolerance[:, None, None] * (1 if self.entries else max(self.operator.rows, 1))
+            allowed = self.reference.tolerance.transpose(1, 2, 0)
+            tolerance = np.abs(self.Q) @ allowed if projected else allowed
         require_matrix(self.name, Pair(actual, method, expected, source, tolerance), entries=self.entries)
 
     def require_reference(self, reference: Reference) -> None:
         """Compare what `jvp` gives with what is known from elsewhere."""
         actual, expected = (self._matrices(products, projected=False) for products in (self.pushed, reference.values))
-        pair = Pair(actual, "jvp", expected, reference.source, reference.tolerance[:, None, None])
+        pair = Pair(actual, "jvp", expected, reference.source, reference.tolerance.transpose(1, 2, 0))
         require_matrix(self.name, pair, entries=self.entries)
+
+    def rounding(self, matrices: Array, share: float = ROUNDING) -> Array:
+        """How far two ways to the matrices `(N, m, k)` may differ: relative to each row, and a little to the sample."""
+        size = np.abs(matrices)
+        rows, sample = size.max(axis=2, keepdims=True, initial=0), size.max(axis=(1, 2), keepdims=True, initial=0)
+        allowed: Array = max(self.operator.rows, self.operator.cols, 1) * (share * rows + OF_TERMS * sample)
+        return np.broadcast_to(allowed, matrices.shape)
 
     def _matrices(self, pushed: Array, *, projected: bool) -> Array:
         """`J V` as matrices `(N, rows, k)`, or `Q J V` as `(N, m, k)` if `projected`."""
         matrices = pushed.transpose(1, 2, 0)
         return self.Q @ matrices if projected else matrices
-
-
-def rounding_of(dtype: DType) -> float:
-    """An operator that holds no numbers may write its columns in float32, which widens nothing."""
-    return ROUNDING if dtype == np.float64 else 1e-5

@@ -26,8 +26,19 @@ from prograd.operators import (
     Sum,
     Zero,
 )
-from prograd.testing.diagnosis import ROUNDING, MatrixName, Pair, largest, require_close, require_matrix, worst
-from prograd.testing.operator_case import SAMPLES, DType, OperatorCase, rounding_of
+from prograd.testing.diagnosis import (
+    OF_TERMS,
+    ROUNDING,
+    MatrixName,
+    Pair,
+    largest,
+    of_shape,
+    require_close,
+    require_matrix,
+    rounding,
+    worst,
+)
+from prograd.testing.operator_case import IN_FLOAT32, SAMPLES, DType, OperatorCase
 from prograd.testing.reference import ALL_UP_TO, Reference
 from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
 
@@ -60,8 +71,10 @@ def operator_case(
         if a.shape not in {one, (1, *one), (samples, *one)}:
             raise ShapeError(f"matrix: expected shape {one} or {(samples, *one)} for {operator!r}, got {a.shape}")
         known = np.broadcast_to(a, (samples, *one))
-        tolerance = ROUNDING * operator.cols * np.abs(known).max(axis=(1, 2), initial=1e-300)
-        case.reference = Reference((known @ case.V.T).transpose(2, 0, 1), tolerance, "the matrix")
+        expected = known @ case.V.T
+        case.reference = Reference(
+            expected.transpose(2, 0, 1), case.rounding(expected).transpose(2, 0, 1), "the matrix"
+        )
     return case
 
 
@@ -72,19 +85,24 @@ def shapes(case: OperatorCase) -> None:
             raise CheckError(f"{case.subject}: {what}: expected a non-negative integer, got {size!r}")
     for method, apply, x, size in case.products():
         _require_shape(f"{case.subject}: {method}", x, apply(x), (case.samples, size))
+        of_shape(f"{case.subject}: {method} of shape {x[:1].shape}", apply(x[:1]), (1, size), (case.samples, size))
     if case.operator.samples not in {1, case.samples}:
         raise CheckError(f"{case.subject}: samples: expected 1 (shared) or {case.samples}, got {case.operator.samples}")
 
 
 def linear(case: OperatorCase) -> None:
-    """`J (2u − 3v) = 2 J u − 3 J v`, and the same for `J^T`; both are finite."""
+    """`J (2u − 3v) = 2 J u − 3 J v` and `J 0 = 0`, and the same for `J^T`; all are finite."""
     for method, apply, x, _ in case.products(2):
         combined = np.array(apply(2 * x[0] - 3 * x[1]))
-        apart = 2 * apply(x[0]) - 3 * apply(x[1])
+        u, v = 2 * apply(x[0]), 3 * apply(x[1])
         if not np.isfinite(combined).all():
             raise CheckError(f"{case.subject}: {method}: expected finite numbers, got some that are not")
         what = f"{case.subject}: {method}(2u − 3v) against 2 {method}(u) − 3 {method}(v)"
-        require_close(what, combined, apart, 1e-9 * max(largest(apart), case.scale))
+        allowed = 1e-9 * (np.abs(u) + np.abs(v)) + OF_TERMS * max(largest(u), largest(v), case.scale)
+        require_close(what, combined, u - v, allowed)
+        with np.errstate(all="ignore"):
+            nothing = np.array(apply(np.zeros_like(x[0])))
+        require_close(f"{case.subject}: {method}(0)", nothing, np.zeros_like(nothing), 1e-300)
 
 
 def matrix(case: OperatorCase) -> None:
@@ -98,7 +116,8 @@ def vjp(case: OperatorCase) -> None:
     """`⟨q, J v⟩ = ⟨J^T q, v⟩`, entry by entry for small operators."""
     pulled = np.empty((len(case.Q), case.samples, case.operator.cols))
     for m, q in enumerate(case.Q):
-        pulled[m] = case.operator.vjp(np.tile(q, (case.samples, 1)))
+        p = case.operator.vjp(np.tile(q, (case.samples, 1)))
+        pulled[m] = of_shape(f"{case.subject}: vjp", p, pulled.shape[1:])
     case.require("vjp", pulled.transpose(1, 0, 2) @ case.V.T, projected=True)
 
 
@@ -108,17 +127,17 @@ def vjp_sum(case: OperatorCase) -> None:
     summed = case.operator.vjp_sum(q)
     name = f"{case.subject}: vjp_sum"
     _require_shape(name, q, summed, (case.operator.cols,))
-    tolerance = ROUNDING * case.scale * q.size
+    tolerance = q.size * (ROUNDING * _summed(np.abs(case.pushed), np.abs(q)) + OF_TERMS * case.scale)
     expected = _summed(case.pushed, q)
     if worst(case.V @ summed, expected, tolerance) is not None and not _agrees_with_vjp(case, summed, q):
         if case.reference is not None:
             expected = _summed(case.reference.values, q)
-            tolerance = float(case.reference.tolerance.max()) * q.size
+            tolerance = _summed(case.reference.tolerance, np.abs(q))
         hint = _sum_cause(case, summed, q)
         require_close(f"{name} against the sum over the samples", case.V @ summed, expected, tolerance, hint)
     out = np.full(case.operator.cols, np.nan)
     case.operator.vjp_sum(q, out=out)
-    require_close(f"{name}(q, out=out): out", out, summed, tolerance)
+    require_close(f"{name}(q, out=out): out", out, summed, _relative(summed))
 
 
 def _summed(pushed: Array, q: Array) -> Array:
@@ -133,13 +152,13 @@ def _summed(pushed: Array, q: Array) -> Array:
 def _agrees_with_vjp(case: OperatorCase, summed: Array, q: Array) -> bool:
     """Whether it is the sum of what `vjp` gives, so that only `vjp` is to blame."""
     total = np.zeros(case.operator.cols)
-    for p_n in np.broadcast_to(case.operator.vjp(q), (case.samples, case.operator.cols)):
+    for p_n in of_shape(f"{case.subject}: vjp", case.operator.vjp(q), (case.samples, case.operator.cols)):
         total += p_n
-    return worst(summed, total, ROUNDING * largest(total) * q.size) is None
+    return worst(summed, total, q.size * rounding(total, terms=case.scale)) is None
 
 
 def _sum_cause(case: OperatorCase, summed: Array, q: Array) -> str:
-    single = np.broadcast_to(case.operator.vjp(q), (case.samples, case.operator.cols))
+    single = case.operator.vjp(q)
     guesses = {
         "the mean was taken, not the sum: a factor of N is missing": single.sum(axis=0) / case.samples,
         "only the first sample is there": single[0],
@@ -161,7 +180,8 @@ def dense(case: OperatorCase) -> None:
         expected = f"({case.samples} or 1, {operator.rows}, {operator.cols})"
         raise CheckError(f"{case.subject}: dense(): expected shape {expected}, got {np.shape(found)}")
     pushed = np.broadcast_to(found, (case.samples, operator.rows, operator.cols)) @ case.V.T
-    case.require("dense()", pushed, projected=False, rounding=rounding_of(found.dtype))
+    share = ROUNDING if found.dtype == np.float64 else IN_FLOAT32
+    case.require("dense()", pushed, projected=False, rounding=share)
 
 
 def columns(case: OperatorCase) -> None:
@@ -176,8 +196,11 @@ def columns(case: OperatorCase) -> None:
             unit = np.zeros((case.samples, operator.cols))
             unit[:, k] = 1
             expected[k - start] = operator.jvp(unit)
-        found, tolerance = np.broadcast_to(found, expected.shape), rounding_of(found.dtype) * case.scale
-        require_close(f"{case.subject}: columns({start}, {stop})", found, expected, tolerance)
+        what, (columns, samples, rows) = f"{case.subject}: columns({start}, {stop})", expected.shape
+        found = of_shape(what, found, (columns, 1, rows), (columns, samples, rows))
+        single = found.dtype != np.float64
+        tolerance = IN_FLOAT32 * case.scale if single else rounding(expected, terms=case.scale)
+        require_close(what, np.broadcast_to(found, expected.shape), expected, tolerance)
 
 
 def into(case: OperatorCase) -> None:
@@ -187,7 +210,7 @@ def into(case: OperatorCase) -> None:
         expected = np.array(apply(x))
         out = np.full(expected.shape, np.nan)
         write(x, out)
-        require_close(f"{case.subject}: {method}_into against {method}", out, expected, 1e-9 * largest(expected))
+        require_close(f"{case.subject}: {method}_into against {method}", out, expected, _relative(expected))
 
 
 def leading_axes(case: OperatorCase) -> None:
@@ -198,18 +221,27 @@ def leading_axes(case: OperatorCase) -> None:
         _require_shape(f"{case.subject}: {method}", x, together, (2, 3, case.samples, size))
         apart = np.stack([np.stack([np.array(apply(x[i, j])) for j in range(3)]) for i in range(2)])
         what = f"{case.subject}: {method} with leading axes (2, 3) against one by one"
-        require_close(what, together, apart, 1e-9 * largest(apart))
+        require_close(what, together, apart, _relative(apart))
     shared = case.rng().normal(size=(3, 1, operator.cols))
-    pushed = np.broadcast_to(np.array(operator.jvp(shared)), (3, case.samples, operator.rows))
+    name, one, each = (
+        f"{case.subject}: jvp of v {shared.shape}",
+        (3, 1, operator.rows),
+        (3, operator.samples, operator.rows),
+    )
+    pushed = np.broadcast_to(of_shape(name, operator.jvp(shared), one, each), (3, case.samples, operator.rows))
     repeated = operator.jvp(np.repeat(shared, case.samples, axis=1))
     what = f"{case.subject}: jvp of v with a sample axis of 1 against v repeated"
-    require_close(what, pushed, repeated, 1e-7 * case.scale)
+    require_close(what, pushed, repeated, rounding(repeated, share=1e-7, terms=case.scale))
     q = case.covectors(2, 3)
     summed = operator.vjp_sum(q)
     _require_shape(f"{case.subject}: vjp_sum", q, summed, (2, 3, operator.cols))
     apart = np.stack([np.stack([operator.vjp_sum(q[i, j]) for j in range(3)]) for i in range(2)])
     what = f"{case.subject}: vjp_sum with leading axes (2, 3) against one by one"
-    require_close(what, summed, apart, 1e-9 * largest(apart))
+    require_close(what, summed, apart, _relative(apart))
+
+
+def _relative(a: Array) -> Array:
+    return rounding(a, share=1e-9, terms=0)
 
 
 def _require_shape(what: str, x: Array, y: Array, expected: tuple[int, ...]) -> None:
@@ -228,8 +260,8 @@ def structure(case: OperatorCase) -> None:
         raise CheckError(f"{case.subject}: expected 1 or {case.samples} maps, got {len(declared)}")
     kind = next(cls.__name__ for cls in type(case.operator).__mro__ if cls.__name__ in operators.__all__)
     expected = np.broadcast_to(declared, (case.samples, *declared.shape[1:]))
-    tolerance = ROUNDING * case.scale * max(case.operator.cols, 1)
-    pair = Pair(case.pushed.transpose(1, 2, 0), "jvp", expected, f"the numbers that the {kind} holds", tolerance)
+    what = f"the numbers that the {kind} holds"
+    pair = Pair(case.pushed.transpose(1, 2, 0), "jvp", expected, what, case.rounding(expected))
     require_matrix(case.name, pair, entries=True)
 
 
@@ -344,7 +376,7 @@ def arguments(case: OperatorCase) -> None:
             raise CheckError(f"{what} gives another result when called again with equal arguments")
         x.flags.writeable = True
         strided = np.repeat(x, 2, axis=-1)[..., ::2]
-        require_close(f"{what} of an array that is not contiguous", apply(strided), first, 1e-9 * largest(first))
+        require_close(f"{what} of an array that is not contiguous", apply(strided), first, _relative(first))
 
 
 OPERATOR_CHECKS: Final = Suite(

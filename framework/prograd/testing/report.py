@@ -18,17 +18,26 @@ class CheckError(ProgradError, AssertionError):
     """Raised by a check that fails. The message says what is wrong, where, and the likely cause."""
 
 
+class CheckAdvice(ProgradError):  # noqa: N818  (advice is not an error)
+    """Raised by a check that passes, where the author can do better. The message says what is lost, and how."""
+
+
 class CheckSkipped(ProgradError):  # noqa: N818  (a skipped check is not an error)
     """Raised by a check that does not apply. The message says why."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check: its name, its status, and the message of a failure or the reason of a skip."""
+    """One check: its name, its status, and the message of a failure, the advice, or the reason of a skip."""
 
     name: str
     status: Status
     message: str = ""
+
+    @property
+    def is_advice(self) -> bool:
+        """Whether the check passed but says what could be better."""
+        return self.status == "passed" and bool(self.message)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.status}" + (f": {self.message}" if self.message else "")
@@ -56,16 +65,24 @@ class Report:
         return self.named("skipped")
 
     @property
+    def advice(self) -> tuple[Outcome, ...]:
+        """The outcomes of the checks that passed but say what could be better."""
+        return tuple(outcome for outcome in self.outcomes if outcome.is_advice)
+
+    @property
     def failures(self) -> tuple[Outcome, ...]:
         """The outcomes of the checks that failed."""
         return tuple(outcome for outcome in self.outcomes if outcome.status == "failed")
 
     def __str__(self) -> str:
         mark = {"passed": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
-        lines = [f"{self.subject}: {len(self.passed)} passed, {len(self.failures)} failed, {len(self.skipped)} skipped"]
+        counts = [f"{len(self.named(status))} {status}" for status in ("passed", "failed", "skipped")]
+        counts += [f"{len(self.advice)} with advice"] if self.advice else []
+        lines = [f"{self.subject}: {', '.join(counts)}"]
         for outcome in self.outcomes:
             message = outcome.message.replace("\n", "\n" + " " * 12)
-            lines.append(f"  {mark[outcome.status]} {outcome.name}" + (f": {message}" if message else ""))
+            start = "advice " if outcome.is_advice else mark[outcome.status]
+            lines.append(f"  {start} {outcome.name}" + (f": {message}" if message else ""))
         return "\n".join(lines)
 
 
@@ -129,6 +146,8 @@ def _outcome(check: Callable[[CaseT], None], case: CaseT) -> Outcome:
             check(case)
     except CheckError as failure:
         return Outcome(name, "failed", str(failure))
+    except CheckAdvice as advice:
+        return Outcome(name, "passed", str(advice))
     except CheckSkipped as skip:
         return Outcome(name, "skipped", str(skip))
     except Exception as error:  # noqa: BLE001  (the code under test may raise anything, and that is a finding)

@@ -1,7 +1,8 @@
 """Losses between two points of the simplex, for outputs that are distributions, such as those of a softmax.
 
 Where `z_k = 0 < y_k`, the output excludes what was observed: both losses are infinite, as their formulas are, and so is
-the gradient. Neither warns. From logits, `softmax_cross_entropy` stays finite.
+the gradient. Where `z_k < 0`, they are not defined: NaN. Neither warns. From logits, `softmax_cross_entropy` is defined
+and finite everywhere.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ class CrossEntropy(Loss):
     """ℓ_y(z) = −Σ_k y_k log z_k with 0 log 0 = 0, for z and y in the simplex."""
 
     def value(self, z: Array, y: Array) -> Array:
-        value: Array = np.add.reduce(special.xlogy(y, z), axis=-1)
-        return np.negative(value, out=value)
+        return _sum(-special.xlogy(y, z), z)
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`−y/z`."""
@@ -54,8 +54,13 @@ class KlDivergence(CrossEntropy):
     """
 
     def value(self, z: Array, y: Array) -> Array:
-        value: Array = np.add.reduce(special.rel_entr(y, z), axis=-1)
-        return value
+        return _sum(special.rel_entr(y, z), z)
+
+
+def _sum(terms: Array, z: Array) -> Array:
+    """The sums of the rows, NaN where an entry of `z` is negative."""
+    value: Array = np.add.reduce(np.where(z < 0, np.nan, terms), axis=-1)
+    return value
 
 
 def _ratio(y: Array, z: Array) -> Array:

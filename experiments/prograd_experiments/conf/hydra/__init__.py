@@ -1,0 +1,1 @@
+"""What Hydra itself does differently here."""

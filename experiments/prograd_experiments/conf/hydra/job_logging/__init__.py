@@ -1,0 +1,1 @@
+"""How little Hydra logs of a job."""
