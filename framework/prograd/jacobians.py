@@ -75,5 +75,5 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
         used.jacobian(lin if wrt == "parameters" else lin.by_input(), J, max_bytes)
 
     J = np.empty((len(x), net.n[-1], net.size if wrt == "parameters" else net.n[0]), x.dtype)
-    tapes_of(net).call((used, wrt, max_bytes, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,))
+    tapes_of(net).call((used, wrt, max_bytes, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,), max_bytes)
     return J[0] if one else J

@@ -78,7 +78,7 @@ class Objective:
         w = self._w(w)
         used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
         p = self._room(out, w)
-        return self._sums(w, self._gradient, (p,), used, max_bytes), p
+        return self._sums(w, self._gradient, (p,), used, max_bytes, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
@@ -116,13 +116,15 @@ class Objective:
         run = partial(self._gradient, used, max_bytes)
         return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
 
-    def _sums(self, w: Array, function: Callable[..., None], outputs: tuple[Array, ...], *what: Any) -> float:
+    def _sums(
+        self, w: Array, function: Callable[..., None], outputs: tuple[Array, ...], *what: Any, max_bytes: int | None = None
+    ) -> float:
         """Calls `function(*what, w, x, y, *outputs, sums)`, recorded; returns the mean of the losses."""
         x, y = self._data(w.dtype)
         if not self._checked:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
-        self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums))
+        self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes)
         total, of_w, of_p = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)

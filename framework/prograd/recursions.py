@@ -99,8 +99,8 @@ def forward(
         for name, at in span.each.items():
             part = overlap(at, own)
             if part:
-                columns = J[part.start - own.start : part.stop - own.start]
-                A_i[name].columns_into(part.start - at.start, part.stop - at.start, columns)
+                start = part.start - own.start
+                A_i[name].columns_into(part.start - at.start, part.stop - at.start, J[start : start + len(part)])
     return J
 
 

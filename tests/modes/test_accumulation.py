@@ -56,7 +56,7 @@ def test_every_tree_gives_the_jacobian(net, samples, numbers):
                 continue
             J = np.full(expected.shape, np.nan)
             with counted() as count:
-                Accumulation(chain).into(tree, J)
+                Accumulation(chain, chain.z[0]).into(tree, J)
             assert count.multiply_adds == tree.cost, options
             np.testing.assert_allclose(J, expected, rtol=1e-9, atol=1e-11)
 

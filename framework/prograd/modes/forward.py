@@ -136,19 +136,21 @@ def charge_columns(ledger: Ledger, lin: Linearization, max_bytes: int | None = N
     """Writes down what all chunks cost; returns how many columns are in one."""
     step = chunking(lin, max_bytes)
     ledger.around.append(Step("merge", 1, 0, 0))  # the buffers, and what calls the chunks
-    samples, momentary = lin.samples, 0
+    samples = lin.samples
     for (A, B), span in zip(lin.blocks, lin.spans, strict=True):
         older = lin.size - span.all.stop
         calls = -(-lin.size // step) - span.all.stop // step
         if older:
             B.charge_jvp(ledger.work(samples, calls), Vectors(older, samples))
-            momentary = max(momentary, B.into_scratch(min(step, older) * samples, B.rows))
+            pushed = min(step, older) * samples
+            ledger.touch(ledger.item * (pushed * (B.cols + B.rows) + B.into_scratch(pushed, B.rows)))
         for name, at in span.each.items():
             calls = -(-at.stop // step) - at.start // step
             if at:
                 A[name].charge_columns(ledger.work(samples, calls), Vectors(len(at), samples))
-                momentary = max(momentary, A[name].column_scratch(min(step, len(at)) * samples))
-    ledger.touch(ledger.item * (2 * step * samples * lin.widest + momentary))
+                before, columns = min(step, older) * samples * B.cols, min(step, lin.size - span.all.start) * samples
+                scratch = A[name].column_scratch(min(step, len(at)) * samples)
+                ledger.touch(ledger.item * (before + columns * B.rows + scratch))
     return step
 
 

@@ -219,7 +219,7 @@ class PlannedAccumulation(Accumulation):
     """Writes down what an accumulation would do and hold. A stack counts for all samples, whatever it was made for."""
 
     def __init__(self, of: Structure, ledger: Ledger) -> None:
-        super().__init__(of.lin, of.lin.z[0])
+        super().__init__(of.lin, np.empty(0))
         self._ledger = ledger
 
     def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:

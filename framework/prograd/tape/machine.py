@@ -51,11 +51,10 @@ def using(machine: str) -> Iterator[None]:
         _chosen.reset(token)
 
 
-@cache
 def _by_environment() -> Machine:
     named = os.environ.get(VARIABLE)
     if named is None:
-        return "c" if available() else "numpy"
+        return "c" if compiled is not None else "numpy"
     return _known(named, VARIABLE)
 
 

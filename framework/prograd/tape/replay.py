@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from prograd import threads
 from prograd.errors import NotRecordable
 from prograd.network import Network
 from prograd.tape import machine
@@ -16,7 +18,7 @@ from prograd.tape.machine import Machine
 from prograd.tape.tape import ByNumpy, Program, Tape, record
 
 KEPT: Final = 32  # tapes of one owner
-TOLERANCE: Final = 2.0**14  # roundings: BLAS may have cut a product where the tape did not
+LEAST_BYTES: Final = 2**24  # with a smaller limit nothing is recorded: a tape's own objects take some of them
 
 Function = Callable[..., None]
 
@@ -39,12 +41,19 @@ class Tapes:
         self._ready: OrderedDict[Hashable, Running] = OrderedDict()
         self._seen: OrderedDict[Hashable, NotRecordable | None] = OrderedDict()
 
-    def call(self, key: Hashable, function: Function, inputs: Sequence[AnyArray], outputs: Sequence[AnyArray]) -> None:
+    def call(
+        self,
+        key: Hashable,
+        function: Function,
+        inputs: Sequence[AnyArray],
+        outputs: Sequence[AnyArray],
+        max_bytes: int | None = None,
+    ) -> None:
         """`function(*inputs, *outputs)`, which reads the first and writes to the others.
 
         The first call for a key runs the function, the second records it as well, and later ones replay the tape. A
-        function that can't be recorded goes on to be run. Floating point errors warn or raise as numpy says, since
-        then the function itself is run again.
+        function that can't be recorded goes on to be run, and so does one whose tape would take more than `max_bytes`.
+        Floating point errors warn or raise as numpy says, since then the function itself is run again.
         """
         used = machine.current()
         ready = self._ready.get((key, used))
@@ -52,26 +61,36 @@ class Tapes:
             if ready.run(*inputs, *outputs) and set(np.geterr().values()) != {"ignore"}:
                 function(*inputs, *outputs)
             return
-        function(*inputs, *outputs)
-        if used == "off":
-            return
-        if key not in self._seen:
-            self._seen[key] = None
+        if used == "off" or (max_bytes or LEAST_BYTES) < LEAST_BYTES or self._seen.get(key, self) is not None:
+            function(*inputs, *outputs)
+            self._seen.setdefault(key, None)
             while len(self._seen) > 4 * KEPT:
                 self._seen.popitem(last=False)
-        elif self._seen[key] is None:
-            self._record(key, used, function, inputs, outputs)
+            return
+        with threads.one_blas_thread():  # as the tape's products run
+            function(*inputs, *outputs)
+            self._record(key, used, function, inputs, outputs, max_bytes)
 
     def reason(self, key: Hashable) -> NotRecordable | None:
         """Why the function of a key can't be recorded, if that was found."""
         return self._seen.get(key)
 
-    def _record(
-        self, key: Hashable, used: Machine, function: Function, inputs: Sequence[AnyArray], outputs: Sequence[AnyArray]
+    def _record(  # noqa: PLR0913, PLR0917
+        self,
+        key: Hashable,
+        used: Machine,
+        function: Function,
+        inputs: Sequence[AnyArray],
+        outputs: Sequence[AnyArray],
+        max_bytes: int | None,
     ) -> None:
         try:
-            ready = replayable(record(function, signature(inputs), signature(outputs)), used)
-            _verify(ready, inputs, outputs)
+            tape = record(function, signature(inputs), signature(outputs))
+            if max_bytes is not None and tape.scratch_bytes > max_bytes:
+                what = f"no more than {max_bytes} bytes, where its arrays together take {tape.scratch_bytes}"
+                raise NotRecordable("", "", what)  # noqa: TRY301  (handled as every other reason)
+            ready = replayable(tape, used)
+            _verify(ready, function, inputs, outputs)
         except NotRecordable as error:
             self._seen[key] = error
             return
@@ -99,17 +118,17 @@ def replayable(tape: Tape, used: Machine) -> Running:
     return Program(tape) if used == "c" else ByNumpy(tape)
 
 
-def _verify(ready: Running, inputs: Sequence[AnyArray], outputs: Sequence[AnyArray]) -> None:
-    """Raises `NotRecordable` unless the tape gives what the function gave for the same arrays."""
-    again = [np.empty_like(out) for out in outputs]
-    ready.run(*inputs, *again, whole=True)
-    for out, replayed in zip(outputs, again, strict=True):
-        if out.tobytes() == replayed.tobytes():
-            continue
-        with np.errstate(all="ignore"):
-            off = np.abs(out - replayed)
-            scale = np.abs(out[np.isfinite(out)]).max(initial=0)
-        bound = TOLERANCE * np.finfo(out.dtype).eps * scale
-        if not bool(np.all((off <= bound) | (out == replayed) | (np.isnan(out) & np.isnan(replayed)))):
-            what = f"numbers that change from call to call: the replay is off by {np.nanmax(off):.3g}"
-            raise NotRecordable("", "", what)
+def _verify(ready: Running, function: Function, inputs: Sequence[AnyArray], outputs: Sequence[AnyArray]) -> None:
+    """Raises `NotRecordable` unless the tape gives the bits that the function has just written to the outputs.
+
+    It takes no memory for a second copy of them.
+    """
+    before = [_digest(out) for out in outputs]
+    ready.run(*inputs, *outputs, whole=True)
+    if before != [_digest(out) for out in outputs]:
+        function(*inputs, *outputs)
+        raise NotRecordable("", "", "numbers that differ from one call to the next, or that a replay does not have")
+
+
+def _digest(a: AnyArray) -> bytes:
+    return hashlib.blake2b(a.data).digest()
