@@ -5,19 +5,28 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from csv import Error as BadTable
 from csv import reader
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from prograd.arrays import shown
 from prograd_experiments import config as read
 from prograd_experiments import storage
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Data, of_classes, of_numbers
 
+Values: TypeAlias = np.ndarray[Any, Any]
+Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+
 FORMATS = ("csv", "npz")
 TASKS = ("classification", "regression")
+
+# How tables write that a cell has no value, in small letters. None of them is a class.
+MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "<na>", "nan", "null"})
 
 
 def csv(config: read.Config) -> Data:
@@ -71,28 +80,30 @@ def _sha256(path: Path, _: int, __: int) -> str:
 @cache
 def _csv(path: Path, _: int, __: int, target: str | int | None, task: str | None) -> Data:
     try:
-        rows = [row for row in reader(path.read_text(encoding="utf-8-sig").splitlines()) if row]
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected text in UTF-8, got {error}") from error
-    headed = bool(rows) and not any(map(_is_number, rows[0]))
-    names = rows[0] if headed else [str(i) for i in range(len(rows[0]) if rows else 0)]
-    body = rows[1:] if headed else rows
+        table = reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
+        rows = dict((table.line_num, row) for row in table if row)  # noqa: C402  (the number changes with each row)
+    except (UnicodeDecodeError, BadTable) as error:
+        raise ConfigError(f"{path}: expected a table in UTF-8, got {error}") from error
+    first = next(iter(rows.values()), [])
+    headed = bool(rows) and not any(map(_is_number, first))
+    names = first if headed else [str(i) for i in range(len(first))]
+    body = dict(list(rows.items())[headed:])
     if not body or len(names) < 2:
         got = f"{len(names)} columns and {len(body)} rows of samples"
         raise ConfigError(f"{path}: expected at least a feature, a target and a sample, got {got}")
     column = _column(target, names)
-    for number, row in enumerate(body, start=1 + headed):
+    for line, row in body.items():
         if len(row) != len(names):
-            raise ConfigError(f"{path}, row {number}: expected {len(names)} cells, as in the first row, got {len(row)}")
+            raise ConfigError(f"{path}, row {line}: expected {len(names)} cells, as in the first row, got {len(row)}")
     kept = [i for i in range(len(names)) if i != column]
-    x = np.array([[_number(row[i], path, line, names[i]) for i in kept] for line, row in enumerate(body, 1 + headed)])
-    labels = [row[column].strip() for row in body]
+    x = np.array([[_number(row[i], path, line, names[i]) for i in kept] for line, row in body.items()])
+    labels = [_target(row[column].strip(), path, line, names[column]) for line, row in body.items()]
     if task is None:
         decimals = all(map(_is_number, labels)) and any("." in label for label in labels)
         task = "regression" if decimals else "classification"
     if task == "classification":
         return of_classes("csv", x, np.array(labels))
-    y = np.array([_number(label, path, line, names[column]) for line, label in enumerate(labels, 1 + headed)])
+    y = np.array([_number(label, path, line, names[column]) for line, label in zip(body, labels, strict=True)])
     return of_numbers("csv", x, y)
 
 
@@ -115,9 +126,11 @@ def _npz(path: Path, _: int, __: int, task: str | None) -> Data:
     one_hot = y.ndim == 2 and y.shape[1] > 1
     if (task == "regression" or one_hot) and y.dtype.kind not in "fiub":
         raise ConfigError(f"{path}: expected numbers in y {y.shape} for data.task={task}, got {y.dtype}")
-    if not (np.isfinite(x).all() and (y.dtype.kind != "f" or np.isfinite(y).all())):
-        raise ConfigError(f"{path}: expected finite numbers in x and y, got NaN or infinity")
+    _require(np.isfinite(x), path, "finite numbers in x", x)
+    _require(_is_given(y), path, "a target in y", y)
     if task == "classification":
+        if one_hot:
+            _require(np.count_nonzero(y, axis=1) == 1, path, "a one-hot vector in y", y)
         return of_classes("npz", x, y.argmax(axis=1) if one_hot else y.reshape(len(y)))
     return of_numbers("npz", x, y.astype(np.float64))
 
@@ -136,6 +149,30 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _target(text: str, path: Path, line: int, name: str) -> str:
+    """The text of a target's cell. Raises `ConfigError` for a missing value: it is no class of its own."""
+    if text.lower() in MISSING or (_is_number(text) and not np.isfinite(float(text))):
+        raise ConfigError(
+            f"{path}, row {line}, column {name}: expected a target, got {text!r}; leave out rows without one"
+        )
+    return text
+
+
+def _is_given(y: Values) -> Flags:
+    """Which targets are not missing."""
+    if y.dtype.kind in "SU":
+        return ~np.isin(np.strings.lower(np.strings.strip(y.astype(str))), list(MISSING))
+    return np.isfinite(y) if y.dtype.kind in "fcmM" else np.ones(y.shape, bool)
+
+
+def _require(right: Flags, path: Path, expected: str, values: Values) -> None:
+    """Raise `ConfigError` that names the first row, counted from 0, with an entry that is not right."""
+    wrong = np.flatnonzero(~right.reshape(len(right), -1).all(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        raise ConfigError(f"{path}: expected {expected}, got {shown(values[row])} in row {row}")
 
 
 def _number(text: str, path: Path, line: int, name: str) -> float:

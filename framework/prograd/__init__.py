@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prograd import bracketing, errors, operators, options
+from prograd import bracketing, errors, operators, options, rows
 from prograd.arrays import Array, one_hot
 from prograd.jacobians import jacobian
 from prograd.layer import Elementwise, Layer, Parameters
@@ -53,4 +53,5 @@ __all__ = [
     "options",
     "plan",
     "registry",
+    "rows",
 ]

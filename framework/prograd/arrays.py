@@ -69,7 +69,8 @@ def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
 
 def diagonal(a: Array) -> Array:
     """The entries `[k, :, k]` of an array `(n, N, n)`: a view `(n, N)` that can be written to."""
-    return np.einsum("knk->kn", a)
+    view: Array = np.einsum("knk->kn", a)
+    return view
 
 
 def shown(row: Array) -> str:

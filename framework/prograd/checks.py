@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from prograd import recursions
-from prograd.arrays import Array, RecordingArray, shown
+from prograd.arrays import Array, shown
 from prograd.blocks import Block
 from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
@@ -67,7 +67,7 @@ def curvature(used: Loss, H: Operator, z: Array, y: Array) -> None:
     """Raises `NonFiniteError` where a sample's hessian `H` is not finite though its outputs are."""
     domain(used, z, y)
     with np.errstate(all="ignore"):
-        products = H.jvp(np.ones_like(z))
+        products = H.jvp(z)  # tiny where a hessian such as 1/z² is large
     _refuse_sample(used, ~np.isfinite(products).all(axis=1), z, "at which its hessian is finite")
 
 
@@ -80,7 +80,7 @@ def _refuse_sample(used: Loss, wrong: Any, z: Array, expected: str) -> None:
 
 def _output(net: Network, i: int, z_next: object, samples: int) -> Array:
     expected = (samples, net.n[i + 1])
-    if not isinstance(z_next, (np.ndarray, RecordingArray)) or z_next.shape != expected:
+    if not isinstance(z_next, np.ndarray) or z_next.shape != expected:
         got = z_next.shape if isinstance(z_next, np.ndarray) else type(z_next).__name__
         _refuse(net, i, f"g to give shape {expected}, got {got}")
     return z_next

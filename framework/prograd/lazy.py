@@ -111,7 +111,7 @@ class LazyJacobian:
         N, n = self.lin.samples, self.lin.rows
         K = np.zeros((N, n, N, n), self.dtype)
         for M, right in self._terms():
-            rows = M.reshape(-1, M.shape[-1])
+            rows = M.reshape(M.shape[0] * n, M.shape[-1])
             inner = right @ right.T
             K += inner[:, None, :, None] * (rows @ rows.T).reshape(len(M), n, len(M), n)
         return K[0, :, 0] if self.one else K

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from prograd import options
 from prograd.arrays import Array, RecordingArray, as_real, real_dtype
 from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
 from prograd.layer import Layer, Parameters
@@ -57,6 +58,7 @@ class Network:
         self.size = sum(self.r)
         self.checked = False
         self.kept: dict[type, Any] = {}
+        self._held: set[np.dtype[Any]] = set()
         self.spans = tuple(_spans(shapes, self.size))
         self._views = [
             [
@@ -126,6 +128,7 @@ class Network:
         x, one = self.check_x(x)
         w = self.check_w(w)
         dtype = real_dtype(w, x)
+        self.check_options(dtype)
         return w.astype(dtype, copy=False), x.astype(dtype, copy=False), one
 
     def check_x(self, x: ArrayLike) -> tuple[Array, bool]:
@@ -150,6 +153,13 @@ class Network:
         if not is_finite(w):
             raise NonFiniteError(self._non_finite_parameter(w))
         return np.ascontiguousarray(w)
+
+    def check_options(self, dtype: np.dtype[Any]) -> None:
+        """Raises `OptionError` where a layer has an option that numbers of this type can't hold."""
+        if dtype not in self._held:
+            for i, layer in enumerate(self.layers):
+                options.check_range(layer, dtype, f"layers[{i}] ")
+            self._held.add(dtype)
 
     def __repr__(self) -> str:
         chain = " → ".join([str(self.n[0]), *(f"{g.name} → {n}" for g, n in zip(self.layers, self.n[1:], strict=True))])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, planning
+from prograd import checks, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.linearization import Linearization
@@ -43,7 +43,7 @@ class Objective:
         self.net, self.loss = net, loss
         self._x, self._one = net.check_x(x)
         self._y = self._labels(y)
-        self._checked = False
+        self._checked: set[np.dtype[Any]] = set()
         self._shape, self._dtypes = (net.size,), {self._x.dtype, DOUBLE}
         self._tapes = Tapes()
 
@@ -105,7 +105,9 @@ class Objective:
         """`prograd.linearize` of the network at `w` and at the objective's samples."""
         return self._at(w).linearization()
 
-    def tape(self, mode: ModeName | Mode = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None) -> Tape:
+    def tape(
+        self, mode: ModeName | Mode = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None
+    ) -> Tape:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype) in self._dtypes else DOUBLE
@@ -117,11 +119,16 @@ class Objective:
         return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
 
     def _sums(
-        self, w: Array, function: Callable[..., None], outputs: tuple[Array, ...], *what: Any, max_bytes: int | None = None
+        self,
+        w: Array,
+        function: Callable[..., None],
+        outputs: tuple[Array, ...],
+        *what: Any,
+        max_bytes: int | None = None,
     ) -> float:
         """Calls `function(*what, w, x, y, *outputs, sums)`, recorded; returns the mean of the losses."""
         x, y = self._data(w.dtype)
-        if not self._checked:
+        if w.dtype not in self._checked:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
         self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes)
@@ -131,6 +138,9 @@ class Objective:
         if math.isnan(total) or not math.isfinite(of_p):
             z = self.net.evaluate(self.net.unpack(w), x)
             (checks.smooth if outputs else checks.domain)(self.loss, z, y)
+        if not math.isfinite(total):  # the sum may have overflowed where the mean does not
+            values = self.loss.value(self.net.evaluate(self.net.unpack(w), x), y)
+            return float(np.add.reduce(values / len(values)))
         return total / len(x)
 
     def _value(self, _: str, w: Array, x: Array, y: Array, sums: Array) -> None:
@@ -154,15 +164,18 @@ class Objective:
         return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y)
 
     def _check(self, w: Array) -> None:
-        """Once is enough: shapes don't depend on `w`."""
+        """Once for each dtype is enough: shapes and options don't depend on `w`."""
+        if w.dtype in self._checked:
+            return
+        self.net.check_options(w.dtype)
+        options.check_range(self.loss, w.dtype)
         x, y = self._data(w.dtype)
         checks.loss(self.loss, checks.output(self.net, self.net.unpack(w), x[:2]), y[:2])
-        self._checked = True
+        self._checked.add(w.dtype)
 
     def _at(self, w: ArrayLike) -> Evaluation:
         w = self._w(w)
-        if not self._checked:
-            self._check(w)
+        self._check(w)
         return self._evaluation(w, *self._data(w.dtype))
 
     def _w(self, w: ArrayLike) -> Array:

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from prograd.errors import OptionError
 from prograd.layer import Layer
 from prograd.loss import Loss
@@ -56,12 +58,25 @@ def flag(owner: Layer | Loss, option: str) -> None:
         _refuse(owner, option, "true or false", value)
 
 
+def check_range(owner: Layer | Loss, dtype: np.dtype[Any], where: str = "") -> None:
+    """Raises `OptionError` for an option that is zero or infinite in numbers of this type; inner layers' as well."""
+    limits = np.finfo(dtype)
+    for option, value in vars(owner).items():
+        if isinstance(value, float) and math.isfinite(value) and value:
+            if not limits.tiny <= abs(value) <= limits.max:
+                _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
+        elif isinstance(value, tuple):
+            for inner in value:
+                if isinstance(inner, Layer):
+                    check_range(inner, dtype, where)
+
+
 def _is_integer(value: object, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
-def _refuse(owner: Layer | Loss, option: str, expected: str, value: object) -> None:
-    raise OptionError(f"{owner.name}: {option}: expected {expected}, got {value!r}")
+def _refuse(owner: Layer | Loss, option: str, expected: str, value: object, where: str = "") -> None:
+    raise OptionError(f"{where}{owner.name}: {option}: expected {expected}, got {value!r}")
 
 
 def _store(owner: Layer | Loss, option: str, value: Any) -> None:

@@ -15,7 +15,8 @@ def available() -> int:
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """Inside, BLAS runs with one thread."""
-    return _blas().limit(limits=1)
+    limit: AbstractContextManager[object] = _blas().limit(limits=1)
+    return limit
 
 
 @cache

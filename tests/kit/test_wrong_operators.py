@@ -176,6 +176,14 @@ class OnlyMatricesOfVectors(Right):
         return np.einsum("nk,rk->nr", v.reshape(-1, 3), self.matrix(v.dtype)) if v.ndim < 3 else v[..., :2]
 
 
+@wrong("leading_axes", says="cannot reshape array of size 0")
+class GuessesASizeFromTheOthers(Right):
+    """Fails where there are no vectors, and nowhere else."""
+
+    def vjp(self, q):
+        return (q.reshape(len(q), -1, 2) @ self.matrix(q.dtype)).reshape(*q.shape[:-1], 3)
+
+
 @wrong("leading_axes", says=r"vjp_sum of shape \(2, 3, 4, 2\): expected shape \(2, 3, 3\)")
 class SumsTheLeadingAxes(Right):
     def vjp_sum(self, q, out=None):

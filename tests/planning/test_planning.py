@@ -33,7 +33,6 @@ RATES = Rates(
     rule=5e-6,
     layer=5e-6,
     merge=4e-5,
-
 )
 
 

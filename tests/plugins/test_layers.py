@@ -114,7 +114,7 @@ def test_activation_is_diagonal(name) -> None:
     assert type(B) is Diagonal
 
 
-@pytest.mark.parametrize(("name", "rank"), [("softmax", 1), ("layer_norm", 2)])
+@pytest.mark.parametrize(("name", "rank"), [("softmax", 2), ("layer_norm", 3)])
 def test_normalisation_is_diagonal_plus_low_rank(name, rank) -> None:
     _, _, _, _, B = at(prograd.layer(name), 6)
     assert type(B) is DiagonalPlusLowRank

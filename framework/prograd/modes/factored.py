@@ -37,7 +37,7 @@ class Factored(Mode):
     def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> Array:
         """`∇ℓ` pulled through the left factors, for one part of the samples after the other."""
         p_by_layer = slices(p, at.net.spans)
-        totals = []
+        totals: list[Array] = []
         for rows in parts_that_fit(at.net, at.samples, p.itemsize, max_bytes):
             z, made = at.linearize(rows)
             blocks = list(made)

@@ -73,9 +73,7 @@ class Forward(Mode):
         return times(letters.q, J)
 
 
-def columns(
-    lin: Linearization, use: Callable[[range, Array], None], like: Array, max_bytes: int | None = None
-) -> None:
+def columns(lin: Linearization, use: Callable[[range, Array], None], like: Array, max_bytes: int | None = None) -> None:
     """Calls `use(chunk, J)` for chunks of the columns of `J`, `(columns, N, rows)`: arrays like `like`.
 
     `max_bytes` bounds what a chunk takes; raises `OptionError` where not even one column fits.

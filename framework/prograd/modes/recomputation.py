@@ -19,7 +19,7 @@ from prograd.modes.structure import Structure, of_layer
 from prograd.network import Network
 
 LOSS_ARRAYS: Final = 4  # of the shape of the output, while a loss computes its value and its gradient
-TEMPORARIES: Final = 2  # arrays of the shape of its output that a layer takes for a moment, besides those of its blocks
+TEMPORARIES: Final = 3  # arrays of the shape of its output that a layer takes for a moment, besides those of its blocks
 LAYER_BYTES, PARAMETER_BYTES = 512, 512  # objects: views of `w` and of the gradient, and their names
 OBJECTS: Final = 2**14
 KEPT: Final = 64  # schedules, which come back in every step of gradient descent

@@ -102,7 +102,8 @@ def per_sample_gradients(at: Evaluation, p: Array) -> Array:
     z, blocks = at.linearize()
     values, q = at.loss.value_and_gradient(z[-1], at.y)
     recursions.reverse(blocks, q, slices(p, at.net.spans), recursions.each_into)
-    return np.add.reduce(values)
+    total: Array = np.add.reduce(values)
+    return total
 
 
 def charge_rows(work: Work, blocks: Sequence[Block], q: Vectors) -> None:

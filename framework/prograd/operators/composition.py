@@ -58,7 +58,7 @@ def _scaled_columns(outer: Dense, inner: Diagonal) -> Dense | None:
 
 @product_rule(Dense, Kronecker)
 def _kronecker(outer: Dense, inner: Kronecker) -> Kronecker | None:
-    if inner.s > 1 or inner.left is not None:  # the second would be a product of matrices
+    if inner.s != 1 or inner.left is not None:  # the second would be a product of matrices
         return None
     return Kronecker(outer.a, inner.right)  # B (I ⊗ z^T) = B ⊗ z^T
 

@@ -53,7 +53,8 @@ class Dense(Operator):
         if self.a.ndim == 2:
             return np.matmul(np.add.reduce(q, axis=-2), self.a, out=out)
         q = np.broadcast_to(q, (*q.shape[:-2], self.samples, self.rows))
-        return np.matmul(q.reshape(*q.shape[:-2], -1), self.a.reshape(-1, self.cols), out=out)
+        all_rows = self.samples * self.rows
+        return np.matmul(q.reshape(*q.shape[:-2], all_rows), self.a.reshape(all_rows, self.cols), out=out)
 
     def jvp_into(self, v: Array, out: Array) -> None:
         """Writes `a v` to `out` without a copy."""

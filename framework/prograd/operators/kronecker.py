@@ -70,8 +70,9 @@ class Kronecker(Operator):
         else:
             Q = q.reshape(*q.shape[:-1], self.m_out, self.s)
             Q = Q if self.left is None else self.left.swapaxes(-1, -2) @ Q
-            q = np.broadcast_to(Q, (*lead, samples, self.m, self.s)).swapaxes(-1, -2).reshape(*lead, -1, self.m)
-            right = np.broadcast_to(self.right, (samples, self.s, self.t)).reshape(-1, self.t)
+            q = np.broadcast_to(Q, (*lead, samples, self.m, self.s)).swapaxes(-1, -2)
+            q = q.reshape(*lead, samples * self.s, self.m)
+            right = np.broadcast_to(self.right, (samples, self.s, self.t)).reshape(samples * self.s, self.t)
         if len(right) == 1 < q.shape[-2]:
             q = np.add.reduce(q, axis=-2, keepdims=True)
         if q.shape[-2] == 1 < len(right):
@@ -97,7 +98,7 @@ class Kronecker(Operator):
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The column of the entry `W_jk` is column j of `left` times column k of `right`."""
         target = out.reshape(*out.shape[:-1], self.m_out, self.s)
-        right = self.right.reshape(-1, self.s, self.t).transpose(2, 0, 1)
+        right = self.right.reshape(len(self.right), self.s, self.t).transpose(2, 0, 1)
         for at, j, k in _rectangles(start, stop, self.t):
             rows, columns = len(range(self.m)[j]), len(range(self.t)[k])
             part = target[at].reshape(rows, columns, *target.shape[1:])
@@ -105,15 +106,15 @@ class Kronecker(Operator):
                 part[...] = 0
                 np.einsum("jknjs->jkns", part[:, :, :, j])[...] = right[k]
             else:
-                left = self.left.reshape(-1, self.m_out, self.m).transpose(2, 0, 1)[j]
+                left = (self.left if self.left.ndim == 3 else self.left[None]).transpose(2, 0, 1)[j]
                 np.multiply(left[:, None, :, :, None], right[k][:, :, None, :], out=part)
 
     def kronecker_factors(self) -> tuple[Operator, Array]:
         """`left` and `right` themselves, where a sample's right factor has one row."""
-        if self.s > 1:
+        if self.s != 1:
             return super().kronecker_factors()
         left = Identity(self.m) if self.left is None else Dense(self.left)
-        return left, self.right.reshape(-1, self.t)
+        return left, self.right if self.right.ndim == 2 else self.right[:, 0]
 
     def column_blocks_behind(self, outer: Operator, step: int) -> Iterator[Array]:
         """`F (I ⊗ right)`: the columns of `F` that belong to some rows of `W`, times `right`."""
@@ -122,11 +123,11 @@ class Kronecker(Operator):
             return
         F = outer.row_block(slice(None), self.dtype).swapaxes(0, 1)
         F = F.reshape(*F.shape[:2], self.m, self.s)
-        right = self.right.reshape(-1, 1, self.s, self.t)
-        rows = max(1, step // self.t)
+        right = self.right.reshape(len(self.right), 1, self.s, self.t)
+        rows = max(1, step // max(1, self.t))
         for start in range(0, self.m, rows):
             block = F[:, :, start : start + rows] @ right
-            yield block.reshape(*block.shape[:2], -1)
+            yield _flat(block)
 
     @derived
     def edges(self) -> int:
@@ -186,7 +187,7 @@ class Kronecker(Operator):
 
 
 def _rectangles(start: int, stop: int, t: int) -> Iterator[tuple[slice, slice, slice]]:
-    """The entries start..stop of a matrix with `t` columns as rectangles: where in the range, which rows and columns."""
+    """The entries start..stop of a matrix with `t` columns as rectangles: where in the range, rows, columns."""
     at = start
     while at < stop:
         j, k = divmod(at, t)
@@ -205,4 +206,4 @@ def _sandwich(left: Array | None, V: Array, right: Array) -> Array:
 
 
 def _flat(V: Array) -> Array:
-    return V.reshape(*V.shape[:-2], -1)
+    return V.reshape(*V.shape[:-2], V.shape[-2] * V.shape[-1])

@@ -155,7 +155,7 @@ def _product_with(outer: Product, inner: Operator, by: Arithmetic) -> Operator |
 
 @multiply_rule(Operator, Kronecker)
 def _with_kronecker(outer: Operator, inner: Kronecker, by: Arithmetic) -> Operator | None:
-    if inner.s > 1:
+    if inner.s != 1:
         return None
     left = outer if inner.left is None else multiply(outer, Dense(inner.left), by)
     return Kronecker(left.a, inner.right) if isinstance(left, Dense) else None

@@ -156,7 +156,9 @@ def plan(  # noqa: PLR0913
     costs = _costs(of, chosen, outputs, max_bytes)
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
     orders = {mode.name: mode.order(of, letters, max_bytes) for mode in chosen if mode.name in costs}
-    return Plan(repr(net), int(batch), wrt, outputs, str(found), threads.available(), machine.current(), costs, orders, rates)
+    return Plan(
+        repr(net), int(batch), wrt, outputs, str(found), threads.available(), machine.current(), costs, orders, rates
+    )
 
 
 def resolve(  # noqa: PLR0913, PLR0917
@@ -169,7 +171,9 @@ def resolve(  # noqa: PLR0913, PLR0917
     if mode != AUTO:
         return listed.find(mode)
     return listed.MODES[
-        _choice(net, samples, wrt, outputs, max_bytes, np.dtype(dtype), machine_rates(), replayed=machine.current() == "c")
+        _choice(
+            net, samples, wrt, outputs, max_bytes, np.dtype(dtype), machine_rates(), replayed=machine.current() == "c"
+        )
     ]
 
 

@@ -51,7 +51,7 @@ class Rates:
         """
         return sum(self.step_seconds(step, cost.item, replayed=replayed) for step in (*cost.steps, *cost.around))
 
-    def step_seconds(self, step: Step, item: int, *, replayed: bool = False) -> float:
+    def step_seconds(self, step: Step, item: int, *, replayed: bool = False) -> float:  # noqa: C901  (one case a kind)
         """The predicted time of a step whose numbers have `item` bytes."""
         if not step.calls:
             return 0.0

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, FBT001, FBT002, PLR0913, PLR0917  (the signatures are those of numpy's functions)
 """Functions of numpy's that recordings know, apart from ufuncs: views, new arrays, and a few that do arithmetic."""
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ METHODS: dict[Function, str] = {
 }
 
 _TABLE: dict[Function, Function] = {}
+_CLIP: np.ufunc = np._core.umath.clip  # type: ignore[attr-defined]  # noqa: SLF001  (what np.clip calls)
 
 
 def call(recorder: Recorder, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -78,12 +80,12 @@ def _reshape(recorder: Recorder, a: Any, shape: Any, order: str = "C", *, copy: 
 
 
 @_implements(np.copy)
-def _copy(recorder: Recorder, a: Any, order: str = "K", subok: bool = False) -> Any:  # noqa: FBT001, FBT002
+def _copy(recorder: Recorder, a: Any, order: str = "K", subok: bool = False) -> Any:
     return recorder.copied(a, a.dtype, order)
 
 
 @_implements(np.copyto)
-def _copyto(recorder: Recorder, to: Any, source: Any, casting: str = "same_kind", where: Any = True) -> None:  # noqa: FBT002
+def _copyto(recorder: Recorder, to: Any, source: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is not True:
         source = recorder.select(where, source, to)
     recorder.assign(to, source)
@@ -104,7 +106,9 @@ def _filled(value: Any) -> Function:
 
 
 def _filled_like(value: Any) -> Function:
-    def make(recorder: Recorder, a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any) -> Any:  # noqa: FBT001, FBT002, E501
+    def make(
+        recorder: Recorder, a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **_: Any
+    ) -> Any:
         made = recorder.empty(a.shape if shape is None else _shape(shape), a.dtype if dtype is None else dtype)
         if value is not None:
             recorder.assign(made, value)
@@ -113,8 +117,13 @@ def _filled_like(value: Any) -> Function:
     return make
 
 
-_TABLE |= {np.empty: _filled(None), np.zeros: _filled(0), np.ones: _filled(1)}
-_TABLE |= {np.empty_like: _filled_like(None), np.zeros_like: _filled_like(0), np.ones_like: _filled_like(1)}
+for _function, _like, _value in (
+    (np.empty, np.empty_like, None),
+    (np.zeros, np.zeros_like, 0),
+    (np.ones, np.ones_like, 1),
+):
+    _implements(_function)(_filled(_value))
+    _implements(_like)(_filled_like(_value))
 
 
 @_implements(np.full)
@@ -167,7 +176,7 @@ def _concatenate(recorder: Recorder, arrays: Sequence[Any], axis: int = 0, out: 
 
 @_implements(np.stack)
 def _stack(recorder: Recorder, arrays: Sequence[Any], axis: int = 0, out: Any = None, dtype: Any = None) -> Any:
-    parts = [np.expand_dims(recorder.traced(a), axis) for a in arrays]
+    parts: list[Any] = [np.expand_dims(recorder.traced(a), axis) for a in arrays]
     return _concatenate(recorder, parts, axis, out, dtype)
 
 
@@ -193,7 +202,7 @@ def _clip(recorder: Recorder, a: Any, a_min: Any = None, a_max: Any = None, out:
         return np.minimum(a, high, out=out)
     if high is None:
         return np.maximum(a, low, out=out)
-    return np._core.umath.clip(a, low, high, out=out)  # noqa: SLF001  (numpy's own clip calls it)
+    return _CLIP(a, low, high, out=out)
 
 
 @_implements(np.einsum)
@@ -209,4 +218,3 @@ def _einsum(recorder: Recorder, subscripts: str, *operands: Any, **options: Any)
 @_implements(np.shares_memory, np.may_share_memory)
 def _shares(recorder: Recorder, a: Any, b: Any, max_work: Any = None) -> bool:
     return isinstance(a, Traced) and isinstance(b, Traced) and a.view.overlaps(b.view)
-

@@ -21,8 +21,17 @@ SHARED_SECONDS = 20e-6
 LARGE_SECONDS = 20e-6
 PRODUCT_SECONDS = 0.05e-9  # for a multiply-add
 BYTE_SECONDS = 0.05e-9
-FUNCTION_SECONDS = {"exp": 1.5e-9, "expm1": 4e-9, "log": 2e-9, "log1p": 4e-9, "tanh": 2e-9, "expit": 6e-9, "sin": 3e-9,
-                    "cos": 3e-9, "ndtr": 8e-9}  # for an entry
+FUNCTION_SECONDS = {
+    "exp": 1.5e-9,
+    "expm1": 4e-9,
+    "log": 2e-9,
+    "log1p": 4e-9,
+    "tanh": 2e-9,
+    "expit": 6e-9,
+    "sin": 3e-9,
+    "cos": 3e-9,
+    "ndtr": 8e-9,
+}  # for an entry
 
 
 @dataclass(slots=True)
@@ -61,7 +70,7 @@ def cut_of_product(instruction: Instruction) -> tuple[int, int, int]:
     blocks = min(MOST_BLOCKS, instruction.multiply_adds // (VECTOR_PRODUCT if vector else PRODUCT))
     if blocks < 2 or math.prod(instruction.shape) > 1 or k == 0:
         return axis, 1, 1
-    block = -(-(-(-extent // blocks)) // 16) * 16
+    block = math.ceil(extent / blocks / 16) * 16
     return axis, (extent if block < extent else 1), min(block, extent)
 
 

@@ -41,7 +41,8 @@ def place(groups: Sequence[Group]) -> tuple[dict[Storage, int], int]:
     ends: dict[int, list[Storage]] = defaultdict(list)
     for storage, k in last.items():
         ends[k].append(storage)
-    memory, offsets = _Memory(), {}
+    memory = _Memory()
+    offsets: dict[Storage, int] = {}
     for k, instructions in enumerate(steps):
         _place_step(instructions, k, last, offsets, memory)
         for storage in ends[k]:

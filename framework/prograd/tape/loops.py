@@ -35,7 +35,7 @@ def is_contiguous(a: AnyArray) -> bool:
 
 
 def like(operands: Sequence[AnyArray], shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
-    """The array that numpy would make for the result of an elementwise operation: its axes are in the operands' order."""
+    """The array that numpy would make for the result of an elementwise operation: axes are in the operands' order."""
     if len(shape) < 2 or all(a.flags.c_contiguous or a.ndim < 2 for a in operands):
         return shadow(shape, dtype)
     strides = [np.broadcast_to(a, shape).strides for a in operands]

@@ -21,14 +21,12 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
     for group in groups:
         made += (len(group.instructions), group.extent, group.block, int(group.shared))
         for instruction in group.instructions:
-            made += _instruction(instruction, group.extent > 1, offsets, address)
+            made += _instruction(instruction, offsets, address, cut=group.extent > 1)
     return np.array(made, np.int64).tobytes()
 
 
-def _instruction(
-    instruction: Instruction, cut: bool, offsets: Mapping[Storage, int], address: Address  # noqa: FBT001
-) -> list[int]:
-    lowered = _product(instruction, cut) if instruction.core else _loop(instruction, cut)
+def _instruction(instruction: Instruction, offsets: Mapping[Storage, int], address: Address, *, cut: bool) -> list[int]:
+    lowered = _product(instruction, cut=cut) if instruction.core else _loop(instruction, cut=cut)
     dims, steps, sizes, strides, part, unit, part_steps = lowered
     made = [0, *address(instruction.loop), len(instruction.operands), len(dims), len(sizes), part, unit]
     made += dims
@@ -43,7 +41,7 @@ def _instruction(
 _Lowered = tuple[list[int], list[int], list[int], list[list[int]], int, int, list[int]]
 
 
-def _product(instruction: Instruction, cut: bool) -> _Lowered:  # noqa: FBT001
+def _product(instruction: Instruction, *, cut: bool) -> _Lowered:
     """A generalized ufunc: the last axis of `shape` is the loop's own outer dimension."""
     count = len(instruction.operands)
     shape, strides = instruction.shape, [list(of) for of in instruction.strides]
@@ -59,7 +57,7 @@ def _product(instruction: Instruction, cut: bool) -> _Lowered:  # noqa: FBT001
     return dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part, 1, part_steps
 
 
-def _loop(instruction: Instruction, cut: bool) -> _Lowered:  # noqa: FBT001
+def _loop(instruction: Instruction, *, cut: bool) -> _Lowered:
     """An elementwise instruction or a reduction: axes in memory order, joined where they can be."""
     axes = [k for k, n in enumerate(instruction.shape) if n > 1]
     shape = [instruction.shape[k] for k in axes]

@@ -16,9 +16,12 @@ from prograd.errors import OptionError
 from prograd.tape.instructions import Loop
 
 try:
-    from prograd.tape import _machine as compiled
+    from prograd.tape import _machine
 except ImportError:  # no compiler was there when prograd was installed
-    compiled = None  # type: ignore[assignment]  # told by `available`
+    _machine = None  # type: ignore[assignment]  # told by `available`
+
+compiled = _machine
+"""The machine, or None."""
 
 Machine: TypeAlias = Literal["c", "numpy", "off"]
 VARIABLE: Final = "PROGRAD_MACHINE"

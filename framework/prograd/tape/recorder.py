@@ -79,7 +79,7 @@ class Recorder:
         options.pop("casting", None)
         options.pop("order", None)
         if ufunc.signature is not None:
-            inputs, options = _core_axes_last(self, ufunc, inputs, options)
+            inputs, options = _core_axes_last(self, inputs, options)
         if options:
             self.refuse(f"{ufunc.__name__} with {', '.join(options)}")
         outs = (None,) * ufunc.nout if out is None else tuple(out)
@@ -129,10 +129,10 @@ class Recorder:
         self._copy(a, made)
         return made
 
-    def reshape(self, a: Traced, shape: Any, order: str, copy: bool | None) -> Traced:  # noqa: FBT001
+    def reshape(self, a: Traced, shape: Any, order: Any, copy: bool | None) -> Traced:  # noqa: FBT001
         """`a.reshape(shape)`, a view where numpy makes one."""
         try:
-            return Traced(self, a.storage, a.shadow.reshape(shape, order=order, copy=False))
+            return Traced(self, a.storage, np.reshape(a.shadow, shape, order=order, copy=False))
         except ValueError:
             if copy is False or order != "C":
                 raise
@@ -150,7 +150,7 @@ class Recorder:
         """`a ** exponent`, with numpy's own shortcuts for a few exponents."""
         if isinstance(exponent, (int, float)) and exponent in _SPECIAL_POWERS and a.dtype.kind == "f":
             return _SPECIAL_POWERS[exponent](a)
-        return np.power(a, exponent)  # type: ignore[call-overload]  # a duck array
+        return np.power(a, exponent)
 
     def refuse(self, what: str) -> NoReturn:
         """Raises `NotRecordable` that names the layer or loss which asks, and where."""
@@ -256,7 +256,7 @@ class Recorder:
             self.assign(out, result)
         return result if out is None else out
 
-    def _reduce(
+    def _reduce(  # noqa: PLR0913, PLR0917  (numpy's arguments)
         self,
         ufunc: np.ufunc,
         a: Any,
@@ -284,7 +284,7 @@ class Recorder:
             result = out
         else:
             rest = np.transpose(a.shadow, [k for k in range(a.ndim) if k not in axes] + list(axes))
-            first = rest[(..., *(0,) * len(axes))] if all(rest.shape[len(kept) :]) else loops.shadow(kept, a.dtype)
+            first = rest[_first(len(axes))] if all(rest.shape[len(kept) :]) else loops.shadow(kept, a.dtype)
             result = self._new(loops.like([first], kept, dtypes[-1]))
         if ufunc.identity is not None:
             self.assign(result, ufunc.identity)
@@ -298,8 +298,13 @@ class Recorder:
             self.assign(out, result.reshape(out.shape))
             return out
         if keepdims:
-            return result.reshape(tuple(1 if k in axes else n for k, n in enumerate(a.shape)))
+            shape = tuple(1 if k in axes else n for k, n in enumerate(a.shape))
+            return self.reshape(result, shape, "C", None)
         return result
+
+
+def _first(axes: int) -> Any:
+    return (..., *(0,) * axes)
 
 
 def _kind(a: Any) -> Any:
@@ -330,26 +335,27 @@ def _core(ufunc: np.ufunc) -> list[list[str]]:
     assert ufunc.signature is not None  # noqa: S101  (generalized)
     inputs, outputs = ufunc.signature.split("->")
     groups = [*inputs.strip("()").split("),("), *outputs.strip("()").split("),(")]
-    names = [[name.strip(" ?") for name in group.split(",") if name.strip()] for group in groups]
-    return names
+    return [[name.strip(" ?") for name in group.split(",") if name.strip()] for group in groups]
 
 
 def _core_axes_last(
-    recorder: Recorder, ufunc: np.ufunc, inputs: Sequence[Any], options: dict[str, Any]
+    recorder: Recorder, inputs: Sequence[Any], options: dict[str, Any]
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """The inputs with the axis of `axis=` as their last."""
     options = dict(options)
     axis = options.pop("axis", None)
     if axis is None or axis == -1:
         return inputs, options
-    return [np.moveaxis(recorder.traced(a), axis, -1) for a in inputs], options
+    return [np.moveaxis(recorder.traced(a), axis, -1) for a in inputs], options  # type: ignore[type-var]  # duck arrays
 
 
 def _elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[int, ...], by_numpy: Any) -> Instruction:
     strides = tuple(_broadcast_strides(view, shape) for view in views)
     count = math.prod(shape)
     multiply_adds = count if loop.name in {"multiply", "true_divide", "divide", "square"} else 0
-    return Instruction(loop, views, reads, shape, strides, by_numpy, rows=True, multiply_adds=multiply_adds, name=loop.name)
+    return Instruction(
+        loop, views, reads, shape, strides, by_numpy, rows=True, multiply_adds=multiply_adds, name=loop.name
+    )
 
 
 def _broadcast_strides(view: View, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -358,7 +364,7 @@ def _broadcast_strides(view: View, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (0,) * missing + tuple(own)
 
 
-def _matrices(
+def _matrices(  # noqa: PLR0913, PLR0917
     loop: Loop,
     operands: Sequence[Traced],
     shadows: Sequence[AnyArray],
@@ -367,7 +373,8 @@ def _matrices(
     lead: tuple[int, ...],
     by_numpy: Any,
 ) -> Instruction:
-    strides, core_strides = [], []
+    strides: list[tuple[int, ...]] = []
+    core_strides: list[int] = []
     for a, names in zip(shadows, core, strict=True):
         place = a.ndim - len(names)
         view = View(operands[0].storage, 0, a.shape[:place], a.strides[:place], a.dtype)

@@ -36,7 +36,7 @@ class Tape:
         return sum(one.multiply_adds for one in self.instructions)
 
     def replay(self, arrays: Sequence[AnyArray], *, whole: bool = False) -> int:
-        """Runs the tape once on arrays of the shapes that were recorded; returns the floating point errors it raised."""
+        """Runs the tape once on arrays of the recorded shapes; returns the floating point errors that it raised."""
         ready = Program(self) if machine.current() == "c" else ByNumpy(self)
         return ready.run(*arrays, whole=whole)
 
@@ -49,8 +49,9 @@ class Program:
         large = sum(map(grouping.seconds, tape.instructions)) > grouping.LARGE_SECONDS
         self.scratch_bytes = tape.scratch_bytes
         self._constants = _constants(tape)  # the program has their addresses
+        assert machine.compiled is not None  # noqa: S101  (whoever makes a program has asked)
         self._run = machine.compiled.run
-        self._program = machine.compiled.program(words, tape.scratch_bytes, len(tape.given), large)
+        self._program: Any = machine.compiled.program(words, tape.scratch_bytes, len(tape.given), large)
 
     def run(self, *arrays: AnyArray, whole: bool = False) -> int:
         """Runs it on as many threads as BLAS may use; returns the floating point errors that were raised."""
@@ -82,7 +83,7 @@ class ByNumpy:
             (one.by_numpy, tuple(map(array, one.operands))) for one in tape.instructions
         ]
 
-    def run(self, *arrays: AnyArray, whole: bool = False) -> int:  # noqa: ARG002  (nothing is cut here)
+    def run(self, *arrays: AnyArray, whole: bool = False) -> int:
         """Runs it; numpy itself warns of floating point errors."""
         with self._lock:
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
@@ -104,7 +105,7 @@ def _constants(tape: Tape) -> list[AnyArray]:
 def _viewed(array: AnyArray, view: View) -> AnyArray:
     """A view of a constant."""
     first = array.__array_interface__["data"][0] + view.offset
-    memory = (ctypes.c_char * view.dtype.itemsize).from_address(first)
+    memory: Any = (ctypes.c_char * view.dtype.itemsize).from_address(first)
     return np.lib.stride_tricks.as_strided(np.ndarray((1,), view.dtype, memory), view.shape, view.strides)
 
 
@@ -118,4 +119,3 @@ def record(function: Callable[..., None], inputs: Signature, outputs: Signature)
     to = [recorder.output(shape, dtype) for shape, dtype in outputs]
     function(*given, *to)
     return Tape(recorder)
-

@@ -1,3 +1,4 @@
+# ruff: noqa: FBT001, FBT002, N815, PLE0304, PLE0305  (numpy's signatures and names; what refuses returns nothing)
 """The array that records: it has a shape and a dtype, and whatever is done with it goes onto a tape."""
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     def flatten(self, order: str = "C") -> Any:
         return self.copy(order).ravel(order)
 
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:  # noqa: FBT001, FBT002, PLR0913, PLR0917, E501  (numpy's signature)
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
         dtype = np.dtype(dtype)
         if not copy and dtype == self.dtype:
             return self
@@ -99,28 +102,28 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     # Arithmetic that arrays have as methods.
 
     def dot(self, other: Any, out: Any = None) -> Any:
-        return np.dot(self, other, out=out)  # type: ignore[call-overload]  # a duck array
+        return np.dot(self, other, out=out)
 
-    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         return np.add.reduce(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
 
-    def prod(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def prod(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         return np.multiply.reduce(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
 
-    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         return np.maximum.reduce(self, axis=axis, out=out, keepdims=keepdims)
 
-    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         return np.minimum.reduce(self, axis=axis, out=out, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         total = self.sum(axis, dtype, out, keepdims)
         return np.true_divide(total, self.size // max(total.size, 1), out=out, casting="unsafe")
 
-    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         return np.logical_and.reduce(self, axis=axis, out=out, keepdims=keepdims)
 
-    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         return np.logical_or.reduce(self, axis=axis, out=out, keepdims=keepdims)
 
     def clip(self, low: Any = None, high: Any = None, out: Any = None) -> Any:
@@ -144,19 +147,19 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     def __array__(self, *args: Any, **options: Any) -> NoReturn:
         self._refuse("an array of numbers (np.asarray and the like)")
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> NoReturn:
         self._refuse("whether it is true (if, and, or, not)")
 
-    def __float__(self) -> float:
+    def __float__(self) -> NoReturn:
         self._refuse("a number (float)")
 
-    def __int__(self) -> int:
+    def __int__(self) -> NoReturn:
         self._refuse("a number (int)")
 
-    def __index__(self) -> int:
+    def __index__(self) -> NoReturn:
         self._refuse("an index")
 
-    def __complex__(self) -> complex:
+    def __complex__(self) -> NoReturn:
         self._refuse("a number (complex)")
 
     def __iter__(self) -> Any:

@@ -214,7 +214,7 @@ def into(case: OperatorCase) -> None:
 
 
 def leading_axes(case: OperatorCase) -> None:
-    """Leading axes are free, for `jvp`, `vjp` and `vjp_sum`; the sample axis of `v` may be 1."""
+    """Leading axes are free, for `jvp`, `vjp` and `vjp_sum`, and may be 0; the sample axis of `v` may be 1."""
     operator = case.operator
     for method, apply, x, size in case.products(2, 3):
         together = np.array(apply(x))
@@ -238,6 +238,10 @@ def leading_axes(case: OperatorCase) -> None:
     apart = np.stack([np.stack([operator.vjp_sum(q[i, j]) for j in range(3)]) for i in range(2)])
     what = f"{case.subject}: vjp_sum with leading axes (2, 3) against one by one"
     require_close(what, summed, apart, _relative(apart))
+    for method, apply, x, size in case.products(0):
+        _require_shape(f"{case.subject}: {method}", x, apply(x), (0, case.samples, size))
+    q = case.covectors(0)
+    _require_shape(f"{case.subject}: vjp_sum", q, operator.vjp_sum(q), (0, operator.cols))
 
 
 def _relative(a: Array) -> Array:

@@ -1,7 +1,7 @@
 """Activations: `g(z)_j = φ(z_j)`, so `B = diag(φ'(z))`.
 
-They keep the dtype of their input and don't overflow for large arguments. φ' is computed from `z_next = φ(z)` where
-that saves work.
+They keep the dtype of their input and don't overflow for large arguments. φ' keeps all digits where φ is saturated: no
+difference of numbers that are nearly equal, such as `1 − φ(z)`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy import special
 
 from prograd import Array, Elementwise, options
 
-ONE: Final = np.ones((), np.float32)  # widens nothing, and numpy need not convert it on every call as it does a 1
+BELL: Final = 40.0  # from here on exp(−z²/2) is zero in any precision
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LeakyRelu(Elementwise):
 
 @dataclass(frozen=True)
 class Elu(Elementwise):
-    """φ(z) = z if z > 0 else alpha·(exp(z) − 1); φ'(z) = 1 if z > 0 else φ(z) + alpha.
+    """φ(z) = z if z > 0 else alpha·(exp(z) − 1); φ'(z) = 1 if z > 0 else alpha·exp(z).
 
     Clevert, Unterthiner and Hochreiter, 2016.
     """
@@ -66,32 +66,39 @@ class Elu(Elementwise):
         return z_next
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        return np.where(z > 0, z.dtype.type(1), z_next + self.alpha)
+        d = np.minimum(z, 0)
+        np.exp(d, out=d)
+        d *= self.alpha
+        return np.where(z > 0, z.dtype.type(1), d)
 
 
 @dataclass(frozen=True)
 class Sigmoid(Elementwise):
-    """φ(z) = 1 / (1 + exp(−z)); φ'(z) = φ(z)·(1 − φ(z))."""
+    """φ(z) = 1 / (1 + exp(−z)); φ'(z) = φ(z)·φ(−z)."""
 
     def phi(self, z: Array) -> Array:
         return special.expit(z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        d = 1 - z_next
+        d = special.expit(-z)
         d *= z_next
         return d
 
 
 @dataclass(frozen=True)
 class Tanh(Elementwise):
-    """φ(z) = tanh(z); φ'(z) = 1 − φ(z)²."""
+    """φ(z) = tanh(z); φ'(z) = 1/cosh(z)² = (exp(−|z|)·(1 + |φ(z)|))²."""
 
     def phi(self, z: Array) -> Array:
         return np.tanh(z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        d = z_next * z_next
-        return np.subtract(ONE, d, out=d)
+        d = np.exp(-np.abs(z))
+        size = np.abs(z_next)
+        size += 1
+        d *= size
+        d *= d
+        return d
 
 
 @dataclass(frozen=True)
@@ -113,42 +120,41 @@ class Softplus(Elementwise):
 
 @dataclass(frozen=True)
 class Silu(Elementwise):
-    """φ(z) = z·σ(z); φ'(z) = σ(z) + φ(z)·(1 − σ(z)), with σ the sigmoid. Elfwing, Uchibe and Doya, 2018."""
+    """φ(z) = z·σ(z); φ'(z) = σ(z)·(1 + z·σ(−z)), with σ the sigmoid. Elfwing, Uchibe and Doya, 2018."""
 
     def phi(self, z: Array) -> Array:
-        z_next = special.expit(z)
-        z_next *= z
-        return z_next
+        return _times_sigmoid(z, z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        sigmoid = special.expit(z)
-        d = 1 - sigmoid
-        d *= z_next
-        d += sigmoid
-        return d
+        d = special.expit(-z)
+        d *= z
+        d += 1
+        return _times_sigmoid(d, z)
 
 
 @dataclass(frozen=True)
 class Gelu(Elementwise):
     """φ(z) = z·Φ(z); φ'(z) = Φ(z) + z·exp(−z²/2)/√(2π), with Φ the normal distribution function.
 
-    This is the exact form (by erf). Hendrycks and Gimpel, 2016.
+    This is the exact form, by `Φ(−|z|) = c·exp(−z²/2)` with `c = erfcx(|z|/√2)/2`. Hendrycks and Gimpel, 2016.
     """
 
     def phi(self, z: Array) -> Array:
-        z_next = special.ndtr(z)
-        z_next *= z
-        return z_next
+        """`max(z, 0) − |z|·c·exp(−z²/2)`."""
+        size = np.minimum(np.abs(z), BELL)
+        tail = special.erfcx(size * math.sqrt(0.5))
+        tail *= size
+        tail *= 0.5
+        return np.maximum(z, 0) - _times_bell(tail, size)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        t = np.clip(z, -40, 40)  # beyond 40 the density is zero in any precision, and z² could overflow
-        d = t * t
-        d *= -0.5
-        np.exp(d, out=d)
-        d *= t
-        d *= 1 / math.sqrt(2 * math.pi)
-        d += special.ndtr(z)
-        return d
+        """`φ'(−|z|) = (c − |z|/√(2π))·exp(−z²/2)` and `φ'(|z|) = 1 − φ'(−|z|)`."""
+        size = np.minimum(np.abs(z), BELL)
+        d: Array = special.erfcx(size * math.sqrt(0.5))
+        d *= 0.5
+        d -= size * (1 / math.sqrt(2 * math.pi))
+        d = _times_bell(d, size)
+        return np.where(z > 0, 1 - d, d)
 
 
 @dataclass(frozen=True)
@@ -169,3 +175,33 @@ class Sine(Elementwise):
         np.cos(d, out=d)
         d *= self.omega
         return d
+
+
+def _times_sigmoid(a: Array, z: Array) -> Array:
+    """`a·σ(z) = h·a·σ(|z|)·h` with `h = exp(min(z, 0)/2)`, since σ(z) may be denormal where the product is not."""
+    h = np.exp(0.5 * np.minimum(z, 0))
+    product = special.expit(np.abs(z))
+    product *= a
+    product *= h
+    product *= h
+    return product
+
+
+def _times_bell(a: Array, z: Array) -> Array:
+    """`a·exp(−z²/2)`, for `0 ≤ z ≤ BELL`, in the memory of both.
+
+    It magnifies a rounding error in z². So z is split into a multiple s of 1/16, whose square is exact, and a rest.
+    """
+    s = np.rint(16 * z)
+    s /= 16
+    rest = z - s
+    z += s
+    rest *= z
+    rest *= -0.5
+    a *= np.exp(rest, out=rest)
+    s *= s
+    s *= -0.25
+    np.exp(s, out=s)  # taken twice, since the square may be denormal where the product is not
+    a *= s
+    a *= s
+    return a

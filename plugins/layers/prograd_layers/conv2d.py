@@ -118,7 +118,8 @@ class Convolution(Operator):
         return min(vectors, self._slab) * (patches + math.prod(self.windows.padded) + max(self.rows, self.cols))
 
     def _each_slab(self, x: Array, out: Array, f: Callable[[Array], Array]) -> None:
-        x, y = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
+        rows = math.prod(x.shape[:-1])
+        x, y = x.reshape(rows, x.shape[-1]), out.reshape(rows, out.shape[-1])
         for start in range(0, len(x), self._slab):
             slab = slice(start, start + self._slab)
             y[slab] = f(x[slab]).reshape(y[slab].shape)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from prograd import Array, Layer, Parameters, options
-from prograd.operators import Diagonal, DiagonalPlusLowRank, Identity, Operator
+from prograd import Array, Layer, Parameters, options, rows
+from prograd.operators import Diagonal, DiagonalPlusLowRank, Identity, Operator, Zero
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,46 @@ class LayerNorm(Layer):
         return z_next
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`A = (diag(x̂) | I)`, `B = diag(gamma/σ) (I − 1 1^T/n − x̂ x̂^T/n)`, which is diagonal plus rank two."""
-        n = z.shape[-1]
+        """`A = (diag(x̂) | I)`, `B = diag(gamma/σ) (I − 1 1^T/n − x̂ x̂^T/n)`."""
         xhat, sigma = self._normalized(z)
-        d = w["gamma"] / sigma if self.affine else np.broadcast_to(1 / sigma, z.shape)
-        V = np.stack([np.ones_like(xhat), xhat], axis=-1)
-        B = DiagonalPlusLowRank(d, V * (d * (-1 / n))[:, :, None], V)
-        A: dict[str, Operator] = {"gamma": Diagonal(xhat), "beta": Identity(n)} if self.affine else {}
-        return A, B
+        A: dict[str, Operator] = {"gamma": Diagonal(xhat), "beta": Identity(z.shape[-1])} if self.affine else {}
+        return A, self._projection(z, xhat, sigma, w["gamma"] / sigma if self.affine else 1 / sigma)
 
     def _normalized(self, z: Array) -> tuple[Array, Array]:
-        """`x̂ (N, n)` and `σ (N, 1)`."""
+        """`x̂ (N, n)` and `σ (N, 1)`, from halves and quotients: no sum or square overflows."""
         n = z.shape[-1]
-        xhat = z - np.add.reduce(z, axis=-1, keepdims=True) / n
-        sigma = np.sqrt(np.vecdot(xhat, xhat)[:, None] / n + self.eps)
-        xhat /= sigma
-        return xhat, sigma
+        x = z * 0.5
+        x -= np.add.reduce(x / n, axis=-1, keepdims=True)
+        half_sigma = rows.norm(x, 0.5 * math.sqrt(n * self.eps)) / math.sqrt(n)
+        x /= half_sigma
+        return x, 2 * half_sigma
+
+    def _projection(self, z: Array, xhat: Array, sigma: Array, scale: Array) -> Operator:
+        """`diag(scale) (I − 1 1^T/n − x̂ x̂^T/n)`. For n = 2, and beside an outlier, that is a difference of equals.
+
+        Let k be the largest entry of `|x̂|`, `o = 1 − e_k` the others, `a = e_k − o/(n−1)`, ξ the others less their
+        mean, over σ, and `τ = (‖ξ‖² + n eps/σ²)/n`, the part of the variance that k does not explain. Then it is
+        `diag(o) − o o^T/(n−1) + τ (n−1)/n a a^T − x̂_k (a ξ^T + ξ a^T)/n − ξ ξ^T/n`, in which nothing cancels.
+        """
+        n, one = z.shape[-1], z.dtype.type(1)
+        if n == 1:
+            return Zero(1, 1)
+        top = rows.first_maximum(np.abs(xhat))
+        mean = np.add.reduce(np.where(top, 0, z) * (0.5 / (n - 1)), axis=-1, keepdims=True)
+        o, a = np.where(top, 0, one), np.where(top, one, -1 / (n - 1))
+        xi = np.where(top, 0, (0.5 * z - mean) / (0.5 * sigma))
+        tau = rows.norm(xi, math.sqrt(n * self.eps) / sigma) ** 2 / n
+        if n == 2:  # then `diag(o) − o o^T` and ξ are zero
+            return DiagonalPlusLowRank(np.zeros_like(o), (0.5 * tau * scale * a)[..., None], a[..., None])
+        x_k = np.add.reduce(np.where(top, xhat, 0), axis=-1, keepdims=True)
+        V = np.stack([o, a, xi], axis=-1)
+        del o, a, xi
+        U = np.empty_like(V)
+        U[..., 0] = V[..., 0] * (-1 / (n - 1))
+        U[..., 1] = V[..., 1] * (tau * (n - 1) / n) - V[..., 2] * (x_k / n)
+        U[..., 2] = V[..., 1] * (-x_k / n) - V[..., 2] / n
+        U *= scale[..., None]
+        return DiagonalPlusLowRank(V[..., 0] * scale, U, V)
 
     @classmethod
     def examples(cls) -> Iterator[tuple[LayerNorm, int]]:

@@ -111,9 +111,13 @@ class Average(Operator):
         self.dtype = dtype
 
     def jvp(self, v: Array) -> Array:
-        means: Array = np.add.reduce(self.tiles.of(v), axis=(-3, -1))
-        means *= 1 / self.tiles.window**2
+        shares = self.tiles.of(v) * (1 / self.tiles.window**2)  # before they are added up: a sum may overflow
+        means: Array = np.add.reduce(shares, axis=(-3, -1))
         return means.reshape(*v.shape[:-1], self.rows)
+
+    def scratch(self, vectors: int) -> int:
+        """The shares."""
+        return vectors * self.cols
 
     def vjp(self, q: Array) -> Array:
         """Each pixel gets an equal share of its tile's `q`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prograd import Array, Layer, Parameters
+from prograd import Array, Layer, Parameters, rows
 from prograd.operators import DiagonalPlusLowRank, Operator
 
 
@@ -18,13 +18,15 @@ class Softmax(Layer):
         return n_in, {}
 
     def g(self, w: Parameters, z: Array) -> Array:
-        """`exp(z − max z)` over its sum: the shift cancels, and nothing overflows."""
-        p = z - np.maximum.reduce(z, axis=-1, keepdims=True)
+        """`exp(z − max z)` over its sum, as the square of `exp(z/2 − max z/2)`: no difference overflows."""
+        p = 0.5 * z
+        p -= np.maximum.reduce(p, axis=-1, keepdims=True)
         np.exp(p, out=p)
+        p *= p
         p /= np.add.reduce(p, axis=-1, keepdims=True)
         return p
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`B = diag(p) − p p^T` with `p = g(z)`."""
-        column = z_next[:, :, None]
-        return {}, DiagonalPlusLowRank(z_next, -column, column)
+        """`B = diag(p) − p p^T` with `p = g(z)`, and `p_j Σ_{k≠j} p_k` on the diagonal."""
+        p = z_next
+        return {}, DiagonalPlusLowRank.minus_square(p, p, p * rows.others(p))

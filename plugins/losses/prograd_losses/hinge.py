@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prograd import Array, Loss
+from prograd import Array, Loss, rows
 from prograd.operators import Operator, Zero
 from prograd_losses import labels
 
@@ -20,20 +20,20 @@ class Hinge(Loss):
     """
 
     def value(self, z: Array, y: Array) -> Array:
-        excess, _, _ = self._excess(z, y)
-        return np.maximum(excess, 0)
+        return self.value_and_gradient(z, y)[0]
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`e_j − e_t` with j the maximum's index, or zero where the loss is zero."""
         return self.value_and_gradient(z, y)[1]
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        excess, rival, t = self._excess(z, y)
-        active = np.flatnonzero(excess > 0)
-        q = np.zeros_like(z)
-        q[active, rival[active]] = 1
-        q[active, t[active]] = -1
-        return np.maximum(excess, 0), q
+        """From half of `1 + (z_j − z_t)`: the difference comes first, and does not overflow."""
+        half = 0.5 * z
+        others = np.where(y > 0, -np.inf, half)
+        target = np.add.reduce(np.where(y > 0, half, 0), axis=-1)
+        excess = (np.maximum.reduce(others, axis=-1) - target) + 0.5
+        q = np.where((excess > 0)[..., None], rows.first_maximum(others) - y, 0)
+        return 2 * np.maximum(excess, 0), q
 
     def hessian(self, z: Array, y: Array) -> Operator:
         """Zero, since the loss is piecewise linear."""
@@ -41,14 +41,6 @@ class Hinge(Loss):
 
     def check(self, z: Array, y: Array) -> None:
         labels.check_one_hot(self, y)
-
-    def _excess(self, z: Array, y: Array) -> tuple[Array, Array, Array]:
-        """`1 + z_j − z_t`, with the largest other entry's index j and the label's class t of each sample."""
-        samples = np.arange(len(z))
-        t = y.argmax(axis=-1)
-        others = np.where(y > 0, -np.inf, z)
-        rival = others.argmax(axis=-1)
-        return 1 + z[samples, rival] - z[samples, t], rival, t
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Hinge, Array, Array]]:

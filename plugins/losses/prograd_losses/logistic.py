@@ -18,17 +18,18 @@ class Logistic(Loss):
     """ℓ_y(z) = Σ_k (log(1 + exp(z_k)) − y_k z_k), for logits z and y_k in [0, 1]."""
 
     def value(self, z: Array, y: Array) -> Array:
-        """`Σ (max(z, 0) − y z + log1p(exp(−|z|)))`: no overflow, and exact where a label is certain and right."""
+        """`Σ ((1 − y) max(z, 0) + y max(−z, 0) + log1p(exp(−|z|)))`: nothing overflows, and nothing cancels."""
         terms = np.abs(z)
         np.negative(terms, out=terms)
         np.exp(terms, out=terms)
         np.log1p(terms, out=terms)
-        terms += np.maximum(z, 0) - y * z
+        terms += (1 - y) * np.maximum(z, 0)
+        terms -= y * np.minimum(z, 0)
         value: Array = np.add.reduce(terms, axis=-1)
         return value
 
     def gradient(self, z: Array, y: Array) -> Array:
-        """`σ(z) − y = (1 − y) σ(z) − y σ(−z)`, with σ the sigmoid: exact where a label is certain and right."""
+        """`σ(z) − y = (1 − y) σ(z) − y σ(−z)`, with σ the sigmoid: no digits are lost where a label is nearly 1."""
         q = special.expit(z)
         q *= 1 - y
         q -= y * special.expit(-z)

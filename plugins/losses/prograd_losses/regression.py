@@ -24,7 +24,7 @@ class SquaredError(Loss):
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
         r = z - y
-        return 0.5 * np.vecdot(r, r), r
+        return np.vecdot(0.5 * r, r), r  # half before the square, which may overflow where half of it does not
 
     def hessian(self, z: Array, y: Array) -> Operator:
         """`I`."""
@@ -45,13 +45,12 @@ class Huber(Loss):
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`c`, the residual clipped to [−delta, delta]."""
-        r = z - y
-        return np.clip(r, -self.delta, self.delta, out=r)
+        return np.minimum(np.maximum(z - y, -self.delta), self.delta)
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
         """`c·(r − c/2)`, which is the value on both branches, and `c`."""
         r = z - y
-        c = np.clip(r, -self.delta, self.delta)
+        c = np.minimum(np.maximum(r, -self.delta), self.delta)
         r -= 0.5 * c
         return np.vecdot(c, r), c
 

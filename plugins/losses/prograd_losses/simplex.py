@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from prograd import Array, Loss
-from prograd.operators import Diagonal, Operator
+from prograd.operators import Diagonal, Operator, Product
 from prograd_losses import labels
 
 
@@ -32,8 +32,8 @@ class CrossEntropy(Loss):
         return np.negative(q, out=q)
 
     def hessian(self, z: Array, y: Array) -> Operator:
-        """`diag(y/z²)`."""
-        return Diagonal(_ratio(_ratio(y, z), z))
+        """`diag(y/z) diag(1/z)`, one after the other: 1/z² overflows long before 1/z does."""
+        return Product(Diagonal(_ratio(y, z)), Diagonal(_ratio(np.where(y != 0, 1, y), z)))
 
     def check(self, z: Array, y: Array) -> None:
         labels.check_simplex(self, y)
@@ -66,4 +66,5 @@ def _sum(terms: Array, z: Array) -> Array:
 def _ratio(y: Array, z: Array) -> Array:
     """`y / z`, with 0/0 = 0: an entry with `y_k = 0` contributes nothing."""
     with np.errstate(divide="ignore", over="ignore"):
-        return np.divide(y, z, out=np.zeros(z.shape, np.result_type(y, z)), where=y != 0)
+        ratio: Array = y / np.where(y != 0, z, 1)
+        return ratio

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from prograd import Array, Loss
+from prograd import Array, Loss, rows
 from prograd.operators import DiagonalPlusLowRank, Operator
 from prograd_losses import labels
-
-Rows: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -23,36 +20,32 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     def value(self, z: Array, y: Array) -> Array:
-        """`Σy log1p(r) − y·(z − m)`, with m the maximum of z and `1 + r` the sum of `exp(z − m)`."""
-        z, _, r, _ = _shifted(z)
-        value: Array = np.log1p(r)
-        value *= np.add.reduce(y, axis=-1)
-        value -= np.vecdot(y, z)
-        return value
+        return self.value_and_gradient(z, y)[0]
 
     def gradient(self, z: Array, y: Array) -> Array:
         """`p Σy − y` with `p = softmax(z)`."""
         return self.value_and_gradient(z, y)[1]
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both from the same exponentials. At the maximum `(Σy − y) − r Σy/(1 + r)` keeps all digits."""
-        z, q, r, top = _shifted(z)
-        total = np.add.reduce(y, axis=-1)
+        """Both from the same exponentials, `Σ_{k≠m} y_k − r Σy/(1 + r)` at the maximum: no digits are lost.
+
+        The value is `Σy log1p(r) + Σ_k y_k (max z − z_k)`, a sum of what is not negative.
+        """
+        half, q, r, top = _shifted(z)
+        total = np.add.reduce(y, axis=-1, keepdims=True)
         value: Array = np.log1p(r)
         value *= total
-        value -= np.vecdot(y, z)
+        value = value[..., 0] + 2 * np.vecdot(y, half)
         scale = total / (1 + r)
-        q *= scale[:, None]
-        q -= y
-        q[top] = (total - y[top]) - r * scale
-        return value, q
+        rest = np.add.reduce(np.where(top, 0, y), axis=-1, keepdims=True)
+        return value, np.where(top, rest - r * scale, q * scale - y)
 
     def hessian(self, z: Array, y: Array) -> Operator:
-        """`Σy (diag(p) − p p^T)`."""
-        p = np.exp(z - np.maximum.reduce(z, axis=-1, keepdims=True))
-        p /= np.add.reduce(p, axis=-1, keepdims=True)
-        d = p * np.add.reduce(y, axis=-1, keepdims=True)
-        return DiagonalPlusLowRank(d, -d[:, :, None], p[:, :, None])
+        """`Σy (diag(p) − p p^T)`, with `p_j Σ_{k≠j} p_k` on the diagonal."""
+        _, q, r, top = _shifted(z)
+        p = np.where(top, 1, q) / (1 + r)
+        total = np.add.reduce(y, axis=-1, keepdims=True)
+        return DiagonalPlusLowRank.minus_square(total * p, np.sqrt(total) * p, total * p * rows.others(p))
 
     def check(self, z: Array, y: Array) -> None:
         labels.check_simplex(self, y)
@@ -66,13 +59,15 @@ class SoftmaxCrossEntropy(Loss):
         yield cls(), z[:, :1], np.ones((3, 1))
 
 
-def _shifted(z: Array) -> tuple[Array, Array, Array, tuple[Rows, Rows]]:
-    """`z − m`; its exponentials, with 0 in place of the 1 at the maximum m; their sum r; and where the maxima are.
+def _shifted(z: Array) -> tuple[Array, Array, Array, rows.Mask]:
+    """`(m − z)/2` with m the maximum; `exp(z − m)`, with 0 in place of the 1 at m; their sum r `(N, 1)`; where m is.
 
-    Nothing overflows, and `log1p(r)` keeps all digits where 1 + r would be rounded to 1.
+    No difference overflows, and `log1p(r)` keeps all digits where 1 + r would be rounded to 1.
     """
-    top = np.arange(len(z)), z.argmax(axis=-1)
-    z = z - z[top][:, None]
-    q = np.exp(z)
-    q[top] = 0
-    return z, q, np.add.reduce(q, axis=-1), top
+    top = rows.first_maximum(z)
+    half = 0.5 * z
+    half = np.maximum.reduce(half, axis=-1, keepdims=True) - half
+    q = np.exp(-half)
+    q *= q
+    q = np.where(top, 0, q)
+    return half, q, np.add.reduce(q, axis=-1, keepdims=True), top

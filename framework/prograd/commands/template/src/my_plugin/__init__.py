@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from prograd import Array, Layer, Parameters, hookimpl, options
+from prograd import Array, Layer, Parameters, hookimpl, options, rows
 from prograd.operators import DiagonalPlusLowRank, Operator
 
 __all__ = ["MyLayer"]
@@ -31,10 +32,14 @@ class MyLayer(Layer):
         return z / self._scale(z)
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`A` is empty without parameters; `B = (I − g(z) g(z)^T / n) / s`."""
+        """`A` is empty without parameters; `B = (I − u u^T) / s` with `u = g(z)/√n`.
+
+        On its diagonal, `1 − u_j² = Σ_{k≠j} u_k² + eps/s²`, which keeps the digits that the difference loses.
+        """
         s = self._scale(z)
-        g = z_next[:, :, None]
-        return {}, DiagonalPlusLowRank(np.broadcast_to(1 / s, z.shape), -g / (z.shape[1] * s[:, :, None]), g)
+        u = z_next / math.sqrt(z.shape[1])
+        diagonal = (rows.others(u * u) + (math.sqrt(self.eps) / s) ** 2) / s
+        return {}, DiagonalPlusLowRank.minus_square(1 / s, u / np.sqrt(s), diagonal)
 
     @classmethod
     def examples(cls) -> Iterator[tuple[MyLayer, int]]:
@@ -44,8 +49,9 @@ class MyLayer(Layer):
         yield cls(eps=0.5), 8
 
     def _scale(self, z: Array) -> Array:
-        s: Array = np.sqrt(np.mean(z * z, axis=1, keepdims=True) + self.eps)
-        return s
+        """`(N, 1)`. `rows.norm` takes no square that could overflow."""
+        n = z.shape[1]
+        return rows.norm(z, math.sqrt(n * self.eps)) / math.sqrt(n)
 
 
 @hookimpl
