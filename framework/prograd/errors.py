@@ -57,7 +57,7 @@ class NotRecordable(ProgradError, TypeError):  # noqa: N818  (what it says about
 
     def __init__(self, owner: str, method: str, what: str) -> None:
         where = f"{owner}: {method}: " if owner else ""
-        super().__init__(f"{where}expected operations that can be recorded, got a call for {what}")
+        super().__init__(f"{where}expected operations that can be recorded, got one that needs {what}")
         self.owner, self.method, self.what = owner, method, what
 
     def __reduce__(self) -> tuple[type[NotRecordable], tuple[str, str, str]]:

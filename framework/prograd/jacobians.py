@@ -14,6 +14,7 @@ from prograd.lazy import LazyJacobian
 from prograd.linearization import evaluated, linearize
 from prograd.modes import Mode, ModeName
 from prograd.network import Network
+from prograd.tape import machine
 from prograd.tape.replay import tapes_of
 
 
@@ -74,6 +75,6 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
         lin = evaluated(net, w, x)
         used.jacobian(lin if wrt == "parameters" else lin.by_input(), J, max_bytes)
 
-    J = np.empty((len(x), net.n[-1], net.size if wrt == "parameters" else net.n[0]), x.dtype)
+    J = machine.empty((len(x), net.n[-1], net.size if wrt == "parameters" else net.n[0]), x.dtype)
     tapes_of(net).call((used, wrt, max_bytes, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,), max_bytes)
     return J[0] if one else J

@@ -21,6 +21,7 @@ from prograd.modes.reverse import per_sample_gradients
 from prograd.network import Network, check_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
+from prograd.tape import machine
 from prograd.tape.replay import Tapes, signature
 from prograd.tape.tape import Tape, record
 
@@ -83,7 +84,7 @@ class Objective:
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
         w = self._w(w)
-        p = np.empty((self.samples, self.net.size), w.dtype)
+        p = machine.empty((self.samples, self.net.size), w.dtype)
         self._sums(w, self._each, (p,), "per sample")
         return p[0] if self._one else p
 
@@ -211,7 +212,7 @@ class Objective:
 
     def _room(self, out: Array | None, w: Array) -> Array:
         if out is None:
-            return np.empty(self.net.size, w.dtype)
+            return machine.empty(w.shape, w.dtype)
         refuse_mask(out, "out")
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__

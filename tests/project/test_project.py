@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -146,6 +147,8 @@ def modules() -> Iterator[str]:
 
 def undocumented(cls: type) -> Iterator[str]:
     inherited = {name for base in cls.__mro__[1:] for name in vars(base)}
+    if hasattr(cls, "__array_function__"):  # its methods are those of numpy's arrays
+        inherited.update(dir(np.ndarray))
     for name, value in vars(cls).items():
         function = getattr(value, "fget", None) or getattr(value, "func", None) or getattr(value, "__func__", value)
         if inspect.isfunction(function) and not name.startswith("_") and name not in inherited and not function.__doc__:

@@ -4,3 +4,7 @@
 `grouping` says which run block by block, `lowering` turns them into the words that the machine reads, `replay` decides
 when a tape takes the place of the function. Imports go down in this order of use.
 """
+
+from prograd.tape.explain import explain
+
+__all__ = ["explain"]

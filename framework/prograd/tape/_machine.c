@@ -29,6 +29,8 @@
 #define MAX_BASES 64
 #define SPARE 4
 #define ALIGNMENT 64
+#define KEPT 8
+#define MOST_KEPT ((size_t)1 << 28)
 #define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
 
 typedef int64_t word;
@@ -393,6 +395,82 @@ run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
     return PyLong_FromLong(raised);
 }
 
+/* Memory for large results. The system clears fresh pages, which can take longer than the arithmetic that fills them, so
+   what a result leaves is kept for the next of its size. An array knows who frees its memory: these functions. */
+
+static struct {
+    void *memory[KEPT];
+    size_t size[KEPT];
+    int next;
+} kept;
+
+static void *
+result_malloc(void *NPY_UNUSED(context), size_t size)
+{
+    for (int k = 0; k < KEPT; k++) {
+        if (kept.memory[k] && kept.size[k] == size) {
+            void *memory = kept.memory[k];
+            kept.memory[k] = NULL;
+            return memory;
+        }
+    }
+    return malloc(size);
+}
+
+static void *
+result_calloc(void *NPY_UNUSED(context), size_t count, size_t size)
+{
+    return calloc(count, size);
+}
+
+static void *
+result_realloc(void *NPY_UNUSED(context), void *memory, size_t size)
+{
+    return realloc(memory, size);
+}
+
+static void
+result_free(void *NPY_UNUSED(context), void *memory, size_t size)
+{
+    if (!memory || size > MOST_KEPT) {
+        free(memory);
+        return;
+    }
+    int place = kept.next;
+    for (int k = 0; k < KEPT; k++) {
+        if (!kept.memory[k]) {
+            place = k;
+            break;
+        }
+    }
+    free(kept.memory[place]);
+    kept.memory[place] = memory, kept.size[place] = size;
+    kept.next = (place + 1) % KEPT;
+}
+
+static PyDataMem_Handler results = {
+    "prograd_results", 1, {NULL, result_malloc, result_calloc, result_realloc, result_free},
+};
+static PyObject *results_handler;
+
+static PyObject *
+empty(PyObject *NPY_UNUSED(module), PyObject *args)
+{
+    PyArray_Dims shape = {NULL, 0};
+    PyArray_Descr *dtype;
+    if (!PyArg_ParseTuple(args, "O&O&", PyArray_IntpConverter, &shape, PyArray_DescrConverter, &dtype)) {
+        return NULL;
+    }
+    PyObject *made = NULL, *before = PyDataMem_SetHandler(results_handler);
+    if (before) {
+        made = PyArray_Empty(shape.len, shape.ptr, dtype, 0); /* takes over dtype */
+        Py_XDECREF(PyDataMem_SetHandler(before));
+        Py_DECREF(before);
+    }
+    PyDimMem_FREE(shape.ptr);
+    return made;
+}
+
 static PyMethodDef METHODS[] = {
     {"kernels", kernels, METH_NOARGS, "The machine's own loops: name -> address."},
     {"loop", loop_of, METH_VARARGS, "loop(ufunc, k): the address of an inner loop, and of its data."},
@@ -400,6 +478,7 @@ static PyMethodDef METHODS[] = {
     {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL,
      "run(program, threads, whole, array, …): runs it; returns the floating point errors that were raised. Threads 0 "
      "are as many as BLAS may use. With whole, nothing is cut into blocks."},
+    {"empty", empty, METH_VARARGS, "empty(shape, dtype): memory for a large result, from what an earlier one has left."},
     {"blas", blas, METH_VARARGS, "blas(get, set): the addresses of BLAS's functions for its number of threads."},
     {NULL, NULL, 0, NULL},
 };
@@ -414,5 +493,9 @@ PyInit__machine(void)
     import_array();
     import_umath();
     team_init();
+    results_handler = PyCapsule_New(&results, "mem_handler", NULL);
+    if (!results_handler) {
+        return NULL;
+    }
     return PyModule_Create(&MODULE);
 }

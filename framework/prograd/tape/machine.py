@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,10 +11,11 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias, cast
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from prograd.errors import OptionError
-from prograd.tape.instructions import Loop
+from prograd.tape.instructions import AnyArray, Loop
 
 try:
     from prograd.tape import _machine
@@ -25,6 +27,7 @@ compiled = _machine
 
 Machine: TypeAlias = Literal["c", "numpy", "off"]
 VARIABLE: Final = "PROGRAD_MACHINE"
+LARGE_BYTES: Final = 2**17  # the C library maps fresh pages for these
 MACHINES: Final = ("c", "numpy", "off")
 
 _chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
@@ -85,6 +88,14 @@ def _address(name: str, ufunc: Any, k: int) -> tuple[int, int]:
         return _kernels()[name], 0
     found: tuple[int, int] = compiled.loop(ufunc, k)
     return found
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+    """Memory for a result; a large one takes what an earlier result of its size has left."""
+    if compiled is None or math.prod(shape) * dtype.itemsize < LARGE_BYTES:
+        return np.empty(shape, dtype)
+    made: AnyArray = compiled.empty(shape, dtype)
+    return made
 
 
 def address(loop: Loop) -> tuple[int, int]:

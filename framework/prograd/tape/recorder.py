@@ -48,7 +48,7 @@ class Recorder:
     def constant(self, array: AnyArray) -> Traced:
         """An array that is the same in each replay, as long as nobody writes to it."""
         if array.dtype.char not in "fdl?":
-            self.refuse(f"an array of {array.dtype}")
+            self.refuse(f"arrays of {array.dtype}")
         storage = Storage("constant", array.nbytes, array=array)
         return Traced(self, storage, loops.shadow(array.shape, array.dtype, array.strides))
 
@@ -56,7 +56,7 @@ class Recorder:
         """`value` as an array of the recording, in the given dtype."""
         if isinstance(value, Traced):
             if value.recorder is not self:
-                self.refuse("an array of another recording")
+                self.refuse("an array that was kept from another recording")
             return value if dtype is None or value.dtype == dtype else self.copied(value, dtype, "K")
         array = np.asarray(value) if dtype is None else np.asarray(value, dtype)
         return self.constant(array)
@@ -84,7 +84,7 @@ class Recorder:
             self.refuse(f"{ufunc.__name__} with {', '.join(options)}")
         outs = (None,) * ufunc.nout if out is None else tuple(out)
         if any(o is not None and not isinstance(o, Traced) for o in outs):
-            self.refuse(f"to be written to an array outside the recording ({ufunc.__name__})")
+            self.refuse(f"to write to an array that was made with np.empty or np.zeros, not with like= ({ufunc.__name__})")
         loop, dtypes = _loop(ufunc, tuple(_kind(a) for a in inputs), None if dtype is None else np.dtype(dtype))
         operands = [self.traced(a, d) for a, d in zip(inputs, dtypes, strict=False)]
         if ufunc.signature is None:
@@ -183,7 +183,7 @@ class Recorder:
     def _write(self, instruction: Instruction) -> None:
         for view in instruction.outputs:
             if view.storage.kind in {"input", "constant"}:
-                self.refuse("to be changed in place, though it was only given to read")
+                self.refuse("to change an array that it was given to read")
         if all(instruction.shape) and all(instruction.core[:1]):
             self.instructions.append(instruction)
         if len(self.instructions) > MOST:
@@ -194,7 +194,7 @@ class Recorder:
             source = Traced(self, source.storage, np.broadcast_to(source.shadow, to.shape, subok=False))
         same = source.dtype == to.dtype
         if not same and f"cast_{source.dtype.char}{to.dtype.char}" not in _CASTS:
-            self.refuse(f"{to.dtype} from {source.dtype}")
+            self.refuse(f"{to.dtype} made from {source.dtype}")
         name = f"copy{to.itemsize}" if same else f"cast_{source.dtype.char}{to.dtype.char}"
         self._write(_elementwise(Loop(name), (source.view, to.view), 1, to.shape, _copyto))
 

@@ -98,6 +98,10 @@ class Tapes:
         while len(self._ready) > KEPT:
             self._ready.popitem(last=False)
 
+    def __len__(self) -> int:
+        """The number of tapes."""
+        return len(self._ready)
+
     def __reduce__(self) -> tuple[type[Tapes], tuple[()]]:
         return Tapes, ()
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from prograd.tape import grouping, layout, lowering, machine
+from prograd.tape.forwarding import forwarded
 from prograd.tape.grouping import Group
 from prograd.tape.instructions import AnyArray, Instruction, View
 from prograd.tape.recorder import Recorder
@@ -25,7 +26,7 @@ class Tape:
     """
 
     def __init__(self, recorder: Recorder) -> None:
-        self.instructions: list[Instruction] = layout.live(recorder.instructions)
+        self.instructions: list[Instruction] = layout.live(forwarded(layout.live(recorder.instructions)))
         self.groups: list[Group] = grouping.groups(self.instructions)
         self.given = tuple(recorder.arrays)
         self.offsets, self.scratch_bytes = layout.place(self.groups)

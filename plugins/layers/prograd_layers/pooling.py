@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,13 +72,15 @@ class MaxPool2d(_Pool):
         return maxima.reshape(len(z), -1)
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`B` selects the maxima."""
+        """`B` selects the maxima: in each window, the first entry that attains it."""
         tiles, window = self.tiles, self.window
-        _, _, W = self.image
-        corners = tiles.of(np.arange(tiles.pixels))[..., 0, :, 0].ravel()  # the top left pixel of each tile
-        inside = tiles.of(z).swapaxes(-3, -2).reshape(len(z), tiles.count, window**2).argmax(axis=-1)
-        row, column = np.divmod(inside, window)
-        return {}, Selection(corners + row * W + column, tiles.pixels)
+        chosen = tiles.of(z) == z_next.reshape(len(z), *tiles.shape)[..., :, None, :, None]
+        found = chosen[..., 0, :, 0].copy()
+        for i, j in itertools.islice(itertools.product(range(window), repeat=2), 1, None):
+            entry = chosen[..., i, :, j]
+            entry &= ~found
+            found |= entry
+        return {}, Selection(chosen, tiles)
 
 
 class Tiles:
@@ -124,7 +127,7 @@ class Average(Operator):
         tiles, window = self.tiles, self.tiles.window
         _, down, across = tiles.shape
         shares = (q * (1 / window**2)).reshape(*q.shape[:-1], *tiles.shape)
-        out = np.zeros((*q.shape[:-1], *tiles.image), q.dtype)
+        out = np.zeros((*q.shape[:-1], *tiles.image), q.dtype, like=q)
         for i in range(window):
             for j in range(window):
                 out[..., i : down * window : window, j : across * window : window] = shares
@@ -132,25 +135,29 @@ class Average(Operator):
 
 
 class Selection(Operator):
-    """`v -> v[index]`, with `index` `(N, rows)`. For one sample, no entry is selected twice."""
+    """`v -> ` the entries of `v` that are `chosen`, at most one in each tile: `chosen` is `(N, C, down, w, across, w)`."""
 
     samples: int
     edges: int
     dtype = np.dtype(np.float32)  # it holds no numbers, so it widens nothing
 
-    def __init__(self, index: np.ndarray[Any, np.dtype[np.intp]], cols: int) -> None:
-        self.index = index
-        self.samples, self.rows = index.shape
-        self.cols = cols
-        self.edges = self.rows  # moves, counted as multiply-adds
+    def __init__(self, chosen: np.ndarray[Any, np.dtype[np.bool]], tiles: Tiles) -> None:
+        self.chosen, self.tiles = chosen, tiles
+        self.samples = len(chosen)
+        self.rows, self.cols = tiles.count, tiles.pixels
+        self.edges = tiles.count * tiles.window**2  # looks, counted as multiply-adds
 
     def jvp(self, v: Array) -> Array:
-        return np.take_along_axis(v, self._index(v), axis=-1)
+        selected = np.where(self.chosen, self.tiles.of(v), v.dtype.type(0))
+        return np.add.reduce(selected, axis=(-3, -1)).reshape(*selected.shape[:-5], self.rows)
 
     def vjp(self, q: Array) -> Array:
-        out = np.zeros((*q.shape[:-2], max(q.shape[-2], len(self.index)), self.cols), q.dtype)
-        np.put_along_axis(out, self._index(q), q, axis=-1)
+        q = q.reshape(*q.shape[:-1], *self.tiles.shape)[..., :, None, :, None]
+        selected = np.where(self.chosen, q, q.dtype.type(0))
+        out = np.zeros((*selected.shape[:-5], self.cols), q.dtype, like=q)
+        self.tiles.of(out)[...] = selected
         return out
 
-    def _index(self, x: Array) -> np.ndarray[Any, np.dtype[np.intp]]:
-        return self.index.reshape((1,) * (x.ndim - 2) + self.index.shape)
+    def scratch(self, vectors: int) -> int:
+        """What is selected, among zeros."""
+        return vectors * self.cols
