@@ -6,11 +6,8 @@ so heavy imports wait until a sweep of prograd-run begins.
 
 from __future__ import annotations
 
-from itertools import chain
-
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 # `params` are the points if the command line names none. A mapping, since Hydra runs this file before the module is in
 # sys.modules, where dataclasses would look for it.
@@ -27,11 +24,10 @@ class ProgradSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs the points that the arguments name; `params` fills in the keys that they leave out."""
-        from prograd_experiments.sweep import sweep  # noqa: PLC0415  (see the module's docstring)
+        from prograd_experiments.arguments import jobs  # noqa: PLC0415  (see the module's docstring)
+        from prograd_experiments.sweep import sweep  # noqa: PLC0415  (as above)
 
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise RuntimeError("setup() comes before sweep()")
         loader = self.hydra_context.config_loader
-        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
-        jobs = list(chain.from_iterable(self.split_arguments(overrides, None)))
-        sweep(self.config, loader, self.launcher, jobs, self.max_batch_size)
+        sweep(self.config, loader, self.launcher, jobs(self.params, arguments, loader), self.max_batch_size)

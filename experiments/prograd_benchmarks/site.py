@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from prograd.commands.consoles import write_anything
+
 FOLDER = "vendor"
 REMOTE = re.compile(
     r"""<(?P<kind>script|link)\b[^>]*?\b(?:src|href)=(?P<quote>["'])(?P<url>(?:https?:)?//[^"']+)(?P=quote)[^>]*>"""
@@ -99,6 +101,7 @@ def _files(distribution: str, pattern: str) -> list[Path]:
 @click.argument("html", type=click.Path(path_type=Path))
 def main(html: Path) -> None:
     """Make the pages of `asv publish` in HTML load nothing from the web. Exit code 0: done; 2: not possible."""
+    write_anything()
     replaced = offline(html)
     click.echo(f"{len(replaced)} scripts and styles now come from {html / FOLDER}. To look at the page:")
     click.echo(f"  python -m http.server --directory {html} 8000    # http://localhost:8000")

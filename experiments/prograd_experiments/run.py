@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +14,25 @@ from typing import Any
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from rich.console import Console
 
 import prograd
-from prograd.errors import ProgradError
+from prograd.commands.consoles import write_anything
+from prograd.options import plain
+from prograd_experiments import arguments, jobs, terminal
 from prograd_experiments import config as read
-from prograd_experiments import jobs, terminal
 from prograd_experiments.architectures import activations
+from prograd_experiments.charts import FORMATS
+from prograd_experiments.messages import is_refusal, message_of
 
-FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 PROVIDER = "prograd"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the process is to end, as after ctrl-C."""
 
 
 @hydra.main(version_base="1.3", config_path="pkg://prograd_experiments.conf", config_name="config")
@@ -38,6 +44,8 @@ def application(cfg: DictConfig) -> str:
         return str(jobs.run(read.resolved(cfg), directory, force=read.boolean(cfg, "force"))["status"])
     # Hydra would print the overrides above an exception's message, and the message alone is complete.
     with reported():
+        read.in_place(context.job.chdir)
+        read.several(read.setting(cfg, "pictures"), "pictures", FORMATS)
         console = Console()
         record = jobs.run(
             read.resolved(cfg),
@@ -52,13 +60,19 @@ def application(cfg: DictConfig) -> str:
 
 
 def main() -> None:
-    """Exit code 0: all jobs complete; 1: some failed; 2: the configuration was refused and nothing ran."""
+    """Exit code 0: all jobs complete; 1: some failed; 2: the configuration was refused and nothing ran.
+
+    130 and 143: interrupted by ctrl-C and by SIGTERM.
+    """
     # Makes Hydra raise an error instead of printing it with a hint at this variable.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    write_anything()
+    signal.signal(signal.SIGTERM, _terminate)
     with reported():
         for plugin in prograd.registry().broken:
             _say(f"plugin {plugin.name!r} of {plugin.distribution} is broken and left out: {plugin.error}")
         store_choices()
+        sys.argv[1:] = arguments.arranged(sys.argv[1:])
         application()
 
 
@@ -71,10 +85,8 @@ def store_choices() -> None:
 
 
 def options(cls: type[object]) -> dict[str, Any]:
-    """The options of a registered class with their defaults; `???` for an option without a default."""
-    if not dataclasses.is_dataclass(cls):
-        return {}
-    return {field.name: _default(field) for field in dataclasses.fields(cls) if field.init}
+    """The options of a registered class that a configuration can hold; `???` for an option without a default."""
+    return {name: MISSING if value is dataclasses.MISSING else value for name, value in plain(cls).known.items()}
 
 
 def help_page() -> dict[str, str]:
@@ -101,41 +113,27 @@ def help_page() -> dict[str, str]:
     }
 
 
-def message_of(error: BaseException) -> str:
-    """The message for the user; Hydra's errors are put in the form of `ConfigError`'s."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return str(read.unknown_choice(group, name, error.options))
-    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
-    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and isinstance(cause.parent_node, DictConfig):
-        known = [str(key) for key in cause.parent_node if key != "hydra"]
-        where, _, key = str(cause.full_key).rpartition(".")
-        return str(read.unknown_key(key, known, where))
-    return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) and cause is not error else str(error)
-
-
 @contextmanager
 def reported() -> Iterator[None]:
     """Turns an error that is meant for the user into its message and an exit code; any other is a bug, and raises."""
     try:
         yield
-    except (ProgradError, HydraException, OmegaConfBaseException) as error:
-        _say(message_of(error))
-        raise SystemExit(REFUSED) from error
-    except OSError as error:
-        _say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
-        raise SystemExit(FAILED) from error
     except KeyboardInterrupt as error:
-        _say("interrupted")
-        raise SystemExit(INTERRUPTED) from error
+        terminated = isinstance(error, Terminated)
+        _say("terminated" if terminated else "interrupted")
+        raise SystemExit(TERMINATED if terminated else INTERRUPTED) from error
+    except Exception as error:
+        if is_refusal(error):
+            _say(message_of(error))
+            raise SystemExit(REFUSED) from error
+        if isinstance(error, OSError):
+            _say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
+            raise SystemExit(FAILED) from error
+        raise
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return MISSING
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 def _say(text: str) -> None:

@@ -20,6 +20,7 @@ from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.folders import Folders, slug
 from prograd_experiments.launch import SUBDIR, Point, Ramp
+from prograd_experiments.messages import is_refusal, message_of
 from prograd_experiments.records import Status
 
 REPEATED = (Status.NEW, Status.FAILED, Status.OUTDATED, Status.UNREADABLE, Status.UNFINISHED)
@@ -27,24 +28,29 @@ REPEATED = (Status.NEW, Status.FAILED, Status.OUTDATED, Status.UNREADABLE, Statu
 
 
 def sweep(
-    config: DictConfig, loader: ConfigLoader, launcher: Launcher, overrides: Sequence[Sequence[str]], batch: int | None
+    config: DictConfig, loader: ConfigLoader, launcher: Launcher, overrides: Sequence[Sequence[str]], batch: object
 ) -> None:
     """Runs the points that have no result yet, and collects. Ends with exit code 1 if a point gave no result.
+
+    Launchers other than Hydra's basic one get `batch` points at a time, or all if it is None.
 
     Raises `ConfigError` before anything runs if a point can't be measured, and `BusyError` if another sweep is at work
     in the directory.
     """
-    force = read.boolean({"force": config.get("force", False)}, "force")
-    asked = config.pictures
-    formats = read.several({"pictures": [*asked] if OmegaConf.is_list(asked) else asked}, "pictures", FORMATS)
+    force = read.boolean(read.setting(config, "force"), "force")
+    formats = read.several(read.setting(config, "pictures"), "pictures", FORMATS)
+    size = _batch_size(batch)
+    read.in_place(config.hydra.job.chdir)
+    if not OmegaConf.is_interpolation(config.hydra.sweep, "subdir"):  # Hydra's own is the job's number
+        raise _named_by_configuration()
     points = points_of(config, loader, overrides)
-    directory = Path(str(config.hydra.sweep.dir))
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = _made(Path(str(config.hydra.sweep.dir)))
     console = Console()
     with storage.held(directory):
         statuses = settle(points, directory, environment.code())
         storage.replace(directory / "multirun.yaml", OmegaConf.to_yaml(config))
-        console.print(summed_up(statuses, force=force), highlight=False, soft_wrap=True)
+        given = len(overrides)
+        console.print(summed_up(statuses, force=force, given=given), highlight=False, soft_wrap=True)
         waiting = to_run(statuses, force=force)
         if waiting and not isinstance(launcher, BasicLauncher) and jobs.experiment_of(waiting[0].config).timed:
             terminal.warn(console, "the jobs run at the same time and share cores while they are timed")
@@ -52,7 +58,7 @@ def sweep(
         try:
             bar = terminal.Bar(console, len(waiting))
             with bar.live:
-                for start, some in _batches(waiting, launcher, batch):
+                for start, some in _batches(waiting, launcher, size):
                     bar.begin("; ".join(point.label for point in some))
                     bar.end(ramp.launch(some, start))
         finally:
@@ -69,16 +75,21 @@ def points_of(config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequ
     shared = set[str]().union(*overrides[:1]).intersection(*overrides)
     for own in overrides:
         if any(override.startswith(f"{SUBDIR}=") for override in own):
-            raise ConfigError(f"{SUBDIR}: expected it unset, since a point's folder is named by its configuration")
-        raw = read.resolved(loader.load_sweep_config(config, list(own)))
+            raise _named_by_configuration()
         try:
+            raw = read.resolved(loader.load_sweep_config(config, list(own)))
             checked = jobs.experiment_of(raw).check(raw)
-        except ConfigError as error:
-            wrong[str(error)] = None
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            wrong[message_of(error)] = None
             continue
         fingerprint = read.config_hash(checked)
         varied = [override for override in own if override not in shared]
         points.setdefault(fingerprint, Point(own, varied, checked, fingerprint))
+    names = dict.fromkeys(jobs.experiment_of(point.config).name for point in points.values())
+    if len(names) > 1:
+        wrong[f"experiment: expected one in a sweep, got {', '.join(names)}; run a sweep for each"] = None
     if wrong:
         raise ConfigError("\n".join(wrong))
     return list(points.values())
@@ -97,8 +108,11 @@ def to_run(statuses: Mapping[Point, Status], *, force: bool) -> list[Point]:
     return [point for status in wanted for point, its in statuses.items() if its is status]
 
 
-def summed_up(statuses: Mapping[Point, Status], *, force: bool) -> str:
-    """What a sweep is about to do, in one line: `12 points: 8 complete, skipped; 1 failed, repeated; 3 new`."""
+def summed_up(statuses: Mapping[Point, Status], *, force: bool, given: int) -> str:
+    """What a sweep is about to do, in one line: `12 points: 8 complete, skipped; 1 failed, repeated; 3 new`.
+
+    `given` counts the points with those that have the same configuration as another.
+    """
     counts = {status: list(statuses.values()).count(status) for status in Status}
     ends = dict.fromkeys(Status, ", repeated") | {Status.NEW: "", Status.COMPLETE: ", skipped"}
     if force:
@@ -106,7 +120,27 @@ def summed_up(statuses: Mapping[Point, Status], *, force: bool) -> str:
     ends[Status.UNREADABLE] = ", set aside and repeated"
     order = (Status.COMPLETE, Status.OUTDATED, Status.FAILED, Status.UNFINISHED, Status.UNREADABLE, Status.NEW)
     parts = [f"{counts[status]} {status.value}{ends[status]}" for status in order if counts[status]]
+    if given > len(statuses):
+        parts.append(f"{given - len(statuses)} the same as another, left out")
     return f"{len(statuses)} point{'s' * (len(statuses) > 1)}: {'; '.join(parts)}"
+
+
+def _named_by_configuration() -> ConfigError:
+    return ConfigError(f"{SUBDIR}: expected it unset, since a point's folder is named by its configuration")
+
+
+def _batch_size(given: object) -> int | None:
+    if given is None or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
+        return given
+    raise read.refused("hydra.sweeper.max_batch_size", "an integer of at least 1, or null for all", given)
+
+
+def _made(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise read.refused("hydra.sweep.dir", "a directory", str(directory), "a file has that name") from error
+    return directory
 
 
 def _finish(console: Console, directory: Path, points: Sequence[Point], formats: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
+from prograd.commands.consoles import fitting
 from prograd_experiments.experiment import Experiment
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Table, table
@@ -94,7 +95,7 @@ def show_record(console: Console, experiment: Experiment, record: Record, direct
 
 def _show_table(console: Console, experiment: Experiment, shown: Table) -> None:
     """A rule marks each change of the first column."""
-    heading, *lines = shown.texts()
+    heading, *lines = ([fitting(cell, console.encoding) for cell in line] for line in shown.texts())
     grid = Grid(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     for name in heading:
         grid.add_column(escape(name), justify="right", overflow="fold")

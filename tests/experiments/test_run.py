@@ -16,6 +16,7 @@ import pytest
 from hydra.errors import HydraException
 
 from prograd_experiments import run as application
+from prograd_experiments.messages import message_of
 from prograd_experiments.records import read
 from tests.helpers import processes
 
@@ -154,7 +155,7 @@ def test_a_job_that_is_refused_says_why_in_one_line(tmp_path: Path) -> None:
         ("data=digit", r"data: expected one of breast_cancer, csv, diabetes, .*, got digit; did you mean digits\?"),
         ("loss=mse", "loss: expected one of by_classes, cross_entropy, default, .*, got mse"),
         ("dpth=3", r"configuration: expected the keys .*, got dpth; did you mean depth or width\?"),
-        ("loss.delta=3", "loss: expected the keys name, got delta"),
+        ("loss.delta=3", "loss=default: expected the keys name, got delta"),
     ],
 )
 def test_what_hydra_refuses_is_said_in_the_same_words(override: str, message: str) -> None:
@@ -162,7 +163,7 @@ def test_what_hydra_refuses_is_said_in_the_same_words(override: str, message: st
     configuration = hydra.initialize_config_module("prograd_experiments.conf", version_base="1.3")
     with configuration, pytest.raises(HydraException) as raised:
         hydra.compose("config", [override])
-    assert re.fullmatch(message, application.message_of(raised.value))
+    assert re.fullmatch(message, message_of(raised.value))
 
 
 @pytest.mark.starts_processes

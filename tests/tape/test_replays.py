@@ -104,12 +104,14 @@ def test_any_number_of_threads_gives_the_same_bits(depth: int, width: int, sampl
             results += [f.gradient(w) for _ in range(4)]
     for result in results[2:]:
         assert result.tobytes() == results[2].tobytes()
-    np.testing.assert_allclose(results[-1], expected, rtol=1e-3, atol=1e3 * np.finfo(dtype).eps * np.abs(expected).max())
+    np.testing.assert_allclose(
+        results[-1], expected, rtol=1e-3, atol=1e3 * np.finfo(dtype).eps * np.abs(expected).max()
+    )
 
 
 @settings(max_examples=40)
 @given(networks(), st.integers(1, 4), st.sampled_from(MACHINES), st.booleans(), st.data())
-def test_random_networks(net: prograd.Network, samples: int, used: str, narrow: bool, data: st.DataObject) -> None:  # noqa: FBT001
+def test_random_networks(net: prograd.Network, samples: int, used: str, narrow: bool, data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     dtype = np.float32 if narrow else np.float64
     x, y = (rng.normal(size=(samples, n)).astype(dtype) for n in (net.n[0], net.n[-1]))
@@ -149,7 +151,7 @@ def test_results_never_share_memory() -> None:
 def test_copies_record_afresh() -> None:
     f, w = mlp(2, 5, 4)
     expected = [f.gradient(w) for _ in range(3)][-1]
-    for other in (copy.deepcopy(f), pickle.loads(pickle.dumps(f))):  # noqa: S301  (its own bytes)
+    for other in (copy.deepcopy(f), pickle.loads(pickle.dumps(f))):
         for _ in range(3):
             np.testing.assert_array_equal(other.gradient(w), expected)
 
@@ -161,9 +163,7 @@ def test_threads_of_python_share_an_objective() -> None:
     wrong: list[int] = []
 
     def work(k: int) -> None:
-        for _ in range(50):
-            if not np.array_equal(f.gradient(points[k]), expected[k]):
-                wrong.append(k)
+        wrong.extend(k for _ in range(50) if not np.array_equal(f.gradient(points[k]), expected[k]))
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for thread in threads:
@@ -188,13 +188,13 @@ def test_a_fork_while_another_thread_computes() -> None:
 
         thread = threading.Thread(target=work)
         thread.start()
-        children = []
+        children: list[int] = []
         try:
             for _ in range(10):
                 child = os.fork()
                 if child == 0:
                     same = np.array_equal(f.gradient(w), expected)
-                    os._exit(0 if same and prograd.threads.available() == 2 else 1)  # noqa: SLF001
+                    os._exit(0 if same and prograd.threads.available() == 2 else 1)
                 children.append(child)
             codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         finally:

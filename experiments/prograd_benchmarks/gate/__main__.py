@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prograd.commands.consoles import write_anything
 from prograd_benchmarks.gate import running
 from prograd_benchmarks.gate.decision import LIMITS, Finding, Judgement, Verdict, verdict
 
@@ -49,6 +50,7 @@ def main(base: str, head: str, config: str, bench: tuple[str, ...]) -> None:
 
     Exit code 0: fine; 1: a regression; 2: undecided.
     """
+    write_anything()
     console = Console(width=None if sys.stdout.isatty() else 160)
     decided = Verdict.UNDECIDED
     try:
@@ -107,7 +109,7 @@ def _decided(base: str, head: str, config: Path, bench: tuple[str, ...], console
 def _listed(root: Path) -> tuple[str, ...]:
     """`bench` of `[tool.prograd-gate]`; without it, no patterns, which selects every benchmark."""
     path = root / "pyproject.toml"
-    tools = tomllib.loads(path.read_text()).get("tool", {}) if path.exists() else {}
+    tools = tomllib.loads(path.read_text("utf-8")).get("tool", {}) if path.exists() else {}
     return tuple(tools.get("prograd-gate", {}).get("bench", ()))
 
 

@@ -92,7 +92,9 @@ def read(directory: Path) -> Turn:
     listed = directory / "benchmarks.json"
     if not listed.exists():
         return {}
-    units = {name: known["unit"] for name, known in json.loads(listed.read_text()).items() if isinstance(known, dict)}
+    units = {
+        name: known["unit"] for name, known in json.loads(listed.read_text("utf-8")).items() if isinstance(known, dict)
+    }
     turn: Turn = {}
     for path in sorted(directory.glob("*/*.json")):
         if path.name != "machine.json":
@@ -132,7 +134,7 @@ def _turn(suite: Suite, name: str, side: Side, patterns: Sequence[str]) -> Turn:
     turn = read(results) if done.returncode == 0 else {}
     if not any(turn.values()):
         why = "nothing of the suite ran" if turn or not done.returncode else "asv failed"
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-LINES_OF_LOG:])
+        last = "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-LINES_OF_LOG:])
         raise CannotDecideError(
             f"{side.name} ({side.commit[:8]}): expected measurements, got none: {why}. Either it did not build, or the "
             f"suite does not run with it, or no benchmark matches the patterns. The end of {log}:\n{last}"

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 import prograd
+from prograd.commands.consoles import write_anything
 from prograd.errors import ProgradError, UnknownNameError
 from prograd.plugins import discovery
 
@@ -21,6 +22,11 @@ class UnknownName(click.ClickException):
 
 class Commands(click.Group):
     """Commands from entry points, prograd's own among them. Each is imported only when it is used."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line, on any console."""
+        write_anything()
+        return super().main(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_sources())

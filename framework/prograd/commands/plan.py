@@ -76,7 +76,7 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
         rates=calibration.read(rates) if rates else None,
     )
     if as_json:
-        click.echo(json.dumps(predicted.as_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(predicted.as_json(), indent=2))
     else:
         _show(predicted)
 

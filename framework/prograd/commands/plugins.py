@@ -27,7 +27,7 @@ def plugins(*, as_json: bool) -> None:
     """
     rows = _rows(registry())
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(rows, indent=2))
     else:
         _show(rows)
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from prograd.tape.instructions import Instruction, Storage, View
 from prograd.tape.tape import Tape
 
-if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-
-    from prograd.modes import Mode, ModeName
-    from prograd.objective import Objective
-
 HEADINGS = ("", "instruction", "reads", "writes", "multiply-adds", "bytes")
 
 
-def explain(
-    f: Objective, mode: ModeName | Mode = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None
-) -> str:
+class HasTapes(Protocol):
+    """What has a tape for each mode: an objective."""
+
+    def tape(self, mode: Any, dtype: DTypeLike, max_bytes: int | None) -> Tape:
+        """The tape of `value_and_gradient`."""
+        ...
+
+
+def explain(f: HasTapes, mode: Any = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None) -> str:
     """The tape of `f.value_and_gradient` in a mode, as a table with a line for each instruction.
 
     `w`, `x`, `y`, `p` and `sums` are the arrays that a replay is given, `@n` is scratch memory from byte n on, `const`
@@ -40,7 +41,9 @@ def _lines(tape: Tape, names: tuple[str, ...]) -> list[str]:
             number += 1
     widths = [max(len(row[k]) for row in rows if len(row) > 1) for k in range(len(HEADINGS))]
     lines = [_line(row, widths) for row in rows]
-    total = f"{number} instructions, {tape.multiply_adds:,} multiply-adds, {tape.scratch_bytes:,} bytes of scratch memory"
+    total = (
+        f"{number} instructions, {tape.multiply_adds:,} multiply-adds, {tape.scratch_bytes:,} bytes of scratch memory"
+    )
     return [*lines, total]
 
 
@@ -48,7 +51,9 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     if len(row) == 1:
         return row[0]
     right = {0, 4, 5}
-    cells = (cell.rjust(n) if k in right else cell.ljust(n) for k, (cell, n) in enumerate(zip(row, widths, strict=True)))
+    cells = (
+        cell.rjust(n) if k in right else cell.ljust(n) for k, (cell, n) in enumerate(zip(row, widths, strict=True))
+    )
     return "  ".join(cells).rstrip()
 
 

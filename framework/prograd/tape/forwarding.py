@@ -17,11 +17,10 @@ def forwarded(instructions: Sequence[Instruction]) -> list[Instruction]:
     for k, one in enumerate(instructions):
         for storage in {view.storage for view in one.operands}:
             uses[storage].append(k)
-    for k in range(len(made)):
-        one = made[k]
-        if one is None or not one.name.startswith("copy"):
+    for k, one in enumerate(instructions):
+        if not one.name.startswith("copy"):
             continue
-        source, to = one.operands
+        source, to = (made[k] or one).operands
         if not _whole(source) or not _alike(source, to) or uses[source.storage][-1] != k:
             continue
         if not _is_free(made, uses, source, to, k):

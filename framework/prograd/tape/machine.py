@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import math
 import os
 from collections.abc import Iterator
@@ -17,13 +18,11 @@ from threadpoolctl import ThreadpoolController
 from prograd.errors import OptionError
 from prograd.tape.instructions import AnyArray, Loop
 
+compiled: Any
 try:
-    from prograd.tape import _machine
+    compiled = importlib.import_module("prograd.tape._machine")
 except ImportError:  # no compiler was there when prograd was installed
-    _machine = None  # type: ignore[assignment]  # told by `available`
-
-compiled = _machine
-"""The machine, or None."""
+    compiled = None
 
 Machine: TypeAlias = Literal["c", "numpy", "off"]
 VARIABLE: Final = "PROGRAD_MACHINE"

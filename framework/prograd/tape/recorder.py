@@ -84,7 +84,9 @@ class Recorder:
             self.refuse(f"{ufunc.__name__} with {', '.join(options)}")
         outs = (None,) * ufunc.nout if out is None else tuple(out)
         if any(o is not None and not isinstance(o, Traced) for o in outs):
-            self.refuse(f"to write to an array that was made with np.empty or np.zeros, not with like= ({ufunc.__name__})")
+            self.refuse(
+                f"to write to an array that was made with np.empty or np.zeros, not with like= ({ufunc.__name__})"
+            )
         loop, dtypes = _loop(ufunc, tuple(_kind(a) for a in inputs), None if dtype is None else np.dtype(dtype))
         operands = [self.traced(a, d) for a, d in zip(inputs, dtypes, strict=False)]
         if ufunc.signature is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from prograd import Array, Layer, Parameters, options
+from prograd import Array, Layer, Parameters, options, rows
 from prograd.errors import OptionError
 from prograd.operators import Operator
 from prograd_layers.images import Image, require_image
@@ -72,15 +71,8 @@ class MaxPool2d(_Pool):
         return maxima.reshape(len(z), -1)
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`B` selects the maxima: in each window, the first entry that attains it."""
-        tiles, window = self.tiles, self.window
-        chosen = tiles.of(z) == z_next.reshape(len(z), *tiles.shape)[..., :, None, :, None]
-        found = chosen[..., 0, :, 0].copy()
-        for i, j in itertools.islice(itertools.product(range(window), repeat=2), 1, None):
-            entry = chosen[..., i, :, j]
-            entry &= ~found
-            found |= entry
-        return {}, Selection(chosen, tiles)
+        """`B` selects the maxima."""
+        return {}, Selection(self.tiles, self.tiles.split(rows.first_maximum(self.tiles.together(z))))
 
 
 class Tiles:
@@ -98,6 +90,14 @@ class Tiles:
         C, down, across = self.shape
         cut = z.reshape(*z.shape[:-1], *self.image)[..., : down * self.window, : across * self.window]
         return cut.reshape(*z.shape[:-1], C, down, self.window, across, self.window)
+
+    def together(self, z: Array) -> Array:
+        """`(..., C H W) -> (..., count, window²)`: each tile's pixels side by side."""
+        return self.of(z).swapaxes(-3, -2).reshape(*z.shape[:-1], self.count, self.window**2)
+
+    def split(self, tiles: np.ndarray[Any, DType]) -> np.ndarray[Any, DType]:
+        """`(..., count, window²) -> (..., C, down, window, across, window)`, as `of` gives them."""
+        return tiles.reshape(*tiles.shape[:-2], *self.shape, self.window, self.window).swapaxes(-3, -2)
 
 
 class Average(Operator):
@@ -124,40 +124,34 @@ class Average(Operator):
 
     def vjp(self, q: Array) -> Array:
         """Each pixel gets an equal share of its tile's `q`."""
-        tiles, window = self.tiles, self.tiles.window
-        _, down, across = tiles.shape
-        shares = (q * (1 / window**2)).reshape(*q.shape[:-1], *tiles.shape)
-        out = np.zeros((*q.shape[:-1], *tiles.image), q.dtype, like=q)
-        for i in range(window):
-            for j in range(window):
-                out[..., i : down * window : window, j : across * window : window] = shares
-        return out.reshape(*q.shape[:-1], self.cols)
+        shares = (q * (1 / self.tiles.window**2)).reshape(*q.shape[:-1], *self.tiles.shape)
+        out = np.zeros((*q.shape[:-1], self.cols), q.dtype, like=q)
+        self.tiles.of(out)[...] = shares[..., None, :, None]
+        return out
 
 
 class Selection(Operator):
-    """`v -> ` the entries of `v` that are `chosen`, at most one in each tile: `chosen` is `(N, C, down, w, across, w)`."""
+    """The `chosen` pixel of each tile, `(N, C, down, window, across, window)`: true once in a tile."""
 
     samples: int
     edges: int
     dtype = np.dtype(np.float32)  # it holds no numbers, so it widens nothing
 
-    def __init__(self, chosen: np.ndarray[Any, np.dtype[np.bool]], tiles: Tiles) -> None:
-        self.chosen, self.tiles = chosen, tiles
-        self.samples = len(chosen)
-        self.rows, self.cols = tiles.count, tiles.pixels
-        self.edges = tiles.count * tiles.window**2  # looks, counted as multiply-adds
+    def __init__(self, tiles: Tiles, chosen: rows.Mask) -> None:
+        self.tiles, self.chosen = tiles, chosen
+        self.samples, self.rows, self.cols = len(chosen), tiles.count, tiles.pixels
+        self.edges = self.rows  # moves, counted as multiply-adds
 
     def jvp(self, v: Array) -> Array:
-        selected = np.where(self.chosen, self.tiles.of(v), v.dtype.type(0))
-        return np.add.reduce(selected, axis=(-3, -1)).reshape(*selected.shape[:-5], self.rows)
+        chosen: Array = np.add.reduce(np.where(self.chosen, self.tiles.of(v), 0), axis=(-3, -1))
+        return chosen.reshape(*chosen.shape[:-3], self.rows)
 
     def vjp(self, q: Array) -> Array:
-        q = q.reshape(*q.shape[:-1], *self.tiles.shape)[..., :, None, :, None]
-        selected = np.where(self.chosen, q, q.dtype.type(0))
-        out = np.zeros((*selected.shape[:-5], self.cols), q.dtype, like=q)
-        self.tiles.of(out)[...] = selected
+        out = np.zeros((*q.shape[:-2], max(q.shape[-2], self.samples), self.cols), q.dtype, like=q)
+        q = q.reshape(*q.shape[:-1], *self.tiles.shape)[..., None, :, None]
+        self.tiles.of(out)[...] = np.where(self.chosen, q, 0)
         return out
 
     def scratch(self, vectors: int) -> int:
-        """What is selected, among zeros."""
+        """The pixels, with zeros where they are not chosen."""
         return vectors * self.cols

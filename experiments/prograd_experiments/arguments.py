@@ -1,0 +1,120 @@
+"""The words of the command line, checked and put in order before Hydra composes a configuration from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from itertools import chain, islice
+from math import prod
+from pathlib import Path
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString, RangeSweep
+
+from prograd_experiments import config as read
+
+MOST_POINTS = 1_000_000
+COMMANDS = ("run", "multirun", "cfg", "info", "shell_completion")
+
+
+def arranged(words: Sequence[str]) -> list[str]:
+    """The words with options anywhere among the overrides as Hydra takes them: the overrides last.
+
+    Raises `ConfigError` for words that Hydra would not explain, and `SystemExit` for options that it does not have.
+    """
+    given, more = get_args_parser().parse_known_args(words)
+    if any(word.startswith("-") for word in more):
+        return list(words)  # Hydra refuses them with its usage
+    chosen = [f"--{name}" for name in COMMANDS if getattr(given, name)]
+    if len(chosen) > 1:
+        raise read.refused(
+            "command line", f"one of {', '.join(f'--{name}' for name in COMMANDS)}", " and ".join(chosen)
+        )
+    for option in ("resolve", "package"):
+        if getattr(given, option) and not (given.cfg or given.help):
+            raise read.refused(f"--{option}", "--cfg with it", "no --cfg")
+    if given.config_dir is not None and not Path(given.config_dir).is_dir():
+        raise read.refused("--config-dir", "a directory", given.config_dir)
+    overrides = [*given.overrides, *more]
+    if not given.shell_completion:
+        for override in OverridesParser.create().parse_overrides(overrides):
+            _check(override)
+    return [*(word for word in words if word not in overrides), *overrides]
+
+
+def jobs(params: object, words: Sequence[str], loader: ConfigLoader) -> list[list[str]]:
+    """The overrides of each job of a sweep: the product of all choices, with `params` for keys that are left out.
+
+    Raises `ConfigError` for a sweep over nothing, over too much, or over what can't differ between its jobs.
+    """
+    if not isinstance(params, Mapping):
+        raise read.refused("hydra.sweeper.params", "keys with their choices", params)
+    filled = [f"{key}={'null' if value is None else value}" for key, value in params.items()]
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*filled, *words])
+    lengths = {override.get_key_element(): _length(override) for override in overrides}
+    if prod(lengths.values()) > MOST_POINTS:
+        raise read.refused("sweep", f"at most {MOST_POINTS} points", "more")
+    return list(chain.from_iterable(BasicSweeper.split_arguments(overrides, None)))
+
+
+def groups() -> dict[str, list[str]]:
+    """The groups of configurations and their choices: files, and what is in Hydra's store."""
+    found: dict[str, set[str]] = {}
+    for folder in resources.files("prograd_experiments.conf").iterdir():
+        if folder.is_dir() and folder.name != "hydra":
+            files = (file.name for file in folder.iterdir())
+            found[folder.name] = {name.removesuffix(".yaml") for name in files if name.endswith(".yaml")}
+    for name, node in ConfigStore.instance().repo.items():
+        if isinstance(node, dict) and name in found:
+            found[name] |= {choice.removesuffix(".yaml") for choice in node}
+    return {name: sorted(choices) for name, choices in found.items() if choices}
+
+
+def _check(override: Override) -> None:
+    key = override.key_or_group
+    if not key:
+        raise read.refused(str(override.input_line), "KEY=VALUE", "no key")
+    if override.is_hydra_override() and override.is_sweep_override():
+        raise read.refused(key, "one value, since Hydra's own keys hold for a whole sweep", override.get_value_string())
+    if override.is_delete() or not (key in (known := groups()) or "/" in key):
+        return
+    for value in _choices(override):
+        if isinstance(value, dict):
+            continue  # sets keys within the group
+        if key not in known and (value is None or not isinstance(value, (str, list))):
+            raise read.refused(key, "the name of a choice", value)
+        if key in known and not isinstance(value, str):
+            raise read.unknown_choice(key, value, known[key])
+
+
+def _choices(override: Override) -> Iterator[object]:
+    """The values of an override that are written out: one, or those of a sweep over choices."""
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        yield from (one.text if isinstance(one, QuotedString) else one for one in value.list)
+    elif not override.is_sweep_override():
+        yield value
+
+
+def _length(override: Override) -> int:
+    if not override.is_sweep_override():
+        return 1
+    key, text = override.get_key_element(), override.get_value_string()
+    if key.lstrip("+") in read.HOW_TO_RUN:
+        raise read.refused(key, "one value for the whole sweep", text)
+    if not override.is_discrete_sweep():
+        raise read.refused(key, "choices, such as 1,2,4 or range(1,5)", text)
+    value = override.value()
+    try:
+        # A range may be longer than memory; shuffling it would write it out.
+        choices = iter(value.range()) if isinstance(value, RangeSweep) else override.sweep_iterator()
+        length = sum(1 for _ in islice(choices, MOST_POINTS + 1))
+    except ValueError as error:
+        raise read.refused(key, "choices, such as 1,2,4 or range(1,5)", f"{text}; {error}") from error
+    if length == 0:
+        raise read.refused(key, "at least one choice", f"none from {text}")
+    return length

@@ -1,0 +1,95 @@
+"""Consoles that are not UTF-8: they get the ASCII form of what they lack, such as `->` for `→`, and no traceback."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+import unicodedata
+from typing import Final
+
+ERRORS: Final = "prograd.ascii"
+
+FORMS: Final = {
+    "→": "->",
+    "↦": "->",
+    "↓": "v",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "━": "-",
+    "─": "-",
+    "•": "*",
+    "×": "x",
+    "·": "*",
+    "⋆": "*",
+    "⊗": "(x)",
+    "∘": "o",
+    "±": "+-",
+    "≠": "!=",
+    "≤": "<=",
+    "≥": ">=",
+    "√": "sqrt",
+    "∇": "grad ",
+    "∂": "d",
+    "‖": "||",
+    "⟨": "<",
+    "⟩": ">",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "½": "1/2",
+    "²": "^2",
+    "³": "^3",
+    "⁴": "^4",
+    "⁹": "^9",
+    "ᵀ": "^T",
+    "µ": "u",
+    "μ": "u",
+    "Σ": "sum ",
+    "Φ": "Phi",
+    "φ": "phi",
+    "σ": "sigma",
+    "τ": "tau",
+    "ξ": "xi",
+    "π": "pi",
+    "α": "alpha",
+    "β": "beta",
+    "δ": "delta",
+    "ε": "eps",
+    "ω": "omega",
+}
+
+
+def write_anything() -> None:
+    """From now on, nothing that is printed raises `UnicodeEncodeError`, whatever the encoding of the console.
+
+    What the user chose by `PYTHONIOENCODING=…:errors` stays.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in {"strict", "surrogateescape", "backslashreplace"}:
+            stream.reconfigure(errors=ERRORS)
+
+
+def fitting(text: str, encoding: str) -> str:
+    """The text as a console of this encoding shows it. A table needs it before it is laid out: forms may be longer."""
+    return text.encode(encoding, ERRORS).decode(encoding)
+
+
+def ascii_form(character: str) -> str:
+    """The closest ASCII, `?` if there is none."""
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return FORMS.get(character) or plain or ("" if unicodedata.combining(character) else "?")
+
+
+def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    if all("\udc80" <= character <= "\udcff" for character in lacking):  # bytes of a file's name that are no text
+        return lacking.encode("ascii", "surrogateescape"), error.end
+    return "".join(map(ascii_form, lacking)), error.end
+
+
+codecs.register_error(ERRORS, _replaced)

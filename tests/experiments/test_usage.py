@@ -1,0 +1,191 @@
+"""Mistakes of a user: each ends in one line that names what to change, and exit code 2, before anything runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+
+from prograd_experiments import arguments, records, run
+from prograd_experiments.config import show
+from prograd_experiments.errors import ConfigError
+from tests.helpers import processes
+
+ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+QUICK = ("data=synthetic", "depth=1", "width=2", "repeats=3", "sample_seconds=1e-4")
+
+
+def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return processes.run(["prograd-run", *words], folder, ENVIRONMENT)
+
+
+@pytest.mark.starts_processes
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--cfg job -m", "command line: expected one of --run, --multirun, --cfg, --info, --shell_completion, got"),
+        ("--config-name nope", "--config-name: expected a configuration in the search path, got nope"),
+        ("+depth=1", "+depth: expected a key that is new, got depth; without the + it is changed"),
+        ("hydra=null", "configuration: expected one that Hydra can use, got ValueError: Config group override must be"),
+        ("hydra.verbose=3", "configuration: expected one that Hydra can use, got AssertionError"),
+        ("hydra.mode=both", "hydra.mode: expected a value that fits, got Invalid value 'both', expected one of [RUN, "),
+        ("depth=${nope}", "depth: expected an interpolation of keys that exist, got Interpolation key 'nope' not"),
+        ("data=csv", "data.path: expected a value, got none; set data.path=…"),
+        ("depth=1,2", "depth=1,2: expected one value, got several; -m sweeps over them"),
+        ("depth=[", "depth=[: expected KEY=VALUE in Hydra's grammar, got no viable alternative"),
+        ('seed="3"', 'seed: expected an integer of at least 0, got "3"'),
+        ("pictures=3", "pictures: expected a list of names from png, svg, pdf, got 3"),
+        ("hydra.job.chdir=true", "hydra.job.chdir: expected false, since paths in a configuration are relative to"),
+        ("-m hydra.job.chdir=true", "hydra.job.chdir: expected false, since paths in a configuration are relative to"),
+        ("-m hydra.sweeper.max_batch_size=-1", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
+        ("-m hydra.sweeper.max_batch_size=0", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
+        ("-m hydra.sweeper.max_batch_size=x", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
+        ("-m hydra.sweep.subdir=foo", "hydra.sweep.subdir: expected it unset, since a point's folder is named by its"),
+        ("-m hydra.sweep.dir=file", "hydra.sweep.dir: expected a directory, got file; a file has that name"),
+        ("-m hydra.sweeper.params=3", "hydra.sweeper.params: expected keys with their choices, got 3"),
+        ("-m experiment=speed_gap,train", "experiment: expected one in a sweep, got speed_gap, train; run a sweep"),
+        ("-m network=conv,mlp network.channels=2", "network=mlp: expected the keys name, final, got channels"),
+        ("-m depth=range(5,2)", "depth: expected at least one choice, got none from range(5,2)"),
+        ("-m data.path=glob(zzz*)", "data.path: expected at least one choice, got none from glob(zzz*)"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_runs(tmp_path: Path, words: str, message: str) -> None:
+    (tmp_path / "file").touch()
+    done = prograd_run(tmp_path, *words.split(" "))
+    assert done.stderr.startswith(f"prograd-run: {message}")
+    assert len(done.stderr.splitlines()) == 1
+    assert (done.returncode, done.stdout) == (2, "")
+    assert not list(tmp_path.rglob("record.json"))
+
+
+@pytest.mark.starts_processes
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"depth: [1\n", "mine.yaml, line 3: expected YAML, got a mistake: expected ',' or ']'"),
+        (b"depth: 1\ndepth: 2\n", "mine.yaml, line 3: expected YAML, got a mistake: found duplicate key depth"),
+        (b"depth: !!python/object:os.system {}\n", "mine.yaml, line 2: expected YAML, got a mistake: could not deter"),
+        (b"# na\xefve\ndepth: 1\n", "mine.yaml: expected text in UTF-8, got the byte 0xef"),
+        (b"- 1\n", "In 'experiment/mine': ConfigTypeError raised while composing config: Cannot merge DictConfig"),
+        (b"defaults: [nothere]\n", "In 'experiment/mine': Could not load 'experiment/nothere'"),
+    ],
+)
+def test_a_configuration_file_that_is_none_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "conf" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"# @package _global_\n" + content)
+    done = prograd_run(tmp_path, "--config-dir", "conf", "experiment=mine")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2
+
+
+@pytest.mark.starts_processes
+def test_options_may_stand_among_the_overrides(tmp_path: Path) -> None:
+    done = prograd_run(tmp_path, *QUICK, "-m", "seed=0,0,1", "hydra.sweep.dir=s")
+    assert done.returncode == 0, done.stderr
+    assert "2 points: 2 new; 1 the same as another, left out" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("loss=null", "loss: expected one of by_classes, cross_entropy, default, .*, got null"),
+        ("data=1", "data: expected one of breast_cancer, csv, .*, got 1"),
+        ("experiment=true", "experiment: expected one of auto, bracketing, .*, got true"),
+        ("-m loss=hinge,null", "loss: expected one of .*, got null"),
+        ("-m network=1,2", "network: expected one of .*, got 1"),
+        ("network=[mlp,conv]", r'network: expected one of .*, got \["mlp", "conv"\]'),
+        ("+grid=3", "grid: expected one of full, product, short, got 3"),
+        ("hydra/launcher=null", "hydra/launcher: expected the name of a choice, got null"),
+        ("=3", "=3: expected KEY=VALUE, got no key"),
+        (
+            "-m hydra.sweep.dir=a,b",
+            "hydra.sweep.dir: expected one value, since Hydra's own keys hold for a whole sweep, got",
+        ),
+        ("-m hydra/launcher=joblib,basic", "hydra/launcher: expected one value, .*, got joblib,basic"),
+        ("--config-dir nowhere", "--config-dir: expected a directory, got nowhere"),
+        ("--run -m", "command line: expected one of .*, got --run and --multirun"),
+        ("--resolve", "--resolve: expected --cfg with it, got no --cfg"),
+        ("--package foo", "--package: expected --cfg with it, got no --cfg"),
+    ],
+)
+def test_words_that_hydra_would_not_explain_are_refused(words: str, message: str) -> None:
+    run.store_choices()
+    with pytest.raises(ConfigError, match=f"^{message}"):
+        arguments.arranged(words.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "arranged"),
+    [
+        ("depth=1 -m width=2 seed=3", "-m depth=1 width=2 seed=3"),
+        ("depth=1 --cfg job width=2", "--cfg job depth=1 width=2"),
+        ("-m depth=1,2 width=2", "-m depth=1,2 width=2"),
+        ("loss=hinge data={name:iris} ~seed", "loss=hinge data={name:iris} ~seed"),
+        ("--config-dir . -m seed=3 --config-name b width=2", "--config-dir . -m --config-name b seed=3 width=2"),
+        ("--nope depth=1", "--nope depth=1"),  # left to Hydra, which prints its usage
+    ],
+)
+def test_overrides_come_last(words: str, arranged: str) -> None:
+    assert arguments.arranged(words.split()) == arranged.split()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("depth=interval(1,3)", r"depth: expected choices, such as 1,2,4 or range\(1,5\), got interval\(1,3\)"),
+        ("depth=range(1,3,0)", r"depth: expected choices, such as .*, got range\(1,3,0\); range\(\) arg 3 must not"),
+        ("depth=range(1,1000000000)", "sweep: expected at most 1000000 points, got more"),
+        ("sample_seconds=range(0.1,1,1e-9)", "sweep: expected at most 1000000 points, got more"),
+        ("depth=range(3,1)", "depth: expected at least one choice, got none"),
+        ("force=true,false", "force: expected one value for the whole sweep, got true,false"),
+        ("pictures=[png],[svg]", "pictures: expected one value for the whole sweep"),
+    ],
+)
+def test_a_sweep_over_what_it_cannot_be_over_is_refused(word: str, message: str) -> None:
+    with initialize_config_module("prograd_experiments.conf", version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        with pytest.raises(ConfigError, match=message):
+            arguments.jobs({}, [word], loader)
+
+
+def test_the_experiments_own_choices_fill_in_what_is_left_out() -> None:
+    with initialize_config_module("prograd_experiments.conf", version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        jobs = arguments.jobs({"depth": "1,2", "batch": None, "seed": 3}, ["depth=range(4,7,2)"], loader)
+        assert jobs == [["depth=4", "batch=null", "seed=3"], ["depth=6", "batch=null", "seed=3"]]
+        assert compose("config", jobs[0]).batch is None
+
+
+@pytest.mark.parametrize("text", ["3", "true", "True", "null", "0.1", "[1]", "", "-1e3"])
+def test_text_that_looks_like_something_else_is_shown_in_quotes(text: str) -> None:
+    assert show(text) == json.dumps(text)
+    assert show(f"x{text}") == f"x{text}"
+
+
+SLOW = ("data=synthetic", "width=2", "repeats=100", "sample_seconds=1", "max_seconds=1000", "modes=[forward,reverse]")
+
+
+@pytest.mark.starts_processes
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_sweep_with_a_summary(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    points = ("depth=1,2", "hydra.sweep.dir=s")
+    started = processes.begin(["prograd-run", "-m", *SLOW, *points], tmp_path, ENVIRONMENT)
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob("s/*/record.json")):
+        assert time.monotonic() < end, "no job began"
+        time.sleep(0.01)
+    os.kill(started.pid, number)
+    assert started.wait(60) == code
+    (path,) = tmp_path.glob("s/*/record.json")
+    assert records.read(path)["status"] in {"failed", "running"}  # running: the signal came before the measurement
+    assert (tmp_path / "s" / "summary.csv").exists()
+    assert not list(tmp_path.rglob(".lock"))
