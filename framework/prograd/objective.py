@@ -26,7 +26,7 @@ from prograd.tape.replay import Tapes, signature
 from prograd.tape.tape import Tape, record
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
-SUMS = 3  # of the losses, of `w` and of the gradient
+SUMS = 2  # of the losses, and of `w`
 
 
 class Objective:
@@ -133,10 +133,10 @@ class Objective:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
         self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes)
-        total, of_w, of_p = sums.tolist()
+        total, of_w = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
-        if math.isnan(total) or not math.isfinite(of_p):
+        if math.isnan(total):
             z = self.net.evaluate(self.net.unpack(w), x)
             (checks.smooth if outputs else checks.domain)(self.loss, z, y)
         if not math.isfinite(total):  # the sum may have overflowed where the mean does not
@@ -151,10 +151,10 @@ class Objective:
     def _gradient(  # noqa: PLR0913, PLR0917
         self, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, p: Array, sums: Array
     ) -> None:
-        _close(sums, mode.gradient(self._evaluation(w, x, y), p, max_bytes), w, p)
+        _close(sums, mode.gradient(self._evaluation(w, x, y), p, max_bytes), w)
 
     def _each(self, _: str, w: Array, x: Array, y: Array, p: Array, sums: Array) -> None:
-        _close(sums, per_sample_gradients(self._evaluation(w, x, y), p), w, p)
+        _close(sums, per_sample_gradients(self._evaluation(w, x, y), p), w)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         return _contiguous(self._x, dtype), _contiguous(self._y, dtype)
@@ -229,10 +229,9 @@ def _contiguous(a: Array, dtype: np.dtype[Any]) -> Array:
     return a if a.dtype is dtype and a.flags.c_contiguous else np.ascontiguousarray(a, dtype)
 
 
-def _close(sums: Array, total: Array, w: Array, p: Array | None = None) -> None:
-    """The sum of the losses, and sums that are finite only where `w` and `p` are, unless they overflow."""
+def _close(sums: Array, total: Array, w: Array) -> None:
+    """The sum of the losses, and the sum of `w`, which is finite only where `w` is."""
     sums[0], sums[1] = total, np.add.reduce(w)
-    sums[2] = 0 if p is None else np.add.reduce(p, axis=None)
 
 
 class _GaussNewton:

@@ -56,8 +56,13 @@ class Evaluation:
 
     def close(self, z: Array, rows: slice = slice(None)) -> tuple[Array, Array]:
         """The sum of the losses of some samples at outputs `z`, and `q^{L+1} = ∇ℓ / N`."""
+        total, q = self.losses(z, rows)
+        return total, q / self.samples
+
+    def losses(self, z: Array, rows: slice = slice(None)) -> tuple[Array, Array]:
+        """The sum of the losses of some samples at outputs `z`, NaN where a gradient is not finite, and `∇ℓ` of each."""
         values, q = self.loss.value_and_gradient(z, self.y[rows])
-        return np.add.reduce(values), q / self.samples
+        return np.add.reduce(values) + 0 * np.add.reduce(q, axis=None), q
 
 
 class Left(NamedTuple):

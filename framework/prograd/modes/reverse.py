@@ -100,9 +100,8 @@ class Reverse(Mode):
 def per_sample_gradients(at: Evaluation, p: Array) -> Array:
     """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`, and returns the sum of the losses."""
     z, blocks = at.linearize()
-    values, q = at.loss.value_and_gradient(z[-1], at.y)
+    total, q = at.losses(z[-1])
     recursions.reverse(blocks, q, slices(p, at.net.spans), recursions.each_into)
-    total: Array = np.add.reduce(values)
     return total
 
 

@@ -259,6 +259,46 @@ CAST(fb, float, uint8_t, x != 0)
 CAST(db, double, uint8_t, x != 0)
 CAST(lb, int64_t, uint8_t, x != 0)
 
+/* Two axes at once: a bias, an outer product, rows times numbers. `steps` are those along the first axis, then those along
+   the second, where each operand is contiguous or one number. */
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
+#define TWO_AXES(name, type, operator)                                                                                 \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    {                                                                                                                  \
+        for (npy_intp i = 0; i < dims[0]; i++) {                                                                       \
+            const type *a = (const type *)(args[0] + i * steps[0]), *b = (const type *)(args[1] + i * steps[1]);       \
+            type *to = (type *)(args[2] + i * steps[2]);                                                               \
+            if (steps[3] && steps[4]) {                                                                                \
+                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
+                    to[j] = a[j] operator b[j];                                                                        \
+                }                                                                                                      \
+            }                                                                                                          \
+            else if (steps[4]) {                                                                                       \
+                const type number = *a;                                                                                \
+                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
+                    to[j] = number operator b[j];                                                                      \
+                }                                                                                                      \
+            }                                                                                                          \
+            else {                                                                                                     \
+                const type number = *b;                                                                                \
+                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
+                    to[j] = (steps[3] ? a[j] : *a) operator number;                                                    \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+TWO_AXES(add_f, float, +)
+TWO_AXES(add_d, double, +)
+TWO_AXES(subtract_f, float, -)
+TWO_AXES(subtract_d, double, -)
+TWO_AXES(multiply_f, float, *)
+TWO_AXES(multiply_d, double, *)
+
 static const struct {
     const char *name;
     PyUFuncGenericFunction loop;
@@ -271,6 +311,9 @@ static const struct {
     {"cast_?l", (PyUFuncGenericFunction)cast_bl},  {"cast_lf", (PyUFuncGenericFunction)cast_lf},
     {"cast_ld", (PyUFuncGenericFunction)cast_ld},  {"cast_f?", (PyUFuncGenericFunction)cast_fb},
     {"cast_d?", (PyUFuncGenericFunction)cast_db},  {"cast_l?", (PyUFuncGenericFunction)cast_lb},
+    {"add_f", (PyUFuncGenericFunction)add_f},      {"add_d", (PyUFuncGenericFunction)add_d},
+    {"subtract_f", (PyUFuncGenericFunction)subtract_f}, {"subtract_d", (PyUFuncGenericFunction)subtract_d},
+    {"multiply_f", (PyUFuncGenericFunction)multiply_f}, {"multiply_d", (PyUFuncGenericFunction)multiply_d},
 };
 
 static PyObject *
