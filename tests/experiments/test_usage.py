@@ -48,6 +48,7 @@ def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("-m hydra.sweeper.max_batch_size=0", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
         ("-m hydra.sweeper.max_batch_size=x", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
         ("-m hydra.sweep.subdir=foo", "hydra.sweep.subdir: expected it unset, since a point's folder is named by its"),
+        ("-m hydra.sweep.subdir=${seed}", "hydra.sweep.subdir: expected it unset, since a point's folder is named by"),
         ("-m hydra.sweep.dir=file", "hydra.sweep.dir: expected a directory, got file; a file has that name"),
         ("-m hydra.sweeper.params=3", "hydra.sweeper.params: expected keys with their choices, got 3"),
         ("-m experiment=speed_gap,train", "experiment: expected one in a sweep, got speed_gap, train; run a sweep"),
