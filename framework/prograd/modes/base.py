@@ -60,9 +60,10 @@ class Evaluation:
         return total, q / self.samples
 
     def losses(self, z: Array, rows: slice = slice(None)) -> tuple[Array, Array]:
-        """The sum of the losses of some samples at outputs `z`, NaN where a gradient is not finite, and `∇ℓ` of each."""
+        """The sum of the losses of some samples at `z`, NaN where a gradient is not finite, and `∇ℓ` of each."""
         values, q = self.loss.value_and_gradient(z, self.y[rows])
-        return np.add.reduce(values) + 0 * np.add.reduce(q, axis=None), q
+        finite = np.isfinite(np.add.reduce(q, axis=None))
+        return np.where(finite, np.add.reduce(values), np.nan), q
 
 
 class Left(NamedTuple):

@@ -176,9 +176,7 @@ class _Chain:
         """Adds the instruction if its rows fit, and says whether they do."""
         for cut in _chain_cuts(instruction):
             accesses = list(_accesses(instruction, cut))
-            if self and not (
-                cut.extent == self._group.extent and self._independent(accesses)
-            ):
+            if self and not (cut.extent == self._group.extent and self._independent(accesses)):
                 continue
             self._add(instruction, cut, accesses)
             return True
