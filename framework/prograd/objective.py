@@ -71,15 +71,15 @@ class Objective:
 
         `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators),
         "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or "auto", the one that is predicted
-        to be the quickest (see `prograd.plan`). `max_bytes` bounds what the forward modes hold apart from the gradient,
-        and all that "reverse" holds, which then computes some `z^i` again. Raises `ShapeError`, `NonFiniteError`,
-        `UnknownNameError`, and `OptionError` for too small `max_bytes`.
+        to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call allocates, the gradient included:
+        forward modes take fewer columns or samples at once, and "reverse" computes some `z^i` again. Raises
+        `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
+        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
         p = self._room(out, w)
-        return self._sums(w, self._gradient, (p,), used, max_bytes, max_bytes=max_bytes), p
+        return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
@@ -112,11 +112,11 @@ class Objective:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype) in self._dtypes else DOUBLE
-        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
+        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
         x, y = self._data(dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
-        run = partial(self._gradient, used, max_bytes)
+        run = partial(self._gradient, used, room)
         return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
 
     def _sums(

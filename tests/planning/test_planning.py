@@ -165,9 +165,17 @@ def test_what_cannot_be_planned(options, error, match):
 
 def test_modes_that_max_bytes_is_too_small_for_are_left_out():
     net = prograd.Network.from_config(hidden(64) + affine(8), 16)
-    plan = prograd.plan(net, 32, max_bytes=1000, rates=RATES)
-    assert "forward" not in plan.costs
-    assert "reverse" in plan.costs
+    plan = prograd.plan(net, 32, outputs="jacobian", max_bytes=4_500_000, rates=RATES)
+    assert all(cost.peak_bytes <= 4_500_000 for cost in plan.costs.values())
+    assert (
+        plan.costs["forward"].peak_bytes
+        < prograd.plan(net, 32, outputs="jacobian", rates=RATES).costs["forward"].peak_bytes
+    )
+    least = prograd.plan(net, 32, outputs="jacobian", max_bytes=3_860_000, rates=RATES)
+    assert "reverse" in least.costs
+    assert "optimal" not in least.costs
+    with pytest.raises(OptionError, match=r"max_bytes: expected at least .* for reverse mode, .* got 1000"):
+        prograd.plan(net, 32, max_bytes=1000, rates=RATES)
 
 
 def test_seconds_are_the_longer_of_computing_and_moving():

@@ -18,6 +18,7 @@ from prograd.linearization import Linearization
 from prograd.network import Network
 from prograd.operators.ledger import Kind, Ledger, Step
 
+LAYER_BYTES, PARAMETER_BYTES, OBJECTS = 512, 512, 2**14
 SHALLOW: Final = 8  # multiply-adds for each number: more than activations and normalisations take
 
 
@@ -28,6 +29,8 @@ class Structure:
     net: Network
     lin: Linearization
     seen: int
+    momentary: int = 0
+    """Bytes of arrays that are made for the blocks of a layer and not kept."""
 
     @property
     def samples(self) -> int:
@@ -41,7 +44,10 @@ class Structure:
 
     def by_input(self) -> Structure:
         """The same function differentiated by `x`."""
-        return Structure(self.net, self.lin.by_input(), self.seen)
+        momentary = max(
+            self.made([(A, B)], self.samples) - self.made([({}, B)], self.samples) for A, B in self.lin.blocks
+        )
+        return Structure(self.net, self.lin.by_input(), self.seen, momentary)
 
     def ledger(self) -> Ledger:
         """An empty one."""
@@ -80,6 +86,7 @@ class Structure:
         """Writes down the forward pass of all samples, whose blocks are kept, but no `z^i` that none of them views."""
         passed = self.charge_forward_pass(ledger, self.samples)
         ledger.hold(self.made(self.lin.blocks, self.samples))
+        ledger.touch(self.momentary)
         ledger.hold(self.viewed(self.lin.blocks, self.samples) - passed)
 
 
@@ -109,6 +116,12 @@ def samples_seen(net: Network, samples: int) -> int:
     """For how many samples blocks are made, to have the structure of those for `samples` samples."""
     sizes = {*net.n, *(size for shapes in net.shapes for shape in shapes.values() for size in shape)}
     return 1 if samples == 1 else next(k for k in count(2) if k not in sizes)
+
+
+def object_bytes(net: Network) -> int:
+    """Bytes of the views of `w` and of the gradient, of their names, and of what calls the layers."""
+    parameters = sum(len(span.each) for span in net.spans)
+    return OBJECTS + LAYER_BYTES * len(net.layers) + PARAMETER_BYTES * parameters
 
 
 def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

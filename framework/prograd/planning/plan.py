@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -135,8 +134,8 @@ def plan(  # noqa: PLR0913
 ) -> Plan:
     """The cost of the gradient or the Jacobian of a network in each mode, from shapes and structure alone.
 
-    `batch` is the number of samples. `max_bytes` bounds the buffers of forward mode, the left factors of factored mode
-    and the matrices of optimal mode; reverse mode is planned without recomputation. `rates` defaults to those of this
+    `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
+    out, and reverse mode is planned without recomputation. `rates` defaults to those of this
     machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for blocks that don't fit.
     """
     if not isinstance(net, Network):
@@ -163,18 +162,38 @@ def plan(  # noqa: PLR0913
 
 def resolve(  # noqa: PLR0913, PLR0917
     mode: str | Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int | None, dtype: Any
-) -> Mode:
-    """The mode of this name. For "auto", the one that is predicted to be the quickest, found once for each task.
+) -> tuple[Mode, int | None]:
+    """The mode of this name, and what to give it as `max_bytes` so that all that a call allocates stays within that.
 
-    Raises `UnknownNameError`, and `OptionError` if `max_bytes` is too small for every mode.
+    For "auto", the mode is the one that is predicted to be the quickest, found once for each task. Raises
+    `UnknownNameError`, and `OptionError` if `max_bytes` is too small, for "auto" if it is too small for every mode.
     """
-    if mode != AUTO:
-        return listed.find(mode)
-    return listed.MODES[
-        _choice(
-            net, samples, wrt, outputs, max_bytes, np.dtype(dtype), machine_rates(), replayed=machine.current() == "c"
-        )
-    ]
+    found = (
+        listed.find(mode)
+        if mode != AUTO
+        else listed.MODES[
+            _choice(
+                net,
+                samples,
+                wrt,
+                outputs,
+                max_bytes,
+                np.dtype(dtype),
+                machine_rates(),
+                replayed=machine.current() == "c",
+            )
+        ]
+    )
+    if max_bytes is None:
+        return found, None
+    return found, _room(found, net, samples, wrt, outputs, max_bytes, np.dtype(dtype))
+
+
+@lru_cache(maxsize=256)
+def _room(  # noqa: PLR0913, PLR0917
+    mode: Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int, dtype: np.dtype[Any]
+) -> int | None:
+    return mode.room(_structure(net, samples, wrt, dtype), outputs, max_bytes)
 
 
 @lru_cache(maxsize=256)
@@ -200,12 +219,17 @@ def _quickest(seconds: Mapping[str, float]) -> str:
 
 
 def _costs(of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: int | None) -> dict[str, Cost]:
-    costs = {}
+    costs: dict[str, Cost] = {}
+    refused: list[OptionError] = []
     for mode in modes:
         if len(of.net.layers) <= mode.longest:
-            with contextlib.suppress(OptionError):  # max_bytes is too small for the mode
-                cost = mode.gradient_cost if outputs == "gradient" else mode.jacobian_cost
-                costs[mode.name] = cost(of, max_bytes)
+            try:
+                room = None if max_bytes is None else mode.room(of, outputs, max_bytes)
+                costs[mode.name] = mode.cost(of, outputs, room)
+            except OptionError as error:  # max_bytes is too small for the mode
+                refused.append(error)
+    if refused and not costs:
+        raise refused[0]
     return costs
 
 

@@ -522,6 +522,7 @@ static PyMethodDef METHODS[] = {
      "run(program, threads, whole, array, …): runs it; returns the floating point errors that were raised. Threads 0 "
      "are as many as BLAS may use. With whole, nothing is cut into blocks."},
     {"empty", empty, METH_VARARGS, "empty(shape, dtype): memory for a large result, from what an earlier one has left."},
+    {"alone", alone, METH_O, "alone(call): what call() returns, with BLAS at one thread."},
     {"blas", blas, METH_VARARGS, "blas(get, set): the addresses of BLAS's functions for its number of threads."},
     {NULL, NULL, 0, NULL},
 };

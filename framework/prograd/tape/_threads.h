@@ -199,6 +199,17 @@ blas(PyObject *NPY_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* Calls a function with BLAS at one thread: no signal comes between the two changes of the number. */
+static PyObject *
+alone(PyObject *NPY_UNUSED(module), PyObject *call)
+{
+    int threads = 0;
+    blas_begin(&threads);
+    PyObject *result = PyObject_CallNoArgs(call);
+    blas_end();
+    return result;
+}
+
 /* A child of fork has one thread: no helpers, and no run that still holds them or BLAS. */
 static void
 team_forked(void)

@@ -6,15 +6,16 @@ import ctypes
 import importlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from prograd import threads
 from prograd.errors import OptionError
 from prograd.tape.instructions import AnyArray, Loop
 
@@ -28,6 +29,8 @@ Machine: TypeAlias = Literal["c", "numpy", "off"]
 VARIABLE: Final = "PROGRAD_MACHINE"
 LARGE_BYTES: Final = 2**17  # the C library maps fresh pages for these
 MACHINES: Final = ("c", "numpy", "off")
+
+T = TypeVar("T")
 
 _chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
@@ -87,6 +90,16 @@ def _address(name: str, ufunc: Any, k: int) -> tuple[int, int]:
         return _kernels()[name], 0
     found: tuple[int, int] = compiled.loop(ufunc, k)
     return found
+
+
+def alone(call: Callable[[], T]) -> T:
+    """What `call()` returns, with BLAS at one thread meanwhile; neither a fork nor an interrupt leaves it there."""
+    if compiled is None:
+        with threads.one_blas_thread():
+            return call()
+    _kernels()
+    result: T = compiled.alone(call)
+    return result
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:

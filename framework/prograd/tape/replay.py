@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from prograd import threads
 from prograd.errors import NotRecordable
 from prograd.network import Network
 from prograd.tape import machine
@@ -67,9 +66,8 @@ class Tapes:
             while len(self._seen) > 4 * KEPT:
                 self._seen.popitem(last=False)
             return
-        with threads.one_blas_thread():  # as the tape's products run
-            function(*inputs, *outputs)
-            self._record(key, used, function, inputs, outputs, max_bytes)
+        # As the tape's products run: with one thread for BLAS.
+        machine.alone(lambda: self._record(key, used, function, inputs, outputs, max_bytes))
 
     def reason(self, key: Hashable) -> NotRecordable | None:
         """Why the function of a key can't be recorded, if that was found."""
@@ -84,6 +82,7 @@ class Tapes:
         outputs: Sequence[AnyArray],
         max_bytes: int | None,
     ) -> None:
+        function(*inputs, *outputs)
         try:
             tape = record(function, signature(inputs), signature(outputs))
             if max_bytes is not None and tape.scratch_bytes > max_bytes:
