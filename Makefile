@@ -8,7 +8,7 @@ PEERS := .venv/peers
 RAY := .venv/ray
 GRID ?= short
 
-.PHONY: help gap peers auto test test-quick test-ray lint format bench bench-gate bench-history bench-site test-gate clean
+.PHONY: help gap peers auto test test-quick test-deep test-ray lint format bench bench-gate bench-history bench-site test-gate clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -28,7 +28,10 @@ test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 test-quick: $(READY)  ## the tests that start no processes and are not slow: about half a minute
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not starts_processes and not slow"
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not starts_processes and not slow and not deep"
+
+test-deep: $(READY)  ## thousands of random networks against 60-digit arithmetic: minutes
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto -m deep
 
 test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own
 	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/experiments/test_launchers.py -k ray

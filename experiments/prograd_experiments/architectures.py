@@ -8,9 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import prograd
-from prograd.errors import ProgradError
 from prograd_experiments import config as read
-from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Data, Image
 
 LayerConfig = dict[str, Any]
@@ -64,7 +62,7 @@ def conv(config: read.Config, data: Data) -> list[LayerConfig]:
 
 
 def custom(config: read.Config, data: Data) -> list[LayerConfig]:
-    """The registered layers that `network.layers` lists; `outputs` and `image` are replaced by the data's."""
+    """The registered layers that `network.layers` lists; options `outputs` and `image` are replaced by the data's."""
     read.known_keys(config["network"], ("name", "layers"), "network")
     value = read.get(config, "network.layers")
     if not isinstance(value, list) or not value:
@@ -84,10 +82,8 @@ def activation(config: read.Config, key: str, n: int) -> LayerConfig:
     name = chosen["name"]
     if name not in prograd.registry().layers:
         raise read.unknown_choice(key, name, activations())
-    try:
+    with read.isolated(f"{key}={name}", f"these need no options: {', '.join(activations())}"):
         n_out, parameters = _made(chosen).shapes(n)
-    except ProgradError as error:
-        raise ConfigError(f"{key}={name}: {error}; these need no options: {', '.join(activations())}") from error
     if parameters or n_out != n:
         got = f"has parameters ({', '.join(parameters)})" if parameters else f"maps {n} numbers to {n_out}"
         expected = f"a layer without parameters that keeps the size, such as {', '.join(activations())}"
@@ -110,10 +106,8 @@ def _described(key: str, value: object) -> LayerConfig:
 def _registered(key: str, value: object) -> LayerConfig:
     layer = _described(key, value)
     name = read.one_of(f"{key}.name", layer["name"], tuple(prograd.registry().layers))
-    try:
+    with read.isolated(f"{key}={name}"):
         _made(layer)
-    except ProgradError as error:
-        raise ConfigError(f"{key}={name}: {error}") from error
     return layer
 
 
@@ -124,7 +118,9 @@ def _made(layer: LayerConfig) -> prograd.Layer:
 def _fits_anywhere(cls: type[prograd.Layer]) -> bool:
     try:
         return cls().shapes(3) == (3, {})
-    except Exception:  # noqa: BLE001  (a plugin's layer that needs options, or refuses this size, may raise anything)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  (a plugin's layer that needs options, or refuses this size, may raise anything)
         return False
 
 
@@ -167,11 +163,12 @@ def _image_of(data: Data, hint: str) -> Image:
     return data.image
 
 
-def _filled_in(value: Any, data: Data) -> Any:
+def _filled_in(value: Any, data: Data, *, of_option: bool = False) -> Any:
+    """A description of layers with the data's sizes in the places of options; layers may have these names."""
     if isinstance(value, dict):
-        return {key: _filled_in(inner, data) for key, inner in value.items()}
+        return {key: _filled_in(inner, data, of_option=key != "name") for key, inner in value.items()}
     if isinstance(value, list):
         return [_filled_in(inner, data) for inner in value]
-    if value == "outputs":
-        return data.y.shape[1]
-    return list(_image_of(data, "give the layer its image in numbers")) if value == "image" else value
+    if not of_option or value not in ("outputs", "image"):
+        return value
+    return data.y.shape[1] if value == "outputs" else list(_image_of(data, "give the layer its image in numbers"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import chain, islice
 from math import prod
+from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
@@ -36,10 +37,13 @@ def arranged(words: Sequence[str]) -> list[str]:
     for option in ("resolve", "package"):
         if getattr(given, option) and not (given.cfg or given.help):
             raise read.refused(f"--{option}", "--cfg with it", "no --cfg")
+    if given.config_dir is not None and not Path(given.config_dir).is_dir():
+        raise read.refused("--config-dir", "a directory", given.config_dir)
     overrides = [*given.overrides, *more]
     if not given.shell_completion:
+        known = groups()
         for override in OverridesParser.create().parse_overrides(overrides):
-            _check(override)
+            _check(override, known)
     return [*(word for word in words if word not in overrides), *overrides]
 
 
@@ -71,11 +75,13 @@ def groups() -> dict[str, list[str]]:
     return {name: sorted(choices) for name, choices in found.items() if choices}
 
 
-def _check(override: Override) -> None:
+def _check(override: Override, known: Mapping[str, Sequence[str]]) -> None:
     key = override.key_or_group
     if not key:
         raise read.refused(str(override.input_line), "KEY=VALUE", "no key")
-    if override.is_delete() or not (key in (known := groups()) or "/" in key):
+    if override.is_hydra_override() and override.is_sweep_override():
+        raise read.refused(key, "one value, since Hydra's own keys hold for a whole sweep", override.get_value_string())
+    if override.is_delete() or not (key in known or "/" in key):
         return
     for value in _choices(override):
         if isinstance(value, dict):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from prograd.errors import ProgradError
 from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
@@ -19,11 +22,12 @@ HOW_TO_RUN = ("hydra", "force", "pictures")
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The configuration without `HOW_TO_RUN` as plain data, with interpolations resolved."""
+    """The configuration without `HOW_TO_RUN` as plain data that JSON can hold, with interpolations resolved."""
     own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in HOW_TO_RUN])
     plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     if not isinstance(plain, dict):
         raise refused("configuration", "a mapping", plain)
+    _require_json("", plain)
     return {str(key): value for key, value in plain.items()}
 
 
@@ -140,9 +144,37 @@ def get(config: Config, key: str) -> Any:
     return value
 
 
+@contextmanager
+def isolated(where: str, hint: str = "") -> Iterator[None]:
+    """Turns what a plugin's code raises, even `SystemExit`, into a `ConfigError` that says where."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        text = str(error) if isinstance(error, ProgradError) else f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{where}: {text}{f'; {hint}' if hint else ''}") from error
+
+
 def show(value: object) -> str:
     """A value as one would write it on the command line, with quotes around text that would be something else."""
     return value if isinstance(value, str) and not _means_more(value) else json.dumps(value, default=str)
+
+
+def _require_json(key: str, value: object) -> None:
+    """Raises `ConfigError` for what a record can't hold."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                raise refused(key or "configuration", "keys that are text", name)
+            _require_json(f"{key}.{name}" if key else name, inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _require_json(f"{key}[{index}]", inner)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise refused(key, "a finite number", value)
+    elif not isinstance(value, (str, int, float, type(None))):
+        raise refused(key, "a number, text, true, false, null, or a list or keys with these", value)
 
 
 def _means_more(text: str) -> bool:

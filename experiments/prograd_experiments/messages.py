@@ -22,6 +22,7 @@ from prograd.errors import ProgradError
 from prograd_experiments import config as read
 
 AMBIGUOUS = "Ambiguous value for argument "
+THERE_ALREADY = "Could not append to config. An item is already at "
 HOUSE = ("prograd", "prograd_experiments", "hydra_plugins")
 
 
@@ -67,7 +68,9 @@ def _of_a_missing_file(error: MissingConfigException) -> str:
     if error.missing_cfg_file and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return str(read.unknown_choice(group, name, error.options))
-    return _first_line(error)
+    if error.missing_cfg_file and " primary " in str(error):
+        return str(read.refused("--config-name", "a configuration in the search path", error.missing_cfg_file))
+    return str(read.refused("configuration", "one that Hydra can use", _first_line(error)))
 
 
 def _of_the_grammar(error: OverrideParseException) -> str:
@@ -87,10 +90,14 @@ def _of_bytes(error: UnicodeDecodeError) -> str:
 
 def _of_hydra(error: HydraException) -> str:
     text = _first_line(error)
-    if not text.startswith(AMBIGUOUS):
-        return text
-    override = text.removeprefix(AMBIGUOUS).strip("'")
-    return str(read.refused(override, "one value", "several", "-m sweeps over them, and key=[…] makes a list of them"))
+    if text.startswith(AMBIGUOUS):
+        override = text.removeprefix(AMBIGUOUS).strip("'")
+        hint = "-m sweeps over them, and key=[…] makes a list of them"
+        return str(read.refused(override, "one value", "several", hint))
+    if text.startswith(THERE_ALREADY):
+        key = text.removeprefix(THERE_ALREADY).strip("'.")
+        return str(read.refused(f"+{key}", "a key that is new", key, "without the + it is changed"))
+    return str(read.refused("configuration", "one that Hydra can use", text))
 
 
 def _modules(error: BaseException) -> Iterator[str]:

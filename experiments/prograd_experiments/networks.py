@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import prograd
-from prograd.errors import ProgradError
 from prograd_experiments import config as read
 from prograd_experiments.architectures import NETWORKS, LayerConfig
 from prograd_experiments.data import load, settled
-from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Array, Data
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
@@ -87,10 +85,8 @@ def loss(config: read.Config) -> prograd.Loss:
     """The loss. Raises `ConfigError`."""
     options = dict(read.get(config, "loss"))
     name = read.one_of("loss", options.pop("name", None), tuple(prograd.registry().losses))
-    try:
+    with read.isolated(f"loss={name}"):
         return prograd.loss(name, **options)
-    except ProgradError as error:
-        raise ConfigError(f"loss={name}: {error}") from error
 
 
 def fitted(data: Data, config: read.Config) -> Data:

@@ -20,6 +20,7 @@ from rich.console import Console
 
 import prograd
 from prograd.commands.consoles import write_anything
+from prograd.options import plain
 from prograd_experiments import arguments, jobs, terminal
 from prograd_experiments import config as read
 from prograd_experiments.architectures import activations
@@ -84,10 +85,8 @@ def store_choices() -> None:
 
 
 def options(cls: type[object]) -> dict[str, Any]:
-    """The options of a registered class with their defaults; `???` for an option without a default."""
-    if not dataclasses.is_dataclass(cls):
-        return {}
-    return {field.name: _default(field) for field in dataclasses.fields(cls) if field.init}
+    """The options of a registered class that a configuration can hold; `???` for an option without a default."""
+    return {name: MISSING if value is dataclasses.MISSING else value for name, value in plain(cls).known.items()}
 
 
 def help_page() -> dict[str, str]:
@@ -131,14 +130,6 @@ def reported() -> Iterator[None]:
             _say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
             raise SystemExit(FAILED) from error
         raise
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return MISSING
 
 
 def _terminate(*_: object) -> None:

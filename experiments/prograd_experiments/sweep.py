@@ -41,7 +41,7 @@ def sweep(
     formats = read.several(read.setting(config, "pictures"), "pictures", FORMATS)
     size = _batch_size(batch)
     read.in_place(config.hydra.job.chdir)
-    if not OmegaConf.is_interpolation(config.hydra.sweep, "subdir"):  # Hydra's own is the job's number
+    if "subdir: ${hydra.job.num}\n" not in OmegaConf.to_yaml(config.hydra.sweep):  # Hydra's default
         raise _named_by_configuration()
     points = points_of(config, loader, overrides)
     directory = _made(Path(str(config.hydra.sweep.dir)))

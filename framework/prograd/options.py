@@ -8,13 +8,14 @@
             options.real(self, "alpha", above=0)
 
 Each check raises `OptionError`, which names the option, what was expected and what came. Numbers are stored as Python's
-own: numpy's would turn float32 arrays into float64.
+own: numpy's would turn float32 arrays into float64. `plain` tells which options a configuration can hold.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -61,14 +62,44 @@ def flag(owner: Layer | Loss, option: str) -> None:
 def check_range(owner: Layer | Loss, dtype: np.dtype[Any], where: str = "") -> None:
     """Raises `OptionError` for an option that is zero or infinite in numbers of this type; inner layers' as well."""
     limits = np.finfo(dtype)
+    least, most = float(limits.tiny), float(limits.max)
     for option, value in vars(owner).items():
         if isinstance(value, float) and math.isfinite(value) and value:
-            if not limits.tiny <= abs(value) <= limits.max:
+            if not least <= abs(value) <= most:
                 _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
         elif isinstance(value, tuple):
             for inner in value:
                 if isinstance(inner, Layer):
                     check_range(inner, dtype, where)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain:
+    """The `known` options with plain defaults, or `dataclasses.MISSING`, and why the others are `left_out`."""
+
+    known: Mapping[str, Any]
+    left_out: Mapping[str, str]
+
+
+def plain(cls: type[object]) -> Plain:
+    """The options that a configuration can hold. The class fills in the others by itself, with its defaults."""
+    known: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        if not field.init:
+            continue
+        if field.name == "name":
+            left_out["name"] = "in a configuration, name is the name of the layer or the loss"
+            continue
+        try:
+            known[field.name] = _plain(_default(field))
+        except _NotPlainError as error:
+            left_out[field.name] = str(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a plugin makes the default, and may even raise SystemExit)
+            left_out[field.name] = f"its default raises {type(error).__name__}: {error}"
+    return Plain(known, left_out)
 
 
 def _is_integer(value: object, least: int) -> bool:
@@ -81,3 +112,40 @@ def _refuse(owner: Layer | Loss, option: str, expected: str, value: object, wher
 
 def _store(owner: Layer | Loss, option: str, value: Any) -> None:
     object.__setattr__(owner, option, value)  # the way past a frozen dataclass
+
+
+class _NotPlainError(Exception):
+    """A default that is not plain data."""
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
+
+
+def _plain(value: Any) -> Any:
+    """The value, with numpy's scalars as Python's. Raises `_NotPlainError`."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is dataclasses.MISSING or type(value) in {type(None), bool, int}:
+        return value
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value) is str and _is_text(value):
+        return value
+    if type(value) in {list, tuple}:
+        return [_plain(one) for one in value]
+    if type(value) is dict and all(type(key) is str for key in value):
+        return {key: _plain(one) for key, one in value.items()}
+    kinds = "a finite number, text without '${', true, false, None, or a list or dict of these"
+    shown = repr(value) if type(value) in {str, float} else type(value).__name__
+    raise _NotPlainError(f"expected a default that is {kinds}, got {shown}")
+
+
+def _is_text(value: str) -> bool:
+    """Whether the text means itself in a configuration, and is Unicode: a lone surrogate can't be written."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "${" not in value and value != "???"

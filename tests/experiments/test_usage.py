@@ -31,6 +31,8 @@ def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     ("words", "message"),
     [
         ("--cfg job -m", "command line: expected one of --run, --multirun, --cfg, --info, --shell_completion, got"),
+        ("--config-name nope", "--config-name: expected a configuration in the search path, got nope"),
+        ("+depth=1", "+depth: expected a key that is new, got depth; without the + it is changed"),
         ("hydra=null", "configuration: expected one that Hydra can use, got ValueError: Config group override must be"),
         ("hydra.verbose=3", "configuration: expected one that Hydra can use, got AssertionError"),
         ("hydra.mode=both", "hydra.mode: expected a value that fits, got Invalid value 'both', expected one of [RUN, "),
@@ -46,6 +48,7 @@ def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("-m hydra.sweeper.max_batch_size=0", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
         ("-m hydra.sweeper.max_batch_size=x", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
         ("-m hydra.sweep.subdir=foo", "hydra.sweep.subdir: expected it unset, since a point's folder is named by its"),
+        ("-m hydra.sweep.subdir=${seed}", "hydra.sweep.subdir: expected it unset, since a point's folder is named by"),
         ("-m hydra.sweep.dir=file", "hydra.sweep.dir: expected a directory, got file; a file has that name"),
         ("-m hydra.sweeper.params=3", "hydra.sweeper.params: expected keys with their choices, got 3"),
         ("-m experiment=speed_gap,train", "experiment: expected one in a sweep, got speed_gap, train; run a sweep"),
@@ -104,6 +107,12 @@ def test_options_may_stand_among_the_overrides(tmp_path: Path) -> None:
         ("+grid=3", "grid: expected one of full, product, short, got 3"),
         ("hydra/launcher=null", "hydra/launcher: expected the name of a choice, got null"),
         ("=3", "=3: expected KEY=VALUE, got no key"),
+        (
+            "-m hydra.sweep.dir=a,b",
+            "hydra.sweep.dir: expected one value, since Hydra's own keys hold for a whole sweep, got",
+        ),
+        ("-m hydra/launcher=joblib,basic", "hydra/launcher: expected one value, .*, got joblib,basic"),
+        ("--config-dir nowhere", "--config-dir: expected a directory, got nowhere"),
         ("--run -m", "command line: expected one of .*, got --run and --multirun"),
         ("--resolve", "--resolve: expected --cfg with it, got no --cfg"),
         ("--package foo", "--package: expected --cfg with it, got no --cfg"),
@@ -122,7 +131,7 @@ def test_words_that_hydra_would_not_explain_are_refused(words: str, message: str
         ("depth=1 --cfg job width=2", "--cfg job depth=1 width=2"),
         ("-m depth=1,2 width=2", "-m depth=1,2 width=2"),
         ("loss=hinge data={name:iris} ~seed", "loss=hinge data={name:iris} ~seed"),
-        ("--config-dir a -m seed=3 --config-name b width=2", "--config-dir a -m --config-name b seed=3 width=2"),
+        ("--config-dir . -m seed=3 --config-name b width=2", "--config-dir . -m --config-name b seed=3 width=2"),
         ("--nope depth=1", "--nope depth=1"),  # left to Hydra, which prints its usage
     ],
 )

@@ -89,7 +89,7 @@ MISTAKES = {
     ),
     "gives a name that no command line takes": (
         "@hookimpl\ndef prograd_layers():\n    return {'my layer': Double}",
-        "digits, '_', '-' and '.'), got 'my layer'",
+        "digits, '_', '-' and '.', at most 100), got 'my layer'",
     ),
     "gives a class that lacks methods": (
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import click
@@ -16,6 +16,7 @@ from rich.text import Text
 from prograd.errors import UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
+from prograd.options import plain
 from prograd.plugins.loading import BrokenPlugin
 from prograd.plugins.registry import Registry, registry
 from prograd.testing.parametrize import expand
@@ -88,8 +89,22 @@ def _checked(found: Registry, kind: str, name: str, seed: int) -> Result:
     except Exception as error:  # noqa: BLE001  (a plugin's examples() may raise anything, and that is a finding)
         failure = Outcome("examples", "failed", f"raised {type(error).__name__}: {error}")
         reports = [Report(f"{cls.__name__}.examples()", (failure,))]
+    reports[:1] = [_with_advice(report, cls, kind) for report in reports[:1]]
     passed = reports and not any(report.failures for report in reports)
     return Result(name, kind, owner, "passed" if passed else "failed", reports)
+
+
+def _with_advice(report: Report, cls: type[Layer | Loss], kind: str) -> Report:
+    """The report with a word on options that a configuration can't hold, if there are any.
+
+    A configuration holds all defaults of a loss. Of a layer it holds what the user writes, and any option but `name`.
+    """
+    left_out = plain(cls).left_out
+    advice = [f"option {option}: {why}" for option, why in left_out.items() if kind == "loss" or option == "name"]
+    if not advice:
+        return report
+    said = Outcome("configuration", "passed", f"prograd-run leaves out {'; '.join(advice)}")
+    return replace(report, outcomes=(*report.outcomes, said))
 
 
 def _unchecked(plugin: BrokenPlugin) -> Result:

@@ -30,6 +30,13 @@ HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType({"prograd_layers": Laye
 
 # Names that need no quotes in a configuration or on a command line.
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+LONGEST_NAME: Final = 100
+
+# Names that YAML or a command line read as something else, in any case.
+WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "inf", "nan", "_self_"})
+
+# In a configuration of prograd-run these stand for the loss that fits the data.
+RESERVED: Final = frozenset({"default", "by_classes"})
 
 TRACEBACK_LINES: Final = 12
 
@@ -144,11 +151,15 @@ def _collect(hook: pluggy.HookCaller, base: type[Any]) -> dict[str, type[Any]]:
 
 
 def _check_entry(hook: str, base: type[Any], name: object, cls: object) -> None:
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise PluginError(
             f"{hook}: expected a name that a command line takes (a letter or '_', then letters, digits, '_', '-' and "
-            f"'.'), got {name!r}"
+            f"'.', at most {LONGEST_NAME}), got {name!r}"
         )
+    if name.lower() in WORDS:
+        raise PluginError(f"{hook}: expected a name that reads as text in a configuration, got {name!r}")
+    if base is Loss and name in RESERVED:
+        raise PluginError(f"{hook}: expected a name that prograd-run has no meaning for, got {name!r}")
     if not isinstance(cls, type) or not issubclass(cls, base):
         hint = "; give the class, not an instance of it" if isinstance(cls, base) else ""
         raise PluginError(f"{hook}: expected a subclass of {base.__name__} for {name!r}, got {cls!r}{hint}")

@@ -93,14 +93,14 @@ class Convolution(Operator):
         self._slab = max(1, _SLAB // (windows.positions * windows.size))
 
     def jvp(self, v: Array) -> Array:
-        out = np.empty((*v.shape[:-1], self.rows), np.result_type(self.W, v))
+        out = np.empty((*v.shape[:-1], self.rows), np.result_type(self.W, v), like=v)
         self._each_slab(v, out, lambda v: self.W @ self.windows.patches(v).swapaxes(-1, -2))
         return out
 
     def vjp(self, q: Array) -> Array:
         """Each window gets `W^T q`, and overlapping windows add up."""
         shape = (-1, len(self.W), self.windows.positions)
-        out = np.empty((*q.shape[:-1], self.cols), np.result_type(self.W, q))
+        out = np.empty((*q.shape[:-1], self.cols), np.result_type(self.W, q), like=q)
         self._each_slab(q, out, lambda q: self.windows.fold(self.W.T @ q.reshape(shape)))
         return out
 

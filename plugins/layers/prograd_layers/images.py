@@ -48,7 +48,7 @@ class Windows:
         _, H, W = self.image
         p = self.padding
         windows = windows.reshape(len(windows), -1, self.kernel, self.kernel, self.down, self.across)
-        padded = np.zeros((len(windows), *self.padded), windows.dtype)
+        padded = np.zeros((len(windows), *self.padded), windows.dtype, like=windows)
         for (i, j), at in self._offsets():
             padded[at] += windows[:, :, i, j]
         return padded[:, :, p : p + H, p : p + W].reshape(len(windows), -1)
@@ -59,7 +59,7 @@ class Windows:
         image = z.reshape(len(z), *self.image)
         if not p:
             return image
-        padded = np.zeros((len(z), *self.padded), z.dtype)
+        padded = np.zeros((len(z), *self.padded), z.dtype, like=z)
         padded[:, :, p : p + H, p : p + W] = image
         return padded
 

@@ -50,6 +50,7 @@ class LayerNorm(Layer):
         n = z.shape[-1]
         x = z * 0.5
         x -= np.add.reduce(x / n, axis=-1, keepdims=True)
+        x -= np.add.reduce(x / n, axis=-1, keepdims=True)  # the first mean was rounded where it is large
         half_sigma = rows.norm(x, 0.5 * math.sqrt(n * self.eps)) / math.sqrt(n)
         x /= half_sigma
         return x, 2 * half_sigma
@@ -68,6 +69,7 @@ class LayerNorm(Layer):
         mean = np.add.reduce(np.where(top, 0, z) * (0.5 / (n - 1)), axis=-1, keepdims=True)
         o, a = np.where(top, 0, one), np.where(top, one, -1 / (n - 1))
         xi = np.where(top, 0, (0.5 * z - mean) / (0.5 * sigma))
+        xi -= o * (np.add.reduce(xi, axis=-1, keepdims=True) / (n - 1))
         tau = rows.norm(xi, math.sqrt(n * self.eps) / sigma) ** 2 / n
         if n == 2:  # then `diag(o) − o o^T` and ξ are zero
             return DiagonalPlusLowRank(np.zeros_like(o), (0.5 * tau * scale * a)[..., None], a[..., None])

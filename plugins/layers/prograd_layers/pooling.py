@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from prograd import Array, Layer, Parameters, options
+from prograd import Array, Layer, Parameters, options, rows
 from prograd.errors import OptionError
 from prograd.operators import Operator
 from prograd_layers.images import Image, require_image
@@ -72,12 +72,7 @@ class MaxPool2d(_Pool):
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`B` selects the maxima."""
-        tiles, window = self.tiles, self.window
-        _, _, W = self.image
-        corners = tiles.of(np.arange(tiles.pixels))[..., 0, :, 0].ravel()  # the top left pixel of each tile
-        inside = tiles.of(z).swapaxes(-3, -2).reshape(len(z), tiles.count, window**2).argmax(axis=-1)
-        row, column = np.divmod(inside, window)
-        return {}, Selection(corners + row * W + column, tiles.pixels)
+        return {}, Selection(self.tiles, self.tiles.split(rows.first_maximum(self.tiles.together(z))))
 
 
 class Tiles:
@@ -95,6 +90,14 @@ class Tiles:
         C, down, across = self.shape
         cut = z.reshape(*z.shape[:-1], *self.image)[..., : down * self.window, : across * self.window]
         return cut.reshape(*z.shape[:-1], C, down, self.window, across, self.window)
+
+    def together(self, z: Array) -> Array:
+        """`(..., C H W) -> (..., count, window²)`: each tile's pixels side by side."""
+        return self.of(z).swapaxes(-3, -2).reshape(*z.shape[:-1], self.count, self.window**2)
+
+    def split(self, tiles: np.ndarray[Any, DType]) -> np.ndarray[Any, DType]:
+        """`(..., count, window²) -> (..., C, down, window, across, window)`, as `of` gives them."""
+        return tiles.reshape(*tiles.shape[:-2], *self.shape, self.window, self.window).swapaxes(-3, -2)
 
 
 class Average(Operator):
@@ -121,36 +124,34 @@ class Average(Operator):
 
     def vjp(self, q: Array) -> Array:
         """Each pixel gets an equal share of its tile's `q`."""
-        tiles, window = self.tiles, self.tiles.window
-        _, down, across = tiles.shape
-        shares = (q * (1 / window**2)).reshape(*q.shape[:-1], *tiles.shape)
-        out = np.zeros((*q.shape[:-1], *tiles.image), q.dtype)
-        for i in range(window):
-            for j in range(window):
-                out[..., i : down * window : window, j : across * window : window] = shares
-        return out.reshape(*q.shape[:-1], self.cols)
+        shares = (q * (1 / self.tiles.window**2)).reshape(*q.shape[:-1], *self.tiles.shape)
+        out = np.zeros((*q.shape[:-1], self.cols), q.dtype, like=q)
+        self.tiles.of(out)[...] = shares[..., None, :, None]
+        return out
 
 
 class Selection(Operator):
-    """`v -> v[index]`, with `index` `(N, rows)`. For one sample, no entry is selected twice."""
+    """The `chosen` pixel of each tile, `(N, C, down, window, across, window)`: true once in a tile."""
 
     samples: int
     edges: int
     dtype = np.dtype(np.float32)  # it holds no numbers, so it widens nothing
 
-    def __init__(self, index: np.ndarray[Any, np.dtype[np.intp]], cols: int) -> None:
-        self.index = index
-        self.samples, self.rows = index.shape
-        self.cols = cols
+    def __init__(self, tiles: Tiles, chosen: rows.Mask) -> None:
+        self.tiles, self.chosen = tiles, chosen
+        self.samples, self.rows, self.cols = len(chosen), tiles.count, tiles.pixels
         self.edges = self.rows  # moves, counted as multiply-adds
 
     def jvp(self, v: Array) -> Array:
-        return np.take_along_axis(v, self._index(v), axis=-1)
+        chosen: Array = np.add.reduce(np.where(self.chosen, self.tiles.of(v), 0), axis=(-3, -1))
+        return chosen.reshape(*chosen.shape[:-3], self.rows)
 
     def vjp(self, q: Array) -> Array:
-        out = np.zeros((*q.shape[:-2], max(q.shape[-2], len(self.index)), self.cols), q.dtype)
-        np.put_along_axis(out, self._index(q), q, axis=-1)
+        out = np.zeros((*q.shape[:-2], max(q.shape[-2], self.samples), self.cols), q.dtype, like=q)
+        q = q.reshape(*q.shape[:-1], *self.tiles.shape)[..., None, :, None]
+        self.tiles.of(out)[...] = np.where(self.chosen, q, 0)
         return out
 
-    def _index(self, x: Array) -> np.ndarray[Any, np.dtype[np.intp]]:
-        return self.index.reshape((1,) * (x.ndim - 2) + self.index.shape)
+    def scratch(self, vectors: int) -> int:
+        """The pixels, with zeros where they are not chosen."""
+        return vectors * self.cols
