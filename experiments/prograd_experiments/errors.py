@@ -24,6 +24,14 @@ class BusyError(ProgradError, RuntimeError):
     """Another process is working in the directory."""
 
 
+class ProcessError(ProgradError, RuntimeError):
+    """A job left its process in a state that it did not find it in."""
+
+
+class NoResult(Exception):  # noqa: N818  (the type that a record names)
+    """A job ended without leaving a result."""
+
+
 class LaunchError(ProgradError, RuntimeError):
     """A launcher began none of its jobs."""
 

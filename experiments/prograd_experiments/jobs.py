@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from prograd_experiments import environment, records, schema, storage
+from prograd_experiments import environment, process, records, schema, storage
 from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.config import Config, choice, config_hash, known_keys
@@ -44,7 +44,7 @@ def run(config: Config, directory: Path, *, force: bool = False, skipped: Callab
     """
     experiment = experiment_of(config)
     record = begun(experiment.check(config), directory)
-    with storage.held(directory):
+    with storage.held(directory) as lock:
         status, here = records.found(directory, record["config_hash"], record["code"])
         if status is Status.COMPLETE and here is not None and not force:
             skipped()
@@ -56,7 +56,7 @@ def run(config: Config, directory: Path, *, force: bool = False, skipped: Callab
             )
         if status in {Status.FOREIGN, Status.UNREADABLE}:
             storage.set_aside(directory / records.NAME)
-        _measure(experiment, record, directory, force=force)
+        _measure(experiment, record, directory, lock, force=force)
     return record
 
 
@@ -83,11 +83,12 @@ def described(error: BaseException) -> dict[str, str]:
     return {"type": type(error).__name__, **records.shortened(*texts)}
 
 
-def _measure(experiment: Experiment, record: dict[str, Any], directory: Path, *, force: bool) -> None:
+def _measure(experiment: Experiment, record: dict[str, Any], directory: Path, lock: int, *, force: bool) -> None:
     since = time.monotonic()
     records.write(directory, record)
     try:
-        record |= experiment.measure(record["config"], directory, force=force)
+        with process.as_found([lock]):
+            record |= experiment.measure(record["config"], directory, force=force)
         record["status"] = "complete"
     except BaseException as error:
         if isinstance(error, PartialError):

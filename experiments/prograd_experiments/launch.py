@@ -16,16 +16,12 @@ from hydra.plugins.launcher import Launcher
 
 from prograd_experiments import environment, jobs, records, storage
 from prograd_experiments.config import Config
-from prograd_experiments.errors import LaunchError
+from prograd_experiments.errors import LaunchError, NoResult
 from prograd_experiments.records import Status
 
 SUBDIR = "hydra.sweep.subdir"
 LOOK_EVERY = 0.2  # seconds
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-
-
-class NoResult(Exception):  # noqa: N818  (the type that a record names)
-    """A job left no result, and no error of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +71,7 @@ class Ramp:
             folder = self.directory / point.folder
             if folder.is_file():
                 storage.set_aside(folder)
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         before = {point: self._written(point) for point in points}
         broken, returned, raised = self._launched(points, number)
         for error in (broken, *raised.values()):
@@ -132,6 +128,7 @@ class Ramp:
     def _give_up(self, point: Point, raised: Exception | None, broken: Exception | None) -> str:
         """Records why the point has no result: its own error, or what is known of its end."""
         folder = self.directory / point.folder
+        folder.mkdir(parents=True, exist_ok=True)  # the job may have removed it
         with storage.held(folder):
             status, here = records.found(folder, point.fingerprint, environment.code())
             record: dict[str, Any] = (

@@ -10,7 +10,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prograd_experiments.errors import BusyError
@@ -82,20 +82,22 @@ def tidy(directory: Path) -> None:
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
+def held(directory: Path) -> Iterator[int]:
     """Keeps other processes, on any machine that shares the directory, out of it. Raises `BusyError` if one is in.
 
-    The system releases the lock when its holder dies, however it dies; a lock file left behind locks nothing.
+    Yields the descriptor of the lock. The system releases the lock when its holder dies, however it dies; a lock file
+    left behind locks nothing.
     """
     path = directory / LOCK
     handle = _acquire(path)
     try:
         _sign(handle)
         tidy(directory)
-        yield
+        yield handle
     finally:
         path.unlink(missing_ok=True)  # before the release: whoever has just opened it sees it gone and opens a new one
-        os.close(handle)
+        with suppress(OSError):  # the work inside may have closed it
+            os.close(handle)
 
 
 def busy(directory: Path) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from prograd.arrays import Array
 
+MOST = 0.75  # of two numbers: their difference has lost two bits
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -24,9 +25,10 @@ def first_maximum(a: Array) -> Mask:
 
 def others(a: Array) -> Array:
     """`Σ_{j≠k} a_j` for each entry `a_k` of a row of numbers that are not negative: `(..., n) -> (..., n)`."""
-    top = first_maximum(a)
-    rest = np.add.reduce(np.where(top, 0, a), axis=-1, keepdims=True)
-    return np.where(top, rest, np.add.reduce(a, axis=-1, keepdims=True) - a)
+    total = np.add.reduce(a, axis=-1, keepdims=True)
+    most = a > MOST * total  # one entry, if any: the difference would lose its digits
+    rest = np.add.reduce(np.where(most, 0, a), axis=-1, keepdims=True)
+    return np.where(most, rest, total - a)
 
 
 def norm(a: Array, also: Array | float = 0.0) -> Array:

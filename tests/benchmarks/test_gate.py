@@ -23,6 +23,7 @@ from prograd_benchmarks.gate.decision import (
     accepted_names,
     against_control,
     judge,
+    unused,
     verdict,
     wants_more_turns,
 )
@@ -234,6 +235,18 @@ def written(directory: Path, benchmarks: dict[str, dict[str, object]], results: 
     return directory
 
 
+def test_accept_lines_that_match_nothing_are_told() -> None:
+    accepted = accepted_names("\n".join(f"bench: accept {name}" for name in (COUNT, RATIO, "counts.gone", "")))
+    judged = judge([*exact(10), {RATIO: drawn(1.0)}], [*exact(11), {RATIO: drawn(1.0)}], accepted)
+    assert unused(accepted, judged) == [RATIO, "counts.gone", ""]
+    console = Console(record=True, width=160, file=io.StringIO())
+    command.say_unused(accepted, judged, console)
+    said = console.export_text().splitlines()
+    assert said[1] == "bench: accept counts.gone: expected the name of a count that was measured, got none of this name"
+    assert len(said) == 3
+    assert unused([COUNT + "(1, 2)", COUNT + "(3, 4)"], judged) == [COUNT + "(3, 4)"]
+
+
 def test_reads_what_asv_writes(tmp_path: Path) -> None:
     benchmarks = {"a.track": {"unit": "ratio"}, "b.track": {"unit": "calls"}}
     samples = [[1.0, 2.0, 3.0], None, None]
@@ -259,3 +272,66 @@ def test_an_unknown_base_is_not_decided(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "prograd_benchmarks.gate", "nowhere"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, "could not decide" in done.stdout) == (2, True), done.stdout + done.stderr
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Three commits, the second of which accepts a benchmark."""
+    folder = tmp_path / "repository"
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(folder))
+    (folder / "asv.conf.json").write_text("{}")
+    git(folder, "add", ".")
+    for message in ("One", "Two\n\nbench: accept counts.grown", "Three"):
+        git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=prograd", "-c", "user.email=prograd@localhost")
+    command = ["git", "-C", str(folder), *who, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def gate(folder: Path, base: str) -> str:
+    """What the gate says that can't decide."""
+    command = [sys.executable, "-m", "prograd_benchmarks.gate", base]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, "could not decide" in done.stdout) == (2, True), done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.starts_processes
+def test_a_second_gate_in_a_checkout_is_refused_as_busy(repository: Path) -> None:
+    suite = running.Suite(repository / "asv.conf.json", ())
+    with running.alone(suite):
+        (suite.directory / "1-base").mkdir(parents=True)
+        assert "expected no other gate at work here, got a busy one" in gate(repository, "HEAD~2")
+        with pytest.raises(running.CannotDecideError, match="got a busy one"), running.alone(suite):
+            pass
+        assert (suite.directory / "1-base").exists()
+    with running.alone(suite):
+        pass
+    assert "busy" not in gate(repository, "HEAD~2")  # there is no suite to run, which is another reason
+
+
+@pytest.mark.starts_processes
+def test_a_base_that_is_head_is_told(repository: Path) -> None:
+    assert "HEAD~0: expected another commit than HEAD, got the same one" in gate(repository, "HEAD~0")
+    assert not (repository / ".asv").exists()
+
+
+@pytest.mark.starts_processes
+@pytest.mark.parametrize(("depth", "cut"), [(1, True), (2, True), (3, False)])
+def test_a_shallow_clone_does_not_lose_what_commits_accept(
+    repository: Path, tmp_path: Path, depth: int, *, cut: bool
+) -> None:
+    base, head = git(repository, "rev-parse", "HEAD~2"), git(repository, "rev-parse", "HEAD")
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", f"--depth={depth}", f"file://{repository}", str(shallow))
+    if cut:
+        with pytest.raises(running.CannotDecideError, match="this clone is shallow and its history is cut"):
+            running.commit_of(shallow, base)
+        git(shallow, "fetch", "--quiet", "--depth=1", "origin", base)  # as a workflow may, to have something to build
+        assert "its history is cut; `git fetch --unshallow` brings the rest" in gate(shallow, base)
+    else:
+        assert running.accepted(shallow, base, head) == ["counts.grown"]

@@ -6,6 +6,7 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from prograd.commands.consoles import write_anything
 from prograd_benchmarks.gate import running
-from prograd_benchmarks.gate.decision import LIMITS, Finding, Judgement, Verdict, verdict
+from prograd_benchmarks.gate.decision import ACCEPT, LIMITS, Finding, Judgement, Verdict, unused, verdict
 
 _STYLE = {
     Finding.REGRESSION: "bold red",
@@ -89,20 +90,30 @@ def say(decided: Verdict, console: Console) -> None:
     console.print(Text(f"bench-gate: {text} (exit status {decided.value})", style=style), soft_wrap=True)
 
 
+def say_unused(accepted: Sequence[str], found: Sequence[Judgement], console: Console) -> None:
+    """Prints the lines of commit messages that accept nothing."""
+    for name in unused(accepted, found):
+        text = f"{ACCEPT} {name}: expected the name of a count that was measured, got none of this name"
+        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 def _decided(base: str, head: str, config: Path, bench: tuple[str, ...], console: Console) -> Verdict:
     if not config.is_file():
         raise running.CannotDecideError(f"{config}: expected asv's configuration, got no file; --config names another")
     root = config.parent
     old = running.Side("base", running.commit_of(root, base))
     new = running.Side("HEAD", running.commit_of(root, head))
-    found = running.measure(
-        running.Suite(config, bench or _listed(root)),
-        old,
-        new,
-        running.accepted(root, old.commit, new.commit),
-        lambda line: console.print(line, style="dim", highlight=False),
-    )
+    if old.commit == new.commit:
+        raise running.CannotDecideError(
+            f"{base}: expected another commit than {head}, got the same one, {new.commit[:8]}: there is nothing to "
+            "compare; the gate judges what is committed"
+        )
+    suite, accepted = running.Suite(config, bench or _listed(root)), running.accepted(root, old.commit, new.commit)
+    with running.alone(suite):
+        say_turn = partial(console.print, style="dim", highlight=False)
+        found = running.measure(suite, old, new, accepted, say_turn)
     show(found, console)
+    say_unused(accepted, found, console)
     return verdict(found)
 
 

@@ -56,6 +56,9 @@ class Finding(Enum):
     MOVED = "moved"
 
 
+ACCEPT = "bench: accept"
+"""What a line of a commit message begins with, before the name of a benchmark whose count may grow."""
+
 OPEN = frozenset({Finding.UNCLEAR, Finding.MOVED})
 """The findings that further turns may change."""
 
@@ -148,9 +151,15 @@ def wants_more_turns(found: Iterable[Judgement]) -> bool:
 
 
 def accepted_names(messages: str) -> list[str]:
-    """The names in lines `bench: accept NAME` of commit messages."""
+    """The names in lines `bench: accept NAME` of commit messages; empty for a line without a name."""
     lines = [line.strip() for line in messages.splitlines()]
-    return [line.removeprefix("bench: accept ").strip() for line in lines if line.startswith("bench: accept ")]
+    return [line.removeprefix(ACCEPT).strip() for line in lines if f"{line} ".startswith(f"{ACCEPT} ")]
+
+
+def unused(accepted: Iterable[str], found: Sequence[Judgement]) -> list[str]:
+    """The accepted names that no count among the benchmarks has."""
+    counts = [judgement.name for judgement in found if judgement.unit in EXACT]
+    return [name for name in dict.fromkeys(accepted) if not any(accepted_by(count, {name}) for count in counts)]
 
 
 def accepted_by(name: str, accepted: Collection[str]) -> bool:

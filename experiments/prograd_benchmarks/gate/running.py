@@ -11,11 +11,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from asv.results import Results
+from filelock import FileLock, Timeout
 
 from prograd_benchmarks.gate import decision
 from prograd_benchmarks.gate.decision import Judgement, Measurement, Turn
@@ -25,6 +27,7 @@ MOST_TURNS = 15
 take seconds, since only open findings are measured again."""
 
 LINES_OF_LOG = 25
+CUT = "history is cut; `git fetch --unshallow` brings the rest"
 
 
 class CannotDecideError(Exception):
@@ -57,13 +60,35 @@ def commit_of(root: Path, revision: str) -> str:
     """The full hash of a revision. Raises `CannotDecideError` if the repository does not have it."""
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found.returncode:
-        raise CannotDecideError(f"{root}: expected a branch, a tag or a commit, got {revision!r}, which is none")
+        hint = f"; this clone is shallow and its {CUT}" if _ends(root) else ""
+        raise CannotDecideError(f"{root}: expected a branch, a tag or a commit, got {revision!r}, which is none{hint}")
     return found.stdout.strip()
 
 
 def accepted(root: Path, base: str, head: str) -> list[str]:
-    """The benchmarks that commits of `head` outside `base` accept in their messages."""
+    """The benchmarks that commits of `head` outside `base` accept in their messages.
+
+    Raises `CannotDecideError` if the clone lacks some of these commits: what they accept is not known.
+    """
+    if _ends(root).intersection(_git(root, "rev-list", f"{base}..{head}").stdout.split()):
+        raise CannotDecideError(
+            f"{root}: expected every commit between base and HEAD, since each may accept a benchmark, got a shallow "
+            f"clone: its {CUT}"
+        )
     return decision.accepted_names(_git(root, "log", "--format=%B", f"{base}..{head}").stdout)
+
+
+@contextmanager
+def alone(suite: Suite) -> Iterator[None]:
+    """Keeps other gates out of asv's folders, which have room for one. Raises `CannotDecideError` if one is at work."""
+    path = suite.directory.with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(path).acquire(timeout=0)
+    except Timeout as error:
+        raise CannotDecideError(f"{path.parent}: expected no other gate at work here, got a busy one") from error
+    with held:
+        yield
 
 
 def measure(suite: Suite, base: Side, head: Side, names: Sequence[str], say: Callable[[str], None]) -> list[Judgement]:
@@ -150,6 +175,12 @@ def _patterns(found: Sequence[Judgement], *, everything: bool) -> list[str]:
         return []
     controls = [one for one in noisy if decision.is_control(one.name)]
     return sorted({f"^{re.escape(one.name)}$" for one in (*wanted, *controls)})
+
+
+def _ends(root: Path) -> set[str]:
+    """The commits of a shallow clone whose parents are left out."""
+    path = root / _git(root, "rev-parse", "--git-path", "shallow").stdout.strip()
+    return set(path.read_text("ascii").split()) if path.is_file() else set()
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.arrays import Array, as_real
+from prograd.arrays import Array, as_real, diagonal
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.costs import derived
-from prograd.rows import first_maximum
+from prograd.rows import MOST
 
 
 class DiagonalPlusLowRank(Operator):
@@ -37,18 +37,17 @@ class DiagonalPlusLowRank(Operator):
         self.passes = 1 + 2 * self.U.shape[-1]
 
     @classmethod
-    def minus_square(cls, d: ArrayLike, u: Array, diagonal: Array) -> DiagonalPlusLowRank:
+    def minus_square(cls, d: Array | float, u: Array, diagonal: Array) -> DiagonalPlusLowRank:
         """`diag(d) − u u^T`, whose diagonal is known without cancellation. `u` and `diagonal` are `(N, n)`.
 
-        Where `u_k²` is nearly `d_k`, their difference is lost in rounding; that can be so for the largest entry of `u`
-        alone, and there the operator has `diagonal_k`. Positive semidefinite up to the rounding of single entries.
+        Where `u_k²` is nearly `d_k`, their difference is lost in rounding. If the operator is positive semidefinite,
+        which means `Σ u_k²/d_k ≤ 1`, that can be so for one k, and there `diagonal_k` is taken.
         """
-        top = first_maximum(np.abs(u))
-        zero = np.zeros_like(u)
-        rest = np.where(top, zero, u)  # u u^T = u rest^T + u_k rest e_k^T + u_k² e_k e_k^T
-        largest = np.add.reduce(np.where(top, u, zero), axis=-1, keepdims=True)
-        U, V = (u, rest * largest), (rest, np.where(top, zero + 1, zero))
-        return cls(np.where(top, diagonal, d), -np.stack(U, axis=-1), np.stack(V, axis=-1))
+        most = u * u > MOST * d
+        rest = np.where(most, 0, u)  # u u^T = u rest^T + u_k rest e_k^T + u_k² e_k e_k^T
+        u_k = np.add.reduce(u - rest, axis=-1, keepdims=True)
+        U, V = (-u, rest * -u_k), (rest, most.astype(u.dtype))
+        return cls(np.where(most, diagonal, d), np.stack(U, axis=-1), np.stack(V, axis=-1))
 
     def jvp(self, v: Array) -> Array:
         """`d ∘ v + U (V^T v)`."""
@@ -71,8 +70,8 @@ class DiagonalPlusLowRank(Operator):
         U = self.U[None] if self.U.ndim == 2 else self.U
         V = (self.V[None] if self.V.ndim == 2 else self.V)[:, start:stop]
         out[...] = (V @ U.swapaxes(-1, -2)).swapaxes(0, 1)
-        k = np.arange(start, stop)
-        out[k - start, :, k] += np.atleast_2d(self.d)[:, start:stop].T
+        on_diagonal = diagonal(out[:, :, start:stop])
+        on_diagonal += np.atleast_2d(self.d)[:, start:stop].T
 
     @derived
     def edges(self) -> int:

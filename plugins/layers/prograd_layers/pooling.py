@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from prograd import Array, Layer, Parameters, options, rows
 from prograd.errors import OptionError
 from prograd.operators import Operator
 from prograd_layers.images import Image, require_image
-
-DType = TypeVar("DType", bound="np.dtype[Any]")
 
 
 @dataclass(frozen=True)
@@ -67,37 +65,42 @@ class MaxPool2d(_Pool):
     """g(z) = the maximum of each window. If several entries attain it, the derivative is that of the first."""
 
     def g(self, w: Parameters, z: Array) -> Array:
-        maxima: Array = np.maximum.reduce(self.tiles.of(z), axis=(-3, -1))
-        return maxima.reshape(len(z), -1)
+        first, *rest = self.tiles.pixels(z)
+        maxima = first.copy()
+        for pixel in rest:
+            np.maximum(maxima, pixel, out=maxima)
+        return maxima.reshape(*z.shape[:-1], self.tiles.count)
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`B` selects the maxima."""
-        return {}, Selection(self.tiles, self.tiles.split(rows.first_maximum(self.tiles.together(z))))
+        maxima = z_next.reshape(*z.shape[:-1], *self.tiles.shape)
+        chosen: list[rows.Mask] = []
+        found = np.zeros(maxima.shape, np.bool_, like=z)
+        for pixel in self.tiles.pixels(z):
+            attains = pixel == maxima
+            chosen.append(attains > found)  # and none before did
+            found = found | attains
+        return {}, Selection(self.tiles, np.stack(chosen))
 
 
 class Tiles:
-    """The `window × window` tiles of an image: `shape = (C, down, across)`, `count` of them, over all `pixels`."""
+    """The `window × window` tiles of an image: `shape = (C, down, across)`, `count` of them.
+
+    Each has `window²` pixels; the image has `size` numbers.
+    """
 
     def __init__(self, image: Image, window: int) -> None:
         C, H, W = image
         self.image, self.window = image, window
         self.shape = C, H // window, W // window
         self.count = math.prod(self.shape)
-        self.pixels = math.prod(image)
+        self.size = math.prod(image)
 
-    def of(self, z: np.ndarray[Any, DType]) -> np.ndarray[Any, DType]:
-        """`(..., C H W) -> (..., C, down, window, across, window)`, a view if `z` is contiguous."""
-        C, down, across = self.shape
-        cut = z.reshape(*z.shape[:-1], *self.image)[..., : down * self.window, : across * self.window]
-        return cut.reshape(*z.shape[:-1], C, down, self.window, across, self.window)
-
-    def together(self, z: Array) -> Array:
-        """`(..., C H W) -> (..., count, window²)`: each tile's pixels side by side."""
-        return self.of(z).swapaxes(-3, -2).reshape(*z.shape[:-1], self.count, self.window**2)
-
-    def split(self, tiles: np.ndarray[Any, DType]) -> np.ndarray[Any, DType]:
-        """`(..., count, window²) -> (..., C, down, window, across, window)`, as `of` gives them."""
-        return tiles.reshape(*tiles.shape[:-2], *self.shape, self.window, self.window).swapaxes(-3, -2)
+    def pixels(self, z: Array) -> list[Array]:
+        """`(..., C H W)` as views `(..., C, down, across)`: the first pixel of every tile, the second, … row by row."""
+        _, down, across = self.shape
+        image, w = z.reshape(*z.shape[:-1], *self.image), self.window
+        return [image[..., i : down * w : w, j : across * w : w] for i in range(w) for j in range(w)]
 
 
 class Average(Operator):
@@ -108,30 +111,33 @@ class Average(Operator):
     dtype: np.dtype[Any]
 
     def __init__(self, tiles: Tiles, dtype: np.dtype[Any]) -> None:
-        self.tiles = tiles
-        self.rows, self.cols = tiles.count, tiles.pixels
+        self.tiles, self.share = tiles, 1 / tiles.window**2
+        self.rows, self.cols = tiles.count, tiles.size
         self.edges = tiles.count * tiles.window**2
         self.dtype = dtype
 
     def jvp(self, v: Array) -> Array:
-        shares = self.tiles.of(v) * (1 / self.tiles.window**2)  # before they are added up: a sum may overflow
-        means: Array = np.add.reduce(shares, axis=(-3, -1))
+        first, *rest = self.tiles.pixels(v)
+        means = first * self.share  # each pixel's share, since a sum of pixels may overflow
+        for pixel in rest:
+            means += pixel * self.share
         return means.reshape(*v.shape[:-1], self.rows)
-
-    def scratch(self, vectors: int) -> int:
-        """The shares."""
-        return vectors * self.cols
 
     def vjp(self, q: Array) -> Array:
         """Each pixel gets an equal share of its tile's `q`."""
-        shares = (q * (1 / self.tiles.window**2)).reshape(*q.shape[:-1], *self.tiles.shape)
+        shares = (q * self.share).reshape(*q.shape[:-1], *self.tiles.shape)
         out = np.zeros((*q.shape[:-1], self.cols), q.dtype, like=q)
-        self.tiles.of(out)[...] = shares[..., None, :, None]
+        for pixel in self.tiles.pixels(out):
+            pixel[...] = shares
         return out
+
+    def scratch(self, vectors: int) -> int:
+        """The shares of one pixel of each tile."""
+        return vectors * self.rows
 
 
 class Selection(Operator):
-    """The `chosen` pixel of each tile, `(N, C, down, window, across, window)`: true once in a tile."""
+    """The `chosen` pixel of each tile, `(window², N, C, down, across)`: true for one pixel of a tile."""
 
     samples: int
     edges: int
@@ -139,19 +145,23 @@ class Selection(Operator):
 
     def __init__(self, tiles: Tiles, chosen: rows.Mask) -> None:
         self.tiles, self.chosen = tiles, chosen
-        self.samples, self.rows, self.cols = len(chosen), tiles.count, tiles.pixels
+        self.samples, self.rows, self.cols = chosen.shape[1], tiles.count, tiles.size
         self.edges = self.rows  # moves, counted as multiply-adds
 
     def jvp(self, v: Array) -> Array:
-        chosen: Array = np.add.reduce(np.where(self.chosen, self.tiles.of(v), 0), axis=(-3, -1))
-        return chosen.reshape(*chosen.shape[:-3], self.rows)
+        first, *rest = self.tiles.pixels(v)
+        selected = np.where(self.chosen[0], first, 0)
+        for chosen, pixel in zip(self.chosen[1:], rest, strict=True):
+            selected = np.where(chosen, pixel, selected)
+        return selected.reshape(*selected.shape[:-3], self.rows)
 
     def vjp(self, q: Array) -> Array:
         out = np.zeros((*q.shape[:-2], max(q.shape[-2], self.samples), self.cols), q.dtype, like=q)
-        q = q.reshape(*q.shape[:-1], *self.tiles.shape)[..., None, :, None]
-        self.tiles.of(out)[...] = np.where(self.chosen, q, 0)
+        q = q.reshape(*q.shape[:-1], *self.tiles.shape)
+        for chosen, pixel in zip(self.chosen, self.tiles.pixels(out), strict=True):
+            pixel[...] = np.where(chosen, q, 0)
         return out
 
     def scratch(self, vectors: int) -> int:
-        """The pixels, with zeros where they are not chosen."""
-        return vectors * self.cols
+        """One pixel of each tile."""
+        return vectors * self.rows

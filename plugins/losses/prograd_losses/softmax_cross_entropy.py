@@ -27,9 +27,9 @@ class SoftmaxCrossEntropy(Loss):
         return self.value_and_gradient(z, y)[1]
 
     def value_and_gradient(self, z: Array, y: Array) -> tuple[Array, Array]:
-        """Both from the same exponentials, `Σ_{k≠m} y_k − r Σy/(1 + r)` at the maximum: no digits are lost.
+        """Both from the same exponentials, and neither with a difference of numbers that are nearly equal.
 
-        The value is `Σy log1p(r) + Σ_k y_k (max z − z_k)`, a sum of what is not negative.
+        The value is `Σy log1p(r) + Σ_k y_k (max z − z_k)`. At a maximum, the gradient is `Σ_{j≠k} y_j − r Σy/(1 + r)`.
         """
         half, q, r, top = _shifted(z)
         total = np.add.reduce(y, axis=-1, keepdims=True)
@@ -37,8 +37,12 @@ class SoftmaxCrossEntropy(Loss):
         value *= total
         value = value[..., 0] + 2 * np.vecdot(y, half)
         scale = total / (1 + r)
-        rest = np.add.reduce(np.where(top, 0, y), axis=-1, keepdims=True)
-        return value, np.where(top, rest - r * scale, q * scale - y)
+        y_top = np.where(top, y, 0)
+        others = np.add.reduce(y - y_top, axis=-1, keepdims=True)
+        others = others + (np.add.reduce(y_top, axis=-1, keepdims=True) - y)
+        q *= scale
+        q -= y
+        return value, np.where(top, others - r * scale, q)
 
     def hessian(self, z: Array, y: Array) -> Operator:
         """`Σy (diag(p) − p p^T)`, with `p_j Σ_{k≠j} p_k` on the diagonal."""
@@ -60,14 +64,16 @@ class SoftmaxCrossEntropy(Loss):
 
 
 def _shifted(z: Array) -> tuple[Array, Array, Array, rows.Mask]:
-    """`(m − z)/2` with m the maximum; `exp(z − m)`, with 0 in place of the 1 at m; their sum r `(N, 1)`; where m is.
+    """`(m − z)/2` with m the maximum; `exp(z − m)`, with 0 for the 1 at each maximum; `r`; and where the maxima are.
 
-    No difference overflows, and `log1p(r)` keeps all digits where 1 + r would be rounded to 1.
+    `1 + r`, `(N, 1)`, is the sum of the exponentials. No difference overflows, and `log1p(r)` keeps all digits where
+    1 + r would be rounded to 1.
     """
-    top = rows.first_maximum(z)
     half = 0.5 * z
     half = np.maximum.reduce(half, axis=-1, keepdims=True) - half
+    top = half == 0
     q = np.exp(-half)
     q *= q
     q = np.where(top, 0, q)
-    return half, q, np.add.reduce(q, axis=-1, keepdims=True), top
+    ties = np.add.reduce(top.astype(z.dtype), axis=-1, keepdims=True) - 1
+    return half, q, np.add.reduce(q, axis=-1, keepdims=True) + ties, top
