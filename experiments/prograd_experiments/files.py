@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from prograd.arrays import shown
 from prograd_experiments import config as read
 from prograd_experiments import storage
 from prograd_experiments.errors import ConfigError
@@ -172,7 +171,8 @@ def _require(right: Flags, path: Path, expected: str, values: Values) -> None:
     wrong = np.flatnonzero(~right.reshape(len(right), -1).all(axis=1))
     if len(wrong):
         row = int(wrong[0])
-        raise ConfigError(f"{path}: expected {expected}, got {shown(values[row])} in row {row}")
+        got = np.array2string(values[row], threshold=6, edgeitems=3)
+        raise ConfigError(f"{path}: expected {expected}, got {got} in row {row}")
 
 
 def _number(text: str, path: Path, line: int, name: str) -> float:

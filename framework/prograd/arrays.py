@@ -15,12 +15,20 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 _KEPT = "df"
 
 
+class RecordingArray:
+    """An array that records what is done with it (see `prograd.tape`): it is taken as it is, and holds no numbers."""
+
+    __slots__ = ()
+
+
 def as_real(a: ArrayLike, what: str = "array") -> Array:
     """`a` itself if it is float64 or float32, otherwise a float64 copy.
 
     Raises `ShapeError` for anything but an array of real numbers, and for a masked one, with the name `what`.
     """
     if a.__class__ is np.ndarray and a.dtype.char in _KEPT and a.dtype.isnative:
+        return a
+    if isinstance(a, RecordingArray):
         return a
     refuse_mask(a, what)
     try:
@@ -57,6 +65,12 @@ def real_dtype(*arrays: Array) -> np.dtype[np.floating[Any]]:
     """float32 if all are, otherwise float64."""
     narrow = bool(arrays) and all(a.dtype.char == "f" for a in arrays)
     return np.dtype(np.float32 if narrow else np.float64)
+
+
+def diagonal(a: Array) -> Array:
+    """The entries `[k, :, k]` of an array `(n, N, n)`: a view `(n, N)` that can be written to."""
+    view: Array = np.einsum("knk->kn", a)
+    return view
 
 
 def shown(row: Array) -> str:

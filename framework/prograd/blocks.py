@@ -7,7 +7,7 @@ from typing import TypeAlias, overload
 
 import numpy as np
 
-from prograd.arrays import Array
+from prograd.arrays import Array, RecordingArray
 from prograd.layer import Layer, Parameters
 from prograd.operators import Operator, as_operator
 
@@ -39,9 +39,9 @@ class Blocks(Sequence[Block]):
             i += len(self)
         A, B = self._layers[i].jacobian(self._w[i], self._z[i], self._z[i + 1])
         for block in A.values():
-            if isinstance(block, np.ndarray):
+            if isinstance(block, (np.ndarray, RecordingArray)):
                 A = {name: as_operator(block) for name, block in A.items()}
                 break
-        if isinstance(B, np.ndarray):
+        if isinstance(B, (np.ndarray, RecordingArray)):
             B = as_operator(B)
         return A, B  # type: ignore[return-value]  # no arrays are left in A

@@ -52,6 +52,18 @@ class NonFiniteError(ProgradError, FloatingPointError):
     """NaN or infinity where a finite number is needed."""
 
 
+class NotRecordable(ProgradError, TypeError):  # noqa: N818  (what it says about a layer is no error of its own)
+    """A layer or loss asks for numbers where a tape has none: `.owner`, in `.method`, for `.what`."""
+
+    def __init__(self, owner: str, method: str, what: str) -> None:
+        where = f"{owner}: {method}: " if owner else ""
+        super().__init__(f"{where}expected operations that can be recorded, got one that needs {what}")
+        self.owner, self.method, self.what = owner, method, what
+
+    def __reduce__(self) -> tuple[type[NotRecordable], tuple[str, str, str]]:
+        return type(self), (self.owner, self.method, self.what)
+
+
 class ConformanceError(ProgradError, AssertionError):
     """A layer, loss or operator failed checks of the conformance kit; `.failures` names each of them."""
 

@@ -7,13 +7,15 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd import planning, threads
-from prograd.arrays import Array, checked_bytes, real_dtype
+from prograd import planning
+from prograd.arrays import Array, checked_bytes
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
-from prograd.linearization import linearize
+from prograd.linearization import evaluated, linearize
 from prograd.modes import Mode, ModeName
 from prograd.network import Network
+from prograd.tape import machine
+from prograd.tape.replay import tapes_of
 
 
 @overload
@@ -66,14 +68,13 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
             raise OptionError(f"lazy=True holds left factors and no buffers: expected no max_bytes, got {max_bytes}")
         lin = linearize(net, w, x)
         return LazyJacobian.in_mode(lin if wrt == "parameters" else lin.by_input(), mode)
-    samples, _ = net.check_x(x)
-    dtype = real_dtype(net.check_w(w), samples)
-    used = planning.resolve(mode, net, len(samples), wrt, "jacobian", max_bytes, dtype)
-    size = net.size if wrt == "parameters" else net.n[0]
-    large = len(samples) * net.n[-1] * size >= threads.WORTH_NUMBERS
-    with threads.one_blas_thread(used.threads("jacobian", large=large)):
-        lin = linearize(net, w, x)
-        lin = lin if wrt == "parameters" else lin.by_input()
-        J = np.empty((lin.samples, lin.rows, lin.size), lin.dtype)
-        used.jacobian(lin, J, max_bytes)
-    return J[0] if lin.one else J
+    w, x, one = net.check(w, x)
+    used = planning.resolve(mode, net, len(x), wrt, "jacobian", max_bytes, x.dtype)
+
+    def run(w: Array, x: Array, J: Array) -> None:
+        lin = evaluated(net, w, x)
+        used.jacobian(lin if wrt == "parameters" else lin.by_input(), J, max_bytes)
+
+    J = machine.empty((len(x), net.n[-1], net.size if wrt == "parameters" else net.n[0]), x.dtype)
+    tapes_of(net).call((used, wrt, max_bytes, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,), max_bytes)
+    return J[0] if one else J

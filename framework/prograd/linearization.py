@@ -68,7 +68,7 @@ class Linearization:
     def jvp(self, dw: ArrayLike) -> Array:
         """`J dw`: `(..., size) -> (..., N, n_{L+1})`; without the sample axis for one sample. Raises `ShapeError`."""
         dw = as_vectors(dw, "dw", (self.size,), self.dtype)
-        dz = np.zeros((*dw.shape[:-1], 1, self.blocks[0][1].cols), dw.dtype)
+        dz = np.zeros((*dw.shape[:-1], 1, self.blocks[0][1].cols), dw.dtype, like=dw)
         for (A, B), dw_i in zip(self.blocks, self.slices(dw[..., None, :]), strict=True):
             dz = sum((A[name].jvp(part) for name, part in dw_i.items()), start=B.jvp(dz))
         dz = np.broadcast_to(dz, (*dw.shape[:-1], self.samples, self.rows))
@@ -81,7 +81,7 @@ class Linearization:
         """
         q = as_vectors(q, "q", (self.rows,) if self.one else (self.samples, self.rows), self.dtype)
         q = q[..., None, :] if self.one else q
-        p = np.empty((*q.shape[:-2], self.size), q.dtype)
+        p = np.empty((*q.shape[:-2], self.size), q.dtype, like=q)
         recursions.reverse(self.blocks, q, self.slices(p), recursions.sum_into)
         return p
 
@@ -93,5 +93,10 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     `PluginError` if an output or a block of a layer does not have the declared shape.
     """
     w, x, one = net.check(w, x)
+    return evaluated(net, w, x, one=one)
+
+
+def evaluated(net: Network, w: Array, x: Array, *, one: bool = False) -> Linearization:
+    """`linearize` for checked `w` and `x`."""
     z, blocks = checks.linearize(net, net.unpack(w), x)
     return Linearization(blocks, net.spans, len(x), x.dtype, z, one)

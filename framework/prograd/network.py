@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd import options
-from prograd.arrays import Array, as_real, real_dtype
+from prograd.arrays import Array, RecordingArray, as_real, real_dtype
 from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
 from prograd.layer import Layer, Parameters
 from prograd.plugins.registry import layer as registered_layer
@@ -57,6 +57,7 @@ class Network:
         self.r = tuple(sum(map(math.prod, shapes_i.values())) for shapes_i in shapes)
         self.size = sum(self.r)
         self.checked = False
+        self.kept: dict[type, Any] = {}
         self._held: set[np.dtype[Any]] = set()
         self.spans = tuple(_spans(shapes, self.size))
         self._views = [
@@ -99,7 +100,8 @@ class Network:
 
     def unpack(self, w: Array) -> list[Parameters]:
         """The parameters of each layer, in order of application, as views into `w`. Raises `ShapeError`."""
-        if np.shape(w) != (self.size,) or not isinstance(w, np.ndarray) or isinstance(w, np.ma.MaskedArray):
+        masked = isinstance(w, np.ma.MaskedArray)
+        if np.shape(w) != (self.size,) or masked or not isinstance(w, (np.ndarray, RecordingArray)):
             raise ShapeError(f"w: expected an array of shape ({self.size},), got {type(w).__name__} {np.shape(w)}")
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, options, planning, threads
-from prograd.arrays import Array, as_real, checked_bytes, refuse_mask
+from prograd import checks, options, planning
+from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.linearization import Linearization
 from prograd.loss import Loss
-from prograd.memory import keep_freed_memory
 from prograd.modes import Evaluation, Mode, ModeName
 from prograd.modes.reverse import per_sample_gradients
-from prograd.modes.shards import shards
-from prograd.network import Network, check_finite, is_finite
+from prograd.network import Network, check_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
+from prograd.tape import machine
+from prograd.tape.replay import Tapes, signature
+from prograd.tape.tape import Tape, record
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+SUMS = 2  # of the losses, and of `w`
 
 
 class Objective:
@@ -37,13 +41,12 @@ class Objective:
         if not isinstance(net, Network) or not isinstance(loss, Loss):
             got = f"{type(net).__name__} and {type(loss).__name__}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
-        keep_freed_memory()
         self.net, self.loss = net, loss
         self._x, self._one = net.check_x(x)
         self._y = self._labels(y)
-        self._checked = False
-        self._last: Evaluation | None = None
-        self._shards = {t: shards(len(self._x), max(net.n) * t.itemsize) for t in {self._x.dtype, DOUBLE}}
+        self._checked: set[np.dtype[Any]] = set()
+        self._shape, self._dtypes = (net.size,), {self._x.dtype, DOUBLE}
+        self._tapes = Tapes()
 
     @property
     def samples(self) -> int:
@@ -52,13 +55,8 @@ class Objective:
 
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
-        at = self._again(w)
-        z = self.net.evaluate(at.parameters, at.x)
-        values = self.loss.value(z, at.y)
-        total = float(np.add.reduce(values))
-        if math.isnan(total):
-            checks.domain(self.loss, z, at.y)
-        return _mean(total, values)
+        w = self._w(w)
+        return self._sums(w, self._value, (), "value")
 
     def gradient(
         self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
@@ -78,25 +76,16 @@ class Objective:
         `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
         max_bytes = checked_bytes(max_bytes)
-        w = as_real(w, "w")
-        dtype = self._dtype(w)
-        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
-        with threads.one_blas_thread(used.threads("gradient", large=len(self._shards[dtype]) > 1)):
-            at = self._again(w)
-            self._check(at)
-            p = self._room(out, at.w)
-            total = used.gradient(at, p, max_bytes)
-            self._check_numbers(total, p, at)
-            return (total / at.samples if math.isfinite(total) else self(at.w)), p
+        w = self._w(w)
+        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
+        p = self._room(out, w)
+        return self._sums(w, self._gradient, (p,), used, max_bytes, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
-        parts = threads.parts(self.samples, self.samples * self.net.size)
-        with threads.one_blas_thread(len(parts) > 1):
-            at = self._at(w)
-            self._check(at)
-            p = np.empty((self.samples, self.net.size), at.w.dtype)
-            self._check_numbers(per_sample_gradients(at, p, parts), p, at)
+        w = self._w(w)
+        p = machine.empty((self.samples, self.net.size), w.dtype)
+        self._sums(w, self._each, (p,), "per sample")
         return p[0] if self._one else p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
@@ -106,7 +95,7 @@ class Objective:
         `OptionError` for a loss without a hessian, and `NonFiniteError` as `value_and_gradient` does.
         """
         at = self._at(w)
-        lin = self._linearization(at)
+        lin = at.linearization()
         H = self.loss.hessian(lin.z[-1], at.y)
         checks.curvature(self.loss, H, lin.z[-1], at.y)
         product = _GaussNewton(lin, H)
@@ -115,46 +104,86 @@ class Objective:
 
     def linearize(self, w: ArrayLike) -> Linearization:
         """`prograd.linearize` of the network at `w` and at the objective's samples."""
-        return self._linearization(self._at(w))
+        return self._at(w).linearization()
 
-    def _linearization(self, at: Evaluation) -> Linearization:
-        self._check(at)
-        return at.linearization()
+    def tape(
+        self, mode: ModeName | Mode = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None
+    ) -> Tape:
+        """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
+        max_bytes = checked_bytes(max_bytes)
+        dtype = np.dtype(dtype) if np.dtype(dtype) in self._dtypes else DOUBLE
+        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
+        x, y = self._data(dtype)
+        self._check(self.net.init(0).astype(dtype))
+        size = ((self.net.size,), dtype)
+        run = partial(self._gradient, used, max_bytes)
+        return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
 
-    def _check(self, at: Evaluation) -> None:
-        if not self._checked:  # once is enough: shapes don't depend on w
-            checks.loss(self.loss, checks.output(self.net, at.parameters, at.x[:2]), at.y[:2])
-            self._checked = True
-
-    def _check_numbers(self, total: float, p: Array, at: Evaluation) -> None:
-        if math.isnan(total) or not is_finite(p):
-            checks.smooth(self.loss, self.net.evaluate(at.parameters, at.x), at.y)
-
-    def _again(self, w: ArrayLike) -> Evaluation:
-        """The evaluation at `w`, whose views are made once for as long as the same array comes back."""
-        last = self._last
-        if last is not None and last.w is w:
+    def _sums(
+        self,
+        w: Array,
+        function: Callable[..., None],
+        outputs: tuple[Array, ...],
+        *what: Any,
+        max_bytes: int | None = None,
+    ) -> float:
+        """Calls `function(*what, w, x, y, *outputs, sums)`, recorded; returns the mean of the losses."""
+        x, y = self._data(w.dtype)
+        if w.dtype not in self._checked:
+            self._check(self.net.check_w(w))
+        sums = np.empty(SUMS, w.dtype)
+        self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes)
+        total, of_w = sums.tolist()
+        if not math.isfinite(of_w):
             self.net.check_w(w)
-            return last
-        at = self._at(w)
-        if (at.w is w) and (at.x is self._x) and (at.y is self._y):  # a copy would not follow changes in place
-            self._last = at
-        return at
+        if math.isnan(total):
+            z = self.net.evaluate(self.net.unpack(w), x)
+            (checks.smooth if outputs else checks.domain)(self.loss, z, y)
+        if not math.isfinite(total):  # the sum may have overflowed where the mean does not
+            values = self.loss.value(self.net.evaluate(self.net.unpack(w), x), y)
+            return float(np.add.reduce(values / len(values)))
+        return total / len(x)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_last": None}  # a copy's views would not be views of the copied `w`
+    def _value(self, _: str, w: Array, x: Array, y: Array, sums: Array) -> None:
+        z = self.net.evaluate(self._evaluation(w, x, y).parameters, x)
+        _close(sums, np.add.reduce(self.loss.value(z, y)), w)
+
+    def _gradient(  # noqa: PLR0913, PLR0917
+        self, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, p: Array, sums: Array
+    ) -> None:
+        _close(sums, mode.gradient(self._evaluation(w, x, y), p, max_bytes), w)
+
+    def _each(self, _: str, w: Array, x: Array, y: Array, p: Array, sums: Array) -> None:
+        _close(sums, per_sample_gradients(self._evaluation(w, x, y), p), w)
+
+    def _data(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        return _contiguous(self._x, dtype), _contiguous(self._y, dtype)
+
+    def _evaluation(self, w: Array, x: Array, y: Array) -> Evaluation:
+        if not isinstance(w, RecordingArray):  # which has no numbers to check
+            self.net.check_w(w)
+        return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y)
+
+    def _check(self, w: Array) -> None:
+        """Once for each dtype is enough: shapes and options don't depend on `w`."""
+        if w.dtype in self._checked:
+            return
+        self.net.check_options(w.dtype)
+        options.check_range(self.loss, w.dtype)
+        x, y = self._data(w.dtype)
+        checks.loss(self.loss, checks.output(self.net, self.net.unpack(w), x[:2]), y[:2])
+        self._checked.add(w.dtype)
 
     def _at(self, w: ArrayLike) -> Evaluation:
-        w = self.net.check_w(w)
-        dtype = self._dtype(w)
-        w = w.astype(dtype, copy=False)
-        self.net.check_options(dtype)
-        options.check_range(self.loss, dtype)
-        x, y = self._x.astype(dtype, copy=False), self._y.astype(dtype, copy=False)
-        return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y, self._shards[dtype])
+        w = self._w(w)
+        self._check(w)
+        return self._evaluation(w, *self._data(w.dtype))
 
-    def _dtype(self, w: Array) -> np.dtype[Any]:
-        return w.dtype if w.dtype in self._shards else DOUBLE
+    def _w(self, w: ArrayLike) -> Array:
+        """`w` as a contiguous vector in the dtype of the computation."""
+        if not isinstance(w, np.ndarray) or w.__class__ is not np.ndarray or w.shape != self._shape:
+            w = self.net.check_w(w)
+        return _contiguous(w, w.dtype if w.dtype in self._dtypes else DOUBLE)
 
     def _labels(self, y: ArrayLike) -> Array:
         n = self.net.n[-1]
@@ -183,7 +212,7 @@ class Objective:
 
     def _room(self, out: Array | None, w: Array) -> Array:
         if out is None:
-            return np.empty(self.net.size, w.dtype)
+            return machine.empty(w.shape, w.dtype)
         refuse_mask(out, "out")
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
@@ -196,9 +225,13 @@ class Objective:
         return out
 
 
-def _mean(total: float, values: Array) -> float:
-    """Their mean, where their sum may have overflowed."""
-    return total / len(values) if math.isfinite(total) else float(np.add.reduce(values / len(values)))
+def _contiguous(a: Array, dtype: np.dtype[Any]) -> Array:
+    return a if a.dtype is dtype and a.flags.c_contiguous else np.ascontiguousarray(a, dtype)
+
+
+def _close(sums: Array, total: Array, w: Array) -> None:
+    """The sum of the losses, and the sum of `w`, which is finite only where `w` is."""
+    sums[0], sums[1] = total, np.add.reduce(w)
 
 
 class _GaussNewton:

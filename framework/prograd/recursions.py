@@ -25,7 +25,7 @@ from prograd.network import Span
 from prograd.operators import Operator
 
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
-"""What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into` or `each_into`."""
+"""What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, `each_into`."""
 
 
 def dense(blocks: Sequence[Block], samples: int) -> Array:
@@ -65,6 +65,11 @@ def sum_into(A: Operator, q: Array, p: Array) -> None:
     A.vjp_sum(q, out=p)
 
 
+def add_into(A: Operator, q: Array, p: Array) -> None:
+    """`p += Σ_n A_n^T q_n`, for samples in parts."""
+    p += A.vjp_sum(q)
+
+
 def each_into(A: Operator, q: Array, p: Array) -> None:
     """`p_n = A_n^T q_n`, for a result for each sample."""
     A.vjp_into(q, p)
@@ -75,25 +80,27 @@ def forward(
     spans: Sequence[Span],
     chunk: range,
     J: Array,
-    after: Callable[[Array, int, Operator], Array],
+    room: Callable[[int, Operator], Array],
 ) -> Array:
     """Forward mode, matrix times matrix: `J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`, for a chunk of the columns of `J_L`.
 
     Column k of `J` belongs to entry k of `w`, and `spans[i]` says which entries each parameter of layer i is. Since
     `w` has the newest layer first, the columns of `A_i` come just before those of `J_{i-1}`. Columns are stored as
-    rows: `J` is `(columns, N, n_{i+1})`. The given `J` has no columns yet, and `after(J, own, B_i)` returns the memory
-    for the next one: `own` columns of `A_i`, followed by those of `J`.
+    rows: `J` is `(columns, N, n_{i+1})`. The given `J` has no columns yet, and `room(columns, B_i)` returns memory for
+    the next one: the columns of `A_i`, followed by `B_i J_{i-1}`. An operator that works in place needs none.
     """
     for (A_i, B_i), span in zip(blocks, spans, strict=True):
         own = overlap(span.all, chunk)
-        J, older = after(J, len(own), B_i), J
+        older = J
+        if own or not B_i.in_place:
+            J = room(len(own) + len(older), B_i)
         if len(older):
             B_i.jvp_into(older, J[len(own) :])
         for name, at in span.each.items():
             part = overlap(at, own)
             if part:
-                columns = J[part.start - own.start : part.stop - own.start]
-                A_i[name].columns_into(part.start - at.start, part.stop - at.start, columns)
+                start = part.start - own.start
+                A_i[name].columns_into(part.start - at.start, part.stop - at.start, J[start : start + len(part)])
     return J
 
 

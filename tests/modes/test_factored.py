@@ -13,6 +13,7 @@ from prograd.modes import factored
 from prograd.operators import Dense
 from prograd.operators.ledger import Ledger
 from prograd.operators.multiplication import Planned
+from prograd.tape import machine
 from prograd.testing import counted
 from tests.helpers.closeness import ROUNDING, assert_close
 from tests.helpers.networks import EXAMPLES, point, problems
@@ -122,7 +123,8 @@ def test_large_batches_go_through_in_parts(peak):
     for samples in (10, 30):
         held = peak(lambda samples=samples: f.gradient(w, mode="factored", max_bytes=samples * one))
         assert held < samples * one + 10 * 96 * 32 * 8  # beside the left factors: activations, slopes, the gradient
-    assert peak(lambda: f.gradient(w, mode="factored")) > 40 * one
+    with machine.using("off"):
+        assert peak(lambda: f.gradient(w, mode="factored")) > 40 * one
 
 
 def test_a_bottleneck_stays_two_thin_matrices():

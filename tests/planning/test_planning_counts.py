@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import threadpoolctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,17 +71,11 @@ def test_every_composition(net, samples):
     assert_exact(net, samples)
 
 
-def test_shards_and_chunks_and_threads_count_the_same():
+def test_chunks_count_the_same():
     net = prograd.Network.from_config([{"name": "affine", "width": 40}, {"name": "tanh"}] * 3, 40)
-    for count in (1, 2):
-        for outputs, mode, samples in (
-            ("gradient", "reverse", 2100),
-            ("gradient", "forward", 30),
-            ("parameters", "forward", 3),
-        ):
-            with threadpoolctl.threadpool_limits(count):
-                problem = Problem(net, samples)
-                assert problem.planned(outputs, mode) == problem.done(outputs, mode)
+    for outputs, mode, samples in (("gradient", "forward", 30), ("parameters", "forward", 3)):
+        problem = Problem(net, samples)
+        assert problem.planned(outputs, mode) == problem.done(outputs, mode)
 
 
 class Particular(Operator):

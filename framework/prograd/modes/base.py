@@ -30,8 +30,7 @@ Outputs: TypeAlias = Literal["gradient", "jacobian"]
 class Evaluation:
     """An objective at a point `w`: what a mode needs to compute its gradient.
 
-    `parameters` are views into `w`, layer by layer; `x` and `y` are the samples and labels in its dtype. `shards` cut
-    the samples into parts that are worth computing one by one.
+    `parameters` are views into `w`, layer by layer; `x` and `y` are the samples and labels in its dtype.
     """
 
     net: Network
@@ -40,7 +39,6 @@ class Evaluation:
     parameters: list[Parameters]
     x: Array
     y: Array
-    shards: Sequence[slice]
 
     @property
     def samples(self) -> int:
@@ -56,10 +54,16 @@ class Evaluation:
         z, blocks = self.linearize()
         return Linearization(list(blocks), self.net.spans, self.samples, self.w.dtype, z)
 
-    def close(self, z: Array, rows: slice = slice(None)) -> tuple[float, Array]:
+    def close(self, z: Array, rows: slice = slice(None)) -> tuple[Array, Array]:
         """The sum of the losses of some samples at outputs `z`, and `q^{L+1} = ∇ℓ / N`."""
+        total, q = self.losses(z, rows)
+        return total, q / self.samples
+
+    def losses(self, z: Array, rows: slice = slice(None)) -> tuple[Array, Array]:
+        """The sum of the losses of some samples at `z`, NaN where a gradient is not finite, and `∇ℓ` of each."""
         values, q = self.loss.value_and_gradient(z, self.y[rows])
-        return float(np.add.reduce(values)), q / self.samples
+        finite = np.isfinite(np.add.reduce(q, axis=None))
+        return np.where(finite, np.add.reduce(values), np.nan), q
 
 
 class Left(NamedTuple):
@@ -83,8 +87,8 @@ class Mode(ABC):
     """Whether the mode can leave a Jacobian as products of operators, by `left_factors`."""
 
     @abstractmethod
-    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> float:
-        """Writes `∇f` to `p`, `(size,)`; returns the sum of the samples' losses.
+    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> Array:
+        """Writes `∇f` to `p`, `(size,)`; returns the sum of the samples' losses, a number or an array without axes.
 
         Raises `OptionError` where that does not fit into `max_bytes`.
         """
@@ -108,10 +112,6 @@ class Mode(ABC):
     def left_factors(self, blocks: Sequence[Block], by: Arithmetic = NUMBERS) -> list[Left]:
         """The left factors of `J` as operators, multiplied in the mode's order; for modes that are `lazy`."""
         raise NotImplementedError(self.name)
-
-    def threads(self, outputs: Outputs, *, large: bool) -> bool:
-        """Whether the mode starts threads of its own, with BLAS at one thread each, if the computation is `large`."""
-        return large
 
     def __repr__(self) -> str:
         return f"<mode {self.name}>"

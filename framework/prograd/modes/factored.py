@@ -13,21 +13,19 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 
-from prograd import threads
 from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.bracketing.words import Letters, joined, times
 from prograd.errors import OptionError
 from prograd.linearization import Linearization
-from prograd.modes.base import Evaluation, Left, Mode, Outputs
+from prograd.modes.base import Evaluation, Left, Mode
 from prograd.modes.forward import DEFAULT_BYTES
-from prograd.modes.shards import sum_over
 from prograd.modes.structure import Structure
 from prograd.network import Network, slices
 from prograd.operators import Dense, Identity, Operator
 from prograd.operators.ledger import Cost, Vectors
 from prograd.operators.multiplication import NUMBERS, Arithmetic, Planned, multiply
-from prograd.recursions import Apply
+from prograd.recursions import Apply, add_into, sum_into
 
 
 class Factored(Mode):
@@ -36,20 +34,17 @@ class Factored(Mode):
     name = "factored"
     lazy = True
 
-    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> float:
-        """`∇ℓ` pulled through the left factors, for parts of the samples."""
+    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> Array:
+        """`∇ℓ` pulled through the left factors, for one part of the samples after the other."""
         p_by_layer = slices(p, at.net.spans)
-
-        def part(rows: slice, apply: Apply) -> float:
+        totals: list[Array] = []
+        for rows in parts_that_fit(at.net, at.samples, p.itemsize, max_bytes):
             z, made = at.linearize(rows)
             blocks = list(made)
             total, q = at.close(z[-1], rows)
-            pull(self.left_factors(blocks), blocks, q, p_by_layer, apply)
-            return total
-
-        cuts = parts_that_fit(at.net, at.samples, p.itemsize, max_bytes)
-        with threads.one_blas_thread(len(cuts) > 1):
-            return sum_over(cuts, part)
+            pull(self.left_factors(blocks), blocks, q, p_by_layer, add_into if totals else sum_into)
+            totals.append(total)
+        return sum(totals[1:], start=totals[0])
 
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
         """The left factors, then their products with the `A_i`, row by row."""
@@ -59,16 +54,16 @@ class Factored(Mode):
         """The left factors of one part after the other, and `∇ℓ` pulled through them."""
         lin, item, ledger = of.lin, of.item, of.ledger()
         cuts = parts_that_fit(of.net, of.samples, item, max_bytes)
-        rows, workers = cuts[0].stop, min(threads.available(), len(cuts))
+        rows = cuts[0].stop
         ledger.hold(lin.size * item)
-        of.charge_forward_pass(ledger, rows, len(cuts), workers)
-        ledger.hold((of.made(lin.blocks, rows) + 2 * rows * lin.rows * item) * workers)
-        work, q = ledger.work(rows, len(cuts), workers), Vectors(1, of.samples)
+        of.charge_forward_pass(ledger, rows, len(cuts))
+        ledger.hold(of.made(lin.blocks, rows) + 2 * rows * lin.rows * item)
+        work, q = ledger.work(rows, len(cuts)), Vectors(1, of.samples)
         for P, layers in self.left_factors(lin.blocks, Planned(work)):
             P.charge_vjp(work, q)
             for A in (A for j in layers for A in lin.blocks[j][0].values()):
                 A.charge_vjp_sum(work, ledger.through(P, q))
-                ledger.touch((rows * P.cols + A.sum_scratch(rows)) * item * workers)
+                ledger.touch((rows * P.cols + A.sum_scratch(rows)) * item)
         return ledger.cost()
 
     def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
@@ -78,8 +73,7 @@ class Factored(Mode):
         P_by_layer = each(self.left_factors(lin.blocks, Planned(ledger.work(of.samples))), lin.blocks)
         size = of.samples * lin.rows * lin.size
         ledger.hold(size * item)
-        parts = len(threads.parts(lin.rows, size))
-        work = ledger.work(of.samples, parts, parts)
+        work = ledger.work(of.samples)
         for j, P in P_by_layer.items():
             q = ledger.through(P, Vectors(lin.rows, 1))
             P.charge_row_block(work, Vectors(lin.rows, 1))
@@ -108,10 +102,6 @@ class Factored(Mode):
             J = _side_by_side(J, by)
         return J
 
-    def threads(self, outputs: Outputs, *, large: bool) -> bool:
-        """For Jacobians only: the products of a gradient are so large that BLAS's own threads suit them."""
-        return large and outputs == "jacobian"
-
 
 def pull(
     J: Sequence[Left],
@@ -138,21 +128,16 @@ def each(J: Sequence[Left], blocks: Sequence[Block]) -> dict[int, Operator]:
 
 
 def rows_into(P_by_layer: Mapping[int, Operator], lin: Linearization, J: Array) -> None:
-    """Writes `J = (P_L A_L | … | P_1 A_1)`, `(N, n_{L+1}, size)`; threads share the rows where they are many."""
-
-    def rows(part: slice) -> None:
-        p = lin.slices(J[:, part].swapaxes(0, 1))
-        for i, P in P_by_layer.items():
-            q = P.row_block(part, lin.dtype)
-            for name, A in lin.blocks[i][0].items():
-                A.vjp_into(q, p[i][name])
-
-    parts = threads.parts(lin.rows, J.size)
-    threads.run(rows, parts, len(parts))
+    """Writes `J = (P_L A_L | … | P_1 A_1)`, `(N, n_{L+1}, size)`."""
+    p = lin.slices(J.swapaxes(0, 1))
+    for i, P in P_by_layer.items():
+        q = P.row_block(slice(None), lin.dtype)
+        for name, A in lin.blocks[i][0].items():
+            A.vjp_into(q, p[i][name])
 
 
 def parts_that_fit(net: Network, samples: int, itemsize: int, max_bytes: int | None) -> list[slice]:
-    """`range(samples)` in parts, so that the left factors of all threads together fit into `max_bytes`.
+    """`range(samples)` in parts, so that the left factors of one fit into `max_bytes`.
 
     After an activation each sample has its own matrix for every layer: up to `n_{i+1} × Σ_j n_{j+1}` numbers, as many
     again while they are multiplied, and once more while matrices are joined. Raises `OptionError` where not even one
@@ -168,7 +153,7 @@ def parts_that_fit(net: Network, samples: int, itemsize: int, max_bytes: int | N
         raise OptionError(f"max_bytes: expected at least {one}, the left factors of one sample, got {max_bytes}")
     if samples * one <= limit:
         return [slice(0, samples)]
-    step = max(1, limit // (one * threads.available()))
+    step = max(1, limit // one)
     return [slice(start, min(start + step, samples)) for start in range(0, samples, step)]
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from prograd import recursions, threads
+from prograd import recursions
 from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.bracketing.blocks import by_rows, cheapest
@@ -41,12 +41,12 @@ class Optimal(Mode):
     name = "optimal"
     longest = 200  # layers for which the bracketing is found in a fraction of a second; the time is cubic
 
-    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> float:
+    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> Array:
         """One row through all layers, as in reverse mode."""
         return REVERSE.gradient(at, p, max_bytes)
 
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
-        Accumulation(lin).into(_tree(lin, max_bytes), J)
+        Accumulation(lin, J).into(_tree(lin, max_bytes), J)
 
     def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
         return REVERSE.gradient_cost(of, max_bytes)
@@ -84,8 +84,8 @@ class Accumulation:
     Meant to be subclassed for planning: `room`, `push`, `pull` and `written` take all memory and do all the work.
     """
 
-    def __init__(self, lin: Linearization) -> None:
-        self.lin = lin
+    def __init__(self, lin: Linearization, like: Array) -> None:
+        self.lin, self.like = lin, like
 
     def into(self, node: Node, W: Array) -> Operator | None:
         """Writes the columns of the layers' own parameters to `W`, `(N, rows, columns)`; returns `P` if it is wanted.
@@ -105,22 +105,16 @@ class Accumulation:
     def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:
         """Memory for an array `(samples, rows, columns)`, stored row by row or column by column."""
         if by_columns:
-            return np.empty((columns, samples, rows), self.lin.dtype).transpose(1, 2, 0)
-        return np.empty((samples, rows, columns), self.lin.dtype)
+            return np.empty((columns, samples, rows), self.lin.dtype, like=self.like).transpose(1, 2, 0)
+        return np.empty((samples, rows, columns), self.lin.dtype, like=self.like)
 
     def push(self, lin: Linearization, W: Array) -> None:
         """Forward mode into `W`."""
         columns_into(lin, W)
 
-    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
-        """Reverse mode from the rows `q`, `(rows, N, n)`, into `p`, which has `numbers` entries."""
-
-        def some(part: slice) -> None:
-            mine = [{name: of[part] for name, of in p_i.items()} for p_i in p]
-            recursions.reverse(blocks, q[part], mine, recursions.each_into)
-
-        parts = threads.parts(len(q), numbers)
-        threads.run(some, parts, len(parts))
+    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]]) -> None:
+        """Reverse mode from the rows `q`, `(rows, N, n)`, into `p`."""
+        recursions.reverse(blocks, q, p, recursions.each_into)
 
     def written(self, operator: Operator, samples: int) -> Dense:
         """The operator as a matrix for `samples` samples, by rows where that takes less."""
@@ -204,12 +198,12 @@ class Accumulation:
         own = W[..., newer:].swapaxes(0, 1)
         p = slices(own, _placed(spans))
         if not node.product:
-            self.pull(blocks, q, p, own.size)
+            self.pull(blocks, q, p)
             return None
         n = blocks[0][1].cols
         after = self.room(self._samples(node), P.rows, n)
         blocks, p = [({"P": Identity(n)}, Zero(n, 0)), *blocks], [{"P": after.swapaxes(0, 1)}, *p]
-        self.pull(blocks, q, p, own.size + after.size)
+        self.pull(blocks, q, p)
         return Dense(after)
 
     def _size(self, node: Node) -> int:
@@ -225,7 +219,7 @@ class PlannedAccumulation(Accumulation):
     """Writes down what an accumulation would do and hold. A stack counts for all samples, whatever it was made for."""
 
     def __init__(self, of: Structure, ledger: Ledger) -> None:
-        super().__init__(of.lin)
+        super().__init__(of.lin, np.empty(0))
         self._ledger = ledger
 
     def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:
@@ -236,12 +230,11 @@ class PlannedAccumulation(Accumulation):
     def push(self, lin: Linearization, W: Array) -> None:
         charge_columns_into(self._ledger, lin)
 
-    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], numbers: int) -> None:
+    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]]) -> None:
         """Reverse mode's products with all rows."""
         self._ledger.around.append(Step("merge", 1, 0, 0))
         N = self.lin.samples
-        parts = len(threads.parts(len(q), numbers // self._ledger.seen * N))
-        charge_rows(self._ledger.work(N, parts, parts), blocks, Vectors(len(q), N if q.shape[1] > 1 else 1))
+        charge_rows(self._ledger.work(N), blocks, Vectors(len(q), N if q.shape[1] > 1 else 1))
 
     def written(self, operator: Operator, samples: int) -> Dense:
         if isinstance(operator, Dense) and (operator.samples > 1) == (samples > 1):

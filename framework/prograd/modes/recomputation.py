@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 
-from prograd import threads
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
 from prograd.errors import OptionError
@@ -27,15 +26,15 @@ KEPT: Final = 64  # schedules, which come back in every step of gradient descent
 
 
 class Recomputed(Sequence[Block]):
-    """The blocks of some samples, from the last to the first; each `z^i` that was not kept is computed again.
+    """The blocks of all samples, from the last to the first; each `z^i` that was not kept is computed again.
 
     Blocks have to be asked for in that order, as reverse mode does, and `output` before them.
     """
 
-    def __init__(self, schedule: Schedule, at: Evaluation, rows: slice) -> None:
+    def __init__(self, schedule: Schedule, at: Evaluation) -> None:
         self._layers, self._w = at.net.layers, at.parameters
         last = len(self._layers) - 1
-        self._inputs = inputs(schedule, len(self._layers), at.x[rows], self._g)
+        self._inputs = inputs(schedule, len(self._layers), at.x, self._g)
         self._i, self._z = last, next(self._inputs)
         self._z_next = self._g(last, self._z)
 
@@ -68,17 +67,15 @@ def within(at: Evaluation, max_bytes: int) -> Schedule:
 
     Raises `OptionError` that says how many bytes it takes at least.
     """
-    rows = max(cut.stop - cut.start for cut in at.shards)
-    return _within(at.net, rows, min(threads.available(), len(at.shards)), at.w.dtype, max_bytes)
+    return _within(at.net, at.samples, at.w.dtype, max_bytes)
 
 
 @lru_cache(KEPT)
-def _within(net: Network, rows: int, workers: int, dtype: np.dtype[Any], max_bytes: int) -> Schedule:
-    """The schedule for `rows` samples at a time in each of `workers` threads.
+def _within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: int) -> Schedule:
+    """The schedule for `rows` samples.
 
-    `max_bytes` is for everything that a gradient holds: itself, the views of its parts, and for each thread the `z^i`
-    that are kept, the `q`, `z` and slopes that it works on, what the widest layer takes for a moment, and a parameter's
-    part where parts are added up.
+    `max_bytes` is for everything that a gradient holds: itself, the views of its parts, the `z^i` that are kept, the
+    `q`, `z` and slopes that it works on, and what the widest layer takes for a moment.
     """
     states, costs, item = [], [], dtype.itemsize
     closing = net.n[-1] * rows * item  # q^{L+1}
@@ -95,12 +92,11 @@ def _within(net: Network, rows: int, workers: int, dtype: np.dtype[Any], max_byt
         waiting = 2 * rows * behind[i + 2] * item if i + 2 < len(behind) else 0  # q and z of what is reversed next
         work = max(work, needs.evaluated + waiting, needs.reversed)
     parameters = [len(at) for span in net.spans for at in span.each.values()]
-    parts = max(parameters, default=0) * dtype.itemsize if workers > 1 else 0
     objects = OBJECTS + LAYER_BYTES * len(costs) + PARAMETER_BYTES * len(parameters)
     fixed = net.size * dtype.itemsize + objects
-    left = (max_bytes - fixed) // workers - closing - work - parts
+    left = max_bytes - fixed - closing - work
     if left < 0:
-        least = fixed + workers * (closing + work + parts)
+        least = fixed + closing + work
         raise OptionError(
             f"max_bytes: expected at least {least} for reverse mode, {net.size * dtype.itemsize} of them for the "
             f"gradient itself, got {max_bytes}"

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prograd import recursions, threads
+from prograd import recursions
 from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.bracketing.words import Letters, joined, times
 from prograd.linearization import Linearization
 from prograd.modes.base import Evaluation, Left, Mode
 from prograd.modes.recomputation import LOSS_ARRAYS, Recomputed, within
-from prograd.modes.shards import shards, sum_over
 from prograd.modes.structure import Structure
 from prograd.network import slices
 from prograd.operators import Identity, Operator
 from prograd.operators.ledger import Cost, Vectors, Work
 from prograd.operators.multiplication import NUMBERS, Arithmetic, multiply
-from prograd.recursions import Apply
 
 
 class Reverse(Mode):
@@ -28,56 +26,42 @@ class Reverse(Mode):
     name = "reverse"
     lazy = True
 
-    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> float:
-        """Shard by shard; with checkpoints where `max_bytes` is given."""
-        p_by_layer = slices(p, at.net.spans)
-        schedule = None if max_bytes is None else within(at, max_bytes)
-
-        def shard(rows: slice, apply: Apply) -> float:
-            blocks: Sequence[Block]
-            if schedule is None:
-                z, blocks = at.linearize(rows)
-                total, q = at.close(z[-1], rows)
-            else:
-                blocks = Recomputed(schedule, at, rows)
-                total, q = at.close(blocks.output, rows)
-            recursions.reverse(blocks, q, p_by_layer, apply)
-            return total
-
-        return sum_over(at.shards, shard)
+    def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> Array:
+        """One pass; with checkpoints where `max_bytes` is given."""
+        blocks: Sequence[Block]
+        if max_bytes is None:
+            z, blocks = at.linearize()
+            total, q = at.close(z[-1])
+        else:
+            blocks = Recomputed(within(at, max_bytes), at)
+            total, q = at.close(blocks.output)
+        recursions.reverse(blocks, q, slices(p, at.net.spans), recursions.sum_into)
+        return total
 
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
-        """All rows at once, from the unit vectors on; threads share them where they are many."""
+        """All rows at once, from the unit vectors on."""
         seeds = np.eye(lin.rows, dtype=lin.dtype)[:, None, :]  # row k of J is e_k^T J, for every sample
-
-        def rows(part: slice) -> None:
-            p = lin.slices(J[:, part].swapaxes(0, 1))
-            recursions.reverse(lin.blocks, seeds[part], p, recursions.each_into)
-
-        parts = threads.parts(lin.rows, J.size)
-        threads.run(rows, parts, len(parts))
+        recursions.reverse(lin.blocks, seeds, lin.slices(J.swapaxes(0, 1)), recursions.each_into)
 
     def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
         """Without recomputation."""
         lin, item, ledger = of.lin, of.item, of.ledger()
-        cuts = shards(of.samples, max(of.net.n) * item)
-        rows, workers = cuts[0].stop, min(threads.available(), len(cuts))
+        rows = of.samples
         ledger.hold(lin.size * item)
-        work = ledger.work(rows, len(cuts), workers)
-        of.charge_forward_pass(ledger, rows, len(cuts), workers)
-        ledger.touch(LOSS_ARRAYS * rows * lin.rows * item * workers)
-        ledger.hold(rows * lin.rows * item * workers)
+        work = ledger.work(rows)
+        of.charge_forward_pass(ledger, rows)
+        ledger.touch(LOSS_ARRAYS * rows * lin.rows * item)
+        ledger.hold(rows * lin.rows * item)
         q = Vectors(1, of.samples)
         for i, (A, B) in reversed(list(enumerate(lin.blocks))):
             own = of.made([(A, B)], rows)
-            ledger.touch((rows * B.rows * item + own) * workers)
-            for name, at in lin.spans[i].each.items():
+            ledger.touch(rows * B.rows * item + own)
+            for name in lin.spans[i].each:
                 A[name].charge_vjp_sum(work, q)
-                part = len(at) * item if len(cuts) > 1 else 0
-                ledger.touch(((rows * B.rows + A[name].sum_scratch(rows)) * item + own + part) * workers)
+                ledger.touch((rows * B.rows + A[name].sum_scratch(rows)) * item + own)
             if i > 0:
                 B.charge_vjp(work, q)
-                ledger.touch(((rows * (B.rows + B.cols) + B.scratch(rows)) * item + own) * workers)
+                ledger.touch((rows * (B.rows + B.cols) + B.scratch(rows)) * item + own)
         return ledger.cost()
 
     def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
@@ -86,8 +70,7 @@ class Reverse(Mode):
         size, R = of.samples * lin.rows * lin.size, lin.rows
         of.charge_kept_blocks(ledger)
         ledger.hold((size + R * R) * item)
-        parts = len(threads.parts(R, size))
-        work = ledger.work(of.samples, parts, parts)
+        work = ledger.work(of.samples)
         charge_rows(work, lin.blocks, Vectors(R, 1))  # row k of J begins as e_k, for every sample
         return ledger.cost()
 
@@ -114,19 +97,12 @@ class Reverse(Mode):
         return J
 
 
-def per_sample_gradients(at: Evaluation, p: Array, parts: Sequence[slice]) -> float:
-    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`, and returns the sum of the losses.
-
-    Threads share the parts.
-    """
-
-    def part(rows: slice) -> float:
-        z, blocks = at.linearize(rows)
-        values, q = at.loss.value_and_gradient(z[-1], at.y[rows])
-        recursions.reverse(blocks, q, slices(p[rows], at.net.spans), recursions.each_into)
-        return float(np.add.reduce(values))
-
-    return sum(threads.run(part, parts, len(parts)))
+def per_sample_gradients(at: Evaluation, p: Array) -> Array:
+    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`, and returns the sum of the losses."""
+    z, blocks = at.linearize()
+    total, q = at.losses(z[-1])
+    recursions.reverse(blocks, q, slices(p, at.net.spans), recursions.each_into)
+    return total
 
 
 def charge_rows(work: Work, blocks: Sequence[Block], q: Vectors) -> None:

@@ -56,7 +56,7 @@ class Structure:
         owners = _owners(blocks)
         return sum(z.shape[1] * rows * self.item for z in self.lin.z[1:] if id(owner(z)) in owners)
 
-    def charge_forward_pass(self, ledger: Ledger, rows: int, calls: int = 1, threads: int = 1) -> int:
+    def charge_forward_pass(self, ledger: Ledger, rows: int, calls: int = 1) -> int:
         """Writes down `z^2 … z^{L+1}`, which are kept; returns their bytes.
 
         A layer's `g` takes about what a product with its largest block does.
@@ -71,9 +71,9 @@ class Structure:
             multiply_adds = 0 if kind == "function" else self.samples * largest.edges
             if kind == "product":
                 moved += calls * ledger.bytes(largest.arrays(), 0)
-            ledger.around.append(Step(kind, calls, multiply_adds, moved, depth, threads))
-            ledger.around.append(Step("layer", calls, 0, 0, threads=threads))
-            ledger.hold(rows * B.rows * self.item * threads)
+            ledger.around.append(Step(kind, calls, multiply_adds, moved, depth))
+            ledger.around.append(Step("layer", calls, 0, 0))
+            ledger.hold(rows * B.rows * self.item)
         return ledger.held - before
 
     def charge_kept_blocks(self, ledger: Ledger) -> None:

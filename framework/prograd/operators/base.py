@@ -55,9 +55,8 @@ class Operator(OperatorCosts, ABC):
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Writes the columns start..stop of `J` to `out`, `(stop - start, N, rows)`; override it for speed."""
-        unit = np.zeros((stop - start, 1, self.cols), out.dtype)
-        unit[range(stop - start), 0, range(start, stop)] = 1
-        self.jvp_into(unit, out)
+        unit = np.eye(stop - start, self.cols, start, out.dtype)
+        self.jvp_into(unit[:, None, :], out)
 
     def columns(self, start: int, stop: int) -> Array:
         """The columns start..stop of `J`: `(stop - start, N, rows)`, with N = 1 when shared."""
@@ -75,7 +74,7 @@ class Operator(OperatorCosts, ABC):
 
     def dense(self) -> Array:
         """`J` as an array: `(N, rows, cols)`, or `(1, rows, cols)` when shared."""
-        return np.ascontiguousarray(self.columns(0, self.cols).transpose(1, 2, 0))
+        return self.columns(0, self.cols).transpose(1, 2, 0).copy()
 
     @derived
     def samples(self) -> int:
@@ -160,7 +159,7 @@ class Product(Operator):
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """`outer` applied to the columns of `inner`."""
-        inner = np.empty((*out.shape[:2], self.inner.rows), out.dtype)
+        inner = np.empty((*out.shape[:2], self.inner.rows), out.dtype, like=out)
         self.inner.columns_into(start, stop, inner)
         self.outer.jvp_into(inner, out)
 
@@ -320,7 +319,7 @@ class _Part(Operator):
 
     def jvp(self, v: Array) -> Array:
         """`v` among zeros."""
-        moved = np.zeros((*v.shape[:-1], self.rows), v.dtype)
+        moved = np.zeros((*v.shape[:-1], self.rows), v.dtype, like=v)
         moved[..., self.at] = v
         return moved
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.arrays import Array, as_real
+from prograd.arrays import Array, RecordingArray, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.ledger import Vectors, Work
@@ -113,15 +113,14 @@ class Dense(Operator):
 
 def as_operator(block: OperatorLike) -> Operator:
     """The operator itself, or an array `(rows, cols)` or `(N, rows, cols)` as `Dense`. Raises `ShapeError`."""
-    return Dense(block) if isinstance(block, np.ndarray) else block
+    return Dense(block) if isinstance(block, (np.ndarray, RecordingArray)) else block
 
 
 def _times(v: Array, m: Array) -> Array:
     """`v m` row by row: `(..., N, k)` times `(k, j)` or `(N, k, j)`."""
     if m.ndim == 2:
         if v.ndim <= 2:
-            product: Array = v.dot(m)  # quicker to call than matmul
-            return product
+            return v @ m
         return (v.reshape(math.prod(v.shape[:-1]), v.shape[-1]) @ m).reshape(*v.shape[:-1], m.shape[-1])
     rows = np.moveaxis(v.reshape(math.prod(v.shape[:-2]), *v.shape[-2:]), 0, 1) @ m
     return np.moveaxis(rows, 0, 1).reshape(*v.shape[:-2], *(rows.shape[0], m.shape[-1]))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.arrays import Array, as_real, size
+from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.costs import derived
@@ -49,8 +49,7 @@ class Diagonal(Operator):
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """`d` on the diagonal of zeros."""
         out[...] = 0
-        k = np.arange(start, stop)
-        out[k - start, :, k] = np.atleast_2d(self.d)[:, start:stop].T
+        diagonal(out[:, :, start:stop])[...] = np.atleast_2d(self.d)[:, start:stop].T
 
     @derived
     def edges(self) -> int:
@@ -87,8 +86,7 @@ class Identity(Operator):
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """A one in each column of zeros."""
         out[...] = 0
-        k = np.arange(start, stop)
-        out[k - start, :, k] = 1
+        diagonal(out[:, :, start:stop])[...] = 1
 
     def column_scratch(self, vectors: int) -> int:
         return 0
@@ -116,11 +114,11 @@ class Zero(Operator):
 
     def jvp(self, v: Array) -> Array:
         """Zeros."""
-        return np.zeros((*v.shape[:-1], self.rows), v.dtype)
+        return np.zeros((*v.shape[:-1], self.rows), v.dtype, like=v)
 
     def vjp(self, q: Array) -> Array:
         """Zeros."""
-        return np.zeros((*q.shape[:-1], self.cols), q.dtype)
+        return np.zeros((*q.shape[:-1], self.cols), q.dtype, like=q)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros."""

@@ -62,17 +62,6 @@ class Kronecker(Operator):
 
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
         """`Σ_n left_n^T Q_n right_n`: one product over the samples."""
-        right = self.right
-        if (  # what every gradient asks for
-            out is not None
-            and self.left is None
-            and right.ndim == q.ndim == 2
-            and len(q) == len(right)
-            and out.flags.c_contiguous
-            and out.dtype == right.dtype == q.dtype
-        ):
-            q.T.dot(right, out.reshape(self.m, right.shape[1]))
-            return out
         lead = q.shape[:-2]
         samples = max(q.shape[-2], self.samples)
         if self.right.ndim == 2:
@@ -89,8 +78,12 @@ class Kronecker(Operator):
         if q.shape[-2] == 1 < len(right):
             right = np.add.reduce(right, axis=0, keepdims=True)
         if out is None:
-            return _flat(q.swapaxes(-1, -2) @ right)
-        np.matmul(q.swapaxes(-1, -2), right, out=out.reshape(*lead, self.m, self.t))
+            out = np.empty((*lead, self.cols), np.result_type(q, right), like=q)
+        target = out.reshape(*lead, self.m, self.t)
+        if len(right) == 1:  # an outer product
+            np.multiply(q.swapaxes(-1, -2), right, out=target)
+        else:
+            np.matmul(q.swapaxes(-1, -2), right, out=target)
         return out
 
     def vjp_into(self, q: Array, out: Array) -> None:
@@ -100,27 +93,21 @@ class Kronecker(Operator):
             return
         q, right = self._pulled(q), self.right
         target = out.reshape(*out.shape[:-1], self.m, right.shape[1])
-        if target.ndim == 3:
-            _outer("nj,nk->njk", q, right, target)
-            return
-        if target.shape[-3] == 1:
-            _outer("...j,k->...jk", q[..., 0, :], right[0], target[..., 0, :, :])
-            return
-        q = np.broadcast_to(q, (*target.shape[:-3], *q.shape[-2:]))
-        for k in np.ndindex(target.shape[:-3]):
-            _outer("nj,nk->njk", q[k], right, target[k])
+        np.multiply(q[..., None], right[:, None, :], out=target, casting="same_kind")
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """The column of the entry `W_jk` is column j of `left` times column k of `right`."""
-        j, k = np.divmod(np.arange(start, stop), self.t)
-        right = self.right.reshape(len(self.right), self.s, self.t).transpose(2, 0, 1)[k]
         target = out.reshape(*out.shape[:-1], self.m_out, self.s)
-        if self.left is None:
-            target[...] = 0
-            target[np.arange(stop - start), :, j, :] = right
-        else:
-            left = (self.left if self.left.ndim == 3 else self.left[None]).transpose(2, 0, 1)[j]
-            np.multiply(left[..., None], right[..., None, :], out=target)
+        right = self.right.reshape(len(self.right), self.s, self.t).transpose(2, 0, 1)
+        for at, j, k in _rectangles(start, stop, self.t):
+            rows, columns = len(range(self.m)[j]), len(range(self.t)[k])
+            part = target[at].reshape(rows, columns, *target.shape[1:])
+            if self.left is None:
+                part[...] = 0
+                np.einsum("jknjs->jkns", part[:, :, :, j])[...] = right[k]
+            else:
+                left = (self.left if self.left.ndim == 3 else self.left[None]).transpose(2, 0, 1)[j]
+                np.multiply(left[:, None, :, :, None], right[k][:, :, None, :], out=part)
 
     def kronecker_factors(self) -> tuple[Operator, Array]:
         """`left` and `right` themselves, where a sample's right factor has one row."""
@@ -199,8 +186,18 @@ class Kronecker(Operator):
         return (q[..., None, :] @ self.left)[..., 0, :]
 
 
-def _outer(axes: str, q: Array, z: Array, out: Array) -> None:
-    np.einsum(axes, q, z, out=out, casting="same_kind")  # quicker than multiply, and than itself with more axes
+def _rectangles(start: int, stop: int, t: int) -> Iterator[tuple[slice, slice, slice]]:
+    """The entries start..stop of a matrix with `t` columns as rectangles: where in the range, rows, columns."""
+    at = start
+    while at < stop:
+        j, k = divmod(at, t)
+        if k or stop - at < t:  # part of a row
+            size, rows, columns = min(t - k, stop - at), 1, slice(k, min(t, k + stop - at))
+        else:
+            rows, columns = (stop - at) // t, slice(0, t)
+            size = rows * t
+        yield slice(at - start, at - start + size), slice(j, j + rows), columns
+        at += size
 
 
 def _sandwich(left: Array | None, V: Array, right: Array) -> Array:

@@ -45,7 +45,6 @@ class Step(NamedTuple):
     multiply_adds: int
     moved: int
     depth: float = 1.0
-    threads: int = 1
     rules: int = 0
 
 
@@ -117,9 +116,9 @@ class Ledger:
         weakref.finalize(a, self.hold, -size)
         return a
 
-    def work(self, rows: int, calls: int = 1, threads: int = 1) -> Work:
-        """Products in `calls` equal calls on `threads` threads, each with vectors of `rows` samples."""
-        return Work(self, rows, calls, threads)
+    def work(self, rows: int, calls: int = 1) -> Work:
+        """Products in `calls` equal calls, each with vectors of `rows` samples."""
+        return Work(self, rows, calls)
 
     @property
     def multiply_adds(self) -> int:
@@ -136,7 +135,7 @@ _ZERO: Final = bytes(8)
 
 @dataclass(frozen=True)
 class Work:
-    """Where operators write down their products: in `calls` equal calls on `threads` threads.
+    """Where operators write down their products: in `calls` equal calls.
 
     A call multiplies vectors of `rows` samples: the operators' arrays for these are read each time.
     """
@@ -144,7 +143,6 @@ class Work:
     ledger: Ledger
     rows: int
     calls: int
-    threads: int
 
     def product(
         self, operator: OperatorCosts, v: Vectors, numbers: int, *, written: int = 0, depth: float | None = None
@@ -173,4 +171,4 @@ class Work:
 
     def step(self, kind: Kind, *, multiply_adds: int = 0, moved: int = 0, depth: float = 1.0) -> None:
         """Any other step."""
-        self.ledger.steps.append(Step(kind, self.calls, multiply_adds, moved, depth, self.threads))
+        self.ledger.steps.append(Step(kind, self.calls, multiply_adds, moved, depth))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd.arrays import Array, as_real
+from prograd.arrays import Array, as_real, diagonal
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.costs import derived
@@ -70,8 +70,8 @@ class DiagonalPlusLowRank(Operator):
         U = self.U[None] if self.U.ndim == 2 else self.U
         V = (self.V[None] if self.V.ndim == 2 else self.V)[:, start:stop]
         out[...] = (V @ U.swapaxes(-1, -2)).swapaxes(0, 1)
-        k = np.arange(start, stop)
-        out[k - start, :, k] += np.atleast_2d(self.d)[:, start:stop].T
+        on_diagonal = diagonal(out[:, :, start:stop])
+        on_diagonal += np.atleast_2d(self.d)[:, start:stop].T
 
     @derived
     def edges(self) -> int:

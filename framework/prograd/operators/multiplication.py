@@ -46,7 +46,7 @@ class Arithmetic:
         """`outer` times the columns of `inner`; the result is stored column by column."""
         columns = inner.stack.transpose(2, 0, 1)
         if inner.samples == 1 < outer.samples:  # one matrix becomes N: cheaper to copy it into order before
-            columns = np.ascontiguousarray(columns)
+            columns = columns.copy()
         return Dense(outer.jvp(columns).transpose(1, 2, 0))
 
     def pull(self, outer: Dense, inner: Operator) -> Dense:
@@ -99,8 +99,8 @@ class Planned(Arithmetic):
         """A copy of both."""
         made = self._room(left, right, left.cols + right.cols)
         moved = 2 * self._ledger.stack(made) * made.rows * made.cols * self._ledger.item
-        calls, threads = self._work.calls, self._work.threads
-        self._ledger.around.append(Step("copy", calls, 0, moved, threads=threads, rules=calls))
+        calls = self._work.calls
+        self._ledger.around.append(Step("copy", calls, 0, moved, rules=calls))
         return made
 
     @contextmanager
@@ -114,7 +114,7 @@ class Planned(Arithmetic):
     def _room(self, one: Operator, other: Operator, cols: int) -> Dense:
         samples = max(one.samples, other.samples)
         rows = self._work.rows if samples > 1 else 1
-        size = rows * one.rows * cols * self._ledger.item * self._work.threads
+        size = rows * one.rows * cols * self._ledger.item
         return Dense(self._ledger.matrices(samples, one.rows, cols, size))
 
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -137,7 +136,6 @@ def calibrate() -> Rates:
         rule=max(found["multiply"] - found["push"], SHORTEST),
         layer=found["layers"] / LAYERS,
         merge=1 / rate["merges"],
-        fork=found["fork"],
     )
 
 
@@ -162,7 +160,6 @@ def _works() -> dict[str, _Work]:
         "push": _Work(partial(Dense(np.ones((4, 4))).jvp, np.ones((4, 1, 4)))),
         "layers": _layers(),
         "merges": _merges(),
-        "fork": _Work(_fork),
     }
 
 
@@ -257,12 +254,6 @@ def _merges() -> _Work:
     around = mode.jacobian_cost(Structure(net, lin, 1), None).around
     merges = sum(step.kind == "merge" for step in around)
     return _Work(partial(mode.jacobian, lin, J, None), merges)
-
-
-def _fork() -> None:
-    thread = Thread(target=int)
-    thread.start()
-    thread.join()
 
 
 def _quickest(actions: Sequence[Action]) -> list[float]:

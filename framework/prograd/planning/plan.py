@@ -22,6 +22,8 @@ from prograd.network import Network
 from prograd.operators.ledger import Cost
 from prograd.planning.calibration import machine_rates
 from prograd.planning.rates import Rates
+from prograd.tape import machine
+from prograd.tape.machine import Machine
 
 TIE = 1.05  # predicted times within this factor count as equal: measured times vary by more
 Variable = Literal["parameters", "input"]
@@ -41,6 +43,7 @@ class Plan:
     outputs: Outputs
     dtype: str
     threads: int
+    machine: Machine
     costs: Mapping[str, Cost]
     orders: Mapping[str, str]
     rates: Rates | None = None
@@ -49,7 +52,7 @@ class Plan:
     def seconds(self) -> dict[str, float]:
         """The predicted time of each mode."""
         rates = machine_rates() if self.rates is None else self.rates
-        return {mode: rates.seconds(cost) for mode, cost in self.costs.items()}
+        return {mode: rates.seconds(cost, replayed=self.machine == "c") for mode, cost in self.costs.items()}
 
     @property
     def mode(self) -> str:
@@ -75,6 +78,7 @@ class Plan:
             "outputs": self.outputs,
             "dtype": self.dtype,
             "threads": self.threads,
+            "machine": self.machine,
             "mode": self.mode,
             "order": self.order,
             "modes": {
@@ -152,7 +156,9 @@ def plan(  # noqa: PLR0913
     costs = _costs(of, chosen, outputs, max_bytes)
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
     orders = {mode.name: mode.order(of, letters, max_bytes) for mode in chosen if mode.name in costs}
-    return Plan(repr(net), int(batch), wrt, outputs, str(found), threads.available(), costs, orders, rates)
+    return Plan(
+        repr(net), int(batch), wrt, outputs, str(found), threads.available(), machine.current(), costs, orders, rates
+    )
 
 
 def resolve(  # noqa: PLR0913, PLR0917
@@ -165,7 +171,9 @@ def resolve(  # noqa: PLR0913, PLR0917
     if mode != AUTO:
         return listed.find(mode)
     return listed.MODES[
-        _choice(net, samples, wrt, outputs, max_bytes, np.dtype(dtype), machine_rates(), threads.available())
+        _choice(
+            net, samples, wrt, outputs, max_bytes, np.dtype(dtype), machine_rates(), replayed=machine.current() == "c"
+        )
     ]
 
 
@@ -178,10 +186,11 @@ def _choice(  # noqa: PLR0913, PLR0917
     max_bytes: int | None,
     dtype: np.dtype[Any],
     rates: Rates,
-    _: int,
+    *,
+    replayed: bool,
 ) -> str:
     costs = _costs(_structure(net, samples, wrt, dtype), listed.MODES.values(), outputs, max_bytes)
-    return _quickest({mode: rates.seconds(cost) for mode, cost in costs.items()})
+    return _quickest({mode: rates.seconds(cost, replayed=replayed) for mode, cost in costs.items()})
 
 
 def _quickest(seconds: Mapping[str, float]) -> str:

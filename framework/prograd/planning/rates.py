@@ -15,6 +15,7 @@ from prograd.operators.ledger import Cost, Step
 
 SCHEMA = "prograd.rates/1"
 CURVES = ("product64", "product32", "memory", "write", "transpose")
+INSTRUCTION_SECONDS = 1e-7  # to start one
 Curve = tuple[tuple[float, float], ...]
 """Pairs `(size, rate)` with growing sizes. Rates are interpolated on log axes, and constant beyond the ends."""
 
@@ -26,7 +27,7 @@ class Rates:
     `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
     the bytes that a call touches, `write` and `transpose` are curves over the bytes of a Jacobian. The others are
     seconds: a `call` of an operator, a call that writes columns, the overhead of a `rule` of multiplication, the calls
-    of a `layer`, a `merge` of layers in a bracketing, and the start of threads (`fork`).
+    of a `layer`, and a `merge` of layers in a bracketing.
     """
 
     product64: Curve
@@ -41,16 +42,16 @@ class Rates:
     rule: float
     layer: float
     merge: float
-    fork: float
 
-    def seconds(self, cost: Cost) -> float:
+    def seconds(self, cost: Cost, *, replayed: bool = False) -> float:
         """The predicted time. A product takes the time of its multiply-adds or of its bytes, whichever is longer.
 
-        Writes, copies and functions take the time of their bytes. Calls, rules and threads are added.
+        Writes, copies and functions take the time of their bytes. Calls and rules are added;
+        where a tape is `replayed`, no Python is called, and an instruction takes next to nothing.
         """
-        return sum(self.step_seconds(step, cost.item) for step in (*cost.steps, *cost.around))
+        return sum(self.step_seconds(step, cost.item, replayed=replayed) for step in (*cost.steps, *cost.around))
 
-    def step_seconds(self, step: Step, item: int) -> float:
+    def step_seconds(self, step: Step, item: int, *, replayed: bool = False) -> float:  # noqa: C901  (one case a kind)
         """The predicted time of a step whose numbers have `item` bytes."""
         if not step.calls:
             return 0.0
@@ -75,9 +76,9 @@ class Rates:
                 work = step.moved / (2 * item * self.function)
             case _:
                 work = moving
-        return (work + step.calls * call + step.rules * self.rule) / step.threads + (
-            self.fork if step.threads > 1 else 0
-        )
+        if replayed:
+            return work + step.calls * INSTRUCTION_SECONDS
+        return work + step.calls * call + step.rules * self.rule
 
     def as_json(self) -> dict[str, Any]:
         """The content of a file of rates."""

@@ -1,0 +1,544 @@
+/* The machine: runs a list of numpy's inner loops without the interpreter. `lowering.py` writes the list, `machine.py`
+   calls this module. A program is an array of 64-bit words:
+
+     group:        instructions, extent, block, worth sharing
+     instruction:  words, loop, data, arguments, core, outer, part, unit,
+                   dims[core], steps[arguments + core strides], sizes[outer],
+                   for each argument: base, offset, part step, outer strides[outer]
+
+   `steps` are those that a generalized ufunc's loop takes. An instruction calls its loop once for each index of the
+   outer sizes. A group is cut into blocks of `extent`; in a block each of its instructions runs on its part: `part` is
+   the position in `dims` that shrinks to unit × the block's length, or core + 0 for outer size 0, or -1 for none. */
+
+#define PY_SSIZE_T_CLEAN
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+#include <Python.h>
+#include <numpy/arrayobject.h>
+#include <numpy/ufuncobject.h>
+
+#include <fenv.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ARGS 16
+#define MAX_OUTER 32
+#define MAX_CORE 8
+#define MAX_STEPS 48
+#define MAX_BASES 64
+#define SPARE 4
+#define ALIGNMENT 64
+#define KEPT 8
+#define MOST_KEPT ((size_t)1 << 28)
+#define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
+
+typedef int64_t word;
+
+typedef struct {
+    word *words;
+    Py_ssize_t count;
+    size_t scratch;
+    int bases;       /* the null base, the scratch memory, then the arrays of a call */
+    int large;       /* worth releasing the GIL and waking helpers */
+} Program;
+
+/* Scratch memory that no run uses at present, for all programs: with the GIL, two runs never take the same. */
+static struct {
+    char *memory;
+    size_t size;
+} spare[SPARE];
+static int oldest;
+
+static char *
+scratch_take(size_t size, size_t *got)
+{
+    int best = -1;
+    for (int k = 0; k < SPARE; k++) {
+        if (spare[k].memory && spare[k].size >= size && (best < 0 || spare[k].size < spare[best].size)) {
+            best = k;
+        }
+    }
+    if (best >= 0 && spare[best].size <= 4 * size + (1 << 20)) {
+        char *memory = spare[best].memory;
+        *got = spare[best].size;
+        spare[best].memory = NULL;
+        return memory;
+    }
+    *got = size;
+    return PyMem_RawMalloc(size + ALIGNMENT);
+}
+
+static void
+scratch_give(char *memory, size_t size)
+{
+    for (int k = 0; k < SPARE; k++) {
+        if (!spare[k].memory) {
+            spare[k].memory = memory, spare[k].size = size;
+            return;
+        }
+    }
+    PyMem_RawFree(spare[oldest].memory);
+    spare[oldest].memory = memory, spare[oldest].size = size;
+    oldest = (oldest + 1) % SPARE;
+}
+
+/* Runs one instruction on `length` of its extent from `start` on; returns the floating point errors that it raised. */
+static int
+instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, int whole)
+{
+    PyUFuncGenericFunction loop = (PyUFuncGenericFunction)(intptr_t)w[1];
+    void *data = (void *)(intptr_t)w[2];
+    int args = (int)w[3], core = (int)w[4], outer = (int)w[5], part = (int)w[6];
+    const word *p = w + 8;
+    npy_intp dims[MAX_CORE], sizes[MAX_OUTER], index[MAX_OUTER];
+    const npy_intp *steps;
+    char *at[MAX_ARGS];
+    const word *strides[MAX_ARGS];
+
+    for (int k = 0; k < core; k++) {
+        dims[k] = p[k];
+    }
+    p += core;
+    steps = (const npy_intp *)(p + 1);
+    p += 1 + p[0];
+    for (int k = 0; k < outer; k++) {
+        sizes[k] = p[k];
+        index[k] = 0;
+    }
+    p += outer;
+    if (part >= 0 && !whole) {
+        if (part < core) {
+            dims[part] = w[7] * length;
+        }
+        else {
+            sizes[0] = length;
+        }
+    }
+    for (int i = 0; i < args; i++) {
+        at[i] = bases[p[0]] + p[1] + start * p[2];
+        strides[i] = p + 3;
+        p += 3 + outer;
+    }
+    if (outer == 0) {
+        loop(at, dims, (npy_intp *)steps, data);
+        return fetestexcept(ERRORS);
+    }
+    int raised = 0;
+    for (;;) {
+        char *here[MAX_ARGS];
+        npy_intp sizes_here[MAX_CORE];
+        memcpy(here, at, args * sizeof(char *));
+        memcpy(sizes_here, dims, core * sizeof(npy_intp));
+        loop(here, sizes_here, (npy_intp *)steps, data);
+        raised |= fetestexcept(ERRORS);
+        int k = outer - 1;
+        for (; k >= 0; k--) {
+            if (++index[k] < sizes[k]) {
+                for (int i = 0; i < args; i++) {
+                    at[i] += strides[i][k];
+                }
+                break;
+            }
+            for (int i = 0; i < args; i++) {
+                at[i] -= strides[i][k] * (sizes[k] - 1);
+            }
+            index[k] = 0;
+        }
+        if (k < 0) {
+            return raised;
+        }
+    }
+}
+
+/* Runs the instructions of a group on one block. */
+static int
+block(const word *group, char *const *bases, npy_intp k)
+{
+    npy_intp extent = group[1], size = group[2];
+    npy_intp start = k * size, length = extent - start < size ? extent - start : size;
+    const word *w = group + 4;
+    int raised = 0;
+    for (word i = 0; i < group[0]; i++) {
+        raised |= instruction(w, bases, start, length, 0);
+        w += w[0];
+    }
+    return raised;
+}
+
+static const word *
+after(const word *group)
+{
+    const word *w = group + 4;
+    for (word i = 0; i < group[0]; i++) {
+        w += w[0];
+    }
+    return w;
+}
+
+#include "_threads.h"
+
+static int
+run_program(const Program *program, char *const *bases, int threads, int whole)
+{
+    const word *group = program->words, *stop = group + program->count;
+    int raised = 0, shared = threads > 1 && program->large && !whole && team_begin(threads);
+    feclearexcept(ERRORS);
+    while (group < stop) {
+        npy_intp blocks = (group[1] + group[2] - 1) / group[2];
+        if (whole) {
+            const word *w = group + 4;
+            for (word i = 0; i < group[0]; i++) {
+                raised |= instruction(w, bases, 0, 0, 1);
+                w += w[0];
+            }
+        }
+        else if (shared && group[3] && blocks > 1) {
+            raised |= team_run(group, bases, blocks);
+        }
+        else {
+            for (npy_intp k = 0; k < blocks; k++) {
+                raised |= block(group, bases, k);
+            }
+        }
+        group = after(group);
+        if (raised) {
+            feclearexcept(ERRORS);
+        }
+    }
+    if (shared) {
+        team_end();
+    }
+    return raised;
+}
+
+/* Loops of the machine's own, with the signature of numpy's: what no ufunc does. */
+
+#define ITEM_LOOPS(name, type)                                                                                         \
+    static void copy_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))          \
+    {                                                                                                                  \
+        char *from = args[0], *to = args[1];                                                                           \
+        if (steps[0] == sizeof(type) && steps[1] == sizeof(type)) {                                                    \
+            memmove(to, from, dims[0] * sizeof(type));                                                                 \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (npy_intp k = 0; k < dims[0]; k++, from += steps[0], to += steps[1]) {                                     \
+            *(type *)to = *(type *)from;                                                                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void select_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))        \
+    {                                                                                                                  \
+        char *where = args[0], *one = args[1], *other = args[2], *to = args[3];                                        \
+        for (npy_intp k = 0; k < dims[0]; k++) {                                                                       \
+            type a = *(type *)one, b = *(type *)other;                                                                 \
+            *(type *)to = *where ? a : b;                                                                              \
+            where += steps[0], one += steps[1], other += steps[2], to += steps[3];                                     \
+        }                                                                                                              \
+    }
+ITEM_LOOPS(1, uint8_t)
+ITEM_LOOPS(4, uint32_t)
+ITEM_LOOPS(8, uint64_t)
+
+#define CAST(name, from_type, to_type, value)                                                                          \
+    static void cast_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))          \
+    {                                                                                                                  \
+        char *from = args[0], *to = args[1];                                                                           \
+        for (npy_intp k = 0; k < dims[0]; k++, from += steps[0], to += steps[1]) {                                     \
+            from_type x = *(from_type *)from;                                                                          \
+            *(to_type *)to = (to_type)(value);                                                                         \
+        }                                                                                                              \
+    }
+CAST(fd, float, double, x)
+CAST(df, double, float, x)
+CAST(bf, uint8_t, float, x != 0)
+CAST(bd, uint8_t, double, x != 0)
+CAST(bl, uint8_t, int64_t, x != 0)
+CAST(lf, int64_t, float, x)
+CAST(ld, int64_t, double, x)
+CAST(fb, float, uint8_t, x != 0)
+CAST(db, double, uint8_t, x != 0)
+CAST(lb, int64_t, uint8_t, x != 0)
+
+/* Two axes at once: a bias, an outer product, rows times numbers. `steps` are those along the first axis, then those along
+   the second, where each operand is contiguous or one number. */
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
+#define TWO_AXES(name, type, operator)                                                                                 \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    {                                                                                                                  \
+        for (npy_intp i = 0; i < dims[0]; i++) {                                                                       \
+            const type *a = (const type *)(args[0] + i * steps[0]), *b = (const type *)(args[1] + i * steps[1]);       \
+            type *to = (type *)(args[2] + i * steps[2]);                                                               \
+            if (steps[3] && steps[4]) {                                                                                \
+                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
+                    to[j] = a[j] operator b[j];                                                                        \
+                }                                                                                                      \
+            }                                                                                                          \
+            else if (steps[4]) {                                                                                       \
+                const type number = *a;                                                                                \
+                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
+                    to[j] = number operator b[j];                                                                      \
+                }                                                                                                      \
+            }                                                                                                          \
+            else {                                                                                                     \
+                const type number = *b;                                                                                \
+                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
+                    to[j] = (steps[3] ? a[j] : *a) operator number;                                                    \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+TWO_AXES(add_f, float, +)
+TWO_AXES(add_d, double, +)
+TWO_AXES(subtract_f, float, -)
+TWO_AXES(subtract_d, double, -)
+TWO_AXES(multiply_f, float, *)
+TWO_AXES(multiply_d, double, *)
+
+static const struct {
+    const char *name;
+    PyUFuncGenericFunction loop;
+} KERNELS[] = {
+    {"copy1", (PyUFuncGenericFunction)copy_1},     {"copy4", (PyUFuncGenericFunction)copy_4},
+    {"copy8", (PyUFuncGenericFunction)copy_8},     {"select1", (PyUFuncGenericFunction)select_1},
+    {"select4", (PyUFuncGenericFunction)select_4}, {"select8", (PyUFuncGenericFunction)select_8},
+    {"cast_fd", (PyUFuncGenericFunction)cast_fd},  {"cast_df", (PyUFuncGenericFunction)cast_df},
+    {"cast_?f", (PyUFuncGenericFunction)cast_bf},  {"cast_?d", (PyUFuncGenericFunction)cast_bd},
+    {"cast_?l", (PyUFuncGenericFunction)cast_bl},  {"cast_lf", (PyUFuncGenericFunction)cast_lf},
+    {"cast_ld", (PyUFuncGenericFunction)cast_ld},  {"cast_f?", (PyUFuncGenericFunction)cast_fb},
+    {"cast_d?", (PyUFuncGenericFunction)cast_db},  {"cast_l?", (PyUFuncGenericFunction)cast_lb},
+    {"add_f", (PyUFuncGenericFunction)add_f},      {"add_d", (PyUFuncGenericFunction)add_d},
+    {"subtract_f", (PyUFuncGenericFunction)subtract_f}, {"subtract_d", (PyUFuncGenericFunction)subtract_d},
+    {"multiply_f", (PyUFuncGenericFunction)multiply_f}, {"multiply_d", (PyUFuncGenericFunction)multiply_d},
+};
+
+static PyObject *
+kernels(PyObject *NPY_UNUSED(module), PyObject *NPY_UNUSED(unused))
+{
+    PyObject *found = PyDict_New();
+    for (size_t k = 0; found && k < sizeof KERNELS / sizeof *KERNELS; k++) {
+        PyObject *address = PyLong_FromVoidPtr((void *)KERNELS[k].loop);
+        if (!address || PyDict_SetItemString(found, KERNELS[k].name, address) < 0) {
+            Py_CLEAR(found);
+        }
+        Py_XDECREF(address);
+    }
+    return found;
+}
+
+static PyObject *
+loop_of(PyObject *NPY_UNUSED(module), PyObject *args)
+{
+    PyObject *given;
+    int k;
+    if (!PyArg_ParseTuple(args, "Oi", &given, &k)) {
+        return NULL;
+    }
+    if (!PyObject_TypeCheck(given, &PyUFunc_Type)) {
+        return PyErr_Format(PyExc_TypeError, "expected a ufunc, got %R", given);
+    }
+    PyUFuncObject *ufunc = (PyUFuncObject *)given;
+    if (k < 0 || k >= ufunc->ntypes || !ufunc->functions || !ufunc->functions[k]) {
+        return PyErr_Format(PyExc_ValueError, "%R has no inner loop number %d", given, k);
+    }
+    void *data = ufunc->data ? (void *)ufunc->data[k] : NULL;
+    return Py_BuildValue("NN", PyLong_FromVoidPtr((void *)ufunc->functions[k]), PyLong_FromVoidPtr(data));
+}
+
+static void
+free_program(PyObject *capsule)
+{
+    Program *program = PyCapsule_GetPointer(capsule, "prograd.tape.program");
+    if (program) {
+        free(program->words);
+        free(program);
+    }
+}
+
+static PyObject *
+program(PyObject *NPY_UNUSED(module), PyObject *args)
+{
+    Py_buffer given;
+    Py_ssize_t scratch;
+    int arrays, large;
+    if (!PyArg_ParseTuple(args, "y*nip", &given, &scratch, &arrays, &large)) {
+        return NULL;
+    }
+    PyObject *capsule = NULL;
+    Program *made = calloc(1, sizeof(Program));
+    word *words = malloc(given.len ? given.len : 1);
+    if (!made || !words || arrays + 2 > MAX_BASES) {
+        free(made);
+        free(words);
+        PyErr_NoMemory();
+    }
+    else {
+        memcpy(words, given.buf, given.len);
+        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large};
+        capsule = PyCapsule_New(made, "prograd.tape.program", free_program);
+    }
+    PyBuffer_Release(&given);
+    return capsule;
+}
+
+/* run(program, threads, whole, array, …): the floating point errors that were raised. */
+static PyObject *
+run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count < 3) {
+        PyErr_SetString(PyExc_TypeError, "expected a program, a number of threads, a flag, and arrays");
+        return NULL;
+    }
+    Program *program = PyCapsule_GetPointer(args[0], "prograd.tape.program");
+    if (!program) {
+        return NULL;
+    }
+    int threads = (int)PyLong_AsLong(args[1]), whole = PyObject_IsTrue(args[2]);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    if (count - 3 != program->bases - 2) {
+        return PyErr_Format(PyExc_TypeError, "expected %d arrays, got %zd", program->bases - 2, count - 3);
+    }
+    char *bases[MAX_BASES];
+    bases[0] = NULL;
+    for (Py_ssize_t k = 3; k < count; k++) {
+        if (!PyArray_Check(args[k])) {
+            return PyErr_Format(PyExc_TypeError, "expected an array, got %R", args[k]);
+        }
+        bases[k - 1] = PyArray_DATA((PyArrayObject *)args[k]);
+    }
+    char *scratch = NULL;
+    size_t size = 0;
+    if (program->scratch) {
+        scratch = scratch_take(program->scratch, &size);
+        if (!scratch) {
+            return PyErr_NoMemory();
+        }
+    }
+    bases[1] = (char *)(((uintptr_t)scratch + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    blas_begin(&threads);
+    int raised;
+    if (program->large) {
+        Py_BEGIN_ALLOW_THREADS
+        raised = run_program(program, bases, threads, whole);
+        Py_END_ALLOW_THREADS
+    }
+    else {
+        raised = run_program(program, bases, 1, whole);
+    }
+    blas_end();
+    if (scratch) {
+        scratch_give(scratch, size);
+    }
+    return PyLong_FromLong(raised);
+}
+
+/* Memory for large results. The system clears fresh pages, which can take longer than the arithmetic that fills them, so
+   what a result leaves is kept for the next of its size. An array knows who frees its memory: these functions. */
+
+static struct {
+    void *memory[KEPT];
+    size_t size[KEPT];
+    int next;
+} kept;
+
+static void *
+result_malloc(void *NPY_UNUSED(context), size_t size)
+{
+    for (int k = 0; k < KEPT; k++) {
+        if (kept.memory[k] && kept.size[k] == size) {
+            void *memory = kept.memory[k];
+            kept.memory[k] = NULL;
+            return memory;
+        }
+    }
+    return malloc(size);
+}
+
+static void *
+result_calloc(void *NPY_UNUSED(context), size_t count, size_t size)
+{
+    return calloc(count, size);
+}
+
+static void *
+result_realloc(void *NPY_UNUSED(context), void *memory, size_t size)
+{
+    return realloc(memory, size);
+}
+
+static void
+result_free(void *NPY_UNUSED(context), void *memory, size_t size)
+{
+    if (!memory || size > MOST_KEPT) {
+        free(memory);
+        return;
+    }
+    int place = kept.next;
+    for (int k = 0; k < KEPT; k++) {
+        if (!kept.memory[k]) {
+            place = k;
+            break;
+        }
+    }
+    free(kept.memory[place]);
+    kept.memory[place] = memory, kept.size[place] = size;
+    kept.next = (place + 1) % KEPT;
+}
+
+static PyDataMem_Handler results = {
+    "prograd_results", 1, {NULL, result_malloc, result_calloc, result_realloc, result_free},
+};
+static PyObject *results_handler;
+
+static PyObject *
+empty(PyObject *NPY_UNUSED(module), PyObject *args)
+{
+    PyArray_Dims shape = {NULL, 0};
+    PyArray_Descr *dtype;
+    if (!PyArg_ParseTuple(args, "O&O&", PyArray_IntpConverter, &shape, PyArray_DescrConverter, &dtype)) {
+        return NULL;
+    }
+    PyObject *made = NULL, *before = PyDataMem_SetHandler(results_handler);
+    if (before) {
+        made = PyArray_Empty(shape.len, shape.ptr, dtype, 0); /* takes over dtype */
+        Py_XDECREF(PyDataMem_SetHandler(before));
+        Py_DECREF(before);
+    }
+    PyDimMem_FREE(shape.ptr);
+    return made;
+}
+
+static PyMethodDef METHODS[] = {
+    {"kernels", kernels, METH_NOARGS, "The machine's own loops: name -> address."},
+    {"loop", loop_of, METH_VARARGS, "loop(ufunc, k): the address of an inner loop, and of its data."},
+    {"program", program, METH_VARARGS, "program(words, scratch bytes, arrays, large): a program to run."},
+    {"run", (PyCFunction)(void (*)(void))run, METH_FASTCALL,
+     "run(program, threads, whole, array, …): runs it; returns the floating point errors that were raised. Threads 0 "
+     "are as many as BLAS may use. With whole, nothing is cut into blocks."},
+    {"empty", empty, METH_VARARGS, "empty(shape, dtype): memory for a large result, from what an earlier one has left."},
+    {"blas", blas, METH_VARARGS, "blas(get, set): the addresses of BLAS's functions for its number of threads."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, "prograd.tape._machine", "Runs recorded tapes.", -1, METHODS, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC
+PyInit__machine(void)
+{
+    import_array();
+    import_umath();
+    team_init();
+    results_handler = PyCapsule_New(&results, "mem_handler", NULL);
+    if (!results_handler) {
+        return NULL;
+    }
+    return PyModule_Create(&MODULE);
+}

@@ -1,0 +1,244 @@
+"""Which instructions run together, block by block, and what is worth sharing with other threads.
+
+A chain of instructions whose rows don't depend on each other runs on some rows that stay in a core's own cache, then on
+the next. A large product is cut along the rows or columns of its result. Cuts depend on shapes alone, never on the
+number of threads, so neither do the results.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from prograd.tape.instructions import Instruction, Storage
+
+FIRST_LEVEL = 2**14  # bytes of one array in a block of elementwise instructions
+SECOND_LEVEL = 2**17  # bytes of one array in a block of a chain with a product, or of a matrix that meets one vector
+BLOCKED_BYTES = 2**16  # instructions that move less are not worth cutting
+ROWS = 128  # of a product of matrices in a block: with fewer, BLAS packs the other matrix too often
+PRODUCT = 2**20  # multiply-adds of a product of matrices in a block
+MOST_BLOCKS = 16  # of a product of matrices
+SHARED_SECONDS = 20e-6
+LARGE_SECONDS = 20e-6
+PRODUCT_SECONDS = 0.05e-9  # for a multiply-add
+BYTE_SECONDS = 0.05e-9
+FUNCTION_SECONDS = {  # for an entry
+    "exp": 1.5e-9,
+    "expm1": 4e-9,
+    "log": 2e-9,
+    "log1p": 4e-9,
+    "tanh": 2e-9,
+    "expit": 6e-9,
+    "sin": 3e-9,
+    "cos": 3e-9,
+    "ndtr": 8e-9,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An axis along which an instruction can be cut: an axis of `shape`, or with `core` a core dimension.
+
+    `steps` are the bytes from one of its `extent` rows to the next, for each operand.
+    """
+
+    axis: int
+    extent: int
+    steps: tuple[int, ...]
+    core: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    """Instructions that run on a block of `block` of their `extent` rows, then on the next; `extent` 1 is no cut."""
+
+    instructions: list[Instruction] = field(default_factory=list)
+    cuts: list[Cut | None] = field(default_factory=list)
+    extent: int = 1
+    block: int = 1
+    shared: bool = False
+
+    @property
+    def blocks(self) -> int:
+        """Into how many blocks it is cut."""
+        return -(-self.extent // self.block)
+
+
+def seconds(instruction: Instruction) -> float:
+    """Roughly how long an instruction takes: enough to tell what is worth sharing."""
+    if instruction.core:
+        return max(instruction.multiply_adds * PRODUCT_SECONDS, instruction.nbytes * BYTE_SECONDS)
+    entries = math.prod(instruction.shape)
+    return entries * FUNCTION_SECONDS.get(instruction.name, 0.1e-9) + instruction.nbytes * BYTE_SECONDS
+
+
+def groups(instructions: Sequence[Instruction]) -> list[Group]:
+    """The instructions, in groups."""
+    return list(_groups(instructions))
+
+
+def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
+    plain, chain = Group(), _Chain()
+    for instruction in instructions:
+        if chain and chain.take(instruction):
+            continue
+        if chain:
+            yield chain.group()
+            chain = _Chain()
+        if not _worth_cutting(instruction):
+            plain.instructions.append(instruction)
+            plain.cuts.append(None)
+            continue
+        if plain.instructions:
+            yield plain
+            plain = Group()
+        if not chain.take(instruction):
+            yield _product(instruction)
+    if chain:
+        yield chain.group()
+    if plain.instructions:
+        yield plain
+
+
+def _worth_cutting(instruction: Instruction) -> bool:
+    return _elementwise_cut(instruction) is not None or _product_block(instruction) is not None
+
+
+def _elementwise_cut(instruction: Instruction) -> Cut | None:
+    """The first axis of an elementwise instruction or a reduction that moves much."""
+    if instruction.core or not instruction.rows or instruction.nbytes < BLOCKED_BYTES:
+        return None
+    for axis, n in enumerate(instruction.shape):
+        if n > 1:
+            return Cut(axis, n, tuple(strides[axis] for strides in instruction.strides))
+    return None
+
+
+def _product_cuts(instruction: Instruction) -> tuple[Cut, Cut] | None:
+    """The rows of a product's result, and its columns."""
+    if instruction.loop.name != "matmul" or not instruction.core or math.prod(instruction.shape) > 1:
+        return None
+    n, k, m = instruction.core
+    if not n * k * m:
+        return None
+    a_n, _, _, b_m, c_n, c_m = instruction.core_strides
+    return Cut(0, n, (a_n, 0, c_n), core=True), Cut(2, m, (0, b_m, c_m), core=True)
+
+
+def _product_block(instruction: Instruction) -> tuple[Cut, int] | None:
+    """How a product alone is cut: along its longer side, into blocks large enough for BLAS."""
+    cuts = _product_cuts(instruction)
+    if cuts is None:
+        return None
+    cut = max(cuts, key=lambda cut: cut.extent)
+    block = _least_rows(instruction, cut)
+    if min(instruction.core[0], instruction.core[2]) > 1:
+        block = max(block, math.ceil(cut.extent / MOST_BLOCKS), PRODUCT * cut.extent // instruction.multiply_adds)
+    block = math.ceil(block / 16) * 16
+    return (cut, block) if 2 * block <= cut.extent else None
+
+
+def _least_rows(instruction: Instruction, cut: Cut) -> int:
+    """The fewest rows of a product that are worth a block."""
+    n, k, m = instruction.core
+    if min(n, m) == 1:  # a matrix meets one vector
+        return math.ceil(SECOND_LEVEL / (k * instruction.outputs[0].dtype.itemsize) / 16) * 16
+    return ROWS if cut.extent > 1 else 1
+
+
+def _product(instruction: Instruction) -> Group:
+    found = _product_block(instruction)
+    assert found is not None  # noqa: S101  (whoever asks has looked)
+    cut, block = found
+    return Group([instruction], [cut], cut.extent, block, seconds(instruction) > SHARED_SECONDS)
+
+
+@dataclass(slots=True)
+class _Access:
+    """The bytes of a storage that the first row touches, how far it is to the next row, and whether it is written."""
+
+    stride: int
+    low: int
+    high: int
+    written: bool
+
+
+class _Chain:
+    """Instructions that can run block by block: no row of one depends on another row of an earlier one."""
+
+    def __init__(self) -> None:
+        self._group = Group()
+        self._touched: dict[Storage, _Access] = {}
+        self._block = 0
+
+    def take(self, instruction: Instruction) -> bool:
+        """Adds the instruction if its rows fit, and says whether they do."""
+        for cut in _chain_cuts(instruction):
+            accesses = list(_accesses(instruction, cut))
+            if self and not (cut.extent == self._group.extent and self._independent(accesses)):
+                continue
+            self._add(instruction, cut, accesses)
+            return True
+        return False
+
+    def __bool__(self) -> bool:
+        return bool(self._group.instructions)
+
+    def group(self) -> Group:
+        """The chain as a group."""
+        row = max(abs(access.stride) for access in self._touched.values())
+        block = self._block or max(1, FIRST_LEVEL // max(row, 1))
+        self._group.block = min(self._group.extent, block)
+        self._group.shared = sum(map(seconds, self._group.instructions)) > SHARED_SECONDS
+        return self._group
+
+    def _independent(self, accesses: Sequence[tuple[Storage, _Access]]) -> bool:
+        return all(
+            _independent(self._touched[storage], access) for storage, access in accesses if storage in self._touched
+        )
+
+    def _add(self, instruction: Instruction, cut: Cut, accesses: Sequence[tuple[Storage, _Access]]) -> None:
+        self._group.instructions.append(instruction)
+        self._group.cuts.append(cut)
+        self._group.extent = cut.extent
+        if cut.core:
+            row = max(abs(step) for step in cut.steps)
+            self._block = max(self._block, ROWS, math.ceil(SECOND_LEVEL / row / 16) * 16)
+        for storage, access in accesses:
+            known = self._touched.get(storage)
+            if known:
+                low, high = min(known.low, access.low), max(known.high, access.high)
+                self._touched[storage] = _Access(access.stride, low, high, known.written or access.written)
+            else:
+                self._touched[storage] = access
+
+
+def _chain_cuts(instruction: Instruction) -> Iterator[Cut]:
+    """Along which axis an instruction can be part of a chain."""
+    elementwise = _elementwise_cut(instruction)
+    if elementwise:
+        yield elementwise
+    cuts = _product_cuts(instruction)
+    if cuts and min(instruction.core[0], instruction.core[2]) > 1:
+        rows = cuts[0]
+        row = max(abs(step) for step in rows.steps)
+        enough = instruction.multiply_adds * ROWS >= PRODUCT // 4 * rows.extent
+        if rows.extent >= 4 * ROWS and row * ROWS <= 2 * SECOND_LEVEL and enough:
+            yield rows
+
+
+def _accesses(instruction: Instruction, cut: Cut) -> Iterator[tuple[Storage, _Access]]:
+    for position, (view, step) in enumerate(zip(instruction.operands, cut.steps, strict=True)):
+        low, high = view.range
+        if cut.core or view.shape:
+            reach = (cut.extent - 1) * step
+            low, high = low - min(0, reach), high - max(0, reach)
+        yield view.storage, _Access(step, low, high, position >= instruction.reads)
+
+
+def _independent(one: _Access, other: _Access) -> bool:
+    if not (one.written or other.written):
+        return True
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    return one.stride == other.stride != 0 and high - low <= abs(one.stride)

@@ -1,0 +1,134 @@
+"""Groups of instructions as the words that the machine runs (see `_machine.c`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from prograd.tape.grouping import Cut, Group
+from prograd.tape.instructions import Instruction, Loop, Storage, View
+
+NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
+
+TWO_AXES = {"add", "subtract", "multiply"}
+
+Address = Callable[[Loop], tuple[int, int]]
+"""The address of a loop, and of the data that it is given."""
+
+
+def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Address) -> bytes:
+    """The program."""
+    made: list[int] = []
+    for group in groups:
+        made += (len(group.instructions), group.extent, group.block, int(group.shared))
+        for instruction, cut in zip(group.instructions, group.cuts, strict=True):
+            made += _instruction(instruction, cut, offsets, address)
+    return np.array(made, np.int64).tobytes()
+
+
+@dataclass(slots=True)
+class _Call:
+    """How the machine calls a loop: `dims` and `steps` for the loop itself, once for each index of `sizes`.
+
+    In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r.
+    """
+
+    loop: Loop
+    dims: list[int]
+    steps: list[int]
+    sizes: list[int] = field(default_factory=list)
+    strides: list[list[int]] = field(default_factory=list)
+    part: int = -1
+    unit: int = 1
+
+
+def _instruction(
+    instruction: Instruction, cut: Cut | None, offsets: Mapping[Storage, int], address: Address
+) -> list[int]:
+    call = _product(instruction, cut) if instruction.core else _two_axes(_loop(instruction, cut), instruction)
+    count = len(instruction.operands)
+    strides = call.strides or [[]] * count
+    made = [0, *address(call.loop), count, len(call.dims), len(call.sizes), call.part, call.unit]
+    made += call.dims
+    made += [len(call.steps), *call.steps]
+    made += call.sizes
+    for view, outer, step in zip(instruction.operands, strides, cut.steps if cut else [0] * count, strict=True):
+        made += [*_base(view, offsets), step, *outer]
+    made[0] = len(made)
+    return made
+
+
+def _product(instruction: Instruction, cut: Cut | None) -> _Call:
+    """A generalized ufunc: the last axis of `shape` is the loop's own outer dimension."""
+    shape, strides = instruction.shape, [list(of) for of in instruction.strides]
+    dims = [shape[-1] if shape else 1, *instruction.core]
+    steps = [of[-1] if shape else 0 for of in strides] + list(instruction.core_strides)
+    part = 1 + cut.axis if cut else -1
+    return _Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
+
+
+def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
+    """An elementwise instruction or a reduction: axes in memory order, joined where they can be."""
+    axes = [k for k, n in enumerate(instruction.shape) if n > 1 and not (cut and k == cut.axis)]
+    shape = [instruction.shape[k] for k in axes]
+    strides = [[of[k] for k in axes] for of in instruction.strides]
+    if not instruction.name.endswith(".reduce"):
+        order = sorted(range(len(shape)), key=lambda k: -_reach(strides, k))
+        shape, strides = [shape[k] for k in order], [[of[k] for k in order] for of in strides]
+    shape, strides = _joined(shape, strides)
+    inner, steps = (shape[-1], [of[-1] for of in strides]) if shape else (1, [0] * len(strides))
+    sizes, outer = shape[:-1], [of[:-1] for of in strides]
+    if cut is None:
+        return _Call(instruction.loop, [inner], steps, sizes, outer)
+    if not shape:
+        return _Call(instruction.loop, [cut.extent], list(cut.steps), part=0)
+    if not sizes and all(row == step * inner for row, step in zip(cut.steps, steps, strict=True)):
+        return _Call(instruction.loop, [cut.extent * inner], steps, part=0, unit=inner)
+    outer = [[row, *of] for row, of in zip(cut.steps, outer, strict=True)]
+    return _Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
+
+
+def _two_axes(call: _Call, instruction: Instruction) -> _Call:
+    """The call with two axes in one loop of the machine's own, for the few operations that it has such loops for."""
+    dtypes = {view.dtype for view in instruction.operands}
+    item = instruction.operands[0].dtype.itemsize
+    known = instruction.name in TWO_AXES and len(dtypes) == 1 and instruction.operands[0].dtype.char in "fd"
+    if not (known and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
+        return call
+    steps = [of[-1] for of in call.strides] + call.steps
+    loop = Loop(f"{instruction.name}_{instruction.operands[0].dtype.char}")
+    dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
+    part = call.part if call.part < 1 else 0 if not sizes else 2
+    return _Call(loop, dims, steps, sizes, outer, part)
+
+
+def _reach(strides: Sequence[Sequence[int]], k: int) -> int:
+    """How far apart neighbours along an axis are; the result counts most."""
+    return 4 * abs(strides[-1][k]) + sum(abs(of[k]) for of in strides[:-1])
+
+
+def _joined(shape: list[int], strides: list[list[int]]) -> tuple[list[int], list[list[int]]]:
+    joined: list[int] = []
+    kept: list[list[int]] = [[] for _ in strides]
+    for k, n in enumerate(shape):
+        if joined and all(of[k] * n == own[-1] for of, own in zip(strides, kept, strict=True)):
+            joined[-1] *= n
+            for of, own in zip(strides, kept, strict=True):
+                own[-1] = of[k]
+            continue
+        joined.append(n)
+        for of, own in zip(strides, kept, strict=True):
+            own.append(of[k])
+    return joined, kept
+
+
+def _base(view: View, offsets: Mapping[Storage, int]) -> tuple[int, int]:
+    storage = view.storage
+    if storage.kind == "scratch":
+        return SCRATCH, offsets[storage] + view.offset
+    if storage.kind == "constant":
+        assert storage.array is not None  # noqa: S101  (constants have one)
+        return NULL, storage.array.__array_interface__["data"][0] + view.offset
+    return GIVEN + storage.position, view.offset

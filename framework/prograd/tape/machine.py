@@ -1,0 +1,118 @@
+"""Which machine runs tapes: the compiled one, numpy called from Python, or none."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, Final, Literal, TypeAlias, cast
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from prograd.errors import OptionError
+from prograd.tape.instructions import AnyArray, Loop
+
+compiled: Any
+try:
+    compiled = importlib.import_module("prograd.tape._machine")
+except ImportError:  # no compiler was there when prograd was installed
+    compiled = None
+
+Machine: TypeAlias = Literal["c", "numpy", "off"]
+VARIABLE: Final = "PROGRAD_MACHINE"
+LARGE_BYTES: Final = 2**17  # the C library maps fresh pages for these
+MACHINES: Final = ("c", "numpy", "off")
+
+_chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
+
+
+def available() -> bool:
+    """Whether the compiled machine is there."""
+    return compiled is not None
+
+
+def current() -> Machine:
+    """What runs tapes here: chosen by `using`, by `PROGRAD_MACHINE`, or the best there is.
+
+    Raises `OptionError` for an unknown name, or for "c" where no compiled machine is there.
+    """
+    chosen = _chosen.get()
+    return _by_environment() if chosen is None else chosen
+
+
+@contextmanager
+def using(machine: str) -> Iterator[None]:
+    """Inside, this machine runs tapes. Raises `OptionError`."""
+    token = _chosen.set(_known(machine, "machine"))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def _by_environment() -> Machine:
+    named = os.environ.get(VARIABLE)
+    if named is None:
+        return "c" if compiled is not None else "numpy"
+    return _known(named, VARIABLE)
+
+
+def _known(machine: str, what: str) -> Machine:
+    if machine not in MACHINES:
+        raise OptionError(f"{what}: expected one of {', '.join(MACHINES)}, got {machine!r}")
+    if machine == "c" and not available():
+        raise OptionError(
+            f"{what}: expected numpy or off, got 'c', which was not compiled when prograd was installed; "
+            "install a C compiler and prograd again"
+        )
+    return cast("Machine", machine)
+
+
+@cache
+def _kernels() -> dict[str, int]:
+    _limit_blas()
+    found: dict[str, int] = compiled.kernels()
+    return found
+
+
+@cache
+def _address(name: str, ufunc: Any, k: int) -> tuple[int, int]:
+    if ufunc is None:
+        return _kernels()[name], 0
+    found: tuple[int, int] = compiled.loop(ufunc, k)
+    return found
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+    """Memory for a result; a large one takes what an earlier result of its size has left."""
+    if compiled is None or math.prod(shape) * dtype.itemsize < LARGE_BYTES:
+        return np.empty(shape, dtype)
+    made: AnyArray = compiled.empty(shape, dtype)
+    return made
+
+
+def address(loop: Loop) -> tuple[int, int]:
+    """The address of a loop, and of the data that it is given."""
+    _kernels()
+    return _address(loop.name, loop.ufunc, loop.k)
+
+
+def _limit_blas() -> None:
+    """Tells the machine how to ask for and set the number of threads of numpy's BLAS."""
+    libraries = ThreadpoolController().select(user_api="blas").info()
+    libraries.sort(key=lambda library: "numpy" not in str(library["filepath"]))
+    for library in libraries:
+        with suppress(OSError):
+            loaded = ctypes.CDLL(str(library["filepath"]))
+            for prefix, suffix in (("scipy_", "64_"), ("scipy_", ""), ("", "64_"), ("", "")):
+                get, put = (f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set"))
+                if hasattr(loaded, get) and hasattr(loaded, put):
+                    addresses = (ctypes.cast(getattr(loaded, name), ctypes.c_void_p).value or 0 for name in (get, put))
+                    compiled.blas(*addresses)
+                    return

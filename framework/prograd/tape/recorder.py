@@ -1,0 +1,454 @@
+"""The recorder: writes down each operation on traced arrays as instructions."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.errors import NotRecordable
+from prograd.layer import Layer
+from prograd.loss import Loss
+from prograd.tape import functions, loops
+from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View
+from prograd.tape.traced import Traced
+
+MOST: int = 10**6
+"""Instructions of a tape; where there are more, the interpreter's share is small in any case."""
+
+_SPECIAL_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
+
+
+class Recorder:
+    """A recording: `inputs` and `outputs` are arrays that each replay is given, everything else is the tape's own."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.arrays: list[Storage] = []
+
+    # Arrays.
+
+    def input(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Traced:
+        """An array that each replay is given and reads."""
+        return self._given("input", shape, dtype)
+
+    def output(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Traced:
+        """An array that each replay is given and writes."""
+        return self._given("output", shape, dtype)
+
+    def empty(self, shape: Sequence[int], dtype: Any) -> Traced:
+        """An array of the tape's own, whose numbers are whatever is there."""
+        return self._new(loops.shadow(tuple(map(int, shape)), np.dtype(dtype)))
+
+    def constant(self, array: AnyArray) -> Traced:
+        """An array that is the same in each replay, as long as nobody writes to it."""
+        if array.dtype.char not in "fdl?":
+            self.refuse(f"arrays of {array.dtype}")
+        storage = Storage("constant", array.nbytes, array=array)
+        return Traced(self, storage, loops.shadow(array.shape, array.dtype, array.strides))
+
+    def traced(self, value: Any, dtype: np.dtype[Any] | None = None) -> Traced:
+        """`value` as an array of the recording, in the given dtype."""
+        if isinstance(value, Traced):
+            if value.recorder is not self:
+                self.refuse("an array that was kept from another recording")
+            return value if dtype is None or value.dtype == dtype else self.copied(value, dtype, "K")
+        array = np.asarray(value) if dtype is None else np.asarray(value, dtype)
+        return self.constant(array)
+
+    # Operations.
+
+    def ufunc(self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+        """`ufunc(*inputs)` or one of its methods."""
+        out = options.pop("out", None)
+        if options.pop("where", True) is not True:
+            self.refuse(f"{ufunc.__name__} with where=")
+        if method == "reduce":
+            return self._reduce(ufunc, inputs[0], None if out is None else out[0], **options)
+        if method == "outer" and len(inputs) == 2:
+            one, other = (self.traced(a) for a in inputs)
+            inputs = (one.reshape(*one.shape, *(1,) * other.ndim), other)
+        elif method != "__call__":
+            self.refuse(f"{ufunc.__name__}.{method}")
+        dtype = options.pop("dtype", None)
+        options.pop("casting", None)
+        options.pop("order", None)
+        if ufunc.signature is not None:
+            inputs, options = _core_axes_last(self, inputs, options)
+        if options:
+            self.refuse(f"{ufunc.__name__} with {', '.join(options)}")
+        outs = (None,) * ufunc.nout if out is None else tuple(out)
+        if any(o is not None and not isinstance(o, Traced) for o in outs):
+            self.refuse(
+                f"to write to an array that was made with np.empty or np.zeros, not with like= ({ufunc.__name__})"
+            )
+        loop, dtypes = _loop(ufunc, tuple(_kind(a) for a in inputs), None if dtype is None else np.dtype(dtype))
+        operands = [self.traced(a, d) for a, d in zip(inputs, dtypes, strict=False)]
+        if ufunc.signature is None:
+            made = self._elementwise(loop, operands, outs, dtypes[ufunc.nin :])
+        else:
+            made = [self._generalized(loop, operands, outs[0], dtypes[-1])]
+        return made[0] if len(made) == 1 else tuple(made)
+
+    def function(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """A function of numpy's."""
+        return functions.call(self, function, args, kwargs)
+
+    def get(self, a: Traced, key: Any) -> Any:
+        """`a[key]`, for what gives a view."""
+        self._basic(key)
+        part = a.shadow[key]
+        if not isinstance(part, np.ndarray):  # one entry, which numpy would read: a view without axes instead
+            part = a.shadow[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+        return Traced(self, a.storage, part)
+
+    def set(self, a: Traced, key: Any, values: Any) -> None:
+        """`a[key] = values`."""
+        self.assign(self.get(a, key), values)
+
+    def assign(self, a: Traced, values: Any) -> None:
+        """`a[...] = values`."""
+        given = self.traced(values if isinstance(values, Traced) else np.asarray(values))
+        if not isinstance(values, Traced) and given.dtype != a.dtype:
+            given = self.constant(np.asarray(values).astype(a.dtype))
+        while given.ndim > a.ndim and given.shape[0] == 1:
+            given = given[0]
+        to, source = a.view, given.view
+        if to.same(source):
+            return
+        if to.overlaps(source):
+            given = self.copied(given, given.dtype, "C")
+        self._copy(given, a)
+
+    def copied(self, a: Traced, dtype: np.dtype[Any], order: str) -> Traced:
+        """`a` in memory of its own."""
+        made = self._new(loops.shadow(a.shape, dtype) if order == "C" else loops.like([a.shadow], a.shape, dtype))
+        self._copy(a, made)
+        return made
+
+    def reshape(self, a: Traced, shape: Any, order: Any, copy: bool | None) -> Traced:  # noqa: FBT001
+        """`a.reshape(shape)`, a view where numpy makes one."""
+        try:
+            return Traced(self, a.storage, np.reshape(a.shadow, shape, order=order, copy=False))
+        except ValueError:
+            if copy is False or order != "C":
+                raise
+        made = self.copied(a, a.dtype, "C")
+        return Traced(self, made.storage, made.shadow.reshape(shape, copy=False))
+
+    def select(self, where: Any, one: Any, other: Any) -> Traced:
+        """`np.where(where, one, other)`."""
+        dtype = np.result_type(*(a.dtype if isinstance(a, Traced) else a for a in (one, other)))
+        operands = [self.traced(where, np.dtype(bool)), self.traced(one, dtype), self.traced(other, dtype)]
+        loop = Loop(f"select{dtype.itemsize}")
+        return self._elementwise(loop, operands, (None,), (dtype,), by_numpy=_select)[0]
+
+    def power(self, a: Traced, exponent: Any) -> Any:
+        """`a ** exponent`, with numpy's own shortcuts for a few exponents."""
+        if isinstance(exponent, (int, float)) and exponent in _SPECIAL_POWERS and a.dtype.kind == "f":
+            return _SPECIAL_POWERS[exponent](a)
+        return np.power(a, exponent)
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raises `NotRecordable` that names the layer or loss which asks, and where."""
+        frame = sys._getframe(1)  # noqa: SLF001  (the caller's names are what the message is about)
+        while frame is not None:
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, (Layer, Loss)):
+                raise NotRecordable(owner.name, frame.f_code.co_name, what)
+            frame = frame.f_back  # type: ignore[assignment]  # None at the end
+        raise NotRecordable("", "", what)
+
+    # Instructions.
+
+    def _given(self, kind: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Traced:
+        shadow = loops.shadow(shape, dtype)
+        storage = Storage(kind, shadow.nbytes, len(self.arrays))
+        self.arrays.append(storage)
+        return Traced(self, storage, shadow)
+
+    def _new(self, shadow: AnyArray) -> Traced:
+        return Traced(self, Storage("scratch", max(shadow.nbytes, 1)), shadow)
+
+    def _basic(self, key: Any) -> None:
+        for part in key if isinstance(key, tuple) else (key,):
+            if isinstance(part, Traced):
+                self.refuse("an index that depends on values")
+            if not (part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))):
+                self.refuse("an index of an array or a list")
+
+    def _write(self, instruction: Instruction) -> None:
+        for view in instruction.outputs:
+            if view.storage.kind in {"input", "constant"}:
+                self.refuse("to change an array that it was given to read")
+        if all(instruction.shape) and all(instruction.core[:1]):
+            self.instructions.append(instruction)
+        if len(self.instructions) > MOST:
+            self.refuse(f"more than {MOST} instructions")
+
+    def _copy(self, source: Traced, to: Traced) -> None:
+        if source.shape != to.shape:
+            source = Traced(self, source.storage, np.broadcast_to(source.shadow, to.shape, subok=False))
+        same = source.dtype == to.dtype
+        if not same and f"cast_{source.dtype.char}{to.dtype.char}" not in _CASTS:
+            self.refuse(f"{to.dtype} made from {source.dtype}")
+        name = f"copy{to.itemsize}" if same else f"cast_{source.dtype.char}{to.dtype.char}"
+        self._write(_elementwise(Loop(name), (source.view, to.view), 1, to.shape, _copyto))
+
+    def _elementwise(
+        self,
+        loop: Loop,
+        operands: Sequence[Traced],
+        outs: Sequence[Traced | None],
+        dtypes: Sequence[np.dtype[Any]],
+        by_numpy: Any = None,
+    ) -> list[Traced]:
+        shadows = [a.shadow for a in operands]
+        shape = np.broadcast_shapes(*(a.shape for a in shadows), *(o.shape for o in outs if o is not None))
+        results = []
+        for o, dtype in zip(outs, dtypes, strict=True):
+            fits = o is not None and o.dtype == dtype and o.shape == shape
+            if fits and not any(o.view.overlaps(a.view) and not o.view.same(a.view) for a in operands):  # type: ignore[union-attr]
+                results.append(o)
+            else:
+                results.append(self._new(loops.like(shadows, shape, dtype)))
+        views = (*(a.view for a in operands), *(r.view for r in results))  # type: ignore[union-attr]
+        self._write(_elementwise(loop, views, len(operands), shape, by_numpy or _called(loop)))
+        for o, result in zip(outs, results, strict=True):
+            if o is not None and o is not result:
+                self.assign(o, result)
+        return [r if o is None else o for o, r in zip(outs, results, strict=True)]  # type: ignore[misc]
+
+    def _generalized(self, loop: Loop, operands: Sequence[Traced], out: Traced | None, dtype: np.dtype[Any]) -> Traced:
+        ufunc = loop.ufunc
+        assert ufunc is not None  # noqa: S101  (generalized loops are ufuncs')
+        core = _core(ufunc)
+        dropped = []
+        shadows = [a.shadow for a in operands]
+        for k, names in enumerate(core[:-1]):  # matmul's "n?" and "m?": an axis that a vector lacks
+            if shadows[k].ndim < len(names):
+                if ufunc is not np.matmul:
+                    self.refuse(f"{ufunc.__name__} of an array with {shadows[k].ndim} axes")
+                axis = 0 if k == 0 else 1
+                shadows[k] = np.expand_dims(shadows[k], axis)
+                dropped.append(names[axis])
+        sizes: dict[str, int] = {}
+        for a, names in zip(shadows, core, strict=False):
+            for name, n in zip(names, a.shape[a.ndim - len(names) :], strict=True):
+                if sizes.setdefault(name, n) != n:
+                    raise ValueError(f"{ufunc.__name__}: core dimension {name} has sizes {sizes[name]} and {n}")
+        lead = np.broadcast_shapes(*(a.shape[: a.ndim - len(names)] for a, names in zip(shadows, core, strict=False)))
+        result_shape = lead + tuple(sizes[name] for name in core[-1] if name not in dropped)
+        fits = out is not None and out.dtype == dtype and out.shape == result_shape
+        if fits and not any(out.view.overlaps(a.view) for a in operands):  # type: ignore[union-attr]
+            result = out
+        else:
+            result = self.empty(result_shape, dtype)
+        assert result is not None  # noqa: S101  (it was made above where it was not given)
+        target = result.shadow
+        for name in dropped:
+            target = np.expand_dims(target, target.ndim if name == core[1][1] else len(lead))
+        self._write(_matrices(loop, [*operands, result], [*shadows, target], core, sizes, lead, _called(loop)))
+        if out is not None and result is not out:
+            self.assign(out, result)
+        return result if out is None else out
+
+    def _reduce(  # noqa: PLR0913, PLR0917  (numpy's arguments)
+        self,
+        ufunc: np.ufunc,
+        a: Any,
+        out: Traced | None,
+        axis: Any = 0,
+        dtype: Any = None,
+        keepdims: bool = False,  # noqa: FBT001, FBT002
+        **options: Any,
+    ) -> Traced:
+        if options:
+            self.refuse(f"{ufunc.__name__}.reduce with {', '.join(options)}")
+        a = self.traced(a)
+        axes = tuple(range(a.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        axes = tuple(np.lib.array_utils.normalize_axis_index(k, a.ndim) for k in axes)
+        if dtype is None:
+            small = ufunc in {np.add, np.multiply} and a.dtype.kind == "b"
+            dtype = np.dtype(int) if small else a.dtype
+        loop, dtypes = _loop(ufunc, (np.dtype(dtype),) * 2, None)
+        a = self.traced(a, dtypes[0])
+        if any(stride < 0 for stride in a.strides):  # numpy's iterator would go backwards, its reductions do not
+            a = self.copied(a, a.dtype, "K")
+        kept = tuple(n for k, n in enumerate(a.shape) if k not in axes)
+        fits = out is not None and out.dtype == dtypes[-1] and not out.view.overlaps(a.view)
+        if fits and out is not None and out.shape == kept:
+            result = out
+        else:
+            rest = np.transpose(a.shadow, [k for k in range(a.ndim) if k not in axes] + list(axes))
+            first = rest[_first(len(axes))] if all(rest.shape[len(kept) :]) else loops.shadow(kept, a.dtype)
+            result = self._new(loops.like([first], kept, dtypes[-1]))
+        if ufunc.identity is not None:
+            self.assign(result, ufunc.identity)
+        elif not all(a.shape[k] for k in axes):
+            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
+        else:
+            self.assign(result, a[tuple(0 if k in axes else slice(None) for k in range(a.ndim))])
+        if a.size:
+            self._write(_reduction(loop, a, result, axes))
+        if out is not None and result is not out:
+            self.assign(out, result.reshape(out.shape))
+            return out
+        if keepdims:
+            shape = tuple(1 if k in axes else n for k, n in enumerate(a.shape))
+            return self.reshape(result, shape, "C", None)
+        return result
+
+
+def _first(axes: int) -> Any:
+    return (..., *(0,) * axes)
+
+
+def _kind(a: Any) -> Any:
+    """What numpy decides dtypes by: a Python number is weak."""
+    if isinstance(a, Traced):
+        return a.dtype
+    if type(a) in {int, float}:
+        return type(a)
+    return np.asarray(a).dtype
+
+
+@lru_cache(1024)
+def _loop(ufunc: np.ufunc, kinds: tuple[Any, ...], dtype: np.dtype[Any] | None) -> tuple[Loop, tuple[Any, ...]]:
+    """The inner loop for operands of these kinds, and its dtypes."""
+    given = kinds if dtype is None else tuple(dtype for _ in kinds)
+    dtypes = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
+    if len(kinds) == 2 and ufunc.nin == 2 and kinds[0] == kinds[1] and isinstance(kinds[0], np.dtype):
+        dtypes = ufunc.resolve_dtypes((*given, None))
+    chars = "".join(d.char for d in dtypes[: ufunc.nin]) + "->" + "".join(d.char for d in dtypes[ufunc.nin :])
+    if chars not in ufunc.types:
+        raise NotRecordable("", "", f"{ufunc.__name__} of {', '.join(map(str, dtypes[: ufunc.nin]))}")
+    return Loop(ufunc.__name__, ufunc, ufunc.types.index(chars)), dtypes
+
+
+@lru_cache(256)
+def _core(ufunc: np.ufunc) -> list[list[str]]:
+    """The names of the core dimensions of each operand: `(n?,k),(k,m?)->(n?,m?)` as n k, k m, n m."""
+    assert ufunc.signature is not None  # noqa: S101  (generalized)
+    inputs, outputs = ufunc.signature.split("->")
+    groups = [*inputs.strip("()").split("),("), *outputs.strip("()").split("),(")]
+    return [[name.strip(" ?") for name in group.split(",") if name.strip()] for group in groups]
+
+
+def _core_axes_last(
+    recorder: Recorder, inputs: Sequence[Any], options: dict[str, Any]
+) -> tuple[Sequence[Any], dict[str, Any]]:
+    """The inputs with the axis of `axis=` as their last."""
+    options = dict(options)
+    axis = options.pop("axis", None)
+    if axis is None or axis == -1:
+        return inputs, options
+    return [np.moveaxis(recorder.traced(a), axis, -1) for a in inputs], options  # type: ignore[type-var]  # duck arrays
+
+
+def _elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[int, ...], by_numpy: Any) -> Instruction:
+    strides = tuple(_broadcast_strides(view, shape) for view in views)
+    count = math.prod(shape)
+    multiply_adds = count if loop.name in {"multiply", "true_divide", "divide", "square"} else 0
+    return Instruction(
+        loop, views, reads, shape, strides, by_numpy, rows=True, multiply_adds=multiply_adds, name=loop.name
+    )
+
+
+def _broadcast_strides(view: View, shape: tuple[int, ...]) -> tuple[int, ...]:
+    missing = len(shape) - len(view.shape)
+    own = (stride if n != 1 else 0 for n, stride in zip(view.shape, view.strides, strict=True))
+    return (0,) * missing + tuple(own)
+
+
+def _matrices(  # noqa: PLR0913, PLR0917
+    loop: Loop,
+    operands: Sequence[Traced],
+    shadows: Sequence[AnyArray],
+    core: Sequence[Sequence[str]],
+    sizes: dict[str, int],
+    lead: tuple[int, ...],
+    by_numpy: Any,
+) -> Instruction:
+    strides: list[tuple[int, ...]] = []
+    core_strides: list[int] = []
+    for a, names in zip(shadows, core, strict=True):
+        place = a.ndim - len(names)
+        view = View(operands[0].storage, 0, a.shape[:place], a.strides[:place], a.dtype)
+        strides.append(_broadcast_strides(view, lead))
+        core_strides += a.strides[place:]
+    names = list(dict.fromkeys(name for group in core for name in group))
+    dims = tuple(sizes[name] for name in names)
+    return Instruction(
+        loop,
+        tuple(a.view for a in operands),
+        len(operands) - 1,
+        lead,
+        tuple(strides),
+        by_numpy,
+        dims,
+        tuple(core_strides),
+        multiply_adds=math.prod(lead) * math.prod(dims),
+        name=loop.name,
+    )
+
+
+def _reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...]) -> Instruction:
+    to, through = loops.reduction(a.shadow, out.shadow, axes)
+
+    def view(of: Traced, iterated: AnyArray) -> View:
+        offset = iterated.__array_interface__["data"][0] - loops.ADDRESS
+        return View(of.storage, offset, iterated.shape, iterated.strides, iterated.dtype)
+
+    into = view(out, to)
+    return Instruction(
+        loop,
+        (into, view(a, through), into),
+        2,
+        through.shape,
+        (to.strides, through.strides, to.strides),
+        _reduced(loop.ufunc),
+        rows=bool(to.strides) and to.strides[0] != 0 and through.ndim > 1,
+        name=f"{loop.name}.reduce",
+    )
+
+
+def _called(loop: Loop) -> Any:
+    ufunc = loop.ufunc
+    assert ufunc is not None  # noqa: S101  (the machine's own loops bring their function)
+
+    def call(*operands: Array) -> None:
+        ufunc(*operands[: ufunc.nin], out=operands[ufunc.nin :])
+
+    return call
+
+
+def _reduced(ufunc: np.ufunc | None) -> Any:
+    assert ufunc is not None  # noqa: S101  (reductions are ufuncs')
+
+    def call(into: Array, a: Array, out: Array) -> None:  # noqa: ARG001
+        axes = tuple(k for k, stride in enumerate(out.strides) if stride == 0 and a.shape[k] != 1)
+        kept = out[(*(0 if k in axes else slice(None) for k in range(out.ndim)), ...)]
+        if ufunc.identity is None:
+            ufunc(kept, ufunc.reduce(a, axis=axes), out=kept)
+        else:
+            ufunc.reduce(a, axis=axes, out=kept)
+
+    return call
+
+
+def _copyto(source: Array, to: Array) -> None:
+    np.copyto(to, source, casting="unsafe")
+
+
+def _select(where: Array, one: Array, other: Array, to: Array) -> None:
+    np.copyto(to, other)
+    np.copyto(to, one, where=where)
+
+
+_CASTS = {f"cast_{pair}" for pair in ("fd", "df", "?f", "?d", "?l", "lf", "ld", "f?", "d?", "l?")}

@@ -1,0 +1,122 @@
+"""A tape: the instructions of one recording, ready to be replayed at other points."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from prograd.tape import grouping, layout, lowering, machine
+from prograd.tape.forwarding import forwarded
+from prograd.tape.grouping import Group
+from prograd.tape.instructions import AnyArray, Instruction, View
+from prograd.tape.recorder import Recorder
+
+Signature = Sequence[tuple[tuple[int, ...], np.dtype[Any]]]
+"""Shapes and dtypes of arrays."""
+
+
+class Tape:
+    """What a function did to its arguments: a list of instructions, and how much memory they share.
+
+    `scratch_bytes` is the memory that a replay takes apart from the arrays that it is given.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.instructions: list[Instruction] = layout.live(forwarded(layout.live(recorder.instructions)))
+        self.groups: list[Group] = grouping.groups(self.instructions)
+        self.given = tuple(recorder.arrays)
+        self.offsets, self.scratch_bytes = layout.place(self.groups)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all instructions."""
+        return sum(one.multiply_adds for one in self.instructions)
+
+    def replay(self, arrays: Sequence[AnyArray], *, whole: bool = False) -> int:
+        """Runs the tape once on arrays of the recorded shapes; returns the floating point errors that it raised."""
+        ready = Program(self) if machine.current() == "c" else ByNumpy(self)
+        return ready.run(*arrays, whole=whole)
+
+
+class Program:
+    """A tape on the compiled machine. With `whole` no product is cut, which gives the bits of the interpreted run."""
+
+    def __init__(self, tape: Tape) -> None:
+        words = lowering.words(tape.groups, tape.offsets, machine.address)
+        large = sum(map(grouping.seconds, tape.instructions)) > grouping.LARGE_SECONDS
+        self.scratch_bytes = tape.scratch_bytes
+        self._constants = _constants(tape)  # the program has their addresses
+        assert machine.compiled is not None  # noqa: S101  (whoever makes a program has asked)
+        self._run = machine.compiled.run
+        self._program: Any = machine.compiled.program(words, tape.scratch_bytes, len(tape.given), large)
+
+    def run(self, *arrays: AnyArray, whole: bool = False) -> int:
+        """Runs it on as many threads as BLAS may use; returns the floating point errors that were raised."""
+        raised: int = self._run(self._program, 0, whole, *arrays)
+        return raised
+
+
+class ByNumpy:
+    """A tape replayed by numpy's functions, with all arrays in place."""
+
+    def __init__(self, tape: Tape) -> None:
+        scratch = np.empty(max(tape.scratch_bytes, 1), np.uint8)
+        self._given = [np.empty(max(storage.size, 1), np.uint8) for storage in tape.given]
+        self._kinds = [storage.kind for storage in tape.given]
+        self._lock = Lock()
+        self._constants = _constants(tape)
+
+        def array(view: View) -> AnyArray:
+            storage = view.storage
+            if storage.kind == "constant":
+                assert storage.array is not None  # noqa: S101  (constants have one)
+                return _viewed(storage.array, view)
+            scratched = storage.kind == "scratch"
+            memory = scratch if scratched else self._given[storage.position]
+            offset = view.offset + (tape.offsets[storage] if scratched else 0)
+            return np.ndarray(view.shape, view.dtype, memory, offset, view.strides)
+
+        self._calls: list[tuple[Callable[..., object], tuple[AnyArray, ...]]] = [
+            (one.by_numpy, tuple(map(array, one.operands))) for one in tape.instructions
+        ]
+
+    def run(self, *arrays: AnyArray, whole: bool = False) -> int:
+        """Runs it; numpy itself warns of floating point errors."""
+        with self._lock:
+            for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
+                if kind == "input":
+                    memory.view(given.dtype)[: given.size] = given.ravel()
+            for call, operands in self._calls:
+                call(*operands)
+            for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
+                if kind == "output":
+                    given[...] = memory.view(given.dtype)[: given.size].reshape(given.shape)
+        return 0
+
+
+def _constants(tape: Tape) -> list[AnyArray]:
+    found = {id(view.storage): view.storage.array for one in tape.instructions for view in one.inputs}
+    return [array for array in found.values() if array is not None]
+
+
+def _viewed(array: AnyArray, view: View) -> AnyArray:
+    """A view of a constant."""
+    first = array.__array_interface__["data"][0] + view.offset
+    memory: Any = (ctypes.c_char * view.dtype.itemsize).from_address(first)
+    return np.lib.stride_tricks.as_strided(np.ndarray((1,), view.dtype, memory), view.shape, view.strides)
+
+
+def record(function: Callable[..., None], inputs: Signature, outputs: Signature) -> Tape:
+    """The tape of `function(*inputs, *outputs)`, which reads the first and writes to the others.
+
+    Raises `NotRecordable` where the function needs numbers.
+    """
+    recorder = Recorder()
+    given = [recorder.input(shape, dtype) for shape, dtype in inputs]
+    to = [recorder.output(shape, dtype) for shape, dtype in outputs]
+    function(*given, *to)
+    return Tape(recorder)
