@@ -234,6 +234,7 @@ def _interrupted(*_: object) -> None:
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
     """Ends this process when the sweep's process ends, however that ends."""
     parent.join()
-    while os.name == "posix" and os.getppid() == parent.pid:  # a job closed the descriptor that `join` waits for
-        time.sleep(1)
+    # It is still our parent for a moment. Longer only if a job closed the descriptor that `join` waits for.
+    while os.name == "posix" and os.getppid() == parent.pid:
+        time.sleep(0.01)
     os._exit(1)
