@@ -219,6 +219,8 @@ class Asks(prograd.Layer):
             return z * (float(z[0, 0]) * 0 + 2)
         if self.how == "asarray":
             return np.asarray(z) * 2
+        if self.how == "raise" and not isinstance(z, np.ndarray):
+            raise TypeError("an array, please")
         if self.how == "index":
             z = z.copy()
             z[z < -1e9] = 0
@@ -229,7 +231,14 @@ class Asks(prograd.Layer):
 
 
 @pytest.mark.parametrize(
-    ("how", "asked"), [("if", "true"), ("float", "float"), ("asarray", "asarray"), ("index", "index that depends")]
+    ("how", "asked"),
+    [
+        ("if", "true"),
+        ("float", "float"),
+        ("asarray", "asarray"),
+        ("index", "index that depends"),
+        ("raise", "an array of numbers .TypeError: an array, please"),
+    ],
 )
 def test_what_cannot_be_recorded_goes_on_interpreted(how: str, asked: str) -> None:
     rng = np.random.default_rng(0)

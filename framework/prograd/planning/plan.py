@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -32,8 +32,9 @@ Variable = Literal["parameters", "input"]
 class Plan:
     """What a gradient or a Jacobian of a network will cost in each mode, before anything is computed.
 
-    `costs` and `seconds` have an entry for each mode that `max_bytes` allows ("optimal" for up to 200 layers). `orders`
-    are the products with their brackets. `rates` predict the seconds; the default is the rates of this machine.
+    `costs` and `seconds` have an entry for each mode that was planned; `left_out` says why the others were not: they
+    don't fit into `max_bytes`, or planning them takes too long for so many layers. `orders` are the products with their
+    brackets. `rates` predict the seconds; the default is the rates of this machine.
     """
 
     network: str
@@ -46,6 +47,7 @@ class Plan:
     costs: Mapping[str, Cost]
     orders: Mapping[str, str]
     rates: Rates | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -90,6 +92,7 @@ class Plan:
                 }
                 for mode, cost in self.costs.items()
             },
+            "left_out": dict(self.left_out),
         }
 
     def rows(self) -> list[list[str]]:
@@ -118,7 +121,11 @@ class Plan:
             )
             for line in lines
         ]
-        return "\n".join([self.title, *table, f"{self.mode}: {self.order}"])
+        return "\n".join([self.title, *table, *self.notes()])
+
+    def notes(self) -> list[str]:
+        """A line for the order of the chosen mode, and one for each mode that was left out."""
+        return [f"{self.mode}: {self.order}", *(f"{mode}: not planned: {why}" for mode, why in self.left_out.items())]
 
 
 def plan(  # noqa: PLR0913
@@ -152,11 +159,21 @@ def plan(  # noqa: PLR0913
     found = _dtype(dtype)
     of = _structure(net, int(batch), wrt, found)
     chosen = [listed.find(mode) for mode in modes]
-    costs = _costs(of, chosen, outputs, max_bytes)
+    costs, left_out = _costs(of, chosen, outputs, max_bytes)
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
     orders = {mode.name: mode.order(of, letters, max_bytes) for mode in chosen if mode.name in costs}
     return Plan(
-        repr(net), int(batch), wrt, outputs, str(found), threads.available(), machine.current(), costs, orders, rates
+        repr(net),
+        int(batch),
+        wrt,
+        outputs,
+        str(found),
+        threads.available(),
+        machine.current(),
+        costs,
+        orders,
+        rates,
+        left_out,
     )
 
 
@@ -208,7 +225,7 @@ def _choice(  # noqa: PLR0913, PLR0917
     *,
     replayed: bool,
 ) -> str:
-    costs = _costs(_structure(net, samples, wrt, dtype), listed.MODES.values(), outputs, max_bytes)
+    costs, _ = _costs(_structure(net, samples, wrt, dtype), listed.MODES.values(), outputs, max_bytes)
     return _quickest({mode: rates.seconds(cost, replayed=replayed) for mode, cost in costs.items()})
 
 
@@ -218,19 +235,23 @@ def _quickest(seconds: Mapping[str, float]) -> str:
     return next(mode for mode in seconds if seconds[mode] <= TIE * least)
 
 
-def _costs(of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: int | None) -> dict[str, Cost]:
-    costs: dict[str, Cost] = {}
-    refused: list[OptionError] = []
+def _costs(
+    of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: int | None
+) -> tuple[dict[str, Cost], dict[str, str]]:
+    """The costs by mode, and why a mode has none."""
+    costs, left_out = {}, {}
     for mode in modes:
-        if len(of.net.layers) <= mode.longest:
-            try:
-                room = None if max_bytes is None else mode.room(of, outputs, max_bytes)
-                costs[mode.name] = mode.cost(of, outputs, room)
-            except OptionError as error:  # max_bytes is too small for the mode
-                refused.append(error)
-    if refused and not costs:
-        raise refused[0]
-    return costs
+        if len(of.net.layers) > mode.longest:
+            left_out[mode.name] = f"{len(of.net.layers)} layers are more than {mode.longest}"
+            continue
+        try:
+            room = None if max_bytes is None else mode.room(of, outputs, max_bytes)
+            costs[mode.name] = mode.cost(of, outputs, room)
+        except OptionError as error:
+            left_out[mode.name] = str(error)
+    if not costs and left_out:
+        raise OptionError(next(iter(left_out.values())))
+    return costs, left_out
 
 
 def _dtype(given: DTypeLike) -> np.dtype[Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +15,7 @@ from prograd.arrays import Array
 from prograd.errors import NotRecordable
 from prograd.layer import Layer
 from prograd.loss import Loss
+from prograd.operators import Operator
 from prograd.tape import functions, loops
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View
 from prograd.tape.traced import Traced
@@ -157,12 +159,7 @@ class Recorder:
     def refuse(self, what: str) -> NoReturn:
         """Raises `NotRecordable` that names the layer or loss which asks, and where."""
         frame = sys._getframe(1)  # noqa: SLF001  (the caller's names are what the message is about)
-        while frame is not None:
-            owner = frame.f_locals.get("self")
-            if isinstance(owner, (Layer, Loss)):
-                raise NotRecordable(owner.name, frame.f_code.co_name, what)
-            frame = frame.f_back  # type: ignore[assignment]  # None at the end
-        raise NotRecordable("", "", what)
+        raise NotRecordable(*asker(_outward(frame)), what)
 
     # Instructions.
 
@@ -303,6 +300,27 @@ class Recorder:
             shape = tuple(1 if k in axes else n for k, n in enumerate(a.shape))
             return self.reshape(result, shape, "C", None)
         return result
+
+
+def asker(frames: Iterable[FrameType]) -> tuple[str, str]:
+    """The layer or loss whose method runs in one of these frames, the innermost first, and that method's name.
+
+    Where there is none, the operator; ("", "") where there is none either.
+    """
+    operator = ("", "")
+    for frame in frames:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, (Layer, Loss)):
+            return owner.name, frame.f_code.co_name
+        if isinstance(owner, Operator) and not operator[0]:
+            operator = (type(owner).__name__, frame.f_code.co_name)
+    return operator
+
+
+def _outward(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def _first(axes: int) -> Any:
