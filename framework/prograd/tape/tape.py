@@ -67,7 +67,7 @@ class ByNumpy:
 
     def __init__(self, tape: Tape) -> None:
         scratch = np.empty(max(tape.scratch_bytes, 1), np.uint8)
-        self._given = [np.empty(max(storage.size, 1), np.uint8) for storage in tape.given]
+        self._given = [np.empty(max(storage.size, 16), np.uint8) for storage in tape.given]
         self._kinds = [storage.kind for storage in tape.given]
         self._lock = Lock()
         self._constants = _constants(tape)
