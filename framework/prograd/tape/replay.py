@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from prograd import threads
-from prograd.errors import NotRecordable
+from prograd.errors import NotRecordable, ProgradError
 from prograd.network import Network
 from prograd.tape import machine
 from prograd.tape.instructions import AnyArray
@@ -88,11 +88,12 @@ class Tapes:
             tape = record(function, signature(inputs), signature(outputs))
             if max_bytes is not None and tape.scratch_bytes > max_bytes:
                 what = f"no more than {max_bytes} bytes, where its arrays together take {tape.scratch_bytes}"
-                raise NotRecordable("", "", what)  # noqa: TRY301  (handled as every other reason)
+                raise NotRecordable("", "", what)
             ready = replayable(tape, used)
             _verify(ready, function, inputs, outputs)
-        except NotRecordable as error:
-            self._seen[key] = error
+        except ProgradError as error:
+            reason = error if isinstance(error, NotRecordable) else NotRecordable("", "", f"numbers ({error})")
+            self._seen[key] = reason
             return
         self._ready[key, used] = ready
         while len(self._ready) > KEPT:
