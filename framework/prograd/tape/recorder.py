@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from traceback import walk_stack
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -194,9 +193,9 @@ class Recorder:
         return np.power(a, exponent)
 
     def refuse(self, what: str) -> NoReturn:
-        """Raises `NotRecordable` that names the layer, loss or operator which asks, and where."""
-        frames = walk_stack(sys._getframe(1))  # noqa: SLF001  (the callers' names are what the message is about)
-        raise NotRecordable(*asked_by(frame for frame, _ in frames), what)
+        """Raises `NotRecordable` that names the layer or loss which asks, and where."""
+        frame = sys._getframe(1)  # noqa: SLF001  (the caller's names are what the message is about)
+        raise NotRecordable(*asker(_outward(frame)), what)
 
     # Instructions.
 
@@ -374,16 +373,25 @@ class Recorder:
         return out
 
 
-def asked_by(frames: Iterable[FrameType]) -> tuple[str, str]:
-    """The layer or loss whose method is among the frames, or else the operator; and the method. Inner frames first."""
-    found = "", ""
+def asker(frames: Iterable[FrameType]) -> tuple[str, str]:
+    """The layer or loss whose method runs in one of these frames, the innermost first, and that method's name.
+
+    Where there is none, the operator; ("", "") where there is none either.
+    """
+    operator = ("", "")
     for frame in frames:
-        owner, method = frame.f_locals.get("self"), frame.f_code.co_name
+        owner = frame.f_locals.get("self")
         if isinstance(owner, (Layer, Loss)):
-            return owner.name, method
-        if isinstance(owner, Operator) and not any(found):
-            found = type(owner).__name__, method
-    return found
+            return owner.name, frame.f_code.co_name
+        if isinstance(owner, Operator) and not operator[0]:
+            operator = (type(owner).__name__, frame.f_code.co_name)
+    return operator
+
+
+def _outward(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def _reduced_shadow(a: AnyArray, axes: tuple[int, ...], kept: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:

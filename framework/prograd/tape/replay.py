@@ -39,7 +39,7 @@ class Tapes:
 
     def __init__(self) -> None:
         self._ready: OrderedDict[Hashable, Running] = OrderedDict()
-        self._seen: OrderedDict[Hashable, NotRecordable | None] = OrderedDict()
+        self._seen: OrderedDict[Hashable, ProgradError | None] = OrderedDict()
 
     def call(
         self,
@@ -71,7 +71,7 @@ class Tapes:
             function(*inputs, *outputs)
             self._record(key, used, function, inputs, outputs, max_bytes)
 
-    def reason(self, key: Hashable) -> NotRecordable | None:
+    def reason(self, key: Hashable) -> ProgradError | None:
         """Why the function of a key can't be recorded, if that was found."""
         return self._seen.get(key)
 
@@ -91,9 +91,8 @@ class Tapes:
                 raise NotRecordable("", "", what)
             ready = replayable(tape, used)
             _verify(ready, function, inputs, outputs)
-        except ProgradError as error:
-            reason = error if isinstance(error, NotRecordable) else NotRecordable("", "", f"numbers ({error})")
-            self._seen[key] = reason
+        except ProgradError as error:  # from the recording: the function itself has just run
+            self._seen[key] = error
             return
         self._ready[key, used] = ready
         while len(self._ready) > KEPT:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import traceback
 from collections.abc import Callable, Sequence
 from threading import Lock
-from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from prograd.tape import grouping, layout, lowering, machine
 from prograd.tape.forwarding import forwarded
 from prograd.tape.grouping import Group
 from prograd.tape.instructions import AnyArray, Instruction, View
-from prograd.tape.recorder import Recorder, asked_by
+from prograd.tape.recorder import Recorder, asker
 
 Signature = Sequence[tuple[tuple[int, ...], np.dtype[Any]]]
 """Shapes and dtypes of arrays."""
@@ -115,7 +115,7 @@ def _viewed(array: AnyArray, view: View) -> AnyArray:
 def record(function: Callable[..., None], inputs: Signature, outputs: Signature) -> Tape:
     """The tape of `function(*inputs, *outputs)`, which reads the first and writes to the others.
 
-    Raises `NotRecordable` where the function needs numbers, and whatever else prograd raises in it.
+    Raises `NotRecordable` where the function needs numbers, and errors of prograd's that the function raises.
     """
     recorder = Recorder()
     given = [recorder.input(shape, dtype) for shape, dtype in inputs]
@@ -124,7 +124,8 @@ def record(function: Callable[..., None], inputs: Signature, outputs: Signature)
         function(*given, *to)
     except ProgradError:
         raise
-    except Exception as error:
-        frames = reversed([frame for frame, _ in walk_tb(error.__traceback__)])
-        raise NotRecordable(*asked_by(frames), f"numbers ({type(error).__name__}: {error})") from error
+    except Exception as error:  # a layer may raise anything where it finds no ndarray
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        what = f"an array of numbers ({type(error).__name__}: {error})"
+        raise NotRecordable(*asker(reversed(frames)), what) from error
     return Tape(recorder)
