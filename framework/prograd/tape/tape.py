@@ -89,12 +89,12 @@ class ByNumpy:
         with self._lock:
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "input":
-                    memory.view(given.dtype)[: given.size] = given.ravel()
+                    memory[: given.nbytes].view(given.dtype)[...] = given.ravel()
             for call, operands in self._calls:
                 call(*operands)
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "output":
-                    given[...] = memory.view(given.dtype)[: given.size].reshape(given.shape)
+                    given[...] = memory[: given.nbytes].view(given.dtype).reshape(given.shape)
         return 0
 
 
