@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -31,6 +32,8 @@ from prograd_experiments.errors import NoResult
 from prograd_experiments.process import STANDARD, is_open
 
 PATIENCE = 30.0  # seconds for a job that is interrupted to write its record, and for a process to end
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 # A fresh interpreter: a fork would take over threads, locks and memory of a process that has worked already.
 CONTEXT = multiprocessing.get_context("spawn")
@@ -50,7 +53,12 @@ class Worker:
 
         Raises the task's exception, and `NoResult` if the process ended first.
         """
-        jobs = self._jobs = self._jobs or _Jobs(*self._task)
+        if self._jobs is not None and not self._jobs.alive:  # someone ended it between two jobs
+            self.close()
+        if self._jobs is None:
+            with _held_back():
+                self._jobs = _Jobs(*self._task)
+        jobs = self._jobs
         try:
             good, answer, goes_on = jobs.ask(config, HydraConfig.instance().cfg, Path.cwd(), dict(os.environ))
         except (EOFError, OSError):
@@ -82,27 +90,40 @@ class _Jobs:
         self._faults = Path(faults)
         self._connection, theirs = CONTEXT.Pipe()
         self._process = CONTEXT.Process(target=_serve, args=(theirs, module, name, faults), name="prograd-jobs")
+        self._ready = False
         with _no_main():
             self._process.start()
         theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.is_alive()
 
     def ask(self, *request: object) -> tuple[bool, Any, bool]:
         """Whether the job came to a result; the result or its exception; whether the process takes another job.
 
         Raises `EOFError` or `OSError` if the process ends.
         """
+        if not self._ready:
+            self._ready = self._answer()
         self._connection.send(request)
-        wait([self._connection, self._process.sentinel])
-        if not self._connection.poll():  # something that the job started may keep the other end open
-            raise EOFError
-        answer: tuple[bool, Any, bool] = self._connection.recv()
+        answer: tuple[bool, Any, bool] = self._answer()
         return answer
 
     def interrupt(self) -> None:
         """Passes on what a terminal sends to the sweep's process alone, so that the job writes its record."""
-        if self._process.pid is not None and self._process.is_alive():
+        if not self._ready:
+            self._process.kill()  # no job has begun
+        elif self._process.pid is not None and self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGINT)
+
+    def _answer(self) -> Any:
+        wait([self._connection, self._process.sentinel])
+        if not self._connection.poll():  # something that the job started may keep the other end open
+            raise EOFError
+        return self._connection.recv()
 
     def end(self) -> NoResult:
         """Ends the process; returns what is known of its end, as the error of a job that got no result from it."""
@@ -139,18 +160,35 @@ def _no_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals that end a sweep wait until a process has begun, and that process holds them back until it is ready."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # `spawn` does so too, and lets the signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Connection, module: str, name: str, faults: str) -> None:
     """Runs jobs until the other side hangs up, ends or interrupts."""
     if hasattr(os, "setsid"):
         os.setsid()  # a terminal's ctrl-C comes from the other side, once
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, _interrupted)
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     setup_globals()
     with suppress(KeyboardInterrupt, EOFError, OSError), Path(faults).open("w", encoding="utf-8") as words:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         faulthandler.enable(words)
         task = inspect.unwrap(getattr(importlib.import_module(module), name))
         goes_on = True
+        connection.send(goes_on)  # ready
         while goes_on:
             good, answer = _done(task, *connection.recv())
             goes_on = all(map(is_open, STANDARD))
@@ -188,7 +226,7 @@ def _sent(error: BaseException) -> Exception:
 
 
 def _interrupted(*_: object) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the writing of the record
     raise KeyboardInterrupt
 
@@ -196,6 +234,7 @@ def _interrupted(*_: object) -> None:
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
     """Ends this process when the sweep's process ends, however that ends."""
     parent.join()
-    while os.name == "posix" and os.getppid() == parent.pid:  # a job closed the descriptor that `join` waits for
-        time.sleep(1)
+    # It is still our parent for a moment. Longer only if a job closed the descriptor that `join` waits for.
+    while os.name == "posix" and os.getppid() == parent.pid:
+        time.sleep(0.01)
     os._exit(1)

@@ -184,9 +184,12 @@ def test_two_sweeps_never_write_into_one_directory_and_a_dead_one_holds_nothing(
         assert second.returncode == 2
         assert f"s: expected a free directory, got one in use by process {alive.pid} on " in second.stderr
         assert contents(tmp_path / "s") == before
+        (lock,) = (tmp_path / "s").glob("*slow*/.lock")
+        worker = lock.read_text().split()[1]
     finally:
         alive.kill()
         alive.wait()
+    until(lambda: not Path("/proc", worker).exists())
     assert statuses(tmp_path / "s") == {"activation-harmless": "complete", "activation-slow": "running"}
 
     Path(settings["GO"]).touch()

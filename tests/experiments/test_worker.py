@@ -24,7 +24,7 @@ pytestmark = pytest.mark.starts_processes
 QUICK = ("depth=2", "width=3", "data=synthetic", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
 MISCHIEF = '''
-import ctypes, os, shutil, signal, sys, time
+import ctypes, os, shutil, signal, sys, threading, time
 from pathlib import Path
 import numpy as np
 from prograd import Elementwise, hookimpl
@@ -46,6 +46,15 @@ def slow():
     Path("begun").touch()
     while not Path(os.environ["GO"]).exists():
         time.sleep(0.01)
+
+def linger():
+    """Ends the process as soon as the job's record is complete."""
+    def end():
+        while not [path for path in Path("s").glob("*linger*/record.json") if '"complete"' in path.read_text()]:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if not [thread for thread in threading.enumerate() if thread.name == "end"]:
+        threading.Thread(target=end, name="end", daemon=True).start()
 
 class UnpicklableError(Exception):
     def __init__(self, one, two):
@@ -69,6 +78,7 @@ ACTS = {
     "remove_folder": lambda: [shutil.rmtree(path.parent) for path in Path("s").glob("*remove_folder*/record.json")],
     "unpicklable": raise_unpicklable,
     "slow": slow,
+    "linger": linger,
     "tell": lambda: print(os.getpid(), file=Path("told").open("a")),
 }
 
@@ -181,6 +191,22 @@ def test_a_worker_does_not_outlive_a_sweep_that_is_killed(tmp_path: Path, settin
     sweep.kill()
     sweep.wait()
     until(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_a_sweep_interrupted_before_its_first_job_begins_says_so_and_no_more(tmp_path: Path, settings) -> None:
+    command = ["prograd-run", "-m", "activation=slow", *QUICK]
+    sweep = processes.Started(command, tmp_path, settings, str(tmp_path / "out"), str(tmp_path / "err"))
+    until(lambda: list(tmp_path.glob("s/*/.hydra/overrides.yaml")))
+    os.kill(sweep.pid, signal.SIGINT)
+    assert sweep.wait(60) == 130
+    assert (tmp_path / "err").read_text() == "prograd-run: interrupted\n"
+    assert not (tmp_path / "begun").exists()
+
+
+def test_a_worker_that_ends_after_a_job_costs_no_point(tmp_path: Path, settings: dict[str, str]) -> None:
+    command = ["prograd-run", "-m", "activation=linger,harmless", *QUICK]
+    done = processes.run(command, tmp_path, settings)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_basic_launcher_runs_jobs_in_the_process_of_the_sweep(tmp_path: Path, settings: dict[str, str]) -> None:

@@ -20,7 +20,10 @@ from tests.helpers.operators import Own
 GALLERY = Gallery(check_layer, n_in=3)
 wrong = GALLERY.wrong
 
-NOTHING_WRONG = {"network": "only a wrong engine fails it; see test_a_wrong_engine_is_caught_by_the_network"}
+NOTHING_WRONG = {
+    "network": "only a wrong engine fails it; see test_a_wrong_engine_is_caught_by_the_network",
+    "recordable": "it gives advice alone; see test_what_is_right_but_could_be_better_is_advice",
+}
 
 
 class Right(Layer):
@@ -606,9 +609,29 @@ class BothBranches(Elementwise):
         return np.where(z == 0, z.dtype.type(0), (np.cos(z) - np.sin(z) / z) / z)
 
 
+class AsksForNumbers(Elementwise):
+    """Right, but asks for the numbers of its input."""
+
+    def phi(self, z):
+        return z * 2 if (z > 0).any() else z + z
+
+    def dphi(self, z, z_next):
+        return np.full_like(z, 2)
+
+
+class BlockAsksForNumbers(Right):
+    """Right, but its block asks for the numbers of a vector."""
+
+    def jacobian(self, w, z, z_next):
+        A, _ = super().jacobian(w, z, z_next)
+        return A, operators.OfNumbers(w.W)
+
+
 @pytest.mark.parametrize(
     ("layer", "check", "says"),
     [
+        (AsksForNumbers(), "recordable", r"^asks_for_numbers\.phi needs whether it is true .*slower"),
+        (BlockAsksForNumbers(), "recordable", r"^OfNumbers\.\w+ needs an array of numbers"),
         (OneMinusG(), "saturation", r"B at inputs of ±17 in float32: expected \S+e-0\d, as in float64, got .*1 − g"),
         (
             BothBranches(),

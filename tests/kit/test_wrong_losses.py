@@ -26,6 +26,7 @@ wrong = GALLERY.wrong
 
 NOTHING_WRONG = {
     "network": "only a wrong engine fails it; see test_a_wrong_engine_is_caught_by_the_network",
+    "recordable": "it gives advice alone; see test_a_loss_that_asks_for_numbers_gets_advice",
     "saturation": "it gives advice alone; see test_digits_that_are_lost_in_float32_are_advice",
 }
 
@@ -39,14 +40,19 @@ class Right(Loss):
     """Softmax cross-entropy, correct; each wrong loss changes one thing about it."""
 
     def value(self, z, y):
-        return special.logsumexp(z, axis=1) - (y * z).sum(axis=1)
+        largest = z.max(axis=1, keepdims=True)
+        return largest[:, 0] + np.log(np.exp(z - largest).sum(axis=1)) - (y * z).sum(axis=1)
 
     def gradient(self, z, y):
-        return special.softmax(z, axis=1) - y
+        return self.probabilities(z) - y
 
     def hessian(self, z, y):
-        p = special.softmax(z, axis=1)
+        p = self.probabilities(z)
         return DiagonalPlusLowRank(p, -p[..., None], p[..., None])
+
+    def probabilities(self, z):
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
 
     def check(self, z, y):
         if not (abs(y.sum(axis=1) - 1) < 1e-6).all():
@@ -327,6 +333,24 @@ def test_digits_that_are_lost_in_float32_are_advice() -> None:
     (advice,) = report.advice
     assert advice.name == "saturation"
     assert re.search(r"value at outputs up to \d+ in float32: expected .*, as in float64, got", advice.message)
+
+
+def test_a_right_loss_gets_no_advice() -> None:
+    assert check_loss(Right(), Z, Y).advice == ()
+
+
+class HessianAsksForNumbers(Right):
+    """Right, but scipy.special.softmax asks for numbers."""
+
+    def hessian(self, z, y):
+        p = special.softmax(z, axis=1)
+        return DiagonalPlusLowRank(p, -p[..., None], p[..., None])
+
+
+def test_a_loss_that_asks_for_numbers_gets_advice() -> None:
+    (advice,) = check_loss(HessianAsksForNumbers(), Z, Y).advice
+    assert advice.name == "recordable"
+    assert re.search(r"^hessian_asks_for_numbers\.hessian needs .*slower", advice.message)
 
 
 @wrong("large_arguments", says="overflow encountered in exp")

@@ -80,6 +80,7 @@ def test_it_installs_passes_its_tests_and_is_found(tmp_path):
             "distribution": "calm-waves",
             "version": "0.1.0",
             "status": "ok",
+            "recordable": "yes",
             "error": None,
         }
     ]

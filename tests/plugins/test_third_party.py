@@ -115,7 +115,8 @@ def test_its_asv_suite_runs_there_on_prograds_parts(fresh):
 
 def test_it_is_listed_with_what_it_brings(fresh):
     rows = json.loads(fresh.run(fresh.scripts / "prograd", "plugins", "--json"))
-    ours = {"distribution": PROJECT["name"], "version": PROJECT["version"], "status": "ok", "error": None}
+    ours = {"distribution": PROJECT["name"], "version": PROJECT["version"], "status": "ok"}
+    ours |= {"recordable": "yes", "error": None}
     assert [row for row in rows if row["distribution"] != "prograd"] == [
         {"name": "fourier_features", "kind": "layer", **ours},
         {"name": "poisson", "kind": "loss", **ours},

@@ -75,11 +75,14 @@ def test_plugins_lists_what_is_installed() -> None:
 
 def test_plugins_as_json() -> None:
     rows = json.loads(run("plugins", "--json").output)
-    assert {tuple(row) for row in rows} == {("name", "kind", "distribution", "version", "status", "error")}
+    assert {tuple(row) for row in rows} == {
+        ("name", "kind", "distribution", "version", "status", "recordable", "error")
+    }
     first_party = {(row["name"], row["kind"]) for row in rows if row["distribution"] == "prograd"}
     assert {("affine", "layer"), ("softmax_cross_entropy", "loss")} <= first_party
     affine = next(row for row in rows if row["name"] == "affine")
     assert affine["status"] == "ok"
+    assert affine["recordable"] == "yes"
     assert affine["error"] is None
     assert affine["version"] == prograd.__version__
 
@@ -93,8 +96,10 @@ def test_plugins_lists_what_is_broken_and_why(registered) -> None:
         "distribution": "acme-waves",
         "version": "1.2",
         "status": "ok",
+        "recordable": "yes",
         "error": None,
     }
+    assert rows[1]["recordable"] is None
     assert (rows[1]["name"], rows[1]["kind"], rows[1]["status"]) == ("more-losses", "loss", "broken")
     assert rows[1]["error"] == "ImportError: no module\nTraceback:\n  line 3"
     table = run("plugins")
@@ -127,6 +132,29 @@ def test_check_names_what_is_wrong(registered) -> None:
     assert "likely cause: the sign" in result.output
     (found,) = json.loads(run("check", "--json").output)
     assert found["status"] == "failed"
+
+
+class Needy(prograd.Elementwise):
+    """Right, but asks for a number."""
+
+    def phi(self, z):
+        return z * (float(z[0, 0]) * 0 + 2)
+
+    def dphi(self, z, z_next):
+        return np.full_like(z, 2)
+
+
+def test_check_and_plugins_say_what_cannot_be_recorded(registered) -> None:
+    registered({"needy": Needy, "relu": prograd.registry().layers["relu"]})
+    reason = "needy.phi needs a number (float)"
+    for command in ("check", "plugins"):
+        rows = {row["name"]: row["recordable"] for row in json.loads(run(command, "--json").output)}
+        assert rows == {"needy": reason, "relu": "yes"}
+    result = run("check")
+    assert result.exit_code == 0
+    assert "all 2 conform" in result.output
+    assert f"advice, recordable: {reason}, which no tape has" in result.output
+    assert "recordable" in run("plugins").output
 
 
 def test_check_fails_where_there_is_nothing_to_try(registered) -> None:

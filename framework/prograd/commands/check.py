@@ -20,6 +20,7 @@ from prograd.options import plain
 from prograd.plugins.loading import BrokenPlugin
 from prograd.plugins.registry import Registry, registry
 from prograd.testing.parametrize import expand
+from prograd.testing.recording import recordable
 from prograd.testing.report import Outcome, Report, Status
 
 STATUSES: Final[tuple[Status, ...]] = ("passed", "failed", "skipped")
@@ -33,6 +34,7 @@ class Result:
     kind: str
     distribution: str
     status: str
+    recordable: str
     reports: Sequence[Report]
 
     def count(self, status: Status) -> int:
@@ -43,7 +45,7 @@ class Result:
         """What `--json` prints."""
         examples = [{"subject": r.subject, "checks": [asdict(o) for o in r.outcomes]} for r in self.reports]
         whose = {"name": self.name, "kind": self.kind, "distribution": self.distribution}
-        return {**whose, "status": self.status, "examples": examples}
+        return {**whose, "status": self.status, "recordable": self.recordable, "examples": examples}
 
 
 @click.command()
@@ -54,7 +56,8 @@ class Result:
 def check(ctx: click.Context, names: tuple[str, ...], *, as_json: bool, seed: int) -> None:
     """Run the conformance kit on installed layers and losses.
 
-    It checks the ones named, or all.
+    It checks the ones named, or all. "recordable" says whether a tape runs it without Python, or what it asks for that
+    no tape has; that is advice, not a failure.
 
     Exit code 0: all checks pass; 1: some fail, or (without NAME) a plugin is broken; 2: unknown name.
     """
@@ -91,7 +94,7 @@ def _checked(found: Registry, kind: str, name: str, seed: int) -> Result:
         reports = [Report(f"{cls.__name__}.examples()", (failure,))]
     reports[:1] = [_with_advice(report, cls, kind) for report in reports[:1]]
     passed = reports and not any(report.failures for report in reports)
-    return Result(name, kind, owner, "passed" if passed else "failed", reports)
+    return Result(name, kind, owner, "passed" if passed else "failed", recordable(cls), reports)
 
 
 def _with_advice(report: Report, cls: type[Layer | Loss], kind: str) -> Report:
@@ -109,7 +112,7 @@ def _with_advice(report: Report, cls: type[Layer | Loss], kind: str) -> Report:
 
 def _unchecked(plugin: BrokenPlugin) -> Result:
     report = Report(plugin.name, (Outcome("load", "failed", plugin.error),))
-    return Result(plugin.name, "plugin", plugin.distribution, "broken", [report])
+    return Result(plugin.name, "plugin", plugin.distribution, "broken", "", [report])
 
 
 def _show(results: Sequence[Result]) -> None:
@@ -120,11 +123,13 @@ def _show(results: Sequence[Result]) -> None:
         table.add_column(heading)
     for heading in ("examples", *STATUSES):
         table.add_column(heading, justify="right")
-    table.add_column("status")
+    for heading in ("status", "recordable"):
+        table.add_column(heading)
     for result in results:
         counts = [str(result.count(status)) for status in STATUSES]
         cells = [result.name, result.kind, result.distribution, str(len(result.reports)), *counts]
-        table.add_row(*map(Text, cells), Text(result.status, style="green" if result.status == "passed" else "red"))
+        status = Text(result.status, style="green" if result.status == "passed" else "red")
+        table.add_row(*map(Text, cells), status, Text(result.recordable))
     console = Console()
     console.print(table)
     for result in results:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from prograd.plugins.discovery import Origin
 from prograd.plugins.registry import Registry, registry
+from prograd.testing.recording import recordable
 
 Row = dict[str, str | None]
 
@@ -22,8 +23,8 @@ Row = dict[str, str | None]
 def plugins(*, as_json: bool) -> None:
     """List installed layers and losses, and broken plugins.
 
-    Each is listed with the distribution that brings it, and a broken plugin with the reason. The exit code is 0 even
-    if plugins are broken.
+    Each is listed with the distribution that brings it, and a broken plugin with the reason. "recordable" says whether
+    a tape runs it without Python, or what it asks for that no tape has. The exit code is 0 even if plugins are broken.
     """
     rows = _rows(registry())
     if as_json:
@@ -34,32 +35,34 @@ def plugins(*, as_json: bool) -> None:
 
 def _rows(found: Registry) -> list[Row]:
     rows = [
-        _row(name, kind, plugin)
+        _row(name, kind, plugin, recordable=recordable(every[name]))
         for plugin in found.plugins
-        for kind, names in (("layer", plugin.layers), ("loss", plugin.losses))
+        for kind, names, every in (("layer", plugin.layers, found.layers), ("loss", plugin.losses, found.losses))
         for name in sorted(names)
     ]
     for plugin in found.broken:
         # What a broken plugin would have brought is unknown. The name of its entry point is all there is to go by.
         kind = "loss" if "loss" in plugin.name.lower() else "layer"
-        rows.append(_row(plugin.name, kind, plugin, "broken", f"{plugin.error}\n{plugin.traceback}".strip()))
+        rows.append(_row(plugin.name, kind, plugin, error=f"{plugin.error}\n{plugin.traceback}".strip()))
     return rows
 
 
-def _row(name: str, kind: str, origin: Origin, status: str = "ok", error: str | None = None) -> Row:
+def _row(name: str, kind: str, origin: Origin, *, recordable: str | None = None, error: str | None = None) -> Row:
     whose = {"distribution": origin.distribution, "version": origin.version}
-    return {"name": name, "kind": kind, **whose, "status": status, "error": error}
+    status = "ok" if error is None else "broken"
+    return {"name": name, "kind": kind, **whose, "status": status, "recordable": recordable, "error": error}
 
 
 def _show(rows: Sequence[Row]) -> None:
     """Print the table, and below it why each broken plugin is broken."""
     table = Table(box=None, pad_edge=False)
     table.add_column("name", no_wrap=True)  # a name that is cut short can't be typed
-    for heading in ("kind", "distribution", "version", "status"):
+    for heading in ("kind", "distribution", "version", "status", "recordable"):
         table.add_column(heading)
     for row in rows:
         cells = [Text(row[key] or "") for key in ("name", "kind", "distribution", "version")]
-        table.add_row(*cells, Text(row["status"] or "", style="red" if row["error"] else "green"))
+        status = Text(row["status"] or "", style="red" if row["error"] else "green")
+        table.add_row(*cells, status, Text(row["recordable"] or ""))
     console = Console()
     console.print(table)
     for row in rows:

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from prograd import threads
-from prograd.errors import NotRecordable
+from prograd.errors import NotRecordable, ProgradError
 from prograd.network import Network
 from prograd.tape import machine
 from prograd.tape.instructions import AnyArray
@@ -39,7 +39,7 @@ class Tapes:
 
     def __init__(self) -> None:
         self._ready: OrderedDict[Hashable, Running] = OrderedDict()
-        self._seen: OrderedDict[Hashable, NotRecordable | None] = OrderedDict()
+        self._seen: OrderedDict[Hashable, ProgradError | None] = OrderedDict()
 
     def call(
         self,
@@ -71,7 +71,7 @@ class Tapes:
             function(*inputs, *outputs)
             self._record(key, used, function, inputs, outputs, max_bytes)
 
-    def reason(self, key: Hashable) -> NotRecordable | None:
+    def reason(self, key: Hashable) -> ProgradError | None:
         """Why the function of a key can't be recorded, if that was found."""
         return self._seen.get(key)
 
@@ -88,10 +88,10 @@ class Tapes:
             tape = record(function, signature(inputs), signature(outputs))
             if max_bytes is not None and tape.scratch_bytes > max_bytes:
                 what = f"no more than {max_bytes} bytes, where its arrays together take {tape.scratch_bytes}"
-                raise NotRecordable("", "", what)  # noqa: TRY301  (handled as every other reason)
+                raise NotRecordable("", "", what)
             ready = replayable(tape, used)
             _verify(ready, function, inputs, outputs)
-        except NotRecordable as error:
+        except ProgradError as error:  # from the recording: the function itself has just run
             self._seen[key] = error
             return
         self._ready[key, used] = ready

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import traceback
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from prograd.errors import NotRecordable, ProgradError
 from prograd.tape import grouping, layout, lowering, machine
 from prograd.tape.forwarding import forwarded
 from prograd.tape.grouping import Group
 from prograd.tape.instructions import AnyArray, Instruction, View
-from prograd.tape.recorder import Recorder
+from prograd.tape.recorder import Recorder, asker
 
 Signature = Sequence[tuple[tuple[int, ...], np.dtype[Any]]]
 """Shapes and dtypes of arrays."""
@@ -65,7 +67,7 @@ class ByNumpy:
 
     def __init__(self, tape: Tape) -> None:
         scratch = np.empty(max(tape.scratch_bytes, 1), np.uint8)
-        self._given = [np.empty(max(storage.size, 1), np.uint8) for storage in tape.given]
+        self._given = [np.empty(storage.size, np.uint8) for storage in tape.given]
         self._kinds = [storage.kind for storage in tape.given]
         self._lock = Lock()
         self._constants = _constants(tape)
@@ -89,12 +91,12 @@ class ByNumpy:
         with self._lock:
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "input":
-                    memory[: given.nbytes].view(given.dtype)[...] = given.ravel()
+                    memory.view(given.dtype)[...] = given.ravel()
             for call, operands in self._calls:
                 call(*operands)
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "output":
-                    given[...] = memory[: given.nbytes].view(given.dtype).reshape(given.shape)
+                    given[...] = memory.view(given.dtype).reshape(given.shape)
         return 0
 
 
@@ -113,10 +115,17 @@ def _viewed(array: AnyArray, view: View) -> AnyArray:
 def record(function: Callable[..., None], inputs: Signature, outputs: Signature) -> Tape:
     """The tape of `function(*inputs, *outputs)`, which reads the first and writes to the others.
 
-    Raises `NotRecordable` where the function needs numbers.
+    Raises `NotRecordable` where the function needs numbers, and errors of prograd's that the function raises.
     """
     recorder = Recorder()
     given = [recorder.input(shape, dtype) for shape, dtype in inputs]
     to = [recorder.output(shape, dtype) for shape, dtype in outputs]
-    function(*given, *to)
+    try:
+        function(*given, *to)
+    except ProgradError:
+        raise
+    except Exception as error:  # a layer may raise anything where it finds no ndarray
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        what = f"an array of numbers ({type(error).__name__}: {error})"
+        raise NotRecordable(*asker(reversed(frames)), what) from error
     return Tape(recorder)

@@ -19,6 +19,7 @@ from prograd.testing.diagnosis import MatrixName, require_close, rounding
 from prograd.testing.in_network import layer_in_network
 from prograd.testing.layer_case import LayerCase, Subset, block_name, named_blocks, subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
+from prograd.testing.recording import require_recordable
 from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
 from prograd.testing.special_points import SATURATED, advise_on_float32, require_right_at, saturated
 
@@ -317,6 +318,11 @@ def network(case: LayerCase) -> None:
     layer_in_network(case)
 
 
+def recordable(case: LayerCase) -> None:
+    """Every mode runs it from a tape from the second evaluation on, without Python."""
+    require_recordable(case.layer, case.n_in)
+
+
 def _require_right(case: LayerCase, checks: Sequence[Callable[[LayerCase], None]]) -> None:
     """Raise `CheckSkipped` if there is no reference, or if one of these checks fails."""
     _require_reference(case)
@@ -364,5 +370,6 @@ LAYER_CHECKS: Final = Suite(
         zeros,
         saturation,
         network,
+        recordable,
     ),
 )

@@ -20,6 +20,7 @@ from prograd.testing.diagnosis import MatrixName, Pair, largest, require_close, 
 from prograd.testing.in_network import loss_in_network
 from prograd.testing.layer_case import subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
+from prograd.testing.recording import require_recordable
 from prograd.testing.reference import Reference, Rough, differentiate, directions
 from prograd.testing.report import CheckAdvice, CheckError, CheckSkipped, Report, Suite
 from prograd.testing.special_points import SATURATED, advise_on_digits, advise_on_warnings
@@ -337,6 +338,11 @@ def network(case: LossCase) -> None:
     loss_in_network(case.loss, case.z, case.y, case.seed)
 
 
+def recordable(case: LossCase) -> None:
+    """A tape runs `value`, `gradient` and products with `hessian` from the second evaluation on, without Python."""
+    require_recordable(case.loss, case.z, case.y)
+
+
 def _require_right(case: LossCase, checks: Sequence[Callable[[LossCase], None]]) -> None:
     """Raise `CheckSkipped` if one of these checks fails or does not apply."""
     for check in checks:
@@ -371,5 +377,6 @@ LOSS_CHECKS: Final = Suite(
         zeros,
         saturation,
         network,
+        recordable,
     ),
 )

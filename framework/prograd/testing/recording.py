@@ -1,0 +1,105 @@
+"""Can a layer or a loss be recorded on a tape? One that can't is right too: Python goes on to run it, only slower."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from prograd.arrays import Array
+from prograd.errors import NotRecordable, ProgradError
+from prograd.layer import Layer
+from prograd.loss import Loss
+from prograd.modes import MODES, Evaluation, Mode
+from prograd.modes.reverse import per_sample_gradients
+from prograd.network import Network
+from prograd.tape.tape import Signature, record
+from prograd.testing.in_network import HalfSquare, Mixing
+from prograd.testing.operator_case import SAMPLES
+from prograd.testing.report import CheckAdvice
+
+DOUBLE: Final = np.dtype(np.float64)
+YES: Final = "yes"
+Task = tuple[Callable[..., None], list[tuple[int, ...]], list[tuple[int, ...]]]
+"""A function that is recorded, and the shapes of its inputs and outputs."""
+
+
+def recordable(cls: type[Layer | Loss]) -> str:
+    """`YES` if the examples of a layer or a loss can be recorded, else what asks for numbers."""
+    try:
+        reasons = [reason_of(*example) for example in cls.examples()]
+    except Exception as error:  # noqa: BLE001  (a plugin's examples may raise anything, which `check` reports)
+        return f"unknown: {type(error).__name__}: {error}"
+    return next((reason for reason in reasons if reason), YES)
+
+
+def require_recordable(example: Layer | Loss, *at: Any) -> None:
+    """Raises `CheckAdvice` unless `(layer, n_in)` or `(loss, z, y)` can be recorded."""
+    reason = reason_of(example, *at)
+    if reason:
+        raise CheckAdvice(
+            f"{reason}, which no tape has, so Python runs it each time, with the same results but slower; functions of "
+            "numpy and scipy.special on arrays record, and np.where takes the place of if and of an index that depends "
+            "on values"
+        )
+
+
+def reason_of(example: Layer | Loss, *at: Any) -> str:
+    """Why `(layer, n_in)` or `(loss, z, y)` can't be recorded: which method asks, and for what. Empty if it can."""
+    tasks = _of_layer(example, *at) if isinstance(example, Layer) else _of_loss(example, *map(np.atleast_2d, at))
+    for function, inputs, outputs in tasks:
+        try:
+            record(function, _doubles(inputs), _doubles(outputs))
+        except NotRecordable as error:
+            return f"{error.owner}.{error.method} needs {error.what}" if error.owner else f"it needs {error.what}"
+        except ProgradError as error:
+            return str(error)
+    return ""
+
+
+def _of_layer(layer: Layer, n_in: int) -> Iterator[Task]:
+    """Gradient and Jacobian in every mode, between two other layers, and gradients of samples."""
+    net, loss = Network([Mixing(n_in), layer, Mixing(2)], n_in=3), HalfSquare()
+    size, x, y = (net.size,), (SAMPLES, net.n[0]), (SAMPLES, net.n[-1])
+
+    def at(w: Array, x: Array, y: Array) -> Evaluation:
+        return Evaluation(net, loss, w, net.unpack(w), x, y)
+
+    def gradient(mode: Mode, w: Array, x: Array, y: Array, p: Array) -> None:
+        mode.gradient(at(w, x, y), p, None)
+
+    def jacobian(mode: Mode, w: Array, x: Array, y: Array, J: Array) -> None:
+        mode.jacobian(at(w, x, y).linearization(), J, None)
+
+    def each(w: Array, x: Array, y: Array, p: Array) -> None:
+        per_sample_gradients(at(w, x, y), p)
+
+    for mode in MODES.values():
+        yield partial(gradient, mode), [size, x, y], [size]
+        yield partial(jacobian, mode), [size, x, y], [(*y, net.size)]
+    yield each, [size, x, y], [(SAMPLES, net.size)]
+
+
+def _of_loss(loss: Loss, z: Array, y: Array) -> Iterator[Task]:
+    """Value and gradient, apart and together, and the product with the hessian."""
+    each, row, labels = z.shape[:1], z.shape, y.shape
+
+    def apart(z: Array, y: Array, v: Array, q: Array) -> None:
+        v[...], q[...] = loss.value(z, y), loss.gradient(z, y)
+
+    def together(z: Array, y: Array, v: Array, q: Array) -> None:
+        v[...], q[...] = loss.value_and_gradient(z, y)
+
+    def product(z: Array, y: Array, v: Array, q: Array) -> None:
+        q[...] = loss.hessian(z, y).jvp(v)
+
+    yield apart, [row, labels], [each, row]
+    yield together, [row, labels], [each, row]
+    if type(loss).hessian is not Loss.hessian:
+        yield product, [row, labels, row], [row]
+
+
+def _doubles(shapes: list[tuple[int, ...]]) -> Signature:
+    return [(shape, DOUBLE) for shape in shapes]
