@@ -138,6 +138,15 @@ def test_a_replay_reads_what_it_is_given(used: str) -> None:
         np.testing.assert_array_equal(f.gradient(w), changed)
 
 
+@pytest.mark.parametrize("used", MACHINES)
+def test_no_parameters(used: str) -> None:
+    net = prograd.Network([prograd.layer("tanh")], 3)
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.ones((2, 3)), np.zeros((2, 3)))
+    with machine.using(used):
+        assert len({f(np.empty(0)) for _ in range(3)}) == 1
+        assert [f.gradient(np.empty(0)).size for _ in range(3)] == [0, 0, 0]
+
+
 def test_results_never_share_memory() -> None:
     f, w = mlp(2, 200, 1)
     results = [f.gradient((1 + k) * w) for k in range(6)]
