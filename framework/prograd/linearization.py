@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Linearization:
         """`h_x(w) = z^{L+1}`: `(N, n_{L+1})`, or `(n_{L+1},)` for one sample."""
         return self.z[-1][0] if self.one else self.z[-1]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """The number of columns of `J`."""
         return sum(len(span.all) for span in self.spans)
@@ -48,7 +49,7 @@ class Linearization:
         """The number of rows of `J`, `n_{L+1}`."""
         return self.blocks[-1][1].rows
 
-    @property
+    @cached_property
     def widest(self) -> int:
         """The most rows of any block."""
         return max(B_i.rows for _, B_i in self.blocks)

@@ -27,6 +27,7 @@ class Span:
 
 
 NO_COLUMNS: Final = Span(range(0), {})
+SHOWN: Final = 24  # layers, at most, in the repr of a network
 
 
 def slices(p: Array, spans: Sequence[Span]) -> list[dict[str, Array]]:
@@ -162,7 +163,10 @@ class Network:
             self._held.add(dtype)
 
     def __repr__(self) -> str:
-        chain = " → ".join([str(self.n[0]), *(f"{g.name} → {n}" for g, n in zip(self.layers, self.n[1:], strict=True))])
+        parts = [f"{g.name} → {n}" for g, n in zip(self.layers, self.n[1:], strict=True)]
+        if len(parts) > SHOWN:
+            parts[SHOWN // 2 : -SHOWN // 2] = [f"… ({len(parts)} layers)"]
+        chain = " → ".join([str(self.n[0]), *parts])
         return f"Network({chain}; {self.size} parameters)"
 
     def _checked(self, i: int, given: Mapping[str, ArrayLike]) -> dict[str, Array]:

@@ -148,7 +148,7 @@ def test_a_product_that_has_no_rule_is_the_two_factors():
     J, K = Shift(), Product(Shift(), D)
     product = multiply(J, K)
     assert isinstance(product, Product)
-    assert (product.outer, product.inner) == (J, K)
+    assert product.factors == (J, *K.factors)
 
 
 def test_composition_stays_lazy_where_multiplication_would_not():

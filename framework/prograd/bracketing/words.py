@@ -9,6 +9,8 @@ from typing import Final
 from prograd.bracketing.programming import Node
 
 IDENTITY: Final = "I"
+ELLIPSIS: Final = "…"
+WRITTEN: Final = 24  # layers up to which all products are written
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ class Letters:
         if by_input:
             own, through = [IDENTITY, *("" for _ in parameters)], ["", *through]
         return cls(own, through, "q" if gradient else "")
+
+    def shortened(self) -> Letters:
+        """Of many layers only the first and the last: the brackets around all would take a page for each layer."""
+        if len(self.own) <= WRITTEN:
+            return self
+        k = WRITTEN // 4
+        between = ELLIPSIS if any(self.own[k:-k]) else ""
+        own = (*self.own[:k], between, *self.own[-k:])
+        return Letters(own, (*self.through[:k], ELLIPSIS, *self.through[-k:]), self.q)
 
 
 def expressions(

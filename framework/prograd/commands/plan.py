@@ -92,7 +92,8 @@ def _show(predicted: planning.Plan) -> None:
     console = Console()
     console.print(Text(predicted.title), soft_wrap=True)
     console.print(table)
-    console.print(Text(f"{predicted.mode}: {predicted.order}"), soft_wrap=True)
+    for note in predicted.notes():
+        console.print(Text(note), soft_wrap=True)
 
 
 def _layer(text: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Factored(Mode):
 
     name = "factored"
     lazy = True
+    longest = 1500  # layers whose products are counted in a fraction of a second; the time grows faster than the depth
 
     def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> Array:
         """`∇ℓ` pulled through the left factors, for one part of the samples after the other."""
@@ -85,6 +86,7 @@ class Factored(Mode):
 
     def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
         """`(A_L | … | (B_L (B_{L-1} B_{L-2})) A_{L-3})`: what is left of an `A_i` is multiplied from the right."""
+        letters = letters.shortened()
         parts = []
         for i in reversed(range(len(letters.own))):
             if letters.own[i]:

@@ -67,6 +67,7 @@ class Forward(Mode):
 
     def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
         """`(A_L | (B_L (A_{L-1} | …)))`: the innermost product comes first."""
+        letters = letters.shortened()
         J = ""
         for A_i, B_i in zip(letters.own, letters.through, strict=True):
             J = joined([part for part in (A_i, times(B_i, J) if J else "") if part])

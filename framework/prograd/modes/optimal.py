@@ -12,8 +12,8 @@ columns and reverse mode's rows do all the work, on linearizations in which one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from prograd.blocks import Block
 from prograd.bracketing.blocks import by_rows, cheapest
 from prograd.bracketing.programming import Node
 from prograd.bracketing.words import Letters, expressions, joined, times
+from prograd.errors import OptionError
 from prograd.linearization import Linearization
 from prograd.modes.base import Evaluation, Mode
 from prograd.modes.forward import charge_columns_into, columns_into
@@ -33,6 +34,7 @@ from prograd.operators import Dense, Identity, Operator, Zero
 from prograd.operators.ledger import Cost, Ledger, Step, Vectors
 
 REVERSE = Reverse()
+MOST: Final = 2000  # layers; the search for the order takes about a minute, and half a gigabyte
 
 
 class Optimal(Mode):
@@ -66,8 +68,33 @@ class Optimal(Mode):
 
 
 def _tree(lin: Linearization, max_bytes: int | None) -> Node:
+    if len(lin.blocks) > MOST:
+        raise OptionError(
+            f'mode="optimal": expected a Jacobian of at most {MOST} layers, since the search for the cheapest order '
+            f'takes cubic time, got {len(lin.blocks)} layers; mode="auto" takes the quickest of the others'
+        )
     numbers = None if max_bytes is None else max_bytes // lin.dtype.itemsize
     return cheapest(lin.blocks, lin.samples, numbers)
+
+
+Parts: TypeAlias = Generator[Any, Any, Any]
+"""A step of an accumulation: it yields the steps that it needs, is sent what they made, and returns what it made."""
+
+
+def _carried_out(step: Parts) -> Any:
+    """What a step makes. A tree may be as deep as the network, so steps wait in a list, not on Python's stack."""
+    waiting: list[Parts] = [step]
+    made: Any = None
+    while waiting:
+        try:
+            needed = waiting[-1].send(made)
+        except StopIteration as done:
+            waiting.pop()
+            made = done.value
+        else:
+            waiting.append(needed)
+            made = None
+    return made
 
 
 class Merged(NamedTuple):
@@ -92,6 +119,10 @@ class Accumulation:
 
         The outer layers' columns come first, since they are newer, so they are written to their place at once.
         """
+        made: Operator | None = _carried_out(self._into(node, W))
+        return made
+
+    def _into(self, node: Node, W: Array) -> Parts:
         if W.shape[-1] == 0 and not node.product:
             return None
         if node.way == "dense":
@@ -99,8 +130,8 @@ class Accumulation:
             self._columns([(single.A, _none(single.B))], [single.span], W)
             return single.B if node.product else None
         if node.way == "tangents":
-            return self._tangents(node, W)
-        return self._adjoints(node, W)
+            return (yield self._tangents(node, W))
+        return (yield self._adjoints(node, W))
 
     def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:
         """Memory for an array `(samples, rows, columns)`, stored row by row or column by column."""
@@ -134,18 +165,18 @@ class Accumulation:
         P = self.written(B, self._samples(node)) if node.product else _none(B)
         return Merged(A, P, self.lin.spans[node.start])
 
-    def _merged(self, node: Node) -> Merged:
+    def _merged(self, node: Node) -> Parts:
         """Layers as one layer."""
         if node.way == "dense":
             return self._single(node)
         columns, rows = self._size(node), self.lin.blocks[node.stop - 1][1].rows
         # Tangents come column after column, and what follows reads them in that order.
         W = self.room(self.lin.samples, rows, columns, by_columns=node.way == "tangents")
-        P = self.into(node, W)
+        P = yield self._into(node, W)
         A: dict[str, Operator] = {"W": Dense(W)} if columns else {}
         return Merged(A, P or Zero(rows, 0), Span(range(columns), {name: range(columns) for name in A}))
 
-    def _tangents(self, node: Node, W: Array) -> Operator | None:
+    def _tangents(self, node: Node, W: Array) -> Parts:
         """Forward mode: the columns of the inner layers, and of outer ones that are single layers."""
         blocks: list[Block] = []
         spans: list[Span] = []
@@ -159,11 +190,11 @@ class Accumulation:
             else:
                 if inner.outer is not None:
                     newer = self._size(inner.outer)
-                    self.into(inner.outer, W[..., :newer])
+                    yield self._into(inner.outer, W[..., :newer])
                 blocks[:0] = [({}, B) for _, B in behind]
                 spans[:0] = [NO_COLUMNS] * len(behind)
             inner = _there(inner.inner)
-        start = self._merged(inner)
+        start = yield self._merged(inner)
         self._columns([(start.A, _none(start.B)), *blocks], [start.span, *spans], W[..., newer:])
         if not node.product:
             return None
@@ -183,15 +214,15 @@ class Accumulation:
         if W.shape[-1]:
             self.push(Linearization(blocks, _placed(spans), self.lin.samples, self.lin.dtype), W)
 
-    def _adjoints(self, node: Node, W: Array) -> Operator | None:
+    def _adjoints(self, node: Node, W: Array) -> Parts:
         """The rows of the outer `P` back through the inner layers, one after the other or merged into one."""
         outer = _there(node.outer)
         newer = self._size(outer)
-        P = self.into(outer, W[..., :newer])
+        P = yield self._into(outer, W[..., :newer])
         assert isinstance(P, Dense)  # noqa: S101  (adjoints ask for it)
         blocks, spans = self.lin.blocks[node.start : node.split], self.lin.spans[node.start : node.split]
         if node.inner is not None:
-            inner = self._merged(node.inner)
+            inner = yield self._merged(node.inner)
             A = {name: self.written(operator, self.lin.samples) for name, operator in inner.A.items()}
             blocks, spans = [(A, inner.B)], [inner.span]
         q = P.stack.swapaxes(0, 1)

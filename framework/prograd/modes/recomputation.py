@@ -12,10 +12,9 @@ import numpy as np
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
 from prograd.errors import OptionError
-from prograd.layer import Layer
 from prograd.modes.base import Evaluation
 from prograd.modes.checkpoints import Schedule, best_schedule, inputs
-from prograd.modes.structure import Structure, of_layer
+from prograd.modes.structure import Structure, layer_key, of_layer
 from prograd.network import Network
 
 LOSS_ARRAYS: Final = 4  # of the shape of the output, while a loss computes its value and its gradient
@@ -83,7 +82,7 @@ def _within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: int) -> Sc
     behind = [*itertools.accumulate(reversed(net.n), max)][::-1]  # the widest from here on
     known: dict[Hashable, _Needs] = {}  # deep networks repeat a few layers
     for i, layer in enumerate(net.layers):
-        key = _key(layer, net.n[i], i)
+        key = layer_key(layer, net.n[i], i)
         if key not in known:
             known[key] = _needs(of_layer(net, i, rows, dtype), rows)
         needs = known[key]
@@ -102,15 +101,6 @@ def _within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: int) -> Sc
             f"gradient itself, got {max_bytes}"
         )
     return best_schedule(states, costs, left)
-
-
-def _key(layer: Layer, n_in: int, i: int) -> Hashable:
-    """Equal for equal layers, where equality can be told."""
-    try:
-        hash(layer)
-    except TypeError:
-        return i
-    return layer, n_in
 
 
 class _Needs(NamedTuple):

@@ -76,6 +76,7 @@ class Reverse(Mode):
 
     def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
         """`(q A_L | ((q B_L) A_{L-1}) | …)`: what is on the left is multiplied first."""
+        letters = letters.shortened()
         q, parts = letters.q, []
         for A_i, B_i in zip(reversed(letters.own), reversed(letters.through), strict=True):
             if A_i:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from prograd import checks
 from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.errors import PluginError
-from prograd.layer import Parameters
+from prograd.layer import Layer, Parameters
 from prograd.linearization import Linearization
 from prograd.network import Network
 from prograd.operators.ledger import Kind, Ledger, Step
+
+Numbers: TypeAlias = np.ndarray[Any, Any]
 
 SHALLOW: Final = 8  # multiply-adds for each number: more than activations and normalisations take
 
@@ -28,6 +30,10 @@ class Structure:
     net: Network
     lin: Linearization
     seen: int
+    ends: Sequence[tuple[Array, Array]] = ()
+    """`z^i` and `z^{i+1}` as each layer was given them. Equal layers share theirs, and their blocks."""
+    owned: dict[tuple[int, ...], dict[int, Numbers]] = field(default_factory=dict)
+    """Arrays that own the memory of those in a block, by the identities of its operators: found once for each."""
 
     @property
     def samples(self) -> int:
@@ -41,7 +47,7 @@ class Structure:
 
     def by_input(self) -> Structure:
         """The same function differentiated by `x`."""
-        return Structure(self.net, self.lin.by_input(), self.seen)
+        return replace(self, lin=self.lin.by_input())
 
     def ledger(self) -> Ledger:
         """An empty one."""
@@ -49,12 +55,26 @@ class Structure:
 
     def made(self, blocks: Iterable[Block], rows: int) -> int:
         """Bytes of arrays that were made for blocks, for `rows` samples: not views of `w` or the `z^i`."""
-        return self.ledger().bytes((array for array in _owners(blocks).values() if array.ndim), rows)
+        ledger = self.ledger()
+        return sum(ledger.bytes(filter(_has_axes, self._owners(block).values()), rows) for block in blocks)
 
     def viewed(self, blocks: Iterable[Block], rows: int) -> int:
         """Bytes of the `z^2 … z^{L+1}` that blocks hold views of, for `rows` samples."""
-        owners = _owners(blocks)
-        return sum(z.shape[1] * rows * self.item for z in self.lin.z[1:] if id(owner(z)) in owners)
+        layers = len(self.net.layers)
+        held = [False] * (layers + 1)
+        for i, (block, ends) in enumerate(zip(list(blocks)[-layers:], self.ends, strict=False)):
+            owners = self._owners(block)
+            for k, z in enumerate(ends):
+                held[i + k] = held[i + k] or id(owner(z)) in owners
+        return sum(n * rows * self.item for n, there in list(zip(self.net.n, held, strict=True))[1:] if there)
+
+    def _owners(self, block: Block) -> dict[int, Numbers]:
+        operators = (*block[0].values(), block[1])
+        key = tuple(map(id, operators))
+        if key not in self.owned:
+            arrays = (owner(array) for operator in operators for array in operator.arrays())
+            self.owned[key] = {id(array): array for array in arrays}
+        return self.owned[key]
 
     def charge_forward_pass(self, ledger: Ledger, rows: int, calls: int = 1) -> int:
         """Writes down `z^2 … z^{L+1}`, which are kept; returns their bytes.
@@ -70,7 +90,7 @@ class Structure:
             kind: Kind = "function" if not A and depth < SHALLOW else "product"
             multiply_adds = 0 if kind == "function" else self.samples * largest.edges
             if kind == "product":
-                moved += calls * ledger.bytes(largest.arrays(), 0)
+                moved += calls * ledger.read(largest, 0)
             ledger.around.append(Step(kind, calls, multiply_adds, moved, depth))
             ledger.around.append(Step("layer", calls, 0, 0))
             ledger.hold(rows * B.rows * self.item)
@@ -92,17 +112,32 @@ def structure(net: Network, samples: int, dtype: np.dtype[Any]) -> Structure:
     the shapes it declared.
     """
     seen = samples_seen(net, samples)
-    z = tuple(_ones((seen, n_i), dtype) for n_i in net.n)
-    blocks = [_block(net, i, z[i], z[i + 1]) for i in range(len(net.layers))]
-    return Structure(net, Linearization(blocks, net.spans, samples, dtype, z), seen)
+    known: dict[Hashable, tuple[Block, tuple[Array, Array]]] = {}  # deep networks repeat a few layers
+    for i, layer in enumerate(net.layers):
+        key = layer_key(layer, net.n[i], i)
+        if key not in known:
+            ends = _ones((seen, net.n[i]), dtype), _ones((seen, net.n[i + 1]), dtype)
+            known[key] = _block(net, i, *ends), ends
+    made = [known[layer_key(layer, net.n[i], i)] for i, layer in enumerate(net.layers)]
+    lin = Linearization([block for block, _ in made], net.spans, samples, dtype)
+    return Structure(net, lin, seen, [ends for _, ends in made])
 
 
 def of_layer(net: Network, i: int, samples: int, dtype: np.dtype[Any]) -> Structure:
     """The structure of layer i alone."""
     seen = samples_seen(net, samples)
     z, z_next = (_ones((seen, n_i), dtype) for n_i in net.n[i : i + 2])
-    lin = Linearization([_block(net, i, z, z_next)], [net.spans[i]], samples, dtype, (z, z_next))
-    return Structure(net, lin, seen)
+    lin = Linearization([_block(net, i, z, z_next)], [net.spans[i]], samples, dtype)
+    return Structure(net, lin, seen, [(z, z_next)])
+
+
+def layer_key(layer: Layer, n_in: int, i: int) -> Hashable:
+    """Equal for equal layers, where equality can be told."""
+    try:
+        hash(layer)
+    except TypeError:
+        return i
+    return layer, n_in
 
 
 def samples_seen(net: Network, samples: int) -> int:
@@ -111,17 +146,16 @@ def samples_seen(net: Network, samples: int) -> int:
     return 1 if samples == 1 else next(k for k in count(2) if k not in sizes)
 
 
-def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def owner(array: Numbers) -> Numbers:
     """The array that owns the memory of this one."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
-def _owners(blocks: Iterable[Block]) -> dict[int, np.ndarray[Any, Any]]:
-    return {
-        id(found): found for A, B in blocks for operator in (*A.values(), B) for found in map(owner, operator.arrays())
-    }
+def _has_axes(array: Numbers) -> bool:
+    """Whether it is more than the one number that stands for those of `w` and the `z^i`."""
+    return array.ndim > 0
 
 
 def _block(net: Network, i: int, z: Array, z_next: Array) -> Block:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from prograd.operators.costs import OperatorCosts, derived
 from prograd.operators.export import ScipyOperator
 from prograd.operators.ledger import Vectors, Work
 from prograd.operators.rules import PRODUCTS, SUMS
+
+SHOWN: Final = 8  # factors of a product, at most, in its repr
 
 
 class Operator(OperatorCosts, ABC):
@@ -139,87 +141,149 @@ class Operator(OperatorCosts, ABC):
 
 
 class Product(Operator):
-    """`outer · inner`, not multiplied out: each product with a vector goes through both."""
+    """`outer · inner`, not multiplied out: each product with a vector goes through both.
 
-    def __init__(self, outer: Operator, inner: Operator) -> None:
-        self.outer, self.inner = outer, inner
-        self.rows, self.cols = outer.rows, inner.cols
+    Products of products are flat: `factors` holds all of them, the outermost first, so that thousands of factors take
+    no deep recursion.
+    """
+
+    edges: int
+
+    def __init__(self, outer: Operator, inner: Operator, *more: Operator) -> None:
+        given = (outer, inner, *more)
+        self.factors: tuple[Operator, ...] = tuple(factor for one in given for factor in factors_of(one))
+        self.rows, self.cols = given[0].rows, given[-1].cols
+        self.edges = sum(one.edges for one in given)
+
+    @property
+    def outer(self) -> Operator:
+        """The outermost factor."""
+        return self.factors[0]
+
+    @property
+    def inner(self) -> Operator:
+        """All other factors."""
+        return product_of(self.factors[1:])
 
     def jvp(self, v: Array) -> Array:
         """`outer (inner v)`."""
-        return self.outer.jvp(self.inner.jvp(v))
+        for factor in reversed(self.factors):
+            v = factor.jvp(v)
+        return v
 
     def vjp(self, q: Array) -> Array:
         """`inner^T (outer^T q)`."""
-        return self.inner.vjp(self.outer.vjp(q))
+        for factor in self.factors:
+            q = factor.vjp(q)
+        return q
 
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
         """`Σ_n inner_n^T (outer_n^T q_n)`."""
-        return self.inner.vjp_sum(self.outer.vjp(q), out)
+        *others, last = self.factors
+        for factor in others:
+            q = factor.vjp(q)
+        return last.vjp_sum(q, out)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """`outer` applied to the columns of `inner`."""
-        inner = np.empty((*out.shape[:2], self.inner.rows), out.dtype, like=out)
-        self.inner.columns_into(start, stop, inner)
-        self.outer.jvp_into(inner, out)
+        first, *others = self.factors
+        columns = np.empty((*out.shape[:2], self.factors[-1].rows), out.dtype, like=out)
+        self.factors[-1].columns_into(start, stop, columns)
+        for factor in reversed(others[:-1]):
+            before, columns = columns, np.empty((*out.shape[:2], factor.rows), out.dtype, like=out)
+            factor.jvp_into(before, columns)
+        first.jvp_into(columns, out)
 
     def part(self, at: slice) -> Operator:
-        return Product(self.outer, self.inner.part(at))
+        return Product(*self.factors[:-1], self.factors[-1].part(at))
 
     def kronecker_factors(self) -> tuple[Operator, Array]:
         """`outer F` and the right factor of `inner`."""
-        F, right = self.inner.kronecker_factors()
-        return self.outer @ F, right
+        F, right = self.factors[-1].kronecker_factors()
+        for factor in reversed(self.factors[:-1]):
+            F = factor @ F
+        return F, right
 
     def column_blocks(self, step: int) -> Iterator[Array]:
-        return self.inner.column_blocks_behind(self.outer, step)
+        return self.factors[-1].column_blocks_behind(product_of(self.factors[:-1]), step)
 
-    @derived
-    def edges(self) -> int:
-        return self.outer.edges + self.inner.edges
+    def arrays(self) -> Iterator[np.ndarray[Any, Any]]:
+        for factor in self.factors:
+            yield from factor.arrays()
 
     @derived
     def column_edges(self) -> int:
-        """The column of `inner`, and `outer` applied to it."""
-        return self.inner.column_edges + self.outer.edges
+        """The column of the innermost factor, and all others applied to it."""
+        last = self.factors[-1]
+        return self.edges - last.edges + last.column_edges
 
     @derived
     def samples(self) -> int:
-        return max(self.outer.samples, self.inner.samples)
+        return max(factor.samples for factor in self.factors)
 
     @derived
     def dtype(self) -> np.dtype[Any]:
-        return np.result_type(self.outer.dtype, self.inner.dtype)
+        return np.result_type(*(factor.dtype for factor in self.factors))
 
     def scratch(self, vectors: int) -> int:
-        return vectors * self.outer.cols + max(self.outer.scratch(vectors), self.inner.scratch(vectors))
+        """What goes into a factor and comes out of it, but for the first and the last, and what the factor holds."""
+        return max(self._between(vectors, k) + factor.scratch(vectors) for k, factor in enumerate(self.factors))
 
     def sum_scratch(self, vectors: int) -> int:
-        return vectors * self.outer.cols + max(self.outer.scratch(vectors), self.inner.sum_scratch(vectors))
+        *others, last = self.factors
+        held = [self._between(vectors, k) + factor.scratch(vectors) for k, factor in enumerate(others)]
+        return max(*held, vectors * last.rows + last.sum_scratch(vectors))
 
     def column_scratch(self, vectors: int) -> int:
-        """The columns of `inner`, and what one factor holds."""
-        outer, inner = self.outer, self.inner
-        return vectors * inner.rows + max(inner.column_scratch(vectors), outer.into_scratch(vectors, outer.rows))
+        """The columns of two factors, and what one factor holds."""
+        *others, last = self.factors
+        held = [
+            self._between(vectors, k) + factor.into_scratch(vectors, factor.rows) for k, factor in enumerate(others)
+        ]
+        return max(*held, vectors * last.rows + last.column_scratch(vectors))
+
+    def _between(self, vectors: int, k: int) -> int:
+        factor = self.factors[k]
+        return vectors * ((factor.rows if k else 0) + (factor.cols if k + 1 < len(self.factors) else 0))
 
     def charge_jvp(self, work: Work, v: Vectors) -> None:
-        self.inner.charge_jvp(work, v)
-        self.outer.charge_jvp(work, work.ledger.through(self.inner, v))
+        for factor in reversed(self.factors):
+            factor.charge_jvp(work, v)
+            v = work.ledger.through(factor, v)
 
     def charge_vjp(self, work: Work, q: Vectors) -> None:
-        self.outer.charge_vjp(work, q)
-        self.inner.charge_vjp(work, work.ledger.through(self.outer, q))
+        for factor in self.factors:
+            factor.charge_vjp(work, q)
+            q = work.ledger.through(factor, q)
 
     def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
-        self.outer.charge_vjp(work, q)
-        self.inner.charge_vjp_sum(work, work.ledger.through(self.outer, q))
+        *others, last = self.factors
+        for factor in others:
+            factor.charge_vjp(work, q)
+            q = work.ledger.through(factor, q)
+        last.charge_vjp_sum(work, q)
 
     def charge_columns(self, work: Work, v: Vectors) -> None:
-        self.inner.charge_columns(work, v)
-        self.outer.charge_jvp(work, v)
+        *others, last = self.factors
+        last.charge_columns(work, v)
+        for factor in reversed(others):
+            factor.charge_jvp(work, v)
 
     def __repr__(self) -> str:
-        return f"({self.outer!r} @ {self.inner!r})"
+        shown = [repr(factor) for factor in self.factors]
+        if len(shown) > SHOWN:
+            shown[SHOWN // 2 : -SHOWN // 2] = ["…"]
+        return f"({' @ '.join(shown)})"
+
+
+def factors_of(operator: Operator) -> tuple[Operator, ...]:
+    """The factors of a product, the outermost first; any other operator is its own factor."""
+    return operator.factors if isinstance(operator, Product) else (operator,)
+
+
+def product_of(factors: Sequence[Operator]) -> Operator:
+    """The product of at least one factor, not multiplied out."""
+    return Product(*factors) if len(factors) > 1 else factors[0]
 
 
 class Sum(Operator):

@@ -84,10 +84,15 @@ class OperatorCosts(ABC):
     def arrays(self) -> Iterator[np.ndarray[Any, Any]]:
         """The arrays that a product reads; the default finds those among the operator's attributes."""
         for value in vars(self).values():
-            if isinstance(value, OperatorCosts):
-                yield from value.arrays()
-            elif isinstance(value, np.ndarray):
+            if isinstance(value, np.ndarray):
                 yield value
+            elif isinstance(value, OperatorCosts):
+                yield from value.arrays()
+
+    @derived
+    def array_sizes(self) -> tuple[tuple[int, int, int], ...]:
+        """Of each of the `arrays`: how many numbers, bytes of one, and the length of a stack, or 1."""
+        return tuple((a.size, a.itemsize, len(a) if a.ndim > 1 else 1) for a in self.arrays())
 
     def charge_jvp(self, work: Work, v: Vectors) -> None:
         """Writes down what `jvp` costs; overridden where an operator is made of others."""

@@ -103,11 +103,18 @@ class Ledger:
 
     def numbers(self, array: np.ndarray[Any, Any], rows: int) -> int:
         """The size of an array for `rows` samples; that of a stack was made for as many samples as were seen."""
-        return array.size // self.seen * rows if array.ndim > 1 and len(array) == self.seen > 1 else array.size
+        return self._numbers(array.size, len(array) if array.ndim > 1 else 1, rows)
 
     def bytes(self, arrays: Iterable[np.ndarray[Any, Any]], rows: int) -> int:
         """Bytes of arrays for `rows` samples."""
         return sum(self.numbers(array, rows) * array.itemsize for array in arrays)
+
+    def read(self, operator: OperatorCosts, rows: int) -> int:
+        """Bytes of an operator's arrays for `rows` samples."""
+        return sum(self._numbers(size, stack, rows) * item for size, item, stack in operator.array_sizes)
+
+    def _numbers(self, size: int, stack: int, rows: int) -> int:
+        return size // self.seen * rows if stack == self.seen > 1 else size
 
     def matrices(self, seen: int, rows: int, cols: int, size: int) -> np.ndarray[Any, Any]:
         """An array `(seen, rows, cols)` without numbers, which counts as `size` bytes for as long as it lives."""
@@ -150,7 +157,7 @@ class Work:
         """A product with one operator that reads and writes `numbers` numbers for each vector, and `written` more."""
         vectors = self.ledger.through(operator, v).all
         numbers = operator.passes * vectors * numbers + 2 * operator.scratch(vectors) + written
-        moved = self.ledger.item * numbers + self.calls * self.ledger.bytes(operator.arrays(), self.rows)
+        moved = self.ledger.item * numbers + self.calls * self.ledger.read(operator, self.rows)
         depth = operator.depth() if depth is None else depth
         self.step(operator.kind, multiply_adds=vectors * operator.edges, moved=moved, depth=depth)
 

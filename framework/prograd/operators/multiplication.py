@@ -12,8 +12,9 @@ than one of matrices. A recursion on operators applies them layer after layer, s
 | `J F`, F a matrix | a matrix: `J` applied to the columns | edges of `J` × columns |
 | `F J`, F a matrix | a matrix: the rows pulled back through `J` | rows × edges of `J` |
 | `J (K M)`, `(J K) M` | `(J K) M`, `J (K M)`, where that product has a rule | those of the parts |
+| more than eight factors that stay | a matrix: the columns of the last, through the others | its columns × edges |
 
-A product becomes a matrix only where that takes no more multiply-adds to apply than both factors do: a bottleneck
+A product becomes a matrix only where that takes no more multiply-adds to apply than its factors do: a bottleneck
 stays two thin matrices. Everything else stays a lazy `Product`.
 
 A diagonal that differs from sample to sample makes N matrices of a shared one. That is right here, because whatever
@@ -31,12 +32,14 @@ from typing import Final
 import numpy as np
 
 from prograd.arrays import Array
-from prograd.operators.base import Operator, Product
+from prograd.operators.base import Operator, Product, factors_of
 from prograd.operators.dense import Dense
 from prograd.operators.diagonal import Identity, Zero
 from prograd.operators.kronecker import Kronecker
 from prograd.operators.ledger import Step, Vectors, Work
 from prograd.operators.rules import MULTIPLICATIONS, multiply_rule
+
+LONG: Final = 8  # factors: a longer product is made a matrix where that pays, so that it does not grow with the depth
 
 
 class Arithmetic:
@@ -57,6 +60,10 @@ class Arithmetic:
     def compose(self, outer: Operator, inner: Operator) -> Operator:
         """`outer @ inner`, for products that take one multiplication for each entry, or none."""
         return outer @ inner
+
+    def write(self, product: Product) -> Dense:
+        """The columns of a product that was left as it is."""
+        return Dense(product.columns(0, product.cols).transpose(1, 2, 0))
 
     def join(self, left: Dense, right: Dense) -> Dense:
         """`(left | right)`, both shared or both of N samples."""
@@ -88,12 +95,20 @@ class Planned(Arithmetic):
     def compose(self, outer: Operator, inner: Operator) -> Operator:
         """One multiplication for each entry of an array that neither factor had."""
         product = outer @ inner
+        if _is_lazy(product, outer, inner):
+            return product
         made = new_arrays(product, outer, inner)
         scaled = sum(self._ledger.numbers(array, self._ledger.samples) for array in made)
         if scaled:
             with self._carried_out():
                 self._work.step("product", multiply_adds=scaled, moved=3 * scaled * self._ledger.item)
         return product
+
+    def write(self, product: Product) -> Dense:
+        """The columns of the last factor, and a product of each other one with all of them."""
+        with self._carried_out():
+            product.charge_columns(self._work, Vectors(product.cols, self._ledger.stack(product)))
+        return self._room(product, product, product.cols)
 
     def join(self, left: Dense, right: Dense) -> Dense:
         """A copy of both."""
@@ -143,14 +158,22 @@ def _free(outer: Operator, inner: Operator, by: Arithmetic) -> Operator:  # noqa
 
 @multiply_rule(Operator, Product)
 def _with_product(outer: Operator, inner: Product, by: Arithmetic) -> Operator | None:
-    first = multiply(outer, inner.outer, by)
-    return None if _is_lazy(first, outer, inner.outer) else multiply(first, inner.inner, by)
+    made = outer
+    for k, factor in enumerate(inner.factors):
+        before, made = made, multiply(made, factor, by)
+        if _is_lazy(made, before, factor):
+            return Product(before, *inner.factors[k:]) if k else None
+    return made
 
 
 @multiply_rule(Product, Operator)
 def _product_with(outer: Product, inner: Operator, by: Arithmetic) -> Operator | None:
-    last = multiply(outer.inner, inner, by)
-    return None if _is_lazy(last, outer.inner, inner) else multiply(outer.outer, last, by)
+    made = inner
+    for k, factor in reversed(list(enumerate(outer.factors, start=1))):
+        before, made = made, multiply(factor, made, by)
+        if _is_lazy(made, factor, before):
+            return Product(*outer.factors[:k], before) if k < len(outer.factors) else None
+    return made
 
 
 @multiply_rule(Operator, Kronecker)
@@ -173,7 +196,10 @@ def _rows(outer: Dense, inner: Operator, by: Arithmetic) -> Operator | None:
 
 @multiply_rule(Operator, Operator)
 def _composed(outer: Operator, inner: Operator, by: Arithmetic) -> Operator:
-    return by.compose(outer, inner)
+    product = by.compose(outer, inner)
+    if isinstance(product, Product) and len(product.factors) > LONG and _pays(outer, inner):
+        return by.write(product)
+    return product
 
 
 def _pays(outer: Operator, inner: Operator) -> bool:
@@ -183,4 +209,4 @@ def _pays(outer: Operator, inner: Operator) -> bool:
 
 def _is_lazy(product: Operator, outer: Operator, inner: Operator) -> bool:
     """Whether no rule applied."""
-    return isinstance(product, Product) and product.outer is outer and product.inner is inner
+    return isinstance(product, Product) and product.factors == (*factors_of(outer), *factors_of(inner))

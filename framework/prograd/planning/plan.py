@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -33,9 +32,10 @@ Variable = Literal["parameters", "input"]
 class Plan:
     """What a gradient or a Jacobian of a network will cost in each mode, before anything is computed.
 
-    `costs` and `seconds` have an entry for each mode that `max_bytes` allows ("optimal" for up to 200 layers). `orders`
-    are the products with their brackets. `machine` is what runs them from the second evaluation on: "c", "numpy" or
-    "off". `rates` predict the seconds; the default is the rates of this machine.
+    `costs` and `seconds` have an entry for each mode that was planned; `left_out` says why the others were not: they
+    don't fit into `max_bytes`, or planning them takes too long for so many layers. `orders` are the products with their
+    brackets. `machine` is what runs them from the second evaluation on: "c", "numpy" or "off". `rates` predict the
+    seconds; the default is the rates of this machine.
     """
 
     network: str
@@ -48,6 +48,7 @@ class Plan:
     costs: Mapping[str, Cost]
     orders: Mapping[str, str]
     rates: Rates | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -92,6 +93,7 @@ class Plan:
                 }
                 for mode, cost in self.costs.items()
             },
+            "left_out": dict(self.left_out),
         }
 
     def rows(self) -> list[list[str]]:
@@ -120,7 +122,11 @@ class Plan:
             )
             for line in lines
         ]
-        return "\n".join([self.title, *table, f"{self.mode}: {self.order}"])
+        return "\n".join([self.title, *table, *self.notes()])
+
+    def notes(self) -> list[str]:
+        """A line for the order of the chosen mode, and one for each mode that was left out."""
+        return [f"{self.mode}: {self.order}", *(f"{mode}: not planned: {why}" for mode, why in self.left_out.items())]
 
 
 def plan(  # noqa: PLR0913
@@ -154,11 +160,21 @@ def plan(  # noqa: PLR0913
     found = _dtype(dtype)
     of = _structure(net, int(batch), wrt, found)
     chosen = [listed.find(mode) for mode in modes]
-    costs = _costs(of, chosen, outputs, max_bytes)
+    costs, left_out = _costs(of, chosen, outputs, max_bytes)
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
     orders = {mode.name: mode.order(of, letters, max_bytes) for mode in chosen if mode.name in costs}
     return Plan(
-        repr(net), int(batch), wrt, outputs, str(found), threads.available(), machine.current(), costs, orders, rates
+        repr(net),
+        int(batch),
+        wrt,
+        outputs,
+        str(found),
+        threads.available(),
+        machine.current(),
+        costs,
+        orders,
+        rates,
+        left_out,
     )
 
 
@@ -190,7 +206,7 @@ def _choice(  # noqa: PLR0913, PLR0917
     *,
     replayed: bool,
 ) -> str:
-    costs = _costs(_structure(net, samples, wrt, dtype), listed.MODES.values(), outputs, max_bytes)
+    costs, _ = _costs(_structure(net, samples, wrt, dtype), listed.MODES.values(), outputs, max_bytes)
     return _quickest({mode: rates.seconds(cost, replayed=replayed) for mode, cost in costs.items()})
 
 
@@ -200,14 +216,21 @@ def _quickest(seconds: Mapping[str, float]) -> str:
     return next(mode for mode in seconds if seconds[mode] <= TIE * least)
 
 
-def _costs(of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: int | None) -> dict[str, Cost]:
-    costs = {}
+def _costs(
+    of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: int | None
+) -> tuple[dict[str, Cost], dict[str, str]]:
+    """The costs by mode, and why a mode has none."""
+    costs, left_out = {}, {}
     for mode in modes:
-        if len(of.net.layers) <= mode.longest:
-            with contextlib.suppress(OptionError):  # max_bytes is too small for the mode
-                cost = mode.gradient_cost if outputs == "gradient" else mode.jacobian_cost
-                costs[mode.name] = cost(of, max_bytes)
-    return costs
+        if len(of.net.layers) > mode.longest:
+            left_out[mode.name] = f"{len(of.net.layers)} layers are more than {mode.longest}"
+            continue
+        cost = mode.gradient_cost if outputs == "gradient" else mode.jacobian_cost
+        try:
+            costs[mode.name] = cost(of, max_bytes)
+        except OptionError as error:
+            left_out[mode.name] = str(error)
+    return costs, left_out
 
 
 def _dtype(given: DTypeLike) -> np.dtype[Any]:

@@ -6,6 +6,7 @@ layer, or a matrix that was given), or else the columns that `jvp` gives, added 
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import numpy as np
@@ -274,9 +275,12 @@ def declared_matrix(operator: Operator) -> Array | None:
     found: Array | None = None
     match operator:
         case Product():
-            found = _combined(operator.outer, operator.inner, np.matmul)
+            parts = [declared_matrix(factor) for factor in operator.factors]
+            known = [part for part in parts if part is not None]
+            found = functools.reduce(np.matmul, known) if len(known) == len(parts) else None
         case Sum():
-            found = _combined(operator.left, operator.right, np.add)
+            left, right = declared_matrix(operator.left), declared_matrix(operator.right)
+            found = None if left is None or right is None else np.add(left, right)
         case Dense():
             found = _stack(operator.a, 2)
         case Diagonal():
@@ -296,11 +300,6 @@ def declared_matrix(operator: Operator) -> Array | None:
             samples = max(len(left), len(right))
             found = np.stack([np.kron(left[n % len(left)], right[n % len(right)]) for n in range(samples)])
     return found
-
-
-def _combined(a: Operator, b: Operator, combine: np.ufunc) -> Array | None:
-    left, right = declared_matrix(a), declared_matrix(b)
-    return None if left is None or right is None else np.asarray(combine(left, right))
 
 
 def _stack(a: Array, ndim: int) -> Array:
@@ -338,7 +337,7 @@ def edges(case: OperatorCase) -> None:
 
 def _dense_edges(operator: Operator) -> int:
     if isinstance(operator, Product):
-        return _dense_edges(operator.outer) + _dense_edges(operator.inner)
+        return sum(map(_dense_edges, operator.factors))
     if isinstance(operator, Sum):
         return _dense_edges(operator.left) + _dense_edges(operator.right)
     if isinstance(operator, (Kronecker, DiagonalPlusLowRank)):  # these keep a structure even if it does not pay
