@@ -6,10 +6,11 @@ import ctypes
 import importlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import numpy as np
@@ -28,6 +29,10 @@ Machine: TypeAlias = Literal["c", "numpy", "off"]
 VARIABLE: Final = "PROGRAD_MACHINE"
 LARGE_BYTES: Final = 2**17  # the C library maps fresh pages for these
 MACHINES: Final = ("c", "numpy", "off")
+WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"c": "replayed in C", "numpy": "replayed by numpy", "off": "interpreted"}
+)
+"""What each does with a mode, for titles."""
 
 _chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
