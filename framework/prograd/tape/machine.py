@@ -7,10 +7,11 @@ import importlib
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import numpy as np
@@ -30,6 +31,10 @@ VARIABLE: Final = "PROGRAD_MACHINE"
 LARGE_BYTES: Final = 2**17  # the C library maps fresh pages for these
 MACHINES: Final = ("c", "numpy", "off")
 CURE: Final = "use Linux or macOS" if sys.platform == "win32" else "install a C compiler, then prograd again"
+WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"c": "replayed in C", "numpy": "replayed by numpy", "off": "interpreted"}
+)
+"""What each does with a mode, for titles."""
 
 _chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
