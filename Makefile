@@ -6,9 +6,10 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
 RAY := .venv/ray
+SANITIZED := .venv/sanitized
 GRID ?= short
 
-.PHONY: help gap peers auto test test-quick test-deep test-ray lint format bench bench-gate bench-history bench-site test-gate clean
+.PHONY: help gap peers auto test test-quick test-deep test-ray sanitize lint format bench bench-gate bench-history bench-site test-gate clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +36,18 @@ test-deep: $(READY)  ## thousands of random networks against 60-digit arithmetic
 
 test-ray: $(RAY)/ready  ## the test of the ray launcher, which installs 400 MB into an environment of its own
 	OPENBLAS_NUM_THREADS=1 $(RAY)/bin/python -m pytest tests/experiments/test_launchers.py -k ray
+
+# The machine is built into a folder of its own, which Python searches first. Python itself is not instrumented, so the
+# sanitizers' libraries have to be loaded before it; what it keeps until it ends is no leak.
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1
+RUNTIMES = $(foreach library,asan ubsan,$(shell gcc -print-file-name=lib$(library).so))
+UNDER_SANITIZERS = LD_PRELOAD="$(RUNTIMES)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED) OPENBLAS_NUM_THREADS=1
+sanitize: $(READY)  ## the tests of the tape on a machine that checks every access to memory (needs gcc)
+	CC=gcc PROGRAD_BUILD_MACHINE=required PROGRAD_BUILD_FLAGS="$(SANITIZERS)" $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-build-isolation --no-deps --upgrade --target $(SANITIZED) .
+	$(UNDER_SANITIZERS) $(BIN)/python -c 'from prograd.tape.machine import compiled as c; assert b"__asan_init" in open(c.__file__, "rb").read()'
+	$(UNDER_SANITIZERS) $(BIN)/python -m pytest --capture=sys tests/tape
 
 lint: $(READY)  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check

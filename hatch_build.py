@@ -12,7 +12,7 @@ import numpy as np
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 NAME = "prograd.tape._machine"
 FOLDER = Path("framework/prograd/tape")
@@ -23,22 +23,35 @@ class CustomBuildHook(BuildHookInterface[Any]):
     """`PROGRAD_BUILD_MACHINE=required` fails where nothing can be compiled, `no` compiles nothing."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compiles beside the source, for a wheel of this platform or an editable installation."""
+        """Compiles for a wheel of this platform, or beside the source for an editable installation."""
         wanted = os.environ.get(VARIABLE, "")
         if self.target_name != "wheel" or wanted == "no" or sys.platform == "win32":
             return
+        self._made = TemporaryDirectory()
         try:
-            made = self._compile()
-        except (BaseError, OSError) as error:
+            compiled = self._compile(Path(self._made.name))
+        except (BaseError, CCompilerError, OSError) as error:
             if wanted == "required":
                 raise
             self.app.display_warning(f"prograd's machine for tapes was not compiled ({error}); numpy replays them")
             return
-        build_data["artifacts"].append(f"/{made.as_posix()}")
+        if version == "editable":
+            made = FOLDER / compiled.name
+            beside = Path(self.root) / made
+            beside.unlink(missing_ok=True)  # a process may run the old one: never write into it
+            beside.write_bytes(compiled.read_bytes())
+            build_data["artifacts"].append(f"/{made.as_posix()}")
+        else:
+            build_data["force_include"][str(compiled)] = f"prograd/tape/{compiled.name}"
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
-    def _compile(self) -> Path:
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Removes what was compiled for the wheel."""
+        if hasattr(self, "_made"):
+            self._made.cleanup()
+
+    def _compile(self, to: Path) -> Path:
         root = Path(self.root)
         flags = ["-O3", "-std=c11", "-pthread", *os.environ.get("PROGRAD_BUILD_FLAGS", "").split()]
         extension = Extension(
@@ -49,13 +62,9 @@ class CustomBuildHook(BuildHookInterface[Any]):
             extra_compile_args=flags,
             extra_link_args=flags,
         )
-        with TemporaryDirectory() as temporary:
-            command = build_ext(Distribution({"name": "prograd", "ext_modules": [extension]}))
-            command.build_lib, command.build_temp = temporary, temporary
-            command.ensure_finalized()
-            command.run()
-            (compiled,) = Path(temporary).glob("prograd/tape/_machine*")
-            made = FOLDER / compiled.name
-            (root / made).unlink(missing_ok=True)  # a process may run the old one: never write into it
-            (root / made).write_bytes(compiled.read_bytes())
-        return made
+        command = build_ext(Distribution({"name": "prograd", "ext_modules": [extension]}))
+        command.build_lib, command.build_temp = str(to), str(to / "temporary")
+        command.ensure_finalized()
+        command.run()
+        (compiled,) = to.glob("prograd/tape/_machine*")
+        return compiled

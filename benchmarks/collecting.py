@@ -16,8 +16,6 @@ import time
 from itertools import islice, product
 from pathlib import Path
 
-from prograd_experiments.config import config_hash
-
 RECORDS = 10_000
 SETTINGS = ("data=iris", "depth=2", "width=8", "repeats=21", "sample_seconds=1e-4")
 
@@ -46,6 +44,8 @@ def main() -> None:
 
 def lay_out(directory: Path, wanted: int) -> None:
     """Records of a sweep over activation, depth, width and seed below `directory`."""
+    from prograd_experiments.config import config_hash  # noqa: PLC0415  (asv imports this module too, without the extra)
+
     one = directory / "one"
     command = [sys.executable, "-m", "prograd_experiments.run", *SETTINGS, f"hydra.run.dir={one}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603

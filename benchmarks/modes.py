@@ -16,5 +16,6 @@ class EachMode:
     def setup(self, depth: int, width: int, batch: int, mode: str) -> None:
         if mode not in prograd.MODES:  # an older revision; asv takes this error for "nothing to measure"
             raise NotImplementedError
-        f, w = Mlp(depth, width, batch).objective()
-        self.gradient = lambda: f.gradient(w, mode=prograd.mode(mode))
+        self.mode = prograd.mode(mode)
+        self.f, w = Mlp(depth, width, batch).objective()
+        self.gradient = lambda: self.f.gradient(w, mode=self.mode)

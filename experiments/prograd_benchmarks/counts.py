@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
 from prograd import testing
@@ -14,6 +15,16 @@ from prograd_benchmarks.timing import Call, collector_off
 
 REPEATS = 5
 """A count is the least of this many: free lists and caches that are still filling would add to some of them."""
+
+
+def interpreted() -> AbstractContextManager[None]:
+    """Inside, tapes are neither recorded nor replayed, so calls and bytes are those of the modes themselves."""
+    try:
+        machine = importlib.import_module("prograd.tape.machine")
+    except ImportError:  # a revision before the tape
+        return nullcontext()
+    inside: AbstractContextManager[None] = machine.using("off")
+    return inside
 
 
 def python_calls(call: Call) -> int:
@@ -33,7 +44,7 @@ def peak_bytes(call: Call) -> int:
 
 
 def multiply_adds(call: Call) -> int:
-    """How many multiply-adds the operators do in one call, by `prograd.testing.counted`."""
+    """How many multiply-adds the operators do in one interpreted call, by `prograd.testing.counted`."""
     call()
     with testing.counted() as count:
         call()

@@ -7,21 +7,24 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import threadpoolctl
 
 import prograd
+from prograd.tape import machine
+from prograd.tape.machine import Machine
 
 PEERS = ("jax", "jaxlib", "torch", "autograd")
 PACKAGES = ("prograd", "numpy", "scipy", "scikit-learn", "hydra-core", "matplotlib", "threadpoolctl", *PEERS)
 
 
 def environment() -> dict[str, Any]:
-    """All that a reader needs to judge or repeat a measurement; call it inside the thread limits of the job."""
+    """All that a reader needs to judge or repeat a measurement; call it where the job limits threads and machine."""
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
@@ -32,11 +35,18 @@ def environment() -> dict[str, Any]:
         "git": revision(Path(prograd.__file__).parent),
         "blas": blas(),
         "platform": platform.platform(),
-        "machine": platform.machine(),
+        "machine": machine.current(),
+        "architecture": platform.machine(),
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "cores_available": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
     }
+
+
+def machine_in(environment: Mapping[str, Any]) -> str | None:
+    """The machine that ran tapes; None in records from before there were tapes, which have the architecture there."""
+    found = environment.get("machine")
+    return found if found in get_args(Machine) else None
 
 
 def blas() -> list[dict[str, Any]]:

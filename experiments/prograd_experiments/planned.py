@@ -8,8 +8,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from threadpoolctl import threadpool_limits
-
 import prograd
 from prograd_benchmarks.timing import paired_ratios
 from prograd_experiments import config as read
@@ -43,8 +41,7 @@ class Planned(Experiment):
     def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
         """Times are in seconds for one call. Raises `AgreementError` before any timing."""
         problem = networks.build(config)
-        # Launchers leave jobs different numbers of threads, so each job sets its own.
-        with threadpool_limits(limits=config["threads"]):
+        with timed.conditions(config):
             plan = self.plan(config, problem)
             calls = {mode: _call(config, problem, mode) for mode in self.worth_timing(config, plan)}
             return timed.measured(config, problem, calls) | {"plan": plan.as_json()}

@@ -50,6 +50,7 @@ class Config(Struct, kw_only=True):
     batch: Positive | None = None
     seed: Size | UnsetType = UNSET
     threads: Size | UnsetType = UNSET
+    machine: Literal["c", "numpy", "off"] | None = None
     epochs: Size | UnsetType = UNSET
     dtype: Text | UnsetType = UNSET
     mode: Text | UnsetType = UNSET
@@ -103,6 +104,7 @@ class Environment(Struct):
     cpu: Text
     cores: Size | None
     cores_available: Size | None
+    machine: Text | UnsetType = UNSET
 
 
 class Problem(Struct, kw_only=True):

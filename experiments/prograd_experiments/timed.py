@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from statistics import median
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import prograd
+from prograd.tape.machine import MACHINES, WORDS, using
 from prograd_benchmarks import timing
 from prograd_experiments import config as read
 from prograd_experiments import networks
@@ -17,9 +20,10 @@ from prograd_experiments.environment import environment
 from prograd_experiments.errors import AgreementError
 from prograd_experiments.networks import Problem
 from prograd_experiments.records import Record
+from prograd_experiments.rows import Row
 from prograd_experiments.samples import Array
 
-KEYS = ("experiment", *networks.KEYS, "threads", "modes", "repeats", "sample_seconds", "max_seconds")
+KEYS = ("experiment", *networks.KEYS, "threads", "machine", "modes", "repeats", "sample_seconds", "max_seconds")
 
 SAFETY = 16
 REASON = (
@@ -36,7 +40,32 @@ def check(config: Config, further: Sequence[str] = ()) -> Config:
     read.integer(config, "repeats", timing.LEAST_TIMINGS)
     read.positive(config, "sample_seconds")
     read.positive(config, "max_seconds")
-    return networks.check(config)
+    return networks.check(with_machine(config))
+
+
+def with_machine(config: Config) -> Config:
+    """The configuration without `machine` if it is null, as before there was such a key. Raises `ConfigError`."""
+    machine = config.get("machine")
+    rest = {key: value for key, value in config.items() if key != "machine"}
+    if machine is None:
+        return rest
+    hint = 'in YAML, off without quotes is false; write "off"' if machine is False else ""
+    if machine not in MACHINES:
+        raise read.refused("machine", f"null or one of {', '.join(MACHINES)}", machine, hint)
+    return {**rest, "machine": machine}
+
+
+@contextmanager
+def conditions(config: Config) -> Iterator[None]:
+    """Inside, BLAS has the job's threads, and the job's machine runs tapes; launchers leave jobs different numbers."""
+    machine = config.get("machine")
+    with threadpool_limits(limits=config["threads"]), nullcontext() if machine is None else using(machine):
+        yield
+
+
+def machine_text(row: Row) -> str:
+    """The machine that a job was told to use, in the words of a heading that begin with a comma; empty if none was."""
+    return f", {WORDS[row['machine']]}" if row["machine"] else ""
 
 
 def modes_of(config: Config) -> tuple[str, ...]:
@@ -47,7 +76,7 @@ def modes_of(config: Config) -> tuple[str, ...]:
 def measured(config: Config, problem: Problem, calls: Mapping[str, Callable[[], Array]]) -> dict[str, Any]:
     """What a record holds of modes that agree and are timed in turns, in seconds for one call.
 
-    Call it inside the thread limits of the job. Raises `AgreementError` before any timing.
+    Call it inside the `conditions` of the job. Raises `AgreementError` before any timing.
     """
     agreement = agree(calls, problem)
     turns = timing.take_turns(
@@ -101,11 +130,11 @@ def baseline(modes: Sequence[str]) -> str:
 def agree(calls: Mapping[str, Callable[[], Array]], problem: Problem) -> dict[str, Any]:
     """How far the modes' results differ in norm, relative to the baseline's. Raises `AgreementError`."""
     first = baseline(list(calls))
-    reference = calls[first]().astype(np.float64)
+    reference = _replayed(calls[first]).astype(np.float64)
     allowed = tolerance(len(problem.x) + sum(problem.net.n), problem.w.dtype)
     largest = 0.0
     for mode, call in calls.items():
-        difference = relative_difference(call(), reference)
+        difference = relative_difference(_replayed(call), reference)
         if not difference <= allowed:
             raise AgreementError(
                 f"{mode} and {first} mode: expected results within rounding ({allowed:.2e} in relative norm), got a "
@@ -118,6 +147,13 @@ def agree(calls: Mapping[str, Callable[[], Array]], problem: Problem) -> dict[st
         "reason": REASON,
         "gradient_norm": float(np.linalg.norm(reference)),
     }
+
+
+def _replayed(call: Callable[[], Array]) -> Array:
+    """The result of a call after those that run the mode and record it: what is compared is what will be timed."""
+    for _ in range(timing.WARM_UP_CALLS):
+        call()
+    return call()
 
 
 def tolerance(terms: int, dtype: np.dtype[Any]) -> float:

@@ -16,32 +16,53 @@ pytestmark = pytest.mark.starts_processes
 ROOT = Path(__file__).parents[2]
 FINE, REGRESSION, UNDECIDED = range(3)
 
-ONE_PRODUCT = "            q.T.dot(right, out.reshape(self.m, right.shape[1]))\n"
+RECURSIONS = "framework/prograd/recursions.py"
+KRONECKER = "framework/prograd/operators/kronecker.py"
+LAYOUT = "framework/prograd/tape/layout.py"
+MACHINE = "framework/prograd/tape/_machine.c"
+
+ONE_PRODUCT = "            np.matmul(q.swapaxes(-1, -2), right, out=target)\n"
 # No call, no byte, no multiply-add: only the clock can tell.
 IDLE_LOOP = "            for _ in range(500 * len(q)):\n                pass\n"
-COLUMNS = "A_i[name].columns_into(part.start - at.start, part.stop - at.start, columns)"
-IDENTITY = "columns[...] = A_i[name].jvp(np.eye(A_i[name].cols)[part.start - at.start : part.stop - at.start, None])"
-IMPORT = "from prograd.arrays import Array\n"
+FIRST_OF_AN_INSTRUCTION = "    const word *p = w + 8;\n"
+IDLE_LOOP_IN_C = "    for (volatile int idle = 0; idle < 1000; idle++) {\n    }\n"
+COLUMNS = "A_i[name].columns_into(part.start - at.start, part.stop - at.start, J[start : start + len(part)])"
+IDENTITY = "np.eye(A_i[name].cols)[part.start - at.start : part.stop - at.start, None]"
+THROUGH_IDENTITY = f"J[start : start + len(part)] = A_i[name].jvp({IDENTITY})"
+LAYER = "z.append(g_i.g(w_i, z[-1]))"
+SAME = "def same(z: Array) -> Array:\n    return z\n\n\n"
 
 PLANTED = {
-    "vjp_sum does its work twice": [
-        ("framework/prograd/operators/kronecker.py", ONE_PRODUCT, ONE_PRODUCT * 2),
-    ],
-    "vjp_sum takes longer": [
-        ("framework/prograd/operators/kronecker.py", ONE_PRODUCT, IDLE_LOOP + ONE_PRODUCT),
-    ],
-    "forward mode forms A by the identity": [
-        ("framework/prograd/recursions.py", COLUMNS, IDENTITY),
-        ("framework/prograd/recursions.py", IMPORT, "import numpy as np\n\n" + IMPORT),
-    ],
-    "a Python call more in each layer": [
-        ("framework/prograd/recursions.py", "z.append(g_i.g(w_i, z[-1]))", "z.append(same(g_i.g(w_i, z[-1])))"),
-        (
-            "framework/prograd/recursions.py",
-            "def overlap(",
-            "def same(z: Array) -> Array:\n    return z\n\n\ndef overlap(",
-        ),
-    ],
+    "vjp_sum does its work twice": (
+        [(KRONECKER, ONE_PRODUCT, ONE_PRODUCT * 2)],
+        "operators.Operators.track_python_calls",
+    ),
+    "vjp_sum takes longer": (
+        [(KRONECKER, ONE_PRODUCT, IDLE_LOOP + ONE_PRODUCT)],
+        "products.Products.track_vjp_sum_over_product",
+    ),
+    "forward mode forms A by the identity": (
+        [(RECURSIONS, COLUMNS, THROUGH_IDENTITY)],
+        "counts.Tapes.track_multiply_adds",
+    ),
+    # A replay knows nothing of it: the interpreted count does.
+    "a Python call more in each layer": (
+        [(RECURSIONS, LAYER, "z.append(same(g_i.g(w_i, z[-1])))"), (RECURSIONS, "def overlap(", f"{SAME}def overlap(")],
+        "counts.Counts.track_python_calls",
+    ),
+    # A ufunc is no Python call: the tape has it.
+    "an operation more in each layer": (
+        [(RECURSIONS, LAYER, "z.append(np.negative(np.negative(g_i.g(w_i, z[-1]))))")],
+        "counts.Tapes.track_instructions",
+    ),
+    "arrays of a tape that share no memory": (
+        [(LAYOUT, "memory.free(storage, offsets[storage])", "pass")],
+        "counts.Tapes.track_scratch_bytes",
+    ),
+    "the machine takes longer": (
+        [(MACHINE, FIRST_OF_AN_INSTRUCTION, IDLE_LOOP_IN_C + FIRST_OF_AN_INSTRUCTION)],
+        "gap.Gap.track_reverse_over_floor",
+    ),
 }
 
 
@@ -93,8 +114,10 @@ def test_a_commit_that_changes_nothing_is_fine(clone: Clone) -> None:
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_regression_is_caught(clone: Clone, name: str) -> None:
-    clone.commit(PLANTED[name], name)
+    changes, seen_by = PLANTED[name]
+    clone.commit(changes, name)
     assert clone.gate(clone.start) == REGRESSION
+    assert [line for line in clone.said.splitlines() if line.startswith(seen_by) and "regression" in line]
 
 
 def test_a_base_that_does_not_build_is_not_decided(clone: Clone) -> None:

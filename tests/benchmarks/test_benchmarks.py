@@ -80,7 +80,8 @@ def test_runs_once(name: str, index: int, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_time_ratio_and_counts_are_covered() -> None:
     units = {benchmark.unit for benchmark in SUITE.values()}
-    assert units == {"seconds", "ratio", "bytes", "calls", "multiply-adds", "modules"}
+    counted = {"instructions", "scratch-bytes", "multiply-adds", "calls", "bytes", "modules"}
+    assert units == {"seconds", "ratio", *counted}
 
 
 def test_there_is_a_control_of_each_unit_that_has_noise() -> None:
@@ -162,7 +163,15 @@ class TestCounts:
     @pytest.mark.parametrize("count", [counts.python_calls, counts.peak_bytes, counts.multiply_adds])
     def test_counts_of_a_gradient_repeat_to_the_last_digit(self, count: Any, mode: str) -> None:
         f, w = Mlp(4, 16, 32).objective()
-        assert len({count(lambda: f.gradient(w, mode=mode)) for _ in range(3)}) == 1
+        with counts.interpreted():
+            assert len({count(lambda: f.gradient(w, mode=mode)) for _ in range(3)}) == 1
+
+    def test_interpreted_calls_are_counted_inside_only(self) -> None:
+        f, w = Mlp(2, 8).objective()
+        replayed = counts.python_calls(lambda: f.gradient(w))
+        with counts.interpreted():
+            assert counts.python_calls(lambda: f.gradient(w)) > 2 * replayed
+        assert counts.python_calls(lambda: f.gradient(w)) == replayed
 
     def test_the_collector_is_as_it_was(self) -> None:
         counts.peak_bytes(lambda: None)
@@ -178,6 +187,18 @@ class TestTimings:
 
     def test_four_digits_are_kept(self) -> None:
         assert timing.statistics([0.123456, 98765.4]) == {"samples": [0.1235, 98770.0], "number": 1}
+
+    def test_only_replays_are_timed(self) -> None:
+        f, w = Mlp(2, 8).objective()
+        tapes: list[int] = []
+
+        def gradient() -> None:
+            tapes.append(len(f._tapes))  # noqa: SLF001
+            f.gradient(w)
+
+        timing.take_turns({"": gradient}, repeats=3, least_seconds=0.0, max_seconds=1e9)
+        recorded = len(tapes) - timing.WARM_UP_CALLS
+        assert tapes == [0] * timing.WARM_UP_CALLS + [1] * recorded
 
     def test_controls_call_no_code_of_prograds(self) -> None:
         files = set()
@@ -252,7 +273,8 @@ class TestConfiguration:
         pins = dict(
             line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")
         )
-        assert conf.matrix["req"] == {name: [pins[name]] for name in needed} | {"pip+hatchling": [pins["hatchling"]]}
+        build = {f"pip+{name}": [pins[name]] for name in ("hatchling", "setuptools")}
+        assert conf.matrix["req"] == {name: [pins[name]] for name in needed} | build
 
     def test_one_blas_thread(self, conf: asv.config.Config) -> None:
         assert conf.matrix["env_nobuild"]["OPENBLAS_NUM_THREADS"] == ["1"]

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.usefixtures("no_git")
 
 COLUMNS = (
     *("status", "width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network", "dtype", "threads"),
-    *("seed", "chosen", "over", "mixed", "gain", "predicted_gain", "timings", "relative_difference", "parameters"),
+    *("machine", "seed"),
+    *("chosen", "over", "mixed", "gain", "predicted_gain", "timings", "relative_difference", "parameters"),
     *("config_hash", "directory", "error"),
 )
 """As docs/planning.md lists them."""

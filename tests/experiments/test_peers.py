@@ -90,6 +90,12 @@ class NotANumber(Bad):
         gradient[0][0][:] = float("nan")
         return value, gradient
 
+class Records(Bad):
+    warm_up_calls = 2
+    def call(self, given):
+        value, gradient = value_and_gradient(given)
+        return value + (self.calls < 3), gradient
+
 class TwoWays(Bad):
     def ways(self, task, given):
         return {"slow": lambda: time.sleep(60), "quick": lambda: value_and_gradient(given)}
@@ -259,6 +265,12 @@ def test_every_library_gets_the_same_number_of_threads() -> None:
     assert {settings[name] for name in named} == {"3"}
     assert "--xla_cpu_multi_thread_eigen=true intra_op_parallelism_threads=3" in settings["XLA_FLAGS"]
     assert "eigen=false" in environment(1)["XLA_FLAGS"]
+
+
+@pytest.mark.starts_processes
+def test_calls_that_do_other_work_than_timed_ones_are_not_compared(bad) -> None:
+    _, results = bad("Records")
+    assert results["outcomes"]["autograd"]["outcome"] == compare.TIMED
 
 
 def test_turns_alternate_and_who_has_used_up_its_time_sits_out() -> None:

@@ -21,7 +21,7 @@ from tests.helpers.records import lay_out
 
 RATIOS = ("prograd_to_floor", "best_peer_to_prograd", "best_peer_to_floor")
 COLUMNS = (
-    *("status", "task", "depth", "width", "batch", "dtype", "threads", "seed", *RATIOS),
+    *("status", "task", "depth", "width", "batch", "dtype", "threads", "machine", "seed", *RATIOS),
     *(f"{name}_{what}" for what in ("s", "iqr_s", "outcome") for name in ENGINES),
     *("best_peer", *(f"{ratio}_iqr" for ratio in RATIOS), *(f"{name}_to_floor" for name in measure.PEERS)),
     *("config_hash", "directory", "error"),
@@ -78,11 +78,11 @@ def test_the_table_shows_times_and_why_there_are_none(tmp_path: Path) -> None:
     table = collect(lay_out(tmp_path, [REVERSE, JACOBIAN])).table
     spaced = [[text.replace("\N{NO-BREAK SPACE}", " ") for text in line] for line in table.texts()]
     heading, reverse, jacobian = spaced
-    assert heading == ["task", "point", "prograd / floor", "best peer / prograd", *ENGINES, "timings"]
+    assert heading == ["task", "point", "machine", "prograd / floor", "best peer / prograd", *ENGINES, "timings"]
     # The made-up timings rise and fall together, so that their ratios have no spread.
-    assert reverse[:6] == ["reverse", "4:64:1", "2.00× ± 0.00", "1.50× ± 0.00", "10.0 µs ±7%", "20.0 µs ±7%"]
-    assert reverse[8:] == ["> 20 s", "died", "not installed", "3"]
-    assert jacobian[2:8] == ["–", "2.00× ± 0.00", "–", "200 µs ±7%", "–", "400 µs ±7%"]
+    assert reverse[:7] == ["reverse", "4:64:1", "–", "2.00× ± 0.00", "1.50× ± 0.00", "10.0 µs ±7%", "20.0 µs ±7%"]
+    assert reverse[9:] == ["> 20 s", "died", "not installed", "3"]
+    assert jacobian[3:9] == ["–", "2.00× ± 0.00", "–", "200 µs ±7%", "–", "400 µs ±7%"]
 
 
 def test_the_answer_has_the_ratios_with_both_times(tmp_path: Path) -> None:

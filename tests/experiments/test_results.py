@@ -21,7 +21,8 @@ from tests.helpers.records import failed, failed_training, lay_out, record
 pytestmark = pytest.mark.slow
 
 COLUMNS = (
-    *("status", "depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed"),
+    *("status", "depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads"),
+    *("machine", "seed"),
     *("forward_s", "reverse_s", "gap", "predicted_gap", "forward_iqr_s", "reverse_iqr_s", "gap_iqr"),
     *("forward_multiply_adds", "reverse_multiply_adds", "timings", "relative_difference", "parameters"),
     *("config_hash", "directory", "error"),

@@ -14,6 +14,7 @@ from prograd import Network, Objective
 from prograd.errors import OptionError
 from prograd.modes import MODES
 from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Product, multiply
+from prograd.tape import machine
 from prograd.testing import counted
 from tests.helpers.operators import RunningSum
 
@@ -94,6 +95,7 @@ def test_as_many_multiply_adds_as_planned(name: str, outputs: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
+@machine.using("off")  # a recording takes milliseconds for each layer, and no mode comes back often enough here
 def test_ten_thousand_layers(name: str) -> None:
     net = networks(10_000)[name]
     f, x, w = task(net)

@@ -114,7 +114,8 @@ def test_what_a_plan_says():
     assert plan.cost is plan.costs["reverse"]
     assert plan.order == plan.orders["reverse"]
     lines = str(plan).splitlines()
-    assert lines[0] == "gradient of Network(3 → affine → 4 → tanh → 4 → affine → 2; 26 parameters), 5 samples, float64"
+    what = "gradient of Network(3 → affine → 4 → tanh → 4 → affine → 2; 26 parameters), 5 samples, float64"
+    assert lines[0] == f"{what}, {machine.WORDS[machine.current()]}"
     assert lines[2].split()[:2] == ["reverse", str(5 * (12 + 4 * 2 + 4 + 8))]
     assert lines[-1] == f"reverse: {plan.order}"
     content = json.loads(json.dumps(plan.as_json()))

@@ -6,6 +6,7 @@ import pytest
 
 import prograd
 from prograd.testing import parametrize_with_checks
+from prograd.testing.parametrize import expand
 
 FOUND = prograd.registry()
 
@@ -35,3 +36,10 @@ def test_the_first_party_ones_are_among_them() -> None:
 def test_none_is_broken_and_none_is_another_distributions() -> None:
     assert FOUND.broken == ()
     assert {plugin.distribution for plugin in FOUND.plugins} == {"prograd"}
+
+
+@pytest.mark.parametrize("cls", [*FOUND.layers.values(), *FOUND.losses.values()], ids=lambda cls: cls.__name__)
+def test_the_kit_has_no_advice(cls) -> None:
+    """No slope loses its digits in float32, and numpy warns of nothing that is thrown away."""
+    for suite, label, make in expand(cls):
+        assert suite.report(make()).advice == (), label

@@ -132,8 +132,10 @@ def test_the_core_needs_its_own_dependencies_only() -> None:
 def test_benchmarks_need_no_experiments_extra() -> None:
     # asv's environments hold the core's dependencies alone.
     beyond = {"hydra", "omegaconf", "matplotlib", "sklearn"}
-    modules = "prograd_benchmarks.problems, prograd_benchmarks.floor, prograd_benchmarks.timing"
-    assert not loaded_after(f"import {modules}, prograd_benchmarks.counts, prograd_benchmarks.control") & beyond
+    parts = [f"prograd_benchmarks.{name}" for name in ("problems", "floor", "timing", "counts", "control")]
+    suite = [f"benchmarks.{path.stem}" for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "__init__"]
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {', '.join(parts + suite)}"
+    assert not loaded_after(code) & beyond
 
 
 def modules() -> Iterator[str]:

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 import prograd
-from prograd.errors import NonFiniteError, NotRecordable
+from prograd.errors import NonFiniteError, NotRecordable, ShapeError
 from prograd.modes import MODES
 from prograd.operators import Diagonal
 from prograd.tape import machine
 from prograd.tape.replay import KEPT
 from tests.helpers.networks import EXAMPLES, networks
+from tests.helpers.recorded import MACHINES
 
-MACHINES = [name for name in ("c", "numpy") if name != "c" or machine.available()]
 LOSSES = [
     pytest.param(loss, z, y, id=f"{name}-{k}")
     for name, kind in sorted(prograd.registry().losses.items())
@@ -138,6 +138,15 @@ def test_a_replay_reads_what_it_is_given(used: str) -> None:
         np.testing.assert_array_equal(f.gradient(w), changed)
 
 
+@pytest.mark.parametrize("used", MACHINES)
+def test_no_parameters(used: str) -> None:
+    net = prograd.Network([prograd.layer("tanh")], 3)
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.ones((2, 3)), np.zeros((2, 3)))
+    with machine.using(used):
+        assert len({f(np.empty(0)) for _ in range(3)}) == 1
+        assert [f.gradient(np.empty(0)).size for _ in range(3)] == [0, 0, 0]
+
+
 def test_results_never_share_memory() -> None:
     f, w = mlp(2, 200, 1)
     results = [f.gradient((1 + k) * w) for k in range(6)]
@@ -221,6 +230,8 @@ class Asks(prograd.Layer):
             return np.asarray(z) * 2
         if self.how == "raise" and not isinstance(z, np.ndarray):
             raise TypeError("an array, please")
+        if self.how == "error" and not isinstance(z, np.ndarray):
+            raise ShapeError("an array, please")
         if self.how == "index":
             z = z.copy()
             z[z < -1e9] = 0
@@ -249,6 +260,43 @@ def test_what_cannot_be_recorded_goes_on_interpreted(how: str, asked: str) -> No
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
     with pytest.raises(NotRecordable, match=f"asks: g: expected operations that can be recorded, got .*{asked}"):
+        f.tape()
+
+
+def test_an_error_of_prograds_own_while_recording_changes_no_result() -> None:
+    net = prograd.Network([prograd.layer("affine", width=3), Asks("error")], 3)
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.ones((4, 3)), np.ones((4, 3)))
+    w = net.init(0)
+    results = [f.gradient(w) for _ in range(4)]
+    assert all(np.array_equal(result, results[0]) for result in results)
+    with pytest.raises(ShapeError, match="an array, please"):
+        f.tape()
+
+
+class Doubling(Diagonal):
+    """`2 I`, after a look at what it is applied to."""
+
+    def vjp(self, q: Any) -> Any:
+        return np.asarray(q) * 2
+
+
+class Doubled(prograd.Layer):
+    """`2 z`."""
+
+    def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
+        return n_in, {}
+
+    def g(self, w: prograd.Parameters, z: Any) -> Any:
+        return 2 * z
+
+    def jacobian(self, w: prograd.Parameters, z: Any, z_next: Any) -> Any:
+        return {}, Doubling(np.full(z.shape[1], 2.0))
+
+
+def test_an_operator_that_asks_is_named() -> None:
+    net = prograd.Network([prograd.layer("affine", width=3), Doubled()], 3)
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.ones((4, 3)), np.ones((4, 3)))
+    with pytest.raises(NotRecordable, match=r"Doubling: vjp: expected .* array of numbers \(np.asarray"):
         f.tape()
 
 

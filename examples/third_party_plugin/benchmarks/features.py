@@ -55,6 +55,7 @@ class Rates:
         rng = np.random.default_rng(0)
         x, y = rng.normal(size=(32, 2)), rng.poisson(1.0, size=(32, 1))
         f, w = prograd.Objective(net, prograd.loss("poisson"), x, y), net.init(rng)
+        self.tape = f.tape(mode)
         self.gradient = lambda: f.gradient(w, mode=mode)
 
     def track_seconds(self, mode: str) -> Statistics:
@@ -62,8 +63,14 @@ class Rates:
 
     track_seconds.unit = "seconds"
 
+    def track_instructions(self, mode: str) -> int:
+        return len(self.tape.instructions)
+
+    track_instructions.unit = "instructions"
+
     def track_python_calls(self, mode: str) -> int:
-        return counts.python_calls(self.gradient)
+        with counts.interpreted():
+            return counts.python_calls(self.gradient)
 
     track_python_calls.unit = "calls"
 

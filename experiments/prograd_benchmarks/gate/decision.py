@@ -19,7 +19,7 @@ from scipy.stats import mannwhitneyu
 
 from prograd_benchmarks.timing import interquartile_range
 
-EXACT = frozenset({"multiply-adds", "bytes", "calls"})
+EXACT = frozenset({"instructions", "multiply-adds", "scratch-bytes", "calls", "bytes"})
 """Units of counts."""
 
 LIMITS = {"ratio": 1.15, "seconds": 1.25}

@@ -53,7 +53,7 @@ class Auto(Planned):
         "Points are left out if their result is larger than 0.24 GB, or if the cheapest mode needs more than 1.5 · 10⁹ "
         "multiply-adds."
     )
-    sorted_by = ("point", "batch", "derivative", "dtype", "threads", "seed")
+    sorted_by = ("point", "batch", "derivative", "dtype", "threads", "machine", "seed")
 
     def check(self, config: Config) -> Config:
         """The configuration with its point and its derivative written out key by key."""
@@ -63,13 +63,14 @@ class Auto(Planned):
 
     def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
         problem = networks.build(config)
-        plan = self.plan(config, problem)
+        with timed.conditions(config):
+            plan, where = self.plan(config, problem), environment()
         cheapest = min(cost.multiply_adds for cost in plan.costs.values())
         rows = 1 if config["outputs"] == "gradient" else len(problem.x) * problem.net.n[-1]
         numbers = rows * (problem.net.n[0] if config["wrt"] == "input" else problem.net.size)
         if numbers > MOST_NUMBERS or cheapest > MOST_MULTIPLY_ADDS:
             left_out = f"too large: {numbers:.2g} numbers, {cheapest:.2g} multiply-adds"
-            about = {"environment": environment(), "problem": problem.described(), "plan": plan.as_json()}
+            about = {"environment": where, "problem": problem.described(), "plan": plan.as_json()}
             return {**about, "left_out": left_out}
         return super().measure(config, directory, force=force)
 
@@ -82,7 +83,7 @@ class Auto(Planned):
             Column("point", _point, point="always"),
             Column("batch", timed.samples_of, point="always"),
             Column("derivative", _derivative, point="always"),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "seed")),
+            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "machine", "seed")),
             *columns_of_modes(records),
             Column("chosen", at("chosen"), "auto", _chosen),
             Column("quickest", at("quickest"), "quickest"),

@@ -49,7 +49,7 @@ class Bracketing(Planned):
             Column("batch", timed.samples_of, point="varying"),
             Column("activation", named("config.activation"), point="varying"),
             Column("network", at("config.network.name"), point="varying"),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "seed")),
+            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "machine", "seed")),
             *columns_of_modes(records),
             Column("chosen", at("chosen"), "auto"),
             Column("over", at("over")),

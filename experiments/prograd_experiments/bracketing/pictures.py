@@ -18,9 +18,13 @@ from prograd_experiments.charts import (
 from prograd_experiments.charts.palette import marker, of_mode, shade
 from prograd_experiments.planned import PURE, modes_of
 from prograd_experiments.rows import Row, apart, ended, in_the_middle, varying
+from prograd_experiments.timed import machine_text
 from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
-POINT = ("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network", "dtype", "threads", "seed")
+POINT = (
+    *("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network"),
+    *("dtype", "threads", "machine", "seed"),
+)
 """The columns that tell points apart."""
 
 MOST_GROUPS = 4
@@ -123,7 +127,7 @@ def _setting(rows: Sequence[Row]) -> str:
     samples = "one sample" if row["batch"] == 1 else f"{row['batch']} samples"
     threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
     network = f"{row['network']} of {row['depth']} layers, {row['activation']}"
-    return f"{what}, {network}, {samples}, {row['dtype']}, {threads}"
+    return f"{what}, {network}, {samples}, {row['dtype']}, {threads}{machine_text(row)}"
 
 
 def _time(row: Row, mode: str) -> str:

@@ -13,10 +13,13 @@ from prograd_experiments.peers.remote import Lost, Remote
 
 
 class Crew:
-    """A process for each engine that was asked for. `engines` maps names to `module:Class`."""
+    """A process for each engine that was asked for. `engines` maps names to `module:Class`.
 
-    def __init__(self, engines: Mapping[str, str], threads: int, max_bytes: int) -> None:
-        self._engines, self._threads, self._max_bytes = engines, threads, max_bytes
+    `machine` runs prograd's tapes there; None is the best there is.
+    """
+
+    def __init__(self, engines: Mapping[str, str], threads: int, max_bytes: int, machine: str | None = None) -> None:
+        self._engines, self._start = engines, (threads, max_bytes, machine)
         self._remotes: dict[str, Remote] = {}
         self._useless: dict[str, Lost] = {}
 
@@ -35,7 +38,7 @@ class Crew:
             raise Lost(self._useless[name].outcome, self._useless[name].note)
         if name not in self._remotes or not self._remotes[name].alive:
             try:
-                self._remotes[name] = Remote(self._engines[name], self._threads, self._max_bytes)
+                self._remotes[name] = Remote(self._engines[name], *self._start)
             except Lost as lost:
                 self._useless[name] = lost
                 raise
@@ -63,9 +66,9 @@ class Crew:
 
 
 @cache
-def crew(threads: int, max_bytes: int) -> Crew:
+def crew(threads: int, max_bytes: int, machine: str) -> Crew:
     """The crew of this process, kept since engines take seconds to start and a sweep has many jobs."""
-    made = Crew(ENGINES, threads, max_bytes)
+    made = Crew(ENGINES, threads, max_bytes, machine)
     atexit.register(made.close)
     return made
 
@@ -87,9 +90,11 @@ class Stage:
         return self._at(engine)[1]
 
     def compute(self, engine: str, way: str) -> Numbers | None:
-        """The result of a first call, which may compile."""
+        """The result of the first call that does what timed ones do: earlier ones may compile or record."""
         remote, _ = self._at(engine)
         seconds = self._limit_of_first if remote.about["compiles"] else self._limit
+        for _ in range(remote.about["warm_up_calls"]):
+            remote.ask("compute", way, seconds=seconds)
         numbers: Numbers | None = remote.ask("compute", way, seconds=seconds)
         return numbers
 

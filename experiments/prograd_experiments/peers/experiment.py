@@ -8,12 +8,13 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
+from prograd.tape import machine
 from prograd_benchmarks.timing import LEAST_TIMINGS, paired_ratios
 from prograd_experiments import config as read
+from prograd_experiments import timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
+from prograd_experiments.environment import machine_in
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.crew import crew
@@ -27,7 +28,10 @@ from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, ratio, with
 from prograd_experiments.units import factor, seconds
 
 SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
-KEYS = ("experiment", "point", "task", *SIZES, "dtype", "seed", "threads", "engines", "repeats", *SECONDS, "memory_gib")
+KEYS = (
+    *("experiment", "point", "task", *SIZES, "dtype", "seed", "threads", "machine"),
+    *("engines", "repeats", *SECONDS, "memory_gib"),
+)
 UNUSED: Config = MappingProxyType(
     {
         "activation": "tanh",
@@ -57,13 +61,14 @@ class Peers(Experiment):
         "into preallocated arrays: three for each layer and two for the first in a gradient. An engine that takes too "
         "long for a point, or too much memory, is stopped, and the table says so."
     )
-    sorted_by = ("width", "batch", "depth", "threads", "seed")
+    sorted_by = ("width", "batch", "depth", "threads", "machine", "seed")
 
     def check(self, config: Config) -> Config:
         """The configuration with its point written out key by key."""
         read.unused(config, self.name, UNUSED, {})
         read.known_keys(config, (*KEYS, *UNUSED))
         read.several(config, "engines", tuple(ENGINES))
+        config = timed.with_machine(config)
         read.integer(config, "threads", 1)
         read.integer(config, "seed", 0)
         read.integer(config, "repeats", LEAST_TIMINGS)
@@ -73,8 +78,8 @@ class Peers(Experiment):
         return own | Workload.of(config).as_config()
 
     def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
-        with threadpool_limits(limits=config["threads"]):
-            return measure(config, crew(config["threads"], max_bytes(config)))
+        with timed.conditions(config):
+            return measure(config, crew(config["threads"], max_bytes(config), machine.current()))
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
         asked = {engine for record in records for engine in record["config"].get("engines", ())}
@@ -85,7 +90,9 @@ class Peers(Experiment):
             Column("task", at("config.task"), point="always"),
             Column("point", lambda record: label(record["config"]), point="always", csv="never"),
             *(Column(key, at(f"config.{key}")) for key in ("depth", "width", "batch", "dtype")),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("threads", "seed")),
+            Column("threads", at("config.threads"), point="varying"),
+            Column("machine", _machine, point="always"),
+            Column("seed", at("config.seed"), point="varying"),
             *(Column(key, at(f"{key}.median"), headings.get(key, ""), ratio(key, f"{key}_iqr")) for key in ratios),
             *(Column(f"{name}_s", _of(name, "s"), name if name in asked else "", _time(name)) for name in ENGINES),
             *(Column(f"{name}_iqr_s", _of(name, "iqr_s")) for name in ENGINES),
@@ -153,6 +160,10 @@ def headline(record: Record, engine: str) -> str:
         return engine
     medians: Mapping[str, float] = record.get("median", {})
     return min(ways, key=lambda name: medians.get(name, float("inf")))
+
+
+def _machine(record: Record) -> str | None:
+    return machine_in(record.get("environment", {})) or record["config"].get("machine")
 
 
 def _engine(record: Record, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
+from prograd.tape.machine import VARIABLE
 from prograd_experiments.peers import worker
 
 START_SECONDS = 300.0  # for imports, and for the first compilation of an engine that compiles
@@ -31,7 +32,7 @@ class Lost(Exception):  # noqa: N818  (not an error of the program: it says why 
 class Remote:
     """An engine's process. It ends with the driver, and with a request that exceeds a limit."""
 
-    def __init__(self, target: str, threads: int, max_bytes: int) -> None:
+    def __init__(self, target: str, threads: int, max_bytes: int, machine: str | None = None) -> None:
         self._max_bytes = max_bytes
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self._connection, theirs = Pipe()
@@ -39,7 +40,7 @@ class Remote:
         # A session of its own, so that everything the engine starts, such as a compiler, ends with it.
         self._process = subprocess.Popen(  # noqa: S603  (the command is ours)
             command,
-            env=environment(threads),
+            env=environment(threads, machine),
             stdin=subprocess.DEVNULL,
             stdout=self._words,
             stderr=self._words,
@@ -107,11 +108,15 @@ class Remote:
         return Lost("died", f"its process was {how}{guess}" + (f": {lines[-1]}" if lines else ""))
 
 
-def environment(threads: int) -> dict[str, str]:
-    """The caller's environment, with this number of threads for every library that an engine may use."""
+def environment(threads: int, machine: str | None = None) -> dict[str, str]:
+    """The caller's environment, with this number of threads for every library that an engine may use.
+
+    If a `machine` is given, it runs prograd's tapes.
+    """
     count, several = str(threads), "true" if threads > 1 else "false"
     return {
         **os.environ,
+        **({} if machine is None else {VARIABLE: machine}),
         **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), count),
         # NPROC sizes XLA's own thread pool; the flags limit Eigen's.
         "NPROC": count,

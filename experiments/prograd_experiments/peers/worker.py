@@ -34,10 +34,11 @@ class Bench:
         self._slow: set[str] = set()
 
     def about(self) -> dict[str, Any]:
-        """Versions, threads, and whether a first call compiles."""
+        """Versions, threads, whether a first call compiles, and how many calls do other work than timed ones."""
         engine = self._engine
         versions = {name: metadata.version(name) for name in engine.distributions}
-        return {"versions": versions, "threads": engine.threads, "compiles": engine.compiles}
+        its = {"threads": engine.threads, "compiles": engine.compiles, "warm_up_calls": engine.warm_up_calls}
+        return {"versions": versions, **its}
 
     def prepare(self, task: Task, given: Given) -> list[str]:
         """Takes a task and its arrays; returns the names of the ways to compute it."""

@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 import prograd
 from prograd.errors import NonFiniteError
@@ -50,8 +49,7 @@ class SpeedGap(Experiment):
         """Times are in seconds for one gradient. Raises `AgreementError` before any timing."""
         modes, problem = timed.modes_of(config), networks.build(config)
         objective, w = problem.objective, problem.w
-        # Launchers leave jobs different numbers of threads, so each job sets its own.
-        with threadpool_limits(limits=config["threads"]):
+        with timed.conditions(config):
             value = float(objective(w))
             if not np.isfinite(value):
                 raise NonFiniteError(f"loss {problem.loss.name}: expected a finite value at the start, got {value}")
@@ -73,7 +71,7 @@ class SpeedGap(Experiment):
                 for key in ("data", "network", "activation", "loss")
             ),
             Column("batch", timed.samples_of, write=lambda row: plain(row["batch"], "all"), point="varying"),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "seed")),
+            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "machine", "seed")),
             *(Column(f"{mode}_s", at(f"median.{mode}"), mode if mode in shown else "", _time(mode)) for mode in MODES),
             *(column for mode in sorted(found - set(MODES)) for column in _further(mode)),
             Column("gap", at("gap"), "gap", ratio("gap", "gap_iqr")),

@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from prograd_experiments.rows import Row, apart, in_the_middle, varying
+from prograd_experiments.timed import machine_text
 
-POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "seed")
+POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "machine", "seed")
 """The columns that tell points apart."""
 
 MODES = ("forward", "reverse")
@@ -36,7 +37,8 @@ class Group:
         threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
         loss = str(row["loss"]).replace("_", " ")
         network = "" if row["network"] == "mlp" else f"{row['network']}, "
-        return f"{row['data']}, {network}{samples}, {row['activation']}, {loss}, {row['dtype']}, {threads}"
+        what = f"{row['data']}, {network}{samples}, {row['activation']}, {loss}"
+        return f"{what}, {row['dtype']}, {threads}{machine_text(row)}"
 
     def values(self, key: str) -> list[int | None]:
         """The depths, or the widths, in order; None alone if the network has neither."""

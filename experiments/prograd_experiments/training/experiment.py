@@ -22,7 +22,7 @@ KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
     *("test_fraction", "evaluate_every", "checkpoint_seconds", "start", "start_sha256", "threads"),
 )
-UNUSED: Config = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1})
+UNUSED: Config = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1, "machine": None})
 """Keys of other experiments, with their defaults."""
 
 INSTEAD = MappingProxyType({"modes": "mode", "batch": "optimizer.batch"})

@@ -34,7 +34,8 @@ class Plan:
 
     `costs` and `seconds` have an entry for each mode that was planned; `left_out` says why the others were not: they
     don't fit into `max_bytes`, or planning them takes too long for so many layers. `orders` are the products with their
-    brackets. `rates` predict the seconds; the default is the rates of this machine.
+    brackets. `machine` is what runs them from the second evaluation on: "c", "numpy" or "off". `rates` predict the
+    seconds; the default is the rates of this machine.
     """
 
     network: str
@@ -109,7 +110,7 @@ class Plan:
         """What is planned, in one line."""
         samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
         what = "gradient" if self.outputs == "gradient" else f"Jacobian by {self.wrt}"
-        return f"{what} of {self.network}, {samples}, {self.dtype}"
+        return f"{what} of {self.network}, {samples}, {self.dtype}, {machine.WORDS[self.machine]}"
 
     def __str__(self) -> str:
         lines = self.rows()

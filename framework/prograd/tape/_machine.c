@@ -1,7 +1,7 @@
 /* The machine: runs a list of numpy's inner loops without the interpreter. `lowering.py` writes the list, `machine.py`
    calls this module. A program is an array of 64-bit words:
 
-     group:        instructions, extent, block, worth sharing
+     group:        instructions, extent, block, worth sharing, cuts a product
      instruction:  words, loop, data, arguments, core, outer, part, unit,
                    dims[core], steps[arguments + core strides], sizes[outer],
                    for each argument: base, offset, part step, outer strides[outer]
@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
 #define MAX_CORE 8
@@ -32,6 +33,23 @@
 #define KEPT 8
 #define MOST_KEPT ((size_t)1 << 28)
 #define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
+
+/* With AddressSanitizer no memory is kept for later, where it would hide what is used after it was freed, or beyond its
+   end. numpy's loops are not instrumented, so the machine itself reads the first and the last of what it gives them. */
+#ifdef __SANITIZE_ADDRESS__
+#define KEEPS 0
+static void
+look(char *const *at, const npy_intp *dims, const npy_intp *steps, int args, int core)
+{
+    for (int i = 0; i < args && core == 1 && dims[0] > 0; i++) {
+        (void)*(volatile char *)at[i];
+        (void)*(volatile char *)(at[i] + (dims[0] - 1) * steps[i]);
+    }
+}
+#else
+#define KEEPS 1
+#define look(at, dims, steps, args, core) ((void)0)
+#endif
 
 typedef int64_t word;
 
@@ -59,7 +77,7 @@ scratch_take(size_t size, size_t *got)
             best = k;
         }
     }
-    if (best >= 0 && spare[best].size <= 4 * size + (1 << 20)) {
+    if (KEEPS && best >= 0 && spare[best].size <= 4 * size + (1 << 20)) {
         char *memory = spare[best].memory;
         *got = spare[best].size;
         spare[best].memory = NULL;
@@ -72,6 +90,10 @@ scratch_take(size_t size, size_t *got)
 static void
 scratch_give(char *memory, size_t size)
 {
+    if (!KEEPS) {
+        PyMem_RawFree(memory);
+        return;
+    }
     for (int k = 0; k < SPARE; k++) {
         if (!spare[k].memory) {
             spare[k].memory = memory, spare[k].size = size;
@@ -121,6 +143,7 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
         p += 3 + outer;
     }
     if (outer == 0) {
+        look(at, dims, steps, args, core);
         loop(at, dims, (npy_intp *)steps, data);
         return fetestexcept(ERRORS);
     }
@@ -130,6 +153,7 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
         npy_intp sizes_here[MAX_CORE];
         memcpy(here, at, args * sizeof(char *));
         memcpy(sizes_here, dims, core * sizeof(npy_intp));
+        look(here, dims, steps, args, core);
         loop(here, sizes_here, (npy_intp *)steps, data);
         raised |= fetestexcept(ERRORS);
         int k = outer - 1;
@@ -157,7 +181,7 @@ block(const word *group, char *const *bases, npy_intp k)
 {
     npy_intp extent = group[1], size = group[2];
     npy_intp start = k * size, length = extent - start < size ? extent - start : size;
-    const word *w = group + 4;
+    const word *w = group + HEADER;
     int raised = 0;
     for (word i = 0; i < group[0]; i++) {
         raised |= instruction(w, bases, start, length, 0);
@@ -169,7 +193,7 @@ block(const word *group, char *const *bases, npy_intp k)
 static const word *
 after(const word *group)
 {
-    const word *w = group + 4;
+    const word *w = group + HEADER;
     for (word i = 0; i < group[0]; i++) {
         w += w[0];
     }
@@ -186,8 +210,8 @@ run_program(const Program *program, char *const *bases, int threads, int whole)
     feclearexcept(ERRORS);
     while (group < stop) {
         npy_intp blocks = (group[1] + group[2] - 1) / group[2];
-        if (whole) {
-            const word *w = group + 4;
+        if (whole && group[4]) {
+            const word *w = group + HEADER;
             for (word i = 0; i < group[0]; i++) {
                 raised |= instruction(w, bases, 0, 0, 1);
                 w += w[0];
@@ -261,7 +285,7 @@ CAST(lb, int64_t, uint8_t, x != 0)
 
 /* Two axes at once: a bias, an outer product, rows times numbers. `steps` are those along the first axis, then those along
    the second, where each operand is contiguous or one number. */
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE
@@ -475,7 +499,7 @@ result_realloc(void *NPY_UNUSED(context), void *memory, size_t size)
 static void
 result_free(void *NPY_UNUSED(context), void *memory, size_t size)
 {
-    if (!memory || size > MOST_KEPT) {
+    if (!KEEPS || !memory || size > MOST_KEPT) {
         free(memory);
         return;
     }

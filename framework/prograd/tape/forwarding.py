@@ -18,7 +18,7 @@ def forwarded(instructions: Sequence[Instruction]) -> list[Instruction]:
         for storage in {view.storage for view in one.operands}:
             uses[storage].append(k)
     for k, one in enumerate(instructions):
-        if not one.name.startswith("copy"):
+        if one.loop.ufunc is not None or not one.name.startswith("copy"):
             continue
         source, to = (made[k] or one).operands
         if not _whole(source) or not _alike(source, to) or uses[source.storage][-1] != k:

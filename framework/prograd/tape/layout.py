@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from prograd.tape.grouping import Group
-from prograd.tape.instructions import Instruction, Storage
+from prograd.tape.instructions import Instruction, Storage, View
 
 ALIGNMENT = 64
 
@@ -62,9 +62,11 @@ def _place_step(
     instructions: Sequence[Instruction], k: int, last: dict[Storage, int], offsets: dict[Storage, int], memory: _Memory
 ) -> None:
     uses = {}
+    seen = defaultdict(set)
     for position, instruction in enumerate(instructions):
         for view in instruction.operands:
             uses[view.storage] = position
+            seen[view.storage].add(_entries(view))
     for position, instruction in enumerate(instructions):
         for out in instruction.outputs:
             if out.storage.kind != "scratch" or out.storage in offsets:
@@ -73,7 +75,7 @@ def _place_step(
                 (
                     view.storage
                     for other in instructions[: position + 1]
-                    for view in other.operands
+                    for view in (other.inputs if other is instruction else other.operands)
                     if instruction.rows
                     and not instruction.core
                     and view.storage.kind == "scratch"
@@ -82,8 +84,7 @@ def _place_step(
                     and view.storage in offsets
                     and not memory.is_taken_over(view.storage)
                     and view.storage.size == out.storage.size
-                    and (view.offset, view.shape, view.strides, view.dtype.itemsize)
-                    == (out.offset, out.shape, out.strides, out.dtype.itemsize)
+                    and seen[view.storage] == {_entries(out)}  # another view might read what is written over already
                 ),
                 None,
             )
@@ -95,6 +96,11 @@ def _place_step(
         for view in instruction.inputs:  # read before it is written: an array whose numbers are whatever is there
             if view.storage.kind == "scratch" and view.storage not in offsets:
                 offsets[view.storage] = memory.take(view.storage.size)
+
+
+def _entries(view: View) -> tuple[object, ...]:
+    """Which bytes of its storage the entries of a view are, in order."""
+    return view.offset, view.shape, view.strides, view.dtype.itemsize
 
 
 class _Memory:

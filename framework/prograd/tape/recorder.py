@@ -16,13 +16,14 @@ from prograd.errors import NotRecordable
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.operators import Operator
-from prograd.tape import functions, loops
+from prograd.tape import functions, indices, loops
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View
 from prograd.tape.traced import Traced
 
 MOST: int = 10**6
 """Instructions of a tape; where there are more, the interpreter's share is small in any case."""
 
+_NOT_GIVEN: Any = np._NoValue  # noqa: SLF001  (what np.sum passes on)
 _SPECIAL_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
 
 
@@ -49,8 +50,8 @@ class Recorder:
 
     def constant(self, array: AnyArray) -> Traced:
         """An array that is the same in each replay, as long as nobody writes to it."""
-        if array.dtype.char not in "fdl?":
-            self.refuse(f"arrays of {array.dtype}")
+        if array.dtype.char not in "fdl?" or not array.dtype.isnative or not array.flags.aligned:
+            self.refuse(f"arrays of {array.dtype}" if array.flags.aligned else "arrays that are not aligned")
         storage = Storage("constant", array.nbytes, array=array)
         return Traced(self, storage, loops.shadow(array.shape, array.dtype, array.strides))
 
@@ -72,6 +73,8 @@ class Recorder:
             self.refuse(f"{ufunc.__name__} with where=")
         if method == "reduce":
             return self._reduce(ufunc, inputs[0], None if out is None else out[0], **options)
+        if method == "accumulate":
+            return self._accumulate(ufunc, inputs[0], None if out is None else out[0], **options)
         if method == "outer" and len(inputs) == 2:
             one, other = (self.traced(a) for a in inputs)
             inputs = (one.reshape(*one.shape, *(1,) * other.ndim), other)
@@ -101,17 +104,33 @@ class Recorder:
         """A function of numpy's."""
         return functions.call(self, function, args, kwargs)
 
-    def get(self, a: Traced, key: Any) -> Any:
-        """`a[key]`, for what gives a view."""
-        self._basic(key)
-        part = a.shadow[key]
-        if not isinstance(part, np.ndarray):  # one entry, which numpy would read: a view without axes instead
-            part = a.shadow[(*key, ...) if isinstance(key, tuple) else (key, ...)]
-        return Traced(self, a.storage, part)
+    def get(self, a: Traced, key: Any, order: str = "K") -> Any:
+        """`a[key]`: a view, or where the index holds arrays of constants, a copy made of slices."""
+        if self._is_basic(key):
+            part = a.shadow[key]
+            if not isinstance(part, np.ndarray):  # one entry, which numpy would read: a view without axes instead
+                part = a.shadow[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+            return Traced(self, a.storage, part)
+        taken, index = self._split(a, key)
+        strides = None if order == "C" else tuple(a.itemsize * stride for stride in taken.strides)
+        made = self._new(loops.shadow(taken.shape, a.dtype, strides))
+        flat = np.reshape(made.shadow, (*index.before, index.size, *index.after), copy=False)
+        for k, source in index.parts:
+            to = flat[(*(slice(None),) * len(index.before), k)]
+            self.assign(Traced(self, made.storage, to), self.get(a, source))
+        return made
 
     def set(self, a: Traced, key: Any, values: Any) -> None:
         """`a[key] = values`."""
-        self.assign(self.get(a, key), values)
+        if self._is_basic(key):
+            self.assign(self.get(a, key), values)
+            return
+        taken, index = self._split(a, key)
+        given = self.reshape(self.broadcast(values, taken.shape), (*index.before, index.size, *index.after), "C", None)
+        for k, source in index.parts:
+            to = self.get(a, source)
+            of = k if to.shape[len(index.before)] > 1 else slice(k.stop - 1, k.stop)  # the last one stays
+            self.assign(to, given[(*(slice(None),) * len(index.before), of)])
 
     def assign(self, a: Traced, values: Any) -> None:
         """`a[...] = values`."""
@@ -127,18 +146,35 @@ class Recorder:
             given = self.copied(given, given.dtype, "C")
         self._copy(given, a)
 
-    def copied(self, a: Traced, dtype: np.dtype[Any], order: str) -> Traced:
+    def alike(self, a: Traced, dtype: np.dtype[Any], order: str) -> Traced:
+        """An array of the shape of `a`, with its axes in memory as in `a` unless the order is "C" or "F"."""
+        if order == "F":
+            return self._new(loops.shadow(a.shape[::-1], dtype).T)
+        return self._new(loops.shadow(a.shape, dtype) if order == "C" else loops.like([a.shadow], a.shape, dtype))
+
+    def copied(self, a: Traced, dtype: np.dtype[Any] | None, order: str) -> Traced:
         """`a` in memory of its own."""
-        made = self._new(loops.shadow(a.shape, dtype) if order == "C" else loops.like([a.shadow], a.shape, dtype))
+        made = self.alike(a, a.dtype if dtype is None else dtype, order)
         self._copy(a, made)
         return made
 
+    def broadcast(self, a: Any, shape: tuple[int, ...]) -> Traced:
+        """`np.broadcast_to(a, shape)`."""
+        a = self.traced(a)
+        return Traced(self, a.storage, np.broadcast_to(a.shadow, shape))
+
     def reshape(self, a: Traced, shape: Any, order: Any, copy: bool | None) -> Traced:  # noqa: FBT001
         """`a.reshape(shape)`, a view where numpy makes one."""
+        if order == "F":
+            reverse = shape[::-1] if isinstance(shape, (tuple, list)) else shape
+            made = self.reshape(a.T, reverse, "C", copy)
+            return Traced(self, made.storage, made.shadow.T)
+        if order != "C":
+            self.refuse(f"an array reshaped in order {order}")
         try:
-            return Traced(self, a.storage, np.reshape(a.shadow, shape, order=order, copy=False))
+            return Traced(self, a.storage, np.reshape(a.shadow, shape, copy=False))
         except ValueError:
-            if copy is False or order != "C":
+            if copy is False:
                 raise
         made = self.copied(a, a.dtype, "C")
         return Traced(self, made.storage, made.shadow.reshape(shape, copy=False))
@@ -152,7 +188,7 @@ class Recorder:
 
     def power(self, a: Traced, exponent: Any) -> Any:
         """`a ** exponent`, with numpy's own shortcuts for a few exponents."""
-        if isinstance(exponent, (int, float)) and exponent in _SPECIAL_POWERS and a.dtype.kind == "f":
+        if type(exponent) in {int, float} and exponent in _SPECIAL_POWERS and a.dtype.kind == "f":
             return _SPECIAL_POWERS[exponent](a)
         return np.power(a, exponent)
 
@@ -172,18 +208,31 @@ class Recorder:
     def _new(self, shadow: AnyArray) -> Traced:
         return Traced(self, Storage("scratch", max(shadow.nbytes, 1)), shadow)
 
-    def _basic(self, key: Any) -> None:
+    def _is_basic(self, key: Any) -> bool:
+        """Whether an index gives a view. Refuses one that is neither basic nor made of constant arrays."""
+        basic = True
         for part in key if isinstance(key, tuple) else (key,):
             if isinstance(part, Traced):
-                self.refuse("an index that depends on values")
-            if not (part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))):
-                self.refuse("an index of an array or a list")
+                self.refuse("an index that depends on values; select with np.where")
+            if isinstance(part, (list, np.ndarray)):
+                basic = False
+            elif isinstance(part, bool) or not (
+                part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))
+            ):
+                self.refuse(f"an index of {type(part).__name__}")
+        return basic
+
+    def _split(self, a: Traced, key: Any) -> tuple[AnyArray, indices.Split]:
+        found = indices.split(key, np.empty_like(a.shadow, np.int8))
+        if found is None:
+            self.refuse("an index with arrays that is not made of a few slices")
+        return found
 
     def _write(self, instruction: Instruction) -> None:
         for view in instruction.outputs:
             if view.storage.kind in {"input", "constant"}:
                 self.refuse("to change an array that it was given to read")
-        if all(instruction.shape) and all(instruction.core[:1]):
+        if all(instruction.shape) and all(all(view.shape) for view in instruction.outputs):
             self.instructions.append(instruction)
         if len(self.instructions) > MOST:
             self.refuse(f"more than {MOST} instructions")
@@ -263,6 +312,7 @@ class Recorder:
         axis: Any = 0,
         dtype: Any = None,
         keepdims: bool = False,  # noqa: FBT001, FBT002
+        initial: Any = _NOT_GIVEN,
         **options: Any,
     ) -> Traced:
         if options:
@@ -282,17 +332,11 @@ class Recorder:
         if fits and out is not None and out.shape == kept:
             result = out
         else:
-            rest = np.transpose(a.shadow, [k for k in range(a.ndim) if k not in axes] + list(axes))
-            first = rest[_first(len(axes))] if all(rest.shape[len(kept) :]) else loops.shadow(kept, a.dtype)
-            result = self._new(loops.like([first], kept, dtypes[-1]))
-        if ufunc.identity is not None:
-            self.assign(result, ufunc.identity)
-        elif not all(a.shape[k] for k in axes):
-            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
-        else:
-            self.assign(result, a[tuple(0 if k in axes else slice(None) for k in range(a.ndim))])
+            result = self._new(_reduced_shadow(a.shadow, axes, kept, dtypes[-1]))
+        first = ufunc.identity if initial is _NOT_GIVEN else initial
+        self._start(ufunc, a, result, axes, first)
         if a.size:
-            self._write(_reduction(loop, a, result, axes))
+            self._write(_reduction(loop, a, result, axes, first))
         if out is not None and result is not out:
             self.assign(out, result.reshape(out.shape))
             return out
@@ -300,6 +344,33 @@ class Recorder:
             shape = tuple(1 if k in axes else n for k, n in enumerate(a.shape))
             return self.reshape(result, shape, "C", None)
         return result
+
+    def _start(self, ufunc: np.ufunc, a: Traced, result: Traced, axes: tuple[int, ...], first: Any) -> None:
+        """Writes what a reduction starts with: a number, or the first entries."""
+        if isinstance(first, Traced):
+            self.refuse(f"{ufunc.__name__}.reduce with an initial= that depends on values")
+        if first is not None:
+            self.assign(result, first)
+        elif not all(a.shape[k] for k in axes):
+            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
+        else:
+            self.assign(result, a[tuple(0 if k in axes else slice(None) for k in range(a.ndim))])
+
+    def _accumulate(self, ufunc: np.ufunc, a: Any, out: Traced | None, axis: int = 0, dtype: Any = None) -> Traced:
+        """`ufunc.accumulate(a, axis)`, entry after entry."""
+        a = self.traced(a)
+        if dtype is None and ufunc in {np.add, np.multiply} and a.dtype.kind == "b":
+            dtype = int
+        a = self.traced(a, None if dtype is None else np.dtype(dtype))
+        result = self._new(loops.like([a.shadow], a.shape, a.dtype))
+        entries, results = np.moveaxis(a, axis, 0), np.moveaxis(result, axis, 0)  # type: ignore[type-var]  # duck arrays
+        self.assign(results[:1], entries[:1])
+        for k in range(1, len(entries)):
+            ufunc(results[k - 1], entries[k], out=results[k])
+        if out is None:
+            return result
+        self.assign(out, result)
+        return out
 
 
 def asker(frames: Iterable[FrameType]) -> tuple[str, str]:
@@ -323,8 +394,12 @@ def _outward(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _first(axes: int) -> Any:
-    return (..., *(0,) * axes)
+def _reduced_shadow(a: AnyArray, axes: tuple[int, ...], kept: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+    """What numpy would make for the result of a reduction, of shape `kept`."""
+    if not all(a.shape[k] for k in axes):
+        return loops.shadow(kept, dtype)
+    first = a[(*(0 if k in axes else slice(None) for k in range(a.ndim)), ...)]
+    return loops.like([first], kept, dtype)
 
 
 def _kind(a: Any) -> Any:
@@ -342,7 +417,7 @@ def _loop(ufunc: np.ufunc, kinds: tuple[Any, ...], dtype: np.dtype[Any] | None) 
     given = kinds if dtype is None else tuple(dtype for _ in kinds)
     dtypes = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
     if len(kinds) == 2 and ufunc.nin == 2 and kinds[0] == kinds[1] and isinstance(kinds[0], np.dtype):
-        dtypes = ufunc.resolve_dtypes((*given, None))
+        dtypes = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
     chars = "".join(d.char for d in dtypes[: ufunc.nin]) + "->" + "".join(d.char for d in dtypes[ufunc.nin :])
     if chars not in ufunc.types:
         raise NotRecordable("", "", f"{ufunc.__name__} of {', '.join(map(str, dtypes[: ufunc.nin]))}")
@@ -416,7 +491,7 @@ def _matrices(  # noqa: PLR0913, PLR0917
     )
 
 
-def _reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...]) -> Instruction:
+def _reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...], first: Any) -> Instruction:
     to, through = loops.reduction(a.shadow, out.shadow, axes)
 
     def view(of: Traced, iterated: AnyArray) -> View:
@@ -430,7 +505,7 @@ def _reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...]) -> Ins
         2,
         through.shape,
         (to.strides, through.strides, to.strides),
-        _reduced(loop.ufunc),
+        _reduced(loop.ufunc, first),
         rows=bool(to.strides) and to.strides[0] != 0 and through.ndim > 1,
         name=f"{loop.name}.reduce",
     )
@@ -446,16 +521,14 @@ def _called(loop: Loop) -> Any:
     return call
 
 
-def _reduced(ufunc: np.ufunc | None) -> Any:
+def _reduced(ufunc: np.ufunc | None, first: Any) -> Any:
     assert ufunc is not None  # noqa: S101  (reductions are ufuncs')
 
     def call(into: Array, a: Array, out: Array) -> None:  # noqa: ARG001
         axes = tuple(k for k, stride in enumerate(out.strides) if stride == 0 and a.shape[k] != 1)
         kept = out[(*(0 if k in axes else slice(None) for k in range(out.ndim)), ...)]
-        if ufunc.identity is None:
-            ufunc(kept, ufunc.reduce(a, axis=axes), out=kept)
-        else:
-            ufunc.reduce(a, axis=axes, out=kept)
+        options = {} if first is None else {"initial": first}
+        ufunc.reduce(a, axis=axes, out=kept, **options)
 
     return call
 
@@ -465,8 +538,7 @@ def _copyto(source: Array, to: Array) -> None:
 
 
 def _select(where: Array, one: Array, other: Array, to: Array) -> None:
-    np.copyto(to, other)
-    np.copyto(to, one, where=where)
+    to[...] = np.where(where, one, other)  # `to` may lie where one of the others did
 
 
 _CASTS = {f"cast_{pair}" for pair in ("fd", "df", "?f", "?d", "?l", "lf", "ld", "f?", "d?", "l?")}

@@ -39,7 +39,7 @@ class Tape:
         return sum(one.multiply_adds for one in self.instructions)
 
     def replay(self, arrays: Sequence[AnyArray], *, whole: bool = False) -> int:
-        """Runs the tape once on arrays of the recorded shapes; returns the floating point errors that it raised."""
+        """Runs the tape once on contiguous arrays of the recorded shapes; returns the floating point errors."""
         ready = Program(self) if machine.current() == "c" else ByNumpy(self)
         return ready.run(*arrays, whole=whole)
 
@@ -67,7 +67,7 @@ class ByNumpy:
 
     def __init__(self, tape: Tape) -> None:
         scratch = np.empty(max(tape.scratch_bytes, 1), np.uint8)
-        self._given = [np.empty(max(storage.size, 16), np.uint8) for storage in tape.given]
+        self._given = [np.empty(storage.size, np.uint8) for storage in tape.given]
         self._kinds = [storage.kind for storage in tape.given]
         self._lock = Lock()
         self._constants = _constants(tape)
@@ -91,12 +91,12 @@ class ByNumpy:
         with self._lock:
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "input":
-                    memory.view(given.dtype)[: given.size] = given.ravel()
+                    memory.view(given.dtype)[...] = given.ravel()
             for call, operands in self._calls:
                 call(*operands)
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "output":
-                    given[...] = memory.view(given.dtype)[: given.size].reshape(given.shape)
+                    given[...] = memory.view(given.dtype).reshape(given.shape)
         return 0
 
 

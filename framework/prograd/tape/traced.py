@@ -61,12 +61,16 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
 
     T = property(lambda self: self._as(self.shadow.T))
     mT = property(lambda self: self._as(self.shadow.mT))
+    real = property(lambda self: self)
 
     def swapaxes(self, one: int, other: int) -> Self:
         return self._as(self.shadow.swapaxes(one, other))
 
     def transpose(self, *axes: Any) -> Self:
         return self._as(self.shadow.transpose(*axes))
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Self:
+        return self._as(self.shadow.diagonal(offset, axis1, axis2))
 
     def squeeze(self, axis: Any = None) -> Self:
         return self._as(self.shadow.squeeze(axis))
@@ -84,6 +88,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
 
     def ravel(self, order: str = "C") -> Any:
         return self.recorder.reshape(self, -1, order, None)
+
+    def take(self, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
+        return self.recorder.function(np.take, (self, indices, axis, out, mode), {})
+
+    def repeat(self, repeats: Any, axis: Any = None) -> Any:
+        return np.repeat(self, repeats, axis)
 
     def flatten(self, order: str = "C") -> Any:
         return self.copy(order).ravel(order)
@@ -104,30 +114,59 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other, out=out)
 
-    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return np.add.reduce(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+    def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+        return np.add.reduce(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **rest)
 
-    def prod(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return np.multiply.reduce(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+    def prod(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+        return np.multiply.reduce(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **rest)
 
-    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return np.maximum.reduce(self, axis=axis, out=out, keepdims=keepdims)
+    def max(self, axis: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+        return np.maximum.reduce(self, axis=axis, out=out, keepdims=keepdims, **rest)
 
-    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return np.minimum.reduce(self, axis=axis, out=out, keepdims=keepdims)
+    def min(self, axis: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+        return np.minimum.reduce(self, axis=axis, out=out, keepdims=keepdims, **rest)
 
-    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        total = self.sum(axis, dtype, out, keepdims)
+    def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+        total = self.sum(axis, dtype, out, keepdims, **rest)
         return np.true_divide(total, self.size // max(total.size, 1), out=out, casting="unsafe")
 
-    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return np.logical_and.reduce(self, axis=axis, out=out, keepdims=keepdims)
+    def var(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False, **rest: Any
+    ) -> Any:
+        if dtype is None and self.dtype.kind in "bl":
+            dtype = np.dtype(float)
+        deviation = np.subtract(self, self.mean(axis, dtype, keepdims=True, **rest))
+        total = np.square(deviation).sum(axis, dtype, out, keepdims)
+        count = max(self.size // max(total.size, 1) - ddof, 0)
+        return np.true_divide(total, count, out=out, casting="unsafe")
 
-    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return np.logical_or.reduce(self, axis=axis, out=out, keepdims=keepdims)
+    def std(
+        self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False, **rest: Any
+    ) -> Any:
+        return np.sqrt(self.var(axis, dtype, out, ddof, keepdims, **rest), out=out)
 
-    def clip(self, low: Any = None, high: Any = None, out: Any = None) -> Any:
-        return np.clip(self, low, high, out=out)
+    def all(self, axis: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+        return np.logical_and.reduce(self, axis=axis, out=out, keepdims=keepdims, **rest)
+
+    def any(self, axis: Any = None, out: Any = None, keepdims: bool = False, **rest: Any) -> Any:
+        return np.logical_or.reduce(self, axis=axis, out=out, keepdims=keepdims, **rest)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+        return self.diagonal(offset, axis1, axis2).sum(-1, dtype, out)
+
+    def cumsum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        return np.cumsum(self, axis, dtype, out)
+
+    def cumprod(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        return np.cumprod(self, axis, dtype, out)
+
+    def clip(self, *bounds: Any, **options: Any) -> Any:
+        return np.clip(self, *bounds, **options)
+
+    def conj(self) -> Any:
+        return np.conjugate(self)
+
+    conjugate = conj
 
     def fill(self, value: Any) -> None:
         self[...] = value
@@ -145,7 +184,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
         self.recorder.refuse(what)
 
     def __array__(self, *args: Any, **options: Any) -> NoReturn:
-        self._refuse("an array of numbers (np.asarray and the like)")
+        self._refuse(
+            "an array of numbers (np.asarray and the like, or a write to an array that was made without like=)"
+        )
 
     def __bool__(self) -> NoReturn:
         self._refuse("whether it is true (if, and, or, not)")

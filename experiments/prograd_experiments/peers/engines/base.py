@@ -51,10 +51,14 @@ class Numbers:
 
 
 class Engine(ABC):
-    """One or several ways to compute each task. Meant to be subclassed; made once in its process."""
+    """One or several ways to compute each task. Meant to be subclassed; made once in its process.
+
+    `compiles` says that first calls take long, `warm_up_calls` how many do other work than later ones.
+    """
 
     distributions: ClassVar[tuple[str, ...]]
     compiles: ClassVar[bool] = False
+    warm_up_calls: ClassVar[int] = 0
 
     def __init__(self, threads: int) -> None:
         self.threads = threads

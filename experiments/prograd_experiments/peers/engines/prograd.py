@@ -10,9 +10,10 @@ from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task,
 
 
 class Prograd(Engine):
-    """Takes and returns one flat vector."""
+    """Takes and returns one flat vector. The first call runs a mode, the second records it, later ones replay it."""
 
     distributions = ("prograd", "numpy", "scipy")
+    warm_up_calls = 2
 
     def ways(self, task: Task, given: Given) -> Ways:
         """A Jacobian has a way for the mode that prograd chooses, and one for each mode."""

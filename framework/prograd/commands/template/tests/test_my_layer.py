@@ -26,6 +26,12 @@ def test_the_mean_square_becomes_one():
     np.testing.assert_allclose(np.mean(z * z, axis=1), 1, rtol=1e-9)  # eps is 4e-11 of the smaller mean square
 
 
+def test_gradients_run_from_a_tape():
+    net = prograd.Network([my_plugin.MyLayer()], n_in=3)
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.ones((2, 3)), np.zeros((2, 3)))
+    assert f.tape().instructions  # raises NotRecordable where the layer asks for numbers
+
+
 @pytest.mark.parametrize("eps", [0, -1.0, float("inf"), float("nan"), "small", True])
 def test_an_invalid_eps_is_refused(eps):
     with pytest.raises(OptionError, match="eps: expected a finite number greater than 0"):
