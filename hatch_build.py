@@ -12,7 +12,7 @@ import numpy as np
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 NAME = "prograd.tape._machine"
 FOLDER = Path("framework/prograd/tape")
@@ -30,7 +30,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
         self._made = TemporaryDirectory()
         try:
             compiled = self._compile(Path(self._made.name))
-        except (BaseError, OSError) as error:
+        except (BaseError, CCompilerError, OSError) as error:
             if wanted == "required":
                 raise
             self.app.display_warning(f"prograd's machine for tapes was not compiled ({error}); numpy replays them")

@@ -16,6 +16,7 @@ from prograd import Elementwise, Layer
 from prograd.commands.group import GROUP, main
 from prograd.plugins.loading import BrokenPlugin, Plugin
 from prograd.plugins.registry import Registry
+from prograd.tape import machine
 from tests.helpers.distributions import Site
 
 
@@ -105,6 +106,15 @@ def test_plugins_lists_what_is_broken_and_why(registered) -> None:
     table = run("plugins")
     assert table.exit_code == 0
     assert "more-losses of acme-losses 0.3 is broken:\n    ImportError: no module\n    Traceback:" in table.output
+
+
+def test_plugins_tells_how_to_get_the_machine_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "compiled", None)
+    told = run("plugins").output.splitlines()[-1]
+    assert told == "numpy replays tapes here; to have a machine in C do it, install a C compiler, then prograd again"
+    json.loads(run("plugins", "--json").output)
+    monkeypatch.setattr(machine, "compiled", object())
+    assert "numpy replays" not in run("plugins").output
 
 
 def test_check_passes_what_is_right() -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from prograd.plugins.discovery import Origin
 from prograd.plugins.registry import Registry, registry
+from prograd.tape.machine import advice
 from prograd.testing.recording import recordable
 
 Row = dict[str, str | None]
@@ -70,3 +71,6 @@ def _show(rows: Sequence[Row]) -> None:
             console.print()
             console.print(Text(f"{row['name']} of {row['distribution']} {row['version']} is broken:", style="red"))
             console.print(Text(textwrap.indent(row["error"], "    ")), soft_wrap=True)
+    if advice():
+        console.print()
+        console.print(advice(), markup=False, highlight=False, soft_wrap=True)

@@ -284,7 +284,7 @@ CAST(lb, int64_t, uint8_t, x != 0)
 
 /* Two axes at once: a bias, an outer product, rows times numbers. `steps` are those along the first axis, then those along
    the second, where each operand is contiguous or one number. */
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE

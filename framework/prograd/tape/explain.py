@@ -44,7 +44,8 @@ def _lines(tape: Tape, names: Sequence[str], seconds: Sequence[str]) -> list[str
     number = 0
     for group in tape.groups:
         if group.blocks > 1:
-            rows.append((f"{len(group.instructions)} instructions in {group.blocks} blocks of {group.block} rows:",))
+            what = "1 instruction" if len(group.instructions) == 1 else f"{len(group.instructions)} instructions"
+            rows.append((f"{what} in {group.blocks} blocks of {group.block} rows:",))
         for one in group.instructions:
             rows.append((str(number), *_cells(tape, one, names), *seconds[number : number + 1]))
             number += 1

@@ -156,12 +156,16 @@ def _product(instruction: Instruction) -> Group:
 
 @dataclass(slots=True)
 class _Access:
-    """The bytes of a storage that the first row touches, how far it is to the next row, and whether it is written."""
+    """The bytes of a storage that the first row touches, how far it is to the next row, and whether it is written.
+
+    `mixed` is whether instructions go through it in different steps, of which `stride` is the longest.
+    """
 
     stride: int
     low: int
     high: int
     written: bool
+    mixed: bool = False
 
 
 class _Chain:
@@ -209,7 +213,9 @@ class _Chain:
             known = self._touched.get(storage)
             if known:
                 low, high = min(known.low, access.low), max(known.high, access.high)
-                self._touched[storage] = _Access(access.stride, low, high, known.written or access.written)
+                stride = max(known.stride, access.stride, key=abs)
+                written, mixed = known.written or access.written, known.mixed or known.stride != access.stride
+                self._touched[storage] = _Access(stride, low, high, written, mixed)
             else:
                 self._touched[storage] = access
 
@@ -241,4 +247,5 @@ def _independent(one: _Access, other: _Access) -> bool:
     if not (one.written or other.written):
         return True
     low, high = min(one.low, other.low), max(one.high, other.high)
-    return one.stride == other.stride != 0 and high - low <= abs(one.stride)
+    same = one.stride == other.stride != 0 and not (one.mixed or other.mixed)
+    return same and high - low <= abs(one.stride)

@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -29,6 +30,7 @@ Machine: TypeAlias = Literal["c", "numpy", "off"]
 VARIABLE: Final = "PROGRAD_MACHINE"
 LARGE_BYTES: Final = 2**17  # the C library maps fresh pages for these
 MACHINES: Final = ("c", "numpy", "off")
+CURE: Final = "use Linux or macOS" if sys.platform == "win32" else "install a C compiler, then prograd again"
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {"c": "replayed in C", "numpy": "replayed by numpy", "off": "interpreted"}
 )
@@ -40,6 +42,11 @@ _chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
 def available() -> bool:
     """Whether the compiled machine is there."""
     return compiled is not None
+
+
+def advice() -> str:
+    """A line that says how to get the compiled machine; empty where it is there."""
+    return "" if available() else f"numpy replays tapes here; to have a machine in C do it, {CURE}"
 
 
 def current() -> Machine:
@@ -73,8 +80,7 @@ def _known(machine: str, what: str) -> Machine:
         raise OptionError(f"{what}: expected one of {', '.join(MACHINES)}, got {machine!r}")
     if machine == "c" and not available():
         raise OptionError(
-            f"{what}: expected numpy or off, got 'c', which was not compiled when prograd was installed; "
-            "install a C compiler and prograd again"
+            f"{what}: expected numpy or off, got 'c', which was not compiled when prograd was installed; {CURE}"
         )
     return cast("Machine", machine)
 
