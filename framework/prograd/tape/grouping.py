@@ -17,6 +17,7 @@ FIRST_LEVEL = 2**14  # bytes of one array in a block of elementwise instructions
 SECOND_LEVEL = 2**17  # bytes of one array in a block of a chain with a product, or of a matrix that meets one vector
 BLOCKED_BYTES = 2**16  # instructions that move less are not worth cutting
 ROWS = 128  # of a product of matrices in a block: with fewer, BLAS packs the other matrix too often
+HALVED = 2**23  # multiply-adds from which a product with fewer rows is cut in two
 PRODUCT = 2**20  # multiply-adds of a product of matrices in a block
 MOST_BLOCKS = 16  # of a product of matrices
 SHARED_SECONDS = 20e-6
@@ -144,7 +145,9 @@ def _least_rows(instruction: Instruction, cut: Cut) -> int:
     n, k, m = instruction.core
     if min(n, m) == 1:  # a matrix meets one vector
         return math.ceil(SECOND_LEVEL / (k * instruction.outputs[0].dtype.itemsize) / 16) * 16
-    return ROWS if cut.extent > 1 else 1
+    if cut.extent < 2 * ROWS and instruction.multiply_adds >= HALVED:
+        return math.ceil(cut.extent / 2)
+    return ROWS
 
 
 def _product(instruction: Instruction) -> Group:
