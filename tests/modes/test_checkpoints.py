@@ -145,7 +145,7 @@ NETWORKS = {
         30,
     ),
     "residual": ([{"name": "residual", "layers": [{"name": "affine", "width": 64}, {"name": "tanh"}]}] * 5, 64, 100),
-    "shards": ([{"name": "affine", "width": 16}, {"name": "tanh"}] * 6, 16, 4500),
+    "large batch": ([{"name": "affine", "width": 16}, {"name": "tanh"}] * 6, 16, 4500),
     "deep": ([{"name": "affine", "width": 16}, {"name": "tanh"}] * 80, 16, 100),
 }
 
