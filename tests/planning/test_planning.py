@@ -17,7 +17,6 @@ from prograd.operators.ledger import Cost, Step
 from prograd.planning import calibration
 from prograd.planning.rates import Rates, at
 from prograd.tape import machine
-from prograd.tape.machine import VARIABLE
 from prograd.testing import counted
 
 RATES = Rates(
@@ -197,9 +196,9 @@ def test_auto_takes_what_is_predicted_to_be_the_quickest(monkeypatch, tmp_path):
         path = tmp_path / f"{mode}.json"
         calibration.write(path, rates)
         monkeypatch.setenv(calibration.FILE, str(path))
-        monkeypatch.setenv(VARIABLE, "off")  # a replay calls no Python, whose time these rates are about
-        plan = prograd.plan(net, 20, "input", "jacobian")
-        assert plan.mode == mode
+        with machine.using("off"):  # a replay calls no Python, whose time these rates are about
+            plan = prograd.plan(net, 20, "input", "jacobian")
+            assert plan.mode == mode
         with counted() as count:
             J = prograd.jacobian(net, w, x, wrt="input", mode="auto")
         np.testing.assert_allclose(J, expected, rtol=1e-10)

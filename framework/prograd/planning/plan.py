@@ -186,6 +186,8 @@ def resolve(  # noqa: PLR0913, PLR0917
     For "auto", the mode is the one that is predicted to be the quickest, found once for each task. Raises
     `UnknownNameError`, and `OptionError` if `max_bytes` is too small, for "auto" if it is too small for every mode.
     """
+    if max_bytes is None and isinstance(mode, str) and mode in listed.MODES:
+        return listed.MODES[mode], None
     found = (
         listed.find(mode)
         if mode != AUTO

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MAX_HELPERS 63
-#define SPINS 20000       /* some tens of microseconds */
+#define SPINS 2000        /* some tens of microseconds */
 #define YIELD_AFTER 2000
 
 #if defined(__x86_64__) || defined(__i386__)

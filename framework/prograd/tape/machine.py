@@ -71,6 +71,7 @@ def using(machine: str) -> Iterator[None]:
         _chosen.reset(token)
 
 
+@cache
 def _by_environment() -> Machine:
     named = os.environ.get(VARIABLE)
     if named is None:
