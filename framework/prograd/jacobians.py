@@ -11,7 +11,7 @@ from prograd import planning
 from prograd.arrays import Array, checked_bytes
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
-from prograd.linearization import evaluated, linearize
+from prograd.linearization import differentiated, linearize
 from prograd.modes import Mode, ModeName
 from prograd.network import Network
 from prograd.tape import machine
@@ -53,9 +53,9 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     """`J_{h_x}(w)` of every sample: `(N, n_{L+1}, size)`, or with `wrt="input"` `(N, n_{L+1}, n_1)`.
 
     A one-dimensional `x` is one sample, and the result has no sample axis. Columns are in the order of `w`. `mode` is
-    "reverse" (all rows at once), "forward" (columns in chunks, `max_bytes` for the buffers), "factored" (forward mode
-    on operators), "optimal" (the bracketing with the fewest multiply-adds, `max_bytes` for each matrix on the way, see
-    `prograd.bracketing`), or "auto", the one that is predicted to be the quickest (see `prograd.plan`). With `lazy` it
+    "reverse" (all rows at once), "forward" (columns in chunks), "factored" (forward mode on operators), "optimal" (the
+    bracketing with the fewest multiply-adds, see `prograd.bracketing`), or "auto", the one that is predicted to be the
+    quickest (see `prograd.plan`). `max_bytes` bounds all that the call allocates, the Jacobian included. With `lazy` it
     comes as a `LazyJacobian`, whose blocks are still products, multiplied from the input by "factored", from the output
     by "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `PluginError`, and `OptionError`
     for too small `max_bytes`, a lazy "forward" or "optimal", and `max_bytes` with `lazy`.
@@ -69,12 +69,11 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
         lin = linearize(net, w, x)
         return LazyJacobian.in_mode(lin if wrt == "parameters" else lin.by_input(), mode)
     w, x, one = net.check(w, x)
-    used = planning.resolve(mode, net, len(x), wrt, "jacobian", max_bytes, x.dtype)
+    used, room = planning.resolve(mode, net, len(x), wrt, "jacobian", max_bytes, x.dtype)
 
     def run(w: Array, x: Array, J: Array) -> None:
-        lin = evaluated(net, w, x)
-        used.jacobian(lin if wrt == "parameters" else lin.by_input(), J, max_bytes)
+        used.jacobian(differentiated(net, w, x, wrt), J, room)
 
     J = machine.empty((len(x), net.n[-1], net.size if wrt == "parameters" else net.n[0]), x.dtype)
-    tapes_of(net).call((used, wrt, max_bytes, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,), max_bytes)
+    tapes_of(net).call((used, wrt, room, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,), max_bytes)
     return J[0] if one else J

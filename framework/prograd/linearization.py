@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,10 +94,15 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     `PluginError` if an output or a block of a layer does not have the declared shape.
     """
     w, x, one = net.check(w, x)
-    return evaluated(net, w, x, one=one)
-
-
-def evaluated(net: Network, w: Array, x: Array, *, one: bool = False) -> Linearization:
-    """`linearize` for checked `w` and `x`."""
     z, blocks = checks.linearize(net, net.unpack(w), x)
     return Linearization(blocks, net.spans, len(x), x.dtype, z, one)
+
+
+def differentiated(net: Network, w: Array, x: Array, wrt: Literal["parameters", "input"]) -> Linearization:
+    """The blocks of a Jacobian for checked `w` and `x`. No `z^i` is kept unless a block views it."""
+    if not net.checked:
+        checks.linearize(net, net.unpack(w), x[:2])
+    _, made = recursions.linearize(net.layers, net.unpack(w), x)
+    if wrt == "parameters":
+        return Linearization(list(made), net.spans, len(x), x.dtype)
+    return Linearization([({}, B_i) for _, B_i in made], net.spans, len(x), x.dtype).by_input()

@@ -44,9 +44,11 @@ class Objective:
         self.net, self.loss = net, loss
         self._x, self._one = net.check_x(x)
         self._y = self._labels(y)
-        self._checked: set[np.dtype[Any]] = set()
-        self._shape, self._dtypes = (net.size,), {self._x.dtype, DOUBLE}
+        self._checked: set[str] = set()
+        self._shape, self._chars = (net.size,), {self._x.dtype.char, DOUBLE.char}
         self._tapes = Tapes()
+        alike = self._x.dtype == self._y.dtype and self._x.flags.c_contiguous and self._y.flags.c_contiguous
+        self._as_given = {self._x.dtype.char: (self._x, self._y)} if alike else {}
 
     @property
     def samples(self) -> int:
@@ -71,15 +73,15 @@ class Objective:
 
         `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators),
         "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or "auto", the one that is predicted
-        to be the quickest (see `prograd.plan`). `max_bytes` bounds what the forward modes hold apart from the gradient,
-        and all that "reverse" holds, which then computes some `z^i` again. Raises `ShapeError`, `NonFiniteError`,
-        `UnknownNameError`, and `OptionError` for too small `max_bytes`.
+        to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call allocates, the gradient included:
+        forward modes take fewer columns or samples at once, and "reverse" computes some `z^i` again. Raises
+        `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
+        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
         p = self._room(out, w)
-        return self._sums(w, self._gradient, (p,), used, max_bytes, max_bytes=max_bytes), p
+        return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
@@ -111,12 +113,12 @@ class Objective:
     ) -> Tape:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
-        dtype = np.dtype(dtype) if np.dtype(dtype) in self._dtypes else DOUBLE
-        used = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
+        dtype = np.dtype(dtype) if np.dtype(dtype).char in self._chars else DOUBLE
+        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
         x, y = self._data(dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
-        run = partial(self._gradient, used, max_bytes)
+        run = partial(self._gradient, used, room)
         return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
 
     def _sums(
@@ -129,10 +131,10 @@ class Objective:
     ) -> float:
         """Calls `function(*what, w, x, y, *outputs, sums)`, recorded; returns the mean of the losses."""
         x, y = self._data(w.dtype)
-        if w.dtype not in self._checked:
+        if w.dtype.char not in self._checked:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
-        self._tapes.call((what, w.dtype), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes)
+        self._tapes.call((what, w.dtype.char), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes)
         total, of_w = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
@@ -157,7 +159,7 @@ class Objective:
         _close(sums, per_sample_gradients(self._evaluation(w, x, y), p), w)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-        return _contiguous(self._x, dtype), _contiguous(self._y, dtype)
+        return self._as_given.get(dtype.char) or (_contiguous(self._x, dtype), _contiguous(self._y, dtype))
 
     def _evaluation(self, w: Array, x: Array, y: Array) -> Evaluation:
         if not isinstance(w, RecordingArray):  # which has no numbers to check
@@ -166,13 +168,13 @@ class Objective:
 
     def _check(self, w: Array) -> None:
         """Once for each dtype is enough: shapes and options don't depend on `w`."""
-        if w.dtype in self._checked:
+        if w.dtype.char in self._checked:
             return
         self.net.check_options(w.dtype)
         options.check_range(self.loss, w.dtype)
         x, y = self._data(w.dtype)
         checks.loss(self.loss, checks.output(self.net, self.net.unpack(w), x[:2]), y[:2])
-        self._checked.add(w.dtype)
+        self._checked.add(w.dtype.char)
 
     def _at(self, w: ArrayLike) -> Evaluation:
         w = self._w(w)
@@ -183,7 +185,7 @@ class Objective:
         """`w` as a contiguous vector in the dtype of the computation."""
         if not isinstance(w, np.ndarray) or w.__class__ is not np.ndarray or w.shape != self._shape:
             w = self.net.check_w(w)
-        return _contiguous(w, w.dtype if w.dtype in self._dtypes else DOUBLE)
+        return _contiguous(w, w.dtype if w.dtype.char in self._chars else DOUBLE)
 
     def _labels(self, y: ArrayLike) -> Array:
         n = self.net.n[-1]
@@ -212,7 +214,7 @@ class Objective:
 
     def _room(self, out: Array | None, w: Array) -> Array:
         if out is None:
-            return machine.empty(w.shape, w.dtype)
+            return np.empty_like(w) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
         refuse_mask(out, "out")
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__

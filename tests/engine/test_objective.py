@@ -105,7 +105,7 @@ def test_inputs_are_not_modified():
         np.testing.assert_array_equal(a, before)
 
 
-@pytest.mark.parametrize("max_bytes", [1 << 15, 1 << 17, 1 << 20])
+@pytest.mark.parametrize("max_bytes", [1 << 16, 1 << 17, 1 << 20])
 def test_forward_mode_stays_within_its_bytes(max_bytes, peak):
     net = prograd.Network.from_config(
         [{"name": "affine", "width": 16}, {"name": "layer_norm"}, {"name": "tanh"}] * 4, n_in=16
@@ -115,10 +115,8 @@ def test_forward_mode_stays_within_its_bytes(max_bytes, peak):
     w, out = net.init(rng), np.empty(net.size)
     expected = f.gradient(w)
     f.gradient(w, mode="forward", out=out, max_bytes=max_bytes)
-    rest = peak(lambda: f.linearize(w))  # the forward pass and all blocks, which it needs again for every chunk
-    used = peak(lambda: f.gradient(w, mode="forward", out=out, max_bytes=max_bytes))
     np.testing.assert_allclose(out, expected, rtol=1e-10, atol=1e-13)
-    assert used - rest <= max_bytes
+    assert peak(lambda: f.gradient(w, mode="forward", max_bytes=max_bytes)) <= max_bytes
 
 
 def test_a_loss_without_a_hessian_has_no_gauss_newton():

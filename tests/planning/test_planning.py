@@ -17,7 +17,6 @@ from prograd.operators.ledger import Cost, Step
 from prograd.planning import calibration
 from prograd.planning.rates import Rates, at
 from prograd.tape import machine
-from prograd.tape.machine import VARIABLE
 from prograd.testing import counted
 
 RATES = Rates(
@@ -166,9 +165,17 @@ def test_what_cannot_be_planned(options, error, match):
 
 def test_modes_that_max_bytes_is_too_small_for_are_left_out():
     net = prograd.Network.from_config(hidden(64) + affine(8), 16)
-    plan = prograd.plan(net, 32, max_bytes=1000, rates=RATES)
-    assert "forward" not in plan.costs
-    assert "reverse" in plan.costs
+    plan = prograd.plan(net, 32, outputs="jacobian", max_bytes=4_500_000, rates=RATES)
+    assert all(cost.peak_bytes <= 4_500_000 for cost in plan.costs.values())
+    assert (
+        plan.costs["forward"].peak_bytes
+        < prograd.plan(net, 32, outputs="jacobian", rates=RATES).costs["forward"].peak_bytes
+    )
+    least = prograd.plan(net, 32, outputs="jacobian", max_bytes=3_835_000, rates=RATES)
+    assert "reverse" in least.costs
+    assert "optimal" not in least.costs
+    with pytest.raises(OptionError, match=r"max_bytes: expected at least .* for reverse mode, .* got 1000"):
+        prograd.plan(net, 32, max_bytes=1000, rates=RATES)
 
 
 def test_seconds_are_the_longer_of_computing_and_moving():
@@ -189,9 +196,9 @@ def test_auto_takes_what_is_predicted_to_be_the_quickest(monkeypatch, tmp_path):
         path = tmp_path / f"{mode}.json"
         calibration.write(path, rates)
         monkeypatch.setenv(calibration.FILE, str(path))
-        monkeypatch.setenv(VARIABLE, "off")  # a replay calls no Python, whose time these rates are about
-        plan = prograd.plan(net, 20, "input", "jacobian")
-        assert plan.mode == mode
+        with machine.using("off"):  # a replay calls no Python, whose time these rates are about
+            plan = prograd.plan(net, 20, "input", "jacobian")
+            assert plan.mode == mode
         with counted() as count:
             J = prograd.jacobian(net, w, x, wrt="input", mode="auto")
         np.testing.assert_allclose(J, expected, rtol=1e-10)

@@ -89,8 +89,10 @@ def test_ci_runs_the_readmes_tests_and_the_lint() -> None:
 
 
 PUBLIC_MODULES = {
-    *("prograd", "prograd.errors", "prograd.operators", "prograd.options", "prograd.testing"),
+    *("prograd", "prograd.errors", "prograd.operators", "prograd.options", "prograd.tape", "prograd.tape.machine"),
+    "prograd.testing",
     "prograd.commands.consoles",  # what writes to a console writes as `prograd` does
+    "prograd.commands.networks",  # and what is given a network is given it as `prograd plan` is
 }
 
 

@@ -347,6 +347,20 @@ def test_floating_point_errors_are_numpys(used: str) -> None:
             f.gradient(w)
 
 
+def test_the_tape_that_was_used_last_is_kept() -> None:
+    net = prograd.Network([prograd.layer("affine", width=2)], 2)
+    w, x = net.init(0), np.ones((1, 2))
+    for _ in range(2):
+        prograd.jacobian(net, w, x)
+    (tapes,) = net.kept.values()
+    (first,) = tapes.keys()
+    for samples in range(2, KEPT + 3):
+        for _ in range(2):
+            prograd.jacobian(net, w, np.ones((samples, 2)))
+        prograd.jacobian(net, w, x)
+    assert first in tapes.keys()  # noqa: SIM118  (no mapping)
+
+
 def test_tapes_of_one_owner_are_bounded() -> None:
     net = prograd.Network([prograd.layer("affine", width=2)], 2)
     w = net.init(0)

@@ -58,6 +58,13 @@ def read_before_it_changes(a: Any) -> Any:
     return sums + view + c
 
 
+def its_first_row_then_others(a: Any) -> Any:
+    c, d = a * 2, np.tanh(a)
+    larger = np.where(d > c[0], d, 1)
+    c[...] = np.sin(c) + larger
+    return c + larger
+
+
 def two_backwards(a: Any) -> Any:
     c, d = np.tanh(a), np.sin(a)
     return np.exp(-np.abs((c + d[::-1]) * (c - d)))
@@ -88,6 +95,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "an array and its reverse": lambda a: of(np.exp(a), lambda c: np.tanh(c + c[::-1])),
     "an array and its mirror image": lambda a: of(a * 2, lambda c: c * c[:, ::-1]),
     "two arrays backwards": two_backwards,
+    "its first row, then others": its_first_row_then_others,
     "many reads": many_reads,
     "neighbours": lambda a: of(a * 2, lambda c: c[1:] * c[:-1]),
     "a step ahead": lambda a: then(a * 2, lambda c: np.add(c[1:], c[:-1], out=c[1:])),
@@ -162,6 +170,61 @@ def test_products_of_views(name: str, dtype: type, used: str) -> None:
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=shape).astype(dtype) for shape in ((3000, 64), (64, 64))]
     assert_numpys_bits(PRODUCTS[name], arrays, used)
+
+
+def random_program(rng: np.random.Generator) -> Callable[[Any, Any], Any]:
+    """Some operations on two arrays and on what these gave, some in place, on views of all kinds."""
+    steps = rng.integers(0, 10**6, size=(rng.integers(3, 14), 5)).tolist()
+
+    def run(a: Any, b: Any) -> Any:
+        arrays = [a * 1.0, b + 0.0, a - b]
+        for operation, i, j, view, gone in steps:
+            x, y = arrays[i % len(arrays)], arrays[j % len(arrays)]
+            y = (y, y[::-1], y[:, ::-1], y[0], y[:, :1], np.roll(y, 1, axis=0))[view % 6]
+            arrays.append(OPERATIONS[operation % len(OPERATIONS)](x, y))
+            if len(arrays) > 5:
+                arrays.pop(gone % 5)
+        return np.ascontiguousarray(arrays[-1] + arrays[0], like=a)
+
+    return run
+
+
+def halved(x: Any, y: Any) -> Any:
+    x *= 0.5
+    return x - y
+
+
+def overwritten(x: Any, y: Any) -> Any:
+    x[...] = np.sin(y) + x
+    return x[::-1] + 1
+
+
+def shifted(x: Any, y: Any) -> Any:
+    x[1:] += x[:-1] * 0.5
+    return np.exp(-np.abs(x)) + y
+
+
+OPERATIONS: tuple[Callable[[Any, Any], Any], ...] = (
+    np.add,
+    lambda x, y: np.tanh(x) * y,
+    lambda x, y: np.where(x > y, x, y),
+    lambda x, y: x - x.mean(axis=1, keepdims=True) + y,
+    lambda x, y: x.T.copy().T + y,
+    lambda x, y: x.sum(axis=0) + y * np.abs(x).max(axis=1, keepdims=True),
+    halved,
+    overwritten,
+    shifted,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("used", MACHINES)
+def test_random_programs(used: str) -> None:
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        dtype = rng.choice([np.float64, np.float32])
+        shape = SHAPES[seed % len(SHAPES)]
+        assert_numpys_bits(random_program(rng), [rng.normal(size=shape).astype(dtype) for _ in range(2)], used)
 
 
 EMPTY: dict[str, Callable[[Any], Any]] = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,16 +15,20 @@ from prograd import recursions
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
 from prograd.bracketing.words import Letters
+from prograd.errors import OptionError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
-from prograd.modes.structure import Structure
+from prograd.modes.structure import Structure, object_bytes
 from prograd.network import Network
 from prograd.operators import Operator
 from prograd.operators.ledger import Cost
 from prograd.operators.multiplication import NUMBERS, Arithmetic
 
 Outputs: TypeAlias = Literal["gradient", "jacobian"]
+
+SHARES: Final = (1, 2, 4, 8, 16, 64, 256)  # of a limit, for what the mode itself holds
+MARGIN: Final = 1.1  # plans know peaks within a tenth
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +109,29 @@ class Mode(ABC):
     @abstractmethod
     def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
         """What `jacobian` costs. Raises `OptionError` where `max_bytes` is too small."""
+
+    def cost(self, of: Structure, outputs: Outputs, max_bytes: int | None) -> Cost:
+        """What `gradient` or `jacobian` costs."""
+        return (self.gradient_cost if outputs == "gradient" else self.jacobian_cost)(of, max_bytes)
+
+    def room(self, of: Structure, outputs: Outputs, max_bytes: int) -> int | None:
+        """What to give the mode as `max_bytes`, so that all that a call allocates takes no more than `max_bytes`.
+
+        Raises `OptionError` that says how many bytes it takes at least.
+        """
+        least = inf
+        for share in SHARES:
+            given = max(max_bytes // share, 1)
+            try:
+                peak = self.cost(of, outputs, given).peak_bytes * MARGIN + object_bytes(of.net)
+            except OptionError:
+                if least == inf:
+                    raise
+                break  # less is too little for one column or one sample
+            if peak <= max_bytes:
+                return given
+            least = min(least, peak)
+        raise OptionError(f"max_bytes: expected at least {math.ceil(least)} for {self.name} mode, got {max_bytes}")
 
     @abstractmethod
     def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:

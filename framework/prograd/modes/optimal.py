@@ -25,7 +25,7 @@ from prograd.bracketing.programming import Node
 from prograd.bracketing.words import Letters, expressions, joined, times
 from prograd.errors import OptionError
 from prograd.linearization import Linearization
-from prograd.modes.base import Evaluation, Mode
+from prograd.modes.base import Evaluation, Mode, Outputs
 from prograd.modes.forward import charge_columns_into, columns_into
 from prograd.modes.reverse import Reverse, charge_rows
 from prograd.modes.structure import Structure
@@ -52,6 +52,12 @@ class Optimal(Mode):
 
     def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
         return REVERSE.gradient_cost(of, max_bytes)
+
+    def room(self, of: Structure, outputs: Outputs, max_bytes: int) -> int | None:
+        """As reverse mode for a gradient."""
+        if outputs == "gradient":
+            return REVERSE.room(of, outputs, max_bytes)
+        return super().room(of, outputs, max_bytes)
 
     def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
         """The forward pass, and the accumulation carried out with matrices that hold no numbers."""

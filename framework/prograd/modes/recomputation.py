@@ -14,13 +14,11 @@ from prograd.blocks import Block, Blocks
 from prograd.errors import OptionError
 from prograd.modes.base import Evaluation
 from prograd.modes.checkpoints import Schedule, best_schedule, inputs
-from prograd.modes.structure import Structure, layer_key, of_layer
+from prograd.modes.structure import Structure, layer_key, object_bytes, of_layer
 from prograd.network import Network
 
 LOSS_ARRAYS: Final = 4  # of the shape of the output, while a loss computes its value and its gradient
 TEMPORARIES: Final = 3  # arrays of the shape of its output that a layer takes for a moment, besides those of its blocks
-LAYER_BYTES, PARAMETER_BYTES = 512, 512  # objects: views of `w` and of the gradient, and their names
-OBJECTS: Final = 2**14
 KEPT: Final = 64  # schedules, which come back in every step of gradient descent
 
 
@@ -61,20 +59,13 @@ class Recomputed(Sequence[Block]):
         return self._layers[i].g(self._w[i], z)
 
 
-def within(at: Evaluation, max_bytes: int) -> Schedule:
-    """The schedule with which the gradient at a point takes no more than `max_bytes`, in reverse mode.
-
-    Raises `OptionError` that says how many bytes it takes at least.
-    """
-    return _within(at.net, at.samples, at.w.dtype, max_bytes)
-
-
 @lru_cache(KEPT)
-def _within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: int) -> Schedule:
-    """The schedule for `rows` samples.
+def schedule_within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: int) -> Schedule:
+    """The schedule with which the gradient of `rows` samples takes no more than `max_bytes`, in reverse mode.
 
     `max_bytes` is for everything that a gradient holds: itself, the views of its parts, the `z^i` that are kept, the
-    `q`, `z` and slopes that it works on, and what the widest layer takes for a moment.
+    `q`, `z` and slopes that it works on, and what the widest layer takes for a moment. Raises `OptionError` that says
+    how many bytes it takes at least.
     """
     states, costs, item = [], [], dtype.itemsize
     closing = net.n[-1] * rows * item  # q^{L+1}
@@ -90,9 +81,7 @@ def _within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: int) -> Sc
         costs.append(needs.cost)
         waiting = 2 * rows * behind[i + 2] * item if i + 2 < len(behind) else 0  # q and z of what is reversed next
         work = max(work, needs.evaluated + waiting, needs.reversed)
-    parameters = [len(at) for span in net.spans for at in span.each.values()]
-    objects = OBJECTS + LAYER_BYTES * len(costs) + PARAMETER_BYTES * len(parameters)
-    fixed = net.size * dtype.itemsize + objects
+    fixed = net.size * dtype.itemsize + object_bytes(net)
     left = max_bytes - fixed - closing - work
     if left < 0:
         least = fixed + closing + work

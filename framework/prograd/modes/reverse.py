@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from prograd.arrays import Array
 from prograd.blocks import Block
 from prograd.bracketing.words import Letters, joined, times
 from prograd.linearization import Linearization
-from prograd.modes.base import Evaluation, Left, Mode
-from prograd.modes.recomputation import LOSS_ARRAYS, Recomputed, within
-from prograd.modes.structure import Structure
+from prograd.modes.base import MARGIN, Evaluation, Left, Mode, Outputs
+from prograd.modes.recomputation import LOSS_ARRAYS, Recomputed, schedule_within
+from prograd.modes.structure import Structure, object_bytes
 from prograd.network import slices
 from prograd.operators import Identity, Operator
 from prograd.operators.ledger import Cost, Vectors, Work
@@ -33,7 +34,7 @@ class Reverse(Mode):
             z, blocks = at.linearize()
             total, q = at.close(z[-1])
         else:
-            blocks = Recomputed(within(at, max_bytes), at)
+            blocks = Recomputed(schedule_within(at.net, at.samples, at.w.dtype, max_bytes), at)
             total, q = at.close(blocks.output)
         recursions.reverse(blocks, q, slices(p, at.net.spans), recursions.sum_into)
         return total
@@ -44,7 +45,7 @@ class Reverse(Mode):
         recursions.reverse(lin.blocks, seeds, lin.slices(J.swapaxes(0, 1)), recursions.each_into)
 
     def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """Without recomputation."""
+        """The multiply-adds and steps are those without recomputation; the peak keeps to the limit."""
         lin, item, ledger = of.lin, of.item, of.ledger()
         rows = of.samples
         ledger.hold(lin.size * item)
@@ -62,7 +63,17 @@ class Reverse(Mode):
             if i > 0:
                 B.charge_vjp(work, q)
                 ledger.touch((rows * (B.rows + B.cols) + B.scratch(rows)) * item + own)
-        return ledger.cost()
+        cost = ledger.cost()
+        return cost if max_bytes is None else replace(cost, peak_bytes=min(cost.peak_bytes, max_bytes))
+
+    def room(self, of: Structure, outputs: Outputs, max_bytes: int) -> int | None:
+        """For a gradient, none where every `z^i` has room, and otherwise all, which the schedule keeps to."""
+        if outputs == "jacobian":
+            return super().room(of, outputs, max_bytes)
+        if self.gradient_cost(of, None).peak_bytes * MARGIN + object_bytes(of.net) <= max_bytes:
+            return None
+        schedule_within(of.net, of.samples, of.lin.dtype, max_bytes)  # raises if it is too little
+        return max_bytes
 
     def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
         """As many vectors as there are outputs."""

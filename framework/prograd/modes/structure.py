@@ -20,6 +20,7 @@ from prograd.operators.ledger import Kind, Ledger, Step
 
 Numbers: TypeAlias = np.ndarray[Any, Any]
 
+LAYER_BYTES, PARAMETER_BYTES, OBJECTS = 512, 512, 2**14
 SHALLOW: Final = 8  # multiply-adds for each number: more than activations and normalisations take
 
 
@@ -34,6 +35,8 @@ class Structure:
     """`z^i` and `z^{i+1}` as each layer was given them. Equal layers share theirs, and their blocks."""
     owned: dict[tuple[int, ...], dict[int, Numbers]] = field(default_factory=dict)
     """Arrays that own the memory of those in a block, by the identities of its operators: found once for each."""
+    momentary: int = 0
+    """Bytes of arrays that are made for the blocks of a layer and not kept."""
 
     @property
     def samples(self) -> int:
@@ -47,7 +50,10 @@ class Structure:
 
     def by_input(self) -> Structure:
         """The same function differentiated by `x`."""
-        return replace(self, lin=self.lin.by_input())
+        momentary = max(
+            self.made([(A, B)], self.samples) - self.made([({}, B)], self.samples) for A, B in self.lin.blocks
+        )
+        return replace(self, lin=self.lin.by_input(), momentary=momentary)
 
     def ledger(self) -> Ledger:
         """An empty one."""
@@ -100,6 +106,7 @@ class Structure:
         """Writes down the forward pass of all samples, whose blocks are kept, but no `z^i` that none of them views."""
         passed = self.charge_forward_pass(ledger, self.samples)
         ledger.hold(self.made(self.lin.blocks, self.samples))
+        ledger.touch(self.momentary)
         ledger.hold(self.viewed(self.lin.blocks, self.samples) - passed)
 
 
@@ -144,6 +151,12 @@ def samples_seen(net: Network, samples: int) -> int:
     """For how many samples blocks are made, to have the structure of those for `samples` samples."""
     sizes = {*net.n, *(size for shapes in net.shapes for shape in shapes.values() for size in shape)}
     return 1 if samples == 1 else next(k for k in count(2) if k not in sizes)
+
+
+def object_bytes(net: Network) -> int:
+    """Bytes of the views of `w` and of the gradient, of their names, and of what calls the layers."""
+    parameters = sum(len(span.each) for span in net.spans)
+    return OBJECTS + LAYER_BYTES * len(net.layers) + PARAMETER_BYTES * parameters
 
 
 def owner(array: Numbers) -> Numbers:

@@ -142,8 +142,8 @@ def plan(  # noqa: PLR0913
 ) -> Plan:
     """The cost of the gradient or the Jacobian of a network in each mode, from shapes and structure alone.
 
-    `batch` is the number of samples. `max_bytes` bounds the buffers of forward mode, the left factors of factored mode
-    and the matrices of optimal mode; reverse mode is planned without recomputation. `rates` defaults to those of this
+    `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
+    out, and reverse mode is planned without recomputation. `rates` defaults to those of this
     machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for blocks that don't fit.
     """
     if not isinstance(net, Network):
@@ -180,18 +180,40 @@ def plan(  # noqa: PLR0913
 
 def resolve(  # noqa: PLR0913, PLR0917
     mode: str | Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int | None, dtype: Any
-) -> Mode:
-    """The mode of this name. For "auto", the one that is predicted to be the quickest, found once for each task.
+) -> tuple[Mode, int | None]:
+    """The mode of this name, and what to give it as `max_bytes` so that all that a call allocates stays within that.
 
-    Raises `UnknownNameError`, and `OptionError` if `max_bytes` is too small for every mode.
+    For "auto", the mode is the one that is predicted to be the quickest, found once for each task. Raises
+    `UnknownNameError`, and `OptionError` if `max_bytes` is too small, for "auto" if it is too small for every mode.
     """
-    if mode != AUTO:
-        return listed.find(mode)
-    return listed.MODES[
-        _choice(
-            net, samples, wrt, outputs, max_bytes, np.dtype(dtype), machine_rates(), replayed=machine.current() == "c"
-        )
-    ]
+    if max_bytes is None and isinstance(mode, str) and mode in listed.MODES:
+        return listed.MODES[mode], None
+    found = (
+        listed.find(mode)
+        if mode != AUTO
+        else listed.MODES[
+            _choice(
+                net,
+                samples,
+                wrt,
+                outputs,
+                max_bytes,
+                np.dtype(dtype),
+                machine_rates(),
+                replayed=machine.current() == "c",
+            )
+        ]
+    )
+    if max_bytes is None:
+        return found, None
+    return found, _room(found, net, samples, wrt, outputs, max_bytes, np.dtype(dtype))
+
+
+@lru_cache(maxsize=256)
+def _room(  # noqa: PLR0913, PLR0917
+    mode: Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int, dtype: np.dtype[Any]
+) -> int | None:
+    return mode.room(_structure(net, samples, wrt, dtype), outputs, max_bytes)
 
 
 @lru_cache(maxsize=256)
@@ -225,11 +247,13 @@ def _costs(
         if len(of.net.layers) > mode.longest:
             left_out[mode.name] = f"{len(of.net.layers)} layers are more than {mode.longest}"
             continue
-        cost = mode.gradient_cost if outputs == "gradient" else mode.jacobian_cost
         try:
-            costs[mode.name] = cost(of, max_bytes)
+            room = None if max_bytes is None else mode.room(of, outputs, max_bytes)
+            costs[mode.name] = mode.cost(of, outputs, room)
         except OptionError as error:
             left_out[mode.name] = str(error)
+    if not costs and left_out:
+        raise OptionError(next(iter(left_out.values())))
     return costs, left_out
 
 

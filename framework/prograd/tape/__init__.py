@@ -5,6 +5,10 @@
 when a tape takes the place of the function. Imports go down in this order of use.
 """
 
-from prograd.tape.explain import explain
+from prograd.tape import machine
+from prograd.tape.explain import explain, table
+from prograd.tape.instructions import Instruction
+from prograd.tape.tape import Tape
+from prograd.tape.times import Times, measured
 
-__all__ = ["explain"]
+__all__ = ["Instruction", "Tape", "Times", "explain", "machine", "measured", "table"]

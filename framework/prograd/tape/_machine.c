@@ -1,7 +1,7 @@
 /* The machine: runs a list of numpy's inner loops without the interpreter. `lowering.py` writes the list, `machine.py`
    calls this module. A program is an array of 64-bit words:
 
-     group:        instructions, extent, block, worth sharing
+     group:        instructions, extent, block, worth sharing, cuts a product
      instruction:  words, loop, data, arguments, core, outer, part, unit,
                    dims[core], steps[arguments + core strides], sizes[outer],
                    for each argument: base, offset, part step, outer strides[outer]
@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
 #define MAX_CORE 8
@@ -180,7 +181,7 @@ block(const word *group, char *const *bases, npy_intp k)
 {
     npy_intp extent = group[1], size = group[2];
     npy_intp start = k * size, length = extent - start < size ? extent - start : size;
-    const word *w = group + 4;
+    const word *w = group + HEADER;
     int raised = 0;
     for (word i = 0; i < group[0]; i++) {
         raised |= instruction(w, bases, start, length, 0);
@@ -192,7 +193,7 @@ block(const word *group, char *const *bases, npy_intp k)
 static const word *
 after(const word *group)
 {
-    const word *w = group + 4;
+    const word *w = group + HEADER;
     for (word i = 0; i < group[0]; i++) {
         w += w[0];
     }
@@ -209,8 +210,8 @@ run_program(const Program *program, char *const *bases, int threads, int whole)
     feclearexcept(ERRORS);
     while (group < stop) {
         npy_intp blocks = (group[1] + group[2] - 1) / group[2];
-        if (whole) {
-            const word *w = group + 4;
+        if (whole && group[4]) {
+            const word *w = group + HEADER;
             for (word i = 0; i < group[0]; i++) {
                 raised |= instruction(w, bases, 0, 0, 1);
                 w += w[0];
@@ -545,6 +546,7 @@ static PyMethodDef METHODS[] = {
      "run(program, threads, whole, array, …): runs it; returns the floating point errors that were raised. Threads 0 "
      "are as many as BLAS may use. With whole, nothing is cut into blocks."},
     {"empty", empty, METH_VARARGS, "empty(shape, dtype): memory for a large result, from what an earlier one has left."},
+    {"alone", alone, METH_O, "alone(call): what call() returns, with BLAS at one thread."},
     {"blas", blas, METH_VARARGS, "blas(get, set): the addresses of BLAS's functions for its number of threads."},
     {NULL, NULL, 0, NULL},
 };

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MAX_HELPERS 63
-#define SPINS 20000       /* some tens of microseconds */
+#define SPINS 2000        /* some tens of microseconds */
 #define YIELD_AFTER 2000
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -197,6 +197,17 @@ blas(PyObject *NPY_UNUSED(module), PyObject *args)
     blas_threads.get = (int (*)(void))(uintptr_t)get;
     blas_threads.set = (void (*)(int))(uintptr_t)set;
     Py_RETURN_NONE;
+}
+
+/* Calls a function with BLAS at one thread: no signal comes between the two changes of the number. */
+static PyObject *
+alone(PyObject *NPY_UNUSED(module), PyObject *call)
+{
+    int threads = 0;
+    blas_begin(&threads);
+    PyObject *result = PyObject_CallNoArgs(call);
+    blas_end();
+    return result;
 }
 
 /* A child of fork has one thread: no helpers, and no run that still holds them or BLAS. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import DTypeLike
 
 from prograd.tape.instructions import Instruction, Storage, View
 from prograd.tape.tape import Tape
+
+GRADIENT = ("w", "x", "y", "p", "sums")
+"""The arrays that a replay of a gradient is given."""
 
 HEADINGS = ("", "instruction", "reads", "writes", "multiply-adds", "bytes")
 
@@ -27,20 +31,25 @@ def explain(f: HasTapes, mode: Any = "reverse", dtype: DTypeLike = np.float64, m
     `w`, `x`, `y`, `p` and `sums` are the arrays that a replay is given, `@n` is scratch memory from byte n on, `const`
     is a constant. A line above each group says in how many blocks it runs. Raises `NotRecordable`.
     """
-    return "\n".join(_lines(f.tape(mode, dtype, max_bytes), ("w", "x", "y", "p", "sums")))
+    return table(f.tape(mode, dtype, max_bytes))
 
 
-def _lines(tape: Tape, names: tuple[str, ...]) -> list[str]:
-    rows: list[tuple[str, ...]] = [HEADINGS]
+def table(tape: Tape, seconds: Sequence[str] = (), names: Sequence[str] = GRADIENT) -> str:
+    """A tape as `explain` prints it, with one more column if the time of each instruction is given."""
+    return "\n".join(_lines(tape, names, list(seconds)))
+
+
+def _lines(tape: Tape, names: Sequence[str], seconds: Sequence[str]) -> list[str]:
+    rows: list[tuple[str, ...]] = [(*HEADINGS, "time") if seconds else HEADINGS]
     number = 0
     for group in tape.groups:
         if group.blocks > 1:
             what = "1 instruction" if len(group.instructions) == 1 else f"{len(group.instructions)} instructions"
             rows.append((f"{what} in {group.blocks} blocks of {group.block} rows:",))
         for one in group.instructions:
-            rows.append((str(number), *_cells(tape, one, names)))
+            rows.append((str(number), *_cells(tape, one, names), *seconds[number : number + 1]))
             number += 1
-    widths = [max(len(row[k]) for row in rows if len(row) > 1) for k in range(len(HEADINGS))]
+    widths = [max(len(row[k]) for row in rows if len(row) > 1) for k in range(len(rows[0]))]
     lines = [_line(row, widths) for row in rows]
     total = (
         f"{number} instructions, {tape.multiply_adds:,} multiply-adds, {tape.scratch_bytes:,} bytes of scratch memory"
@@ -51,14 +60,14 @@ def _lines(tape: Tape, names: tuple[str, ...]) -> list[str]:
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
     if len(row) == 1:
         return row[0]
-    right = {0, 4, 5}
+    right = {0, 4, 5, 6}
     cells = (
         cell.rjust(n) if k in right else cell.ljust(n) for k, (cell, n) in enumerate(zip(row, widths, strict=True))
     )
     return "  ".join(cells).rstrip()
 
 
-def _cells(tape: Tape, one: Instruction, names: tuple[str, ...]) -> tuple[str, ...]:
+def _cells(tape: Tape, one: Instruction, names: Sequence[str]) -> tuple[str, ...]:
     reads = one.inputs[1:] if one.name.endswith(".reduce") else one.inputs
     return (
         one.name,
@@ -69,12 +78,12 @@ def _cells(tape: Tape, one: Instruction, names: tuple[str, ...]) -> tuple[str, .
     )
 
 
-def _array(tape: Tape, view: View, names: tuple[str, ...]) -> str:
+def _array(tape: Tape, view: View, names: Sequence[str]) -> str:
     shape = "×".join(map(str, view.shape)) or "·"
     return f"{_place(tape, view.storage, view.offset, names)}[{shape}]"
 
 
-def _place(tape: Tape, storage: Storage, offset: int, names: tuple[str, ...]) -> str:
+def _place(tape: Tape, storage: Storage, offset: int, names: Sequence[str]) -> str:
     if storage.kind == "scratch":
         return f"@{tape.offsets[storage] + offset}"
     if storage.kind == "constant":

@@ -17,6 +17,7 @@ FIRST_LEVEL = 2**14  # bytes of one array in a block of elementwise instructions
 SECOND_LEVEL = 2**17  # bytes of one array in a block of a chain with a product, or of a matrix that meets one vector
 BLOCKED_BYTES = 2**16  # instructions that move less are not worth cutting
 ROWS = 128  # of a product of matrices in a block: with fewer, BLAS packs the other matrix too often
+HALVED = 2**23  # multiply-adds from which a product with fewer rows is cut in two
 PRODUCT = 2**20  # multiply-adds of a product of matrices in a block
 MOST_BLOCKS = 16  # of a product of matrices
 SHARED_SECONDS = 20e-6
@@ -144,7 +145,9 @@ def _least_rows(instruction: Instruction, cut: Cut) -> int:
     n, k, m = instruction.core
     if min(n, m) == 1:  # a matrix meets one vector
         return math.ceil(SECOND_LEVEL / (k * instruction.outputs[0].dtype.itemsize) / 16) * 16
-    return ROWS if cut.extent > 1 else 1
+    if cut.extent < 2 * ROWS and instruction.multiply_adds >= HALVED:
+        return math.ceil(cut.extent / 2)
+    return ROWS
 
 
 def _product(instruction: Instruction) -> Group:
@@ -156,12 +159,16 @@ def _product(instruction: Instruction) -> Group:
 
 @dataclass(slots=True)
 class _Access:
-    """The bytes of a storage that the first row touches, how far it is to the next row, and whether it is written."""
+    """The bytes of a storage that the first row touches, how far it is to the next row, and whether it is written.
+
+    `mixed` is whether instructions go through it in different steps, of which `stride` is the longest.
+    """
 
     stride: int
     low: int
     high: int
     written: bool
+    mixed: bool = False
 
 
 class _Chain:
@@ -209,7 +216,9 @@ class _Chain:
             known = self._touched.get(storage)
             if known:
                 low, high = min(known.low, access.low), max(known.high, access.high)
-                self._touched[storage] = _Access(access.stride, low, high, known.written or access.written)
+                stride = max(known.stride, access.stride, key=abs)
+                written, mixed = known.written or access.written, known.mixed or known.stride != access.stride
+                self._touched[storage] = _Access(stride, low, high, written, mixed)
             else:
                 self._touched[storage] = access
 
@@ -241,4 +250,5 @@ def _independent(one: _Access, other: _Access) -> bool:
     if not (one.written or other.written):
         return True
     low, high = min(one.low, other.low), max(one.high, other.high)
-    return one.stride == other.stride != 0 and high - low <= abs(one.stride)
+    same = one.stride == other.stride != 0 and not (one.mixed or other.mixed)
+    return same and high - low <= abs(one.stride)

@@ -22,7 +22,8 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
     """The program."""
     made: list[int] = []
     for group in groups:
-        made += (len(group.instructions), group.extent, group.block, int(group.shared))
+        product = any(cut is not None and cut.core for cut in group.cuts)
+        made += (len(group.instructions), group.extent, group.block, int(group.shared), int(product))
         for instruction, cut in zip(group.instructions, group.cuts, strict=True):
             made += _instruction(instruction, cut, offsets, address)
     return np.array(made, np.int64).tobytes()

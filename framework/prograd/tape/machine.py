@@ -7,16 +7,17 @@ import importlib
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from prograd import threads
 from prograd.errors import OptionError
 from prograd.tape.instructions import AnyArray, Loop
 
@@ -35,6 +36,8 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {"c": "replayed in C", "numpy": "replayed by numpy", "off": "interpreted"}
 )
 """What each does with a mode, for titles."""
+
+T = TypeVar("T")
 
 _chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
@@ -68,6 +71,7 @@ def using(machine: str) -> Iterator[None]:
         _chosen.reset(token)
 
 
+@cache
 def _by_environment() -> Machine:
     named = os.environ.get(VARIABLE)
     if named is None:
@@ -98,6 +102,16 @@ def _address(name: str, ufunc: Any, k: int) -> tuple[int, int]:
         return _kernels()[name], 0
     found: tuple[int, int] = compiled.loop(ufunc, k)
     return found
+
+
+def alone(call: Callable[[], T]) -> T:
+    """What `call()` returns, with BLAS at one thread meanwhile; neither a fork nor an interrupt leaves it there."""
+    if compiled is None:
+        with threads.one_blas_thread():
+            return call()
+    _kernels()
+    result: T = compiled.alone(call)
+    return result
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:

@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from prograd import threads
 from prograd.errors import NotRecordable, ProgradError
 from prograd.network import Network
 from prograd.tape import machine
@@ -38,7 +37,7 @@ class Tapes:
     """
 
     def __init__(self) -> None:
-        self._ready: OrderedDict[Hashable, Running] = OrderedDict()
+        self._ready: OrderedDict[tuple[Hashable, Machine], Running] = OrderedDict()
         self._seen: OrderedDict[Hashable, ProgradError | None] = OrderedDict()
 
     def call(
@@ -58,18 +57,21 @@ class Tapes:
         used = machine.current()
         ready = self._ready.get((key, used))
         if ready is not None:
+            self._ready.move_to_end((key, used))
             if ready.run(*inputs, *outputs) and set(np.geterr().values()) != {"ignore"}:
                 function(*inputs, *outputs)
             return
-        if used == "off" or (max_bytes or LEAST_BYTES) < LEAST_BYTES or self._seen.get(key, self) is not None:
+        if used == "off" or (max_bytes or LEAST_BYTES) < LEAST_BYTES or self._seen.get(key) is not None:
             function(*inputs, *outputs)
-            self._seen.setdefault(key, None)
-            while len(self._seen) > 4 * KEPT:
-                self._seen.popitem(last=False)
             return
-        with threads.one_blas_thread():  # as the tape's products run
-            function(*inputs, *outputs)
-            self._record(key, used, function, inputs, outputs, max_bytes)
+        # With one thread for BLAS, as in a replay: every call gives the same bits.
+        if key in self._seen:
+            machine.alone(lambda: self._record(key, used, function, inputs, outputs, max_bytes))
+            return
+        machine.alone(lambda: function(*inputs, *outputs))
+        self._seen[key] = None
+        while len(self._seen) > 4 * KEPT:
+            self._seen.popitem(last=False)
 
     def reason(self, key: Hashable) -> ProgradError | None:
         """Why the function of a key can't be recorded, if that was found."""
@@ -84,6 +86,7 @@ class Tapes:
         outputs: Sequence[AnyArray],
         max_bytes: int | None,
     ) -> None:
+        function(*inputs, *outputs)
         try:
             tape = record(function, signature(inputs), signature(outputs))
             if max_bytes is not None and tape.scratch_bytes > max_bytes:
@@ -97,6 +100,11 @@ class Tapes:
         self._ready[key, used] = ready
         while len(self._ready) > KEPT:
             self._ready.popitem(last=False)
+
+    def keys(self) -> list[Hashable]:
+        """What the tapes compute, the one used last behind the others."""
+        ready: list[tuple[Hashable, Machine]] = list(self._ready)
+        return [key for key, _ in ready]
 
     def __len__(self) -> int:
         """The number of tapes."""

@@ -39,7 +39,7 @@ class Tape:
         return sum(one.multiply_adds for one in self.instructions)
 
     def replay(self, arrays: Sequence[AnyArray], *, whole: bool = False) -> int:
-        """Runs the tape once on arrays of the recorded shapes; returns the floating point errors that it raised."""
+        """Runs the tape once on contiguous arrays of the recorded shapes; returns the floating point errors."""
         ready = Program(self) if machine.current() == "c" else ByNumpy(self)
         return ready.run(*arrays, whole=whole)
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     """An array in a recording: it holds no numbers, and refuses what would need them."""
 
-    __slots__ = ("recorder", "shadow", "storage")
+    __slots__ = ("_view", "recorder", "shadow", "storage")
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]  # as arrays
 
     def __init__(self, recorder: Recorder, storage: Storage, shadow: AnyArray) -> None:
         self.recorder, self.storage, self.shadow = recorder, storage, shadow
+        self._view: View | None = None
 
     # What numpy asks of a duck array.
 
@@ -47,9 +48,11 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     @property
     def view(self) -> View:
         """Where it is in its storage."""
-        shadow = self.shadow
-        offset = shadow.__array_interface__["data"][0] - ADDRESS
-        return View(self.storage, offset, shadow.shape, shadow.strides, shadow.dtype)
+        if self._view is None:
+            shadow = self.shadow
+            offset = shadow.__array_interface__["data"][0] - ADDRESS
+            self._view = View(self.storage, offset, shadow.shape, shadow.strides, shadow.dtype)
+        return self._view
 
     def __len__(self) -> int:
         return len(self.shadow)
