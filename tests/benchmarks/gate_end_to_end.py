@@ -23,7 +23,7 @@ MACHINE = "framework/prograd/tape/_machine.c"
 
 ONE_PRODUCT = "            np.matmul(q.swapaxes(-1, -2), right, out=target)\n"
 # No call, no byte, no multiply-add: only the clock can tell.
-IDLE_LOOP = "            for _ in range(500 * len(q)):\n                pass\n"
+IDLE_LOOP = "            for _ in range(500 * q.shape[0]):\n                pass\n"
 FIRST_OF_AN_INSTRUCTION = "    const word *p = w + 8;\n"
 IDLE_LOOP_IN_C = "    for (volatile int idle = 0; idle < 1000; idle++) {\n    }\n"
 COLUMNS = "A_i[name].columns_into(part.start - at.start, part.stop - at.start, J[start : start + len(part)])"
