@@ -1,4 +1,4 @@
-"""The number of threads that BLAS may use, which is also how many run a tape."""
+"""The number of threads that BLAS may use, which is also how many run a tape where BLAS is OpenBLAS."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Plan:
 
     `costs` and `seconds` have an entry for each mode that was planned; `left_out` says why the others were not: they
     don't fit into `max_bytes`, or planning them takes too long for so many layers. `orders` are the products with their
-    brackets. `machine` is what runs them from the second evaluation on: "c", "numpy" or "off". `rates` predict the
+    brackets. `machine` is what runs them from the third evaluation on: "c", "numpy" or "off". `rates` predict the
     seconds; the default is the rates of this machine.
     """
 

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VERSION 1 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
@@ -565,5 +566,9 @@ PyInit__machine(void)
     if (!results_handler) {
         return NULL;
     }
-    return PyModule_Create(&MODULE);
+    PyObject *module = PyModule_Create(&MODULE);
+    if (module && PyModule_AddIntConstant(module, "VERSION", VERSION) < 0) {
+        Py_CLEAR(module);
+    }
+    return module;
 }

@@ -21,10 +21,14 @@ from prograd import threads
 from prograd.errors import OptionError
 from prograd.tape.instructions import AnyArray, Loop
 
+VERSION: Final = 1  # of the words of a program
+
 compiled: Any
 try:
     compiled = importlib.import_module("prograd.tape._machine")
 except ImportError:  # no compiler was there when prograd was installed
+    compiled = None
+if getattr(compiled, "VERSION", None) != VERSION:  # compiled from an older source
     compiled = None
 
 Machine: TypeAlias = Literal["c", "numpy", "off"]

@@ -319,7 +319,7 @@ def network(case: LayerCase) -> None:
 
 
 def recordable(case: LayerCase) -> None:
-    """Every mode runs it from a tape from the second evaluation on, without Python."""
+    """Every mode runs it from a tape from the third evaluation on, without Python."""
     require_recordable(case.layer, case.n_in)
 
 

@@ -339,7 +339,7 @@ def network(case: LossCase) -> None:
 
 
 def recordable(case: LossCase) -> None:
-    """A tape runs `value`, `gradient` and products with `hessian` from the second evaluation on, without Python."""
+    """A tape runs `value`, `gradient` and products with `hessian` from the third evaluation on, without Python."""
     require_recordable(case.loss, case.z, case.y)
 
 
