@@ -134,7 +134,9 @@ class Objective:
         if w.dtype.char not in self._checked:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
-        self._tapes.call((what, w.dtype.char), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes)
+        self._tapes.call(
+            (what, w.dtype.char, x.shape, y.shape), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes
+        )
         total, of_w = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)

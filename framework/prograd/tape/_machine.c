@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1 /* of the words below; `machine.py` takes no other */
+#define VERSION 2 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
@@ -60,6 +60,7 @@ typedef struct {
     size_t scratch;
     int bases;       /* the null base, the scratch memory, then the arrays of a call */
     int large;       /* worth releasing the GIL and waking helpers */
+    word sizes[MAX_BASES]; /* bytes of each array of a call; negative where it is written */
 } Program;
 
 /* Scratch memory that no run uses at present, for all programs: with the GIL, two runs never take the same. */
@@ -387,12 +388,13 @@ free_program(PyObject *capsule)
 static PyObject *
 program(PyObject *NPY_UNUSED(module), PyObject *args)
 {
-    Py_buffer given;
+    Py_buffer given, sizes;
     Py_ssize_t scratch;
-    int arrays, large;
-    if (!PyArg_ParseTuple(args, "y*nip", &given, &scratch, &arrays, &large)) {
+    int large;
+    if (!PyArg_ParseTuple(args, "y*ny*p", &given, &scratch, &sizes, &large)) {
         return NULL;
     }
+    int arrays = (int)(sizes.len / (Py_ssize_t)sizeof(word));
     PyObject *capsule = NULL;
     Program *made = calloc(1, sizeof(Program));
     word *words = malloc(given.len ? given.len : 1);
@@ -403,10 +405,12 @@ program(PyObject *NPY_UNUSED(module), PyObject *args)
     }
     else {
         memcpy(words, given.buf, given.len);
-        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large};
+        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large, {0}};
+        memcpy(made->sizes, sizes.buf, sizes.len);
         capsule = PyCapsule_New(made, "prograd.tape.program", free_program);
     }
     PyBuffer_Release(&given);
+    PyBuffer_Release(&sizes);
     return capsule;
 }
 
@@ -435,7 +439,14 @@ run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
         if (!PyArray_Check(args[k])) {
             return PyErr_Format(PyExc_TypeError, "expected an array, got %R", args[k]);
         }
-        bases[k - 1] = PyArray_DATA((PyArrayObject *)args[k]);
+        PyArrayObject *array = (PyArrayObject *)args[k];
+        word size = program->sizes[k - 3];
+        if (PyArray_NBYTES(array) != (size < 0 ? -size : size) || !PyArray_ISCARRAY_RO(array)
+            || (size < 0 && !PyArray_ISWRITEABLE(array))) {
+            return PyErr_Format(PyExc_ValueError, "expected a contiguous array of %zd bytes, got one of %zd",
+                                (Py_ssize_t)(size < 0 ? -size : size), (Py_ssize_t)PyArray_NBYTES(array));
+        }
+        bases[k - 1] = PyArray_DATA(array);
     }
     char *scratch = NULL;
     size_t size = 0;
@@ -446,7 +457,7 @@ run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
         }
     }
     bases[1] = (char *)(((uintptr_t)scratch + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-    blas_begin(&threads);
+    int generation = blas_begin(&threads);
     int raised;
     if (program->large) {
         Py_BEGIN_ALLOW_THREADS
@@ -456,9 +467,12 @@ run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
     else {
         raised = run_program(program, bases, 1, whole);
     }
-    blas_end();
+    blas_end(generation);
     if (scratch) {
         scratch_give(scratch, size);
+    }
+    if (PyErr_Occurred()) { /* a loop has raised */
+        return NULL;
     }
     return PyLong_FromLong(raised);
 }

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,6 +76,7 @@ static void *
 helper(void *number)
 {
     int me = (int)(intptr_t)number;
+    fesetenv(FE_DFL_ENV); /* not the errors of the thread that made this one */
     for (;;) {
         for (int spins = 0; spins < SPINS; spins++) {
             if (called(me)) {
@@ -104,6 +106,9 @@ team_begin(int threads)
         return 0;
     }
     int wanted = (threads < MAX_HELPERS ? threads : MAX_HELPERS) - 1;
+    sigset_t all, before; /* no signal of the application's ends up in a helper */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (team.helpers < wanted) {
         pthread_t made;
         if (pthread_create(&made, NULL, helper, (void *)(intptr_t)team.helpers)) {
@@ -112,6 +117,7 @@ team_begin(int threads)
         pthread_detach(made);
         team.helpers++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     atomic_store(&team.wanted, wanted);
     pthread_mutex_lock(&team.lock);
     atomic_store(&team.running, 1);
@@ -161,14 +167,15 @@ static struct {
     void (*set)(int);
     int users;
     int before;
+    int forks; /* how many led to this process: a child has no users of its parent's */
 } blas_threads;
 
-static void
+static int
 blas_begin(int *threads)
 {
     if (!blas_threads.get) {
         *threads = *threads ? *threads : 1;
-        return;
+        return blas_threads.forks;
     }
     if (blas_threads.users++ == 0) {
         blas_threads.before = blas_threads.get();
@@ -177,12 +184,13 @@ blas_begin(int *threads)
         }
     }
     *threads = *threads ? *threads : blas_threads.before;
+    return blas_threads.forks;
 }
 
 static void
-blas_end(void)
+blas_end(int forks)
 {
-    if (blas_threads.get && --blas_threads.users == 0 && blas_threads.before > 1) {
+    if (blas_threads.get && forks == blas_threads.forks && --blas_threads.users == 0 && blas_threads.before > 1) {
         blas_threads.set(blas_threads.before);
     }
 }
@@ -203,10 +211,9 @@ blas(PyObject *NPY_UNUSED(module), PyObject *args)
 static PyObject *
 alone(PyObject *NPY_UNUSED(module), PyObject *call)
 {
-    int threads = 0;
-    blas_begin(&threads);
+    int threads = 0, forks = blas_begin(&threads);
     PyObject *result = PyObject_CallNoArgs(call);
-    blas_end();
+    blas_end(forks);
     return result;
 }
 
@@ -225,6 +232,7 @@ team_forked(void)
         blas_threads.set(blas_threads.before);
     }
     blas_threads.users = 0;
+    blas_threads.forks++;
 }
 
 static void

@@ -38,7 +38,6 @@ VIEWS: set[Function] = {
     np.hsplit,
     np.vsplit,
     np.dsplit,
-    np.unstack,
 }
 FACTS: set[Function] = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast}
 METHODS: dict[Function, str] = {
@@ -71,6 +70,8 @@ def call(recorder: Recorder, function: Function, args: tuple[Any, ...], kwargs: 
         views = function(a.shadow, *args[1:], **kwargs)
         if isinstance(views, np.ndarray):
             return Traced(recorder, a.storage, views)
+        if not all(isinstance(view, np.ndarray) for view in views):
+            recorder.refuse(f"single numbers of numpy's {function.__name__}")
         return type(views)(Traced(recorder, a.storage, view) for view in views)
     if function in METHODS:
         return getattr(recorder.traced(args[0]), METHODS[function])(*args[1:], **kwargs)
@@ -366,6 +367,12 @@ def _concatenate(
         recorder.set(out, at, part)
         start += part.shape[axis]
     return out
+
+
+@_implements(np.unstack)
+def _unstack(recorder: Recorder, x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    moved: Any = np.moveaxis(recorder.traced(x), axis, 0)  # type: ignore[type-var]  # a duck array
+    return tuple(recorder.get(moved, k) for k in range(len(moved)))
 
 
 @_implements(np.stack)

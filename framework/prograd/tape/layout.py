@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
-from prograd.tape.grouping import Group
+from prograd.tape.grouping import Cut, Group
 from prograd.tape.instructions import Instruction, Storage, View
 
 ALIGNMENT = 64
+
+Step: TypeAlias = tuple[Instruction, Cut | None]
+"""An instruction, and how it is cut."""
 
 
 def live(instructions: Sequence[Instruction]) -> list[Instruction]:
@@ -34,7 +38,7 @@ def place(groups: Sequence[Group]) -> tuple[dict[Storage, int], int]:
     steps = list(_steps(groups))
     last: dict[Storage, int] = {}
     for k, instructions in enumerate(steps):
-        for instruction in instructions:
+        for instruction, _ in instructions:
             for view in instruction.operands:
                 if view.storage.kind == "scratch":
                     last[view.storage] = k
@@ -50,25 +54,27 @@ def place(groups: Sequence[Group]) -> tuple[dict[Storage, int], int]:
     return offsets, memory.size
 
 
-def _steps(groups: Sequence[Group]) -> list[list[Instruction]]:
+def _steps(groups: Sequence[Group]) -> list[list[Step]]:
     """What runs at the same time: the instructions of a group that is cut into blocks, or one instruction."""
-    steps = []
+    steps: list[list[Step]] = []
     for group in groups:
-        steps += [group.instructions] if group.extent > 1 else [[one] for one in group.instructions]
+        pairs = list(zip(group.instructions, group.cuts, strict=True))
+        steps += [pairs] if group.extent > 1 else [[pair] for pair in pairs]
     return steps
 
 
 def _place_step(
-    instructions: Sequence[Instruction], k: int, last: dict[Storage, int], offsets: dict[Storage, int], memory: _Memory
+    step: Sequence[Step], k: int, last: dict[Storage, int], offsets: dict[Storage, int], memory: _Memory
 ) -> None:
+    instructions = [instruction for instruction, _ in step]
     uses = {}
     seen = defaultdict(set)
-    for position, instruction in enumerate(instructions):
-        for view in instruction.operands:
+    for position, (instruction, cut) in enumerate(step):
+        for view, rows in _cut(instruction, cut):
             uses[view.storage] = position
-            seen[view.storage].add(_entries(view))
-    for position, instruction in enumerate(instructions):
-        for out in instruction.outputs:
+            seen[view.storage].add((_entries(view), rows))
+    for position, (instruction, cut) in enumerate(step):
+        for out, rows in list(_cut(instruction, cut))[instruction.reads :]:
             if out.storage.kind != "scratch" or out.storage in offsets:
                 continue
             donor = next(
@@ -84,7 +90,8 @@ def _place_step(
                     and view.storage in offsets
                     and not memory.is_taken_over(view.storage)
                     and view.storage.size == out.storage.size
-                    and seen[view.storage] == {_entries(out)}  # another view might read what is written over already
+                    # Another view, or the same one cut otherwise, might read what is written over already.
+                    and seen[view.storage] == {(_entries(out), rows)}
                 ),
                 None,
             )
@@ -96,6 +103,11 @@ def _place_step(
         for view in instruction.inputs:  # read before it is written: an array whose numbers are whatever is there
             if view.storage.kind == "scratch" and view.storage not in offsets:
                 offsets[view.storage] = memory.take(view.storage.size)
+
+
+def _cut(instruction: Instruction, cut: Cut | None) -> Iterator[tuple[View, int]]:
+    """The operands, with the bytes from a row to the next where the instruction is cut."""
+    return zip(instruction.operands, cut.steps if cut else (0,) * len(instruction.operands), strict=True)
 
 
 def _entries(view: View) -> tuple[object, ...]:

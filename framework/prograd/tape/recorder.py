@@ -17,13 +17,15 @@ from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.operators import Operator
 from prograd.tape import functions, indices, loops
-from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View
+from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View, digest
 from prograd.tape.traced import Traced
 
 MOST: int = 10**6
 """Instructions of a tape; where there are more, the interpreter's share is small in any case."""
 
 _NOT_GIVEN: Any = np._NoValue  # noqa: SLF001  (what np.sum passes on)
+MOST_ARRAYS, MOST_OPERANDS, MOST_CORE = 60, 16, 7  # what the machine has room for
+
 _SPECIAL_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
 
 
@@ -33,6 +35,7 @@ class Recorder:
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.arrays: list[Storage] = []
+        self._constants: list[tuple[AnyArray, bytes]] = []
 
     # Arrays.
 
@@ -53,6 +56,8 @@ class Recorder:
         if array.dtype.char not in "fdl?" or not array.dtype.isnative or not array.flags.aligned:
             self.refuse(f"arrays of {array.dtype}" if array.flags.aligned else "arrays that are not aligned")
         storage = Storage("constant", array.nbytes, array=array)
+        if array.flags.writeable:
+            self._constants.append((array, digest(array)))
         return Traced(self, storage, loops.shadow(array.shape, array.dtype, array.strides))
 
     def traced(self, value: Any, dtype: np.dtype[Any] | None = None) -> Traced:
@@ -64,9 +69,18 @@ class Recorder:
         array = np.asarray(value) if dtype is None else np.asarray(value, dtype)
         return self.constant(array)
 
+    def close(self) -> None:
+        """Ends the recording. Raises `NotRecordable` if a constant was changed meanwhile."""
+        if len(self.arrays) > MOST_ARRAYS:
+            self.refuse(f"more than {MOST_ARRAYS} arrays")
+        if any(digest(array) != before for array, before in self._constants):
+            self.refuse("to change an array of numpy's own after it was used (np.zeros and the like, without like=)")
+
     # Operations.
 
-    def ufunc(self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+    def ufunc(  # noqa: C901  (a ufunc can be called in many ways)
+        self, ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
         """`ufunc(*inputs)` or one of its methods."""
         out = options.pop("out", None)
         if options.pop("where", True) is not True:
@@ -93,6 +107,8 @@ class Recorder:
                 f"to write to an array that was made with np.empty or np.zeros, not with like= ({ufunc.__name__})"
             )
         loop, dtypes = _loop(ufunc, tuple(_kind(a) for a in inputs), None if dtype is None else np.dtype(dtype))
+        if ufunc is np.power and dtypes[-1].kind in "iu":
+            self.refuse("integers to a power, which raises for negative exponents")
         operands = [self.traced(a, d) for a, d in zip(inputs, dtypes, strict=False)]
         if ufunc.signature is None:
             made = self._elementwise(loop, operands, outs, dtypes[ufunc.nin :])
@@ -107,10 +123,10 @@ class Recorder:
     def get(self, a: Traced, key: Any, order: str = "K") -> Any:
         """`a[key]`: a view, or where the index holds arrays of constants, a copy made of slices."""
         if self._is_basic(key):
-            part = a.shadow[key]
-            if not isinstance(part, np.ndarray):  # one entry, which numpy would read: a view without axes instead
-                part = a.shadow[(*key, ...) if isinstance(key, tuple) else (key, ...)]
-            return Traced(self, a.storage, part)
+            parts = key if isinstance(key, tuple) else (key,)
+            if not any(part is Ellipsis for part in parts):
+                parts = (*parts, ...)  # a view even of one entry, which numpy would read otherwise
+            return Traced(self, a.storage, a.shadow[parts])
         taken, index = self._split(a, key)
         strides = None if order == "C" else tuple(a.itemsize * stride for stride in taken.strides)
         made = self._new(loops.shadow(taken.shape, a.dtype, strides))
@@ -229,6 +245,8 @@ class Recorder:
         return found
 
     def _write(self, instruction: Instruction) -> None:
+        if len(instruction.operands) > MOST_OPERANDS or len(instruction.core) > MOST_CORE:
+            self.refuse(f"{instruction.name} with so many operands or core dimensions")
         for view in instruction.outputs:
             if view.storage.kind in {"input", "constant"}:
                 self.refuse("to change an array that it was given to read")

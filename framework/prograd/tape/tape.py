@@ -54,7 +54,7 @@ class Program:
         self._constants = _constants(tape)  # the program has their addresses
         assert machine.compiled is not None  # noqa: S101  (whoever makes a program has asked)
         self._run = machine.compiled.run
-        self._program: Any = machine.compiled.program(words, tape.scratch_bytes, len(tape.given), large)
+        self._program: Any = machine.compiled.program(words, tape.scratch_bytes, _sizes(tape), large)
 
     def run(self, *arrays: AnyArray, whole: bool = False) -> int:
         """Runs it on as many threads as BLAS may use; returns the floating point errors that were raised."""
@@ -70,7 +70,7 @@ class ByNumpy:
         self._given = [np.empty(storage.size, np.uint8) for storage in tape.given]
         self._kinds = [storage.kind for storage in tape.given]
         self._lock = Lock()
-        self._constants = _constants(tape)
+        self._tape, self.scratch_bytes = tape, tape.scratch_bytes
 
         def array(view: View) -> AnyArray:
             storage = view.storage
@@ -88,7 +88,9 @@ class ByNumpy:
 
     def run(self, *arrays: AnyArray, whole: bool = False) -> int:
         """Runs it; numpy itself warns of floating point errors."""
-        with self._lock:
+        if not self._lock.acquire(blocking=False):  # another thread replays it, or did when this process was forked
+            return ByNumpy(self._tape).run(*arrays)
+        try:
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "input":
                     memory.view(given.dtype)[...] = given.ravel()
@@ -97,7 +99,14 @@ class ByNumpy:
             for given, kind, memory in zip(arrays, self._kinds, self._given, strict=True):
                 if kind == "output":
                     given[...] = memory.view(given.dtype).reshape(given.shape)
+        finally:
+            self._lock.release()
         return 0
+
+
+def _sizes(tape: Tape) -> bytes:
+    """The bytes of each array of a call, negative where it is written."""
+    return np.array([-of.size if of.kind == "output" else of.size for of in tape.given], np.int64).tobytes()
 
 
 def _constants(tape: Tape) -> list[AnyArray]:
@@ -128,4 +137,5 @@ def record(function: Callable[..., None], inputs: Signature, outputs: Signature)
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
         what = f"an array of numbers ({type(error).__name__}: {error})"
         raise NotRecordable(*asker(reversed(frames)), what) from error
+    recorder.close()
     return Tape(recorder)
