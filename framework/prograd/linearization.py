@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd import checks, recursions
-from prograd.arrays import Array, as_vectors
+from prograd.arrays import Array, RecordingArray, as_vectors
 from prograd.blocks import Block
 from prograd.network import NO_COLUMNS, Network, Span, slices
 from prograd.operators import Identity, Zero
+from prograd.tape.replay import Tapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class Linearization:
     z: Sequence[Array] = ()
     one: bool = False
     """Whether the input was one sample, without a sample axis."""
+    tapes: Tapes = field(default_factory=Tapes, repr=False)
+    """Those of `jvp` and `vjp`."""
 
     @property
     def output(self) -> Array:
@@ -60,20 +63,20 @@ class Linearization:
         start = ({"x": Identity(n)}, Zero(n, 0))
         blocks = [start, *(({}, B_i) for _, B_i in self.blocks)]
         spans = [Span(range(n), {"x": range(n)}), *(NO_COLUMNS for _ in self.blocks)]
-        return replace(self, blocks=blocks, spans=spans)
+        return replace(self, blocks=blocks, spans=spans, tapes=Tapes())
 
     def slices(self, p: Array) -> list[dict[str, Array]]:
         """`p` by layer and parameter, as views of its last axis, which has `size` entries."""
         return slices(p, self.spans)
 
     def jvp(self, dw: ArrayLike) -> Array:
-        """`J dw`: `(..., size) -> (..., N, n_{L+1})`; without the sample axis for one sample. Raises `ShapeError`."""
+        """`J dw`: `(..., size) -> (..., N, n_{L+1})`; without the sample axis for one sample. Raises `ShapeError`.
+
+        From the third product of a shape on, a tape computes it; the same holds for `vjp`.
+        """
         dw = as_vectors(dw, "dw", (self.size,), self.dtype)
-        dz = np.zeros((*dw.shape[:-1], 1, self.blocks[0][1].cols), dw.dtype, like=dw)
-        for (A, B), dw_i in zip(self.blocks, self.slices(dw[..., None, :]), strict=True):
-            dz = sum((A[name].jvp(part) for name, part in dw_i.items()), start=B.jvp(dz))
-        dz = np.broadcast_to(dz, (*dw.shape[:-1], self.samples, self.rows))
-        return dz[..., 0, :].copy() if self.one else dz.copy()
+        samples = () if self.one else (self.samples,)
+        return self._product("jvp", self._jvp, dw, (*dw.shape[:-1], *samples, self.rows))
 
     def vjp(self, q: ArrayLike) -> Array:
         """`J^T q`, summed over the samples: `(..., N, n_{L+1}) -> (..., size)`; no sample axis for one sample.
@@ -82,9 +85,24 @@ class Linearization:
         """
         q = as_vectors(q, "q", (self.rows,) if self.one else (self.samples, self.rows), self.dtype)
         q = q[..., None, :] if self.one else q
-        p = np.empty((*q.shape[:-2], self.size), q.dtype, like=q)
+        return self._product("vjp", self._vjp, q, (*q.shape[:-2], self.size))
+
+    def _product(self, name: str, product: Callable[..., None], v: Array, shape: tuple[int, ...]) -> Array:
+        out = np.empty(shape, v.dtype, like=v)
+        if isinstance(v, RecordingArray):  # part of a larger recording
+            product(v, out)
+        else:
+            self.tapes.call((name, v.shape, v.dtype.char), product, (np.ascontiguousarray(v),), (out,))
+        return out
+
+    def _jvp(self, dw: Array, out: Array) -> None:
+        dz = np.zeros((*dw.shape[:-1], 1, self.blocks[0][1].cols), dw.dtype, like=dw)
+        for (A, B), dw_i in zip(self.blocks, self.slices(dw[..., None, :]), strict=True):
+            dz = sum((A[name].jvp(part) for name, part in dw_i.items()), start=B.jvp(dz))
+        out[...] = dz[..., 0, :] if self.one else dz
+
+    def _vjp(self, q: Array, p: Array) -> None:
         recursions.reverse(self.blocks, q, self.slices(p), recursions.sum_into)
-        return p
 
 
 def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:

@@ -390,3 +390,20 @@ def test_a_tape_says_what_it_does() -> None:
     lines = prograd.tape.explain(f).splitlines()
     assert lines[1].split() == ["0", "matmul", "x[4×8]", "w+576[8×8]", "@0[4×8]", "256", "1,024"]
     assert lines[-1].startswith(f"{len(tape.instructions)} instructions, {tape.multiply_adds:,} multiply-adds")
+
+
+@pytest.mark.parametrize("used", MACHINES)
+@pytest.mark.parametrize("lead", [(), (3,), (2, 0)])
+def test_products_with_a_linearization(lead: tuple[int, ...], used: str) -> None:
+    f, w = mlp(3, 5, 4)
+    rng = np.random.default_rng(0)
+    lin, G = f.linearize(w), f.gauss_newton(w)
+    for _ in range(4):
+        v, q = rng.normal(size=(*lead, w.size)), rng.normal(size=(*lead, 4, 5))
+        with machine.using("off"):
+            expected = lin.jvp(v), lin.vjp(q), G @ v.reshape(-1, w.size).T
+        with machine.using(used):
+            found = lin.jvp(v), lin.vjp(q), G @ v.reshape(-1, w.size).T
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert {name for (name, *_), _ in lin.tapes.keys()} == {"jvp", "vjp"}  # noqa: SIM118  (no mapping)
