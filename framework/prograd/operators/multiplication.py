@@ -84,12 +84,14 @@ class Planned(Arithmetic):
         """One product of `outer` with each column."""
         with self._carried_out():
             outer.charge_jvp(self._work, Vectors(inner.cols, self._ledger.stack(inner)))
+        self._touch(outer, inner, inner.cols)
         return self._room(outer, inner, inner.cols)
 
     def pull(self, outer: Dense, inner: Operator) -> Dense:
         """One product of `inner` with each row."""
         with self._carried_out():
             inner.charge_vjp(self._work, Vectors(outer.rows, self._ledger.stack(outer)))
+        self._touch(inner, outer, outer.rows)
         return self._room(outer, inner, inner.cols)
 
     def compose(self, outer: Operator, inner: Operator) -> Operator:
@@ -117,6 +119,12 @@ class Planned(Arithmetic):
         calls = self._work.calls
         self._ledger.around.append(Step("copy", calls, 0, moved, rules=calls))
         return made
+
+    def _touch(self, through: Operator, given: Dense, many: int) -> None:
+        """What a product of `many` vectors takes for a moment: the operator's own, and vectors in another order."""
+        vectors = many * (self._work.rows if max(through.samples, given.samples) > 1 else 1)
+        numbers = through.scratch(vectors) + vectors * (through.rows + through.cols)
+        self._ledger.touch(numbers * self._ledger.item)
 
     @contextmanager
     def _carried_out(self) -> Iterator[None]:
