@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from prograd.arrays import Array
 from prograd.errors import NotRecordable
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.operators import Operator
-from prograd.tape import functions, indices, loops
-from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View, digest
+from prograd.tape import functions, indices, loops, ufuncs
+from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, digest
 from prograd.tape.traced import Traced
 
 MOST: int = 10**6
@@ -106,7 +103,9 @@ class Recorder:
             self.refuse(
                 f"to write to an array that was made with np.empty or np.zeros, not with like= ({ufunc.__name__})"
             )
-        loop, dtypes = _loop(ufunc, tuple(_kind(a) for a in inputs), None if dtype is None else np.dtype(dtype))
+        loop, dtypes = ufuncs.loop_of(
+            ufunc, tuple(ufuncs.kind(a) for a in inputs), None if dtype is None else np.dtype(dtype)
+        )
         if ufunc is np.power and dtypes[-1].kind in "iu":
             self.refuse("integers to a power, which raises for negative exponents")
         operands = [self.traced(a, d) for a, d in zip(inputs, dtypes, strict=False)]
@@ -200,7 +199,7 @@ class Recorder:
         dtype = np.result_type(*(a.dtype if isinstance(a, Traced) else a for a in (one, other)))
         operands = [self.traced(where, np.dtype(bool)), self.traced(one, dtype), self.traced(other, dtype)]
         loop = Loop(f"select{dtype.itemsize}")
-        return self._elementwise(loop, operands, (None,), (dtype,), by_numpy=_select)[0]
+        return self._elementwise(loop, operands, (None,), (dtype,), by_numpy=ufuncs.select)[0]
 
     def power(self, a: Traced, exponent: Any) -> Any:
         """`a ** exponent`, with numpy's own shortcuts for a few exponents."""
@@ -259,10 +258,10 @@ class Recorder:
         if source.shape != to.shape:
             source = Traced(self, source.storage, np.broadcast_to(source.shadow, to.shape, subok=False))
         same = source.dtype == to.dtype
-        if not same and f"cast_{source.dtype.char}{to.dtype.char}" not in _CASTS:
+        if not same and f"cast_{source.dtype.char}{to.dtype.char}" not in ufuncs.CASTS:
             self.refuse(f"{to.dtype} made from {source.dtype}")
         name = f"copy{to.itemsize}" if same else f"cast_{source.dtype.char}{to.dtype.char}"
-        self._write(_elementwise(Loop(name), (source.view, to.view), 1, to.shape, _copyto))
+        self._write(ufuncs.elementwise(Loop(name), (source.view, to.view), 1, to.shape, ufuncs.copyto))
 
     def _elementwise(
         self,
@@ -282,7 +281,7 @@ class Recorder:
             else:
                 results.append(self._new(loops.like(shadows, shape, dtype)))
         views = (*(a.view for a in operands), *(r.view for r in results))  # type: ignore[union-attr]
-        self._write(_elementwise(loop, views, len(operands), shape, by_numpy or _called(loop)))
+        self._write(ufuncs.elementwise(loop, views, len(operands), shape, by_numpy or ufuncs.called(loop)))
         for o, result in zip(outs, results, strict=True):
             if o is not None and o is not result:
                 self.assign(o, result)
@@ -291,7 +290,7 @@ class Recorder:
     def _generalized(self, loop: Loop, operands: Sequence[Traced], out: Traced | None, dtype: np.dtype[Any]) -> Traced:
         ufunc = loop.ufunc
         assert ufunc is not None  # noqa: S101  (generalized loops are ufuncs')
-        core = _core(ufunc)
+        core = ufuncs.core_of(ufunc)
         dropped = []
         shadows = [a.shadow for a in operands]
         for k, names in enumerate(core[:-1]):  # matmul's "n?" and "m?": an axis that a vector lacks
@@ -317,7 +316,9 @@ class Recorder:
         target = result.shadow
         for name in dropped:
             target = np.expand_dims(target, target.ndim if name == core[1][1] else len(lead))
-        self._write(_matrices(loop, [*operands, result], [*shadows, target], core, sizes, lead, _called(loop)))
+        self._write(
+            ufuncs.matrices(loop, [*operands, result], [*shadows, target], core, sizes, lead, ufuncs.called(loop))
+        )
         if out is not None and result is not out:
             self.assign(out, result)
         return result if out is None else out
@@ -341,7 +342,7 @@ class Recorder:
         if dtype is None:
             small = ufunc in {np.add, np.multiply} and a.dtype.kind == "b"
             dtype = np.dtype(int) if small else a.dtype
-        loop, dtypes = _loop(ufunc, (np.dtype(dtype),) * 2, None)
+        loop, dtypes = ufuncs.loop_of(ufunc, (np.dtype(dtype),) * 2, None)
         a = self.traced(a, dtypes[0])
         if any(stride < 0 for stride in a.strides):  # numpy's iterator would go backwards, its reductions do not
             a = self.copied(a, a.dtype, "K")
@@ -354,7 +355,7 @@ class Recorder:
         first = ufunc.identity if initial is _NOT_GIVEN else initial
         self._start(ufunc, a, result, axes, first)
         if a.size:
-            self._write(_reduction(loop, a, result, axes, first))
+            self._write(ufuncs.reduction(loop, a, result, axes, first))
         if out is not None and result is not out:
             self.assign(out, result.reshape(out.shape))
             return out
@@ -420,37 +421,6 @@ def _reduced_shadow(a: AnyArray, axes: tuple[int, ...], kept: tuple[int, ...], d
     return loops.like([first], kept, dtype)
 
 
-def _kind(a: Any) -> Any:
-    """What numpy decides dtypes by: a Python number is weak."""
-    if isinstance(a, Traced):
-        return a.dtype
-    if type(a) in {int, float}:
-        return type(a)
-    return np.asarray(a).dtype
-
-
-@lru_cache(1024)
-def _loop(ufunc: np.ufunc, kinds: tuple[Any, ...], dtype: np.dtype[Any] | None) -> tuple[Loop, tuple[Any, ...]]:
-    """The inner loop for operands of these kinds, and its dtypes."""
-    given = kinds if dtype is None else tuple(dtype for _ in kinds)
-    dtypes = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
-    if len(kinds) == 2 and ufunc.nin == 2 and kinds[0] == kinds[1] and isinstance(kinds[0], np.dtype):
-        dtypes = ufunc.resolve_dtypes((*given, *(None,) * ufunc.nout))
-    chars = "".join(d.char for d in dtypes[: ufunc.nin]) + "->" + "".join(d.char for d in dtypes[ufunc.nin :])
-    if chars not in ufunc.types:
-        raise NotRecordable("", "", f"{ufunc.__name__} of {', '.join(map(str, dtypes[: ufunc.nin]))}")
-    return Loop(ufunc.__name__, ufunc, ufunc.types.index(chars)), dtypes
-
-
-@lru_cache(256)
-def _core(ufunc: np.ufunc) -> list[list[str]]:
-    """The names of the core dimensions of each operand: `(n?,k),(k,m?)->(n?,m?)` as n k, k m, n m."""
-    assert ufunc.signature is not None  # noqa: S101  (generalized)
-    inputs, outputs = ufunc.signature.split("->")
-    groups = [*inputs.strip("()").split("),("), *outputs.strip("()").split("),(")]
-    return [[name.strip(" ?") for name in group.split(",") if name.strip()] for group in groups]
-
-
 def _core_axes_last(
     recorder: Recorder, inputs: Sequence[Any], options: dict[str, Any]
 ) -> tuple[Sequence[Any], dict[str, Any]]:
@@ -460,103 +430,3 @@ def _core_axes_last(
     if axis is None or axis == -1:
         return inputs, options
     return [np.moveaxis(recorder.traced(a), axis, -1) for a in inputs], options  # type: ignore[type-var]  # duck arrays
-
-
-def _elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[int, ...], by_numpy: Any) -> Instruction:
-    strides = tuple(_broadcast_strides(view, shape) for view in views)
-    count = math.prod(shape)
-    multiply_adds = count if loop.name in {"multiply", "true_divide", "divide", "square"} else 0
-    return Instruction(
-        loop, views, reads, shape, strides, by_numpy, rows=True, multiply_adds=multiply_adds, name=loop.name
-    )
-
-
-def _broadcast_strides(view: View, shape: tuple[int, ...]) -> tuple[int, ...]:
-    missing = len(shape) - len(view.shape)
-    own = (stride if n != 1 else 0 for n, stride in zip(view.shape, view.strides, strict=True))
-    return (0,) * missing + tuple(own)
-
-
-def _matrices(  # noqa: PLR0913, PLR0917
-    loop: Loop,
-    operands: Sequence[Traced],
-    shadows: Sequence[AnyArray],
-    core: Sequence[Sequence[str]],
-    sizes: dict[str, int],
-    lead: tuple[int, ...],
-    by_numpy: Any,
-) -> Instruction:
-    strides: list[tuple[int, ...]] = []
-    core_strides: list[int] = []
-    for a, names in zip(shadows, core, strict=True):
-        place = a.ndim - len(names)
-        view = View(operands[0].storage, 0, a.shape[:place], a.strides[:place], a.dtype)
-        strides.append(_broadcast_strides(view, lead))
-        core_strides += a.strides[place:]
-    names = list(dict.fromkeys(name for group in core for name in group))
-    dims = tuple(sizes[name] for name in names)
-    return Instruction(
-        loop,
-        tuple(a.view for a in operands),
-        len(operands) - 1,
-        lead,
-        tuple(strides),
-        by_numpy,
-        dims,
-        tuple(core_strides),
-        multiply_adds=math.prod(lead) * math.prod(dims),
-        name=loop.name,
-    )
-
-
-def _reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...], first: Any) -> Instruction:
-    to, through = loops.reduction(a.shadow, out.shadow, axes)
-
-    def view(of: Traced, iterated: AnyArray) -> View:
-        offset = iterated.__array_interface__["data"][0] - loops.ADDRESS
-        return View(of.storage, offset, iterated.shape, iterated.strides, iterated.dtype)
-
-    into = view(out, to)
-    return Instruction(
-        loop,
-        (into, view(a, through), into),
-        2,
-        through.shape,
-        (to.strides, through.strides, to.strides),
-        _reduced(loop.ufunc, first),
-        rows=bool(to.strides) and to.strides[0] != 0 and through.ndim > 1,
-        name=f"{loop.name}.reduce",
-    )
-
-
-def _called(loop: Loop) -> Any:
-    ufunc = loop.ufunc
-    assert ufunc is not None  # noqa: S101  (the machine's own loops bring their function)
-
-    def call(*operands: Array) -> None:
-        ufunc(*operands[: ufunc.nin], out=operands[ufunc.nin :])
-
-    return call
-
-
-def _reduced(ufunc: np.ufunc | None, first: Any) -> Any:
-    assert ufunc is not None  # noqa: S101  (reductions are ufuncs')
-
-    def call(into: Array, a: Array, out: Array) -> None:  # noqa: ARG001
-        axes = tuple(k for k, stride in enumerate(out.strides) if stride == 0 and a.shape[k] != 1)
-        kept = out[(*(0 if k in axes else slice(None) for k in range(out.ndim)), ...)]
-        options = {} if first is None else {"initial": first}
-        ufunc.reduce(a, axis=axes, out=kept, **options)
-
-    return call
-
-
-def _copyto(source: Array, to: Array) -> None:
-    np.copyto(to, source, casting="unsafe")
-
-
-def _select(where: Array, one: Array, other: Array, to: Array) -> None:
-    to[...] = np.where(where, one, other)  # `to` may lie where one of the others did
-
-
-_CASTS = {f"cast_{pair}" for pair in ("fd", "df", "?f", "?d", "?l", "lf", "ld", "f?", "d?", "l?")}
