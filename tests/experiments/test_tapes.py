@@ -33,6 +33,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(times, "TIMINGS", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", USABLE)
 @pytest.mark.parametrize(
     ("widths", "samples", "mode", "dtype"),

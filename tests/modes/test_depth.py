@@ -41,6 +41,7 @@ def task(net: Network):
     return Objective(net, prograd.loss("squared_error"), x, y), x, net.init(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("mode", [*MODES, "auto"])
 def test_more_layers_than_python_has_frames(name: str, mode: str) -> None:
@@ -68,6 +69,7 @@ def iter_frames():
         frame = frame.f_back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_lazy_jacobians_of_deep_networks(name: str) -> None:
     net = networks(400)[name]

@@ -38,6 +38,7 @@ def test_none_is_broken_and_none_is_another_distributions() -> None:
     assert {plugin.distribution for plugin in FOUND.plugins} == {"prograd"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [*FOUND.layers.values(), *FOUND.losses.values()], ids=lambda cls: cls.__name__)
 def test_the_kit_has_no_advice(cls) -> None:
     """No slope loses its digits in float32, and numpy warns of nothing that is thrown away."""

@@ -109,6 +109,7 @@ def test_any_number_of_threads_gives_the_same_bits(depth: int, width: int, sampl
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(networks(), st.integers(1, 4), st.sampled_from(MACHINES), st.booleans(), st.data())
 def test_random_networks(net: prograd.Network, samples: int, used: str, narrow: bool, data: st.DataObject) -> None:

@@ -141,6 +141,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 SHAPES = [(6, 5), (300, 70), (3, 9000), (9000, 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("used", MACHINES)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", FUNCTIONS)
