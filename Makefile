@@ -28,7 +28,7 @@ auto: $(READY)  ## is mode="auto" the quickest? every mode on a grid of networks
 test: $(READY)  ## the tests
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
-test-quick: $(READY)  ## the tests that start no processes and are not slow: about half a minute
+test-quick: $(READY)  ## the tests that start no processes and are not slow: about 40 seconds
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not starts_processes and not slow and not deep"
 
 test-deep: $(READY)  ## thousands of random networks against 60-digit arithmetic: minutes
