@@ -16,26 +16,17 @@ import pytest
 from prograd_experiments import records
 from tests.helpers import processes
 from tests.helpers.distributions import Site
+from tests.helpers.harmless import HARMLESS
 
 pytestmark = pytest.mark.starts_processes
 
 QUICK = ("data=iris", "width=3", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
-MISCHIEF = '''
+MISCHIEF = (
+    HARMLESS
+    + """
 import os, sys, time
 from pathlib import Path
-import numpy as np
-from prograd import Elementwise, hookimpl
-
-class Harmless(Elementwise):
-    """phi(z) = z."""
-    def phi(self, z):
-        self.act()
-        return z
-    def dphi(self, z, z_next):
-        return np.ones_like(z)
-    def act(self):
-        pass
 
 class Quitter(Harmless):
     def act(self):
@@ -53,7 +44,8 @@ class Slow(Harmless):
 @hookimpl
 def prograd_layers():
     return {"harmless": Harmless, "quitter": Quitter, "hungry": Hungry, "slow": Slow}
-'''
+"""
+)
 
 
 @pytest.fixture(scope="module")

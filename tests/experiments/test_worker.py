@@ -18,26 +18,17 @@ import pytest
 from prograd_experiments import records
 from tests.helpers import processes
 from tests.helpers.distributions import Site
+from tests.helpers.harmless import HARMLESS
 
 pytestmark = pytest.mark.starts_processes
 
 QUICK = ("depth=2", "width=3", "data=synthetic", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
-MISCHIEF = '''
+MISCHIEF = (
+    HARMLESS
+    + '''
 import ctypes, os, shutil, signal, sys, threading, time
 from pathlib import Path
-import numpy as np
-from prograd import Elementwise, hookimpl
-
-class Harmless(Elementwise):
-    """phi(z) = z."""
-    def phi(self, z):
-        self.act()
-        return z
-    def dphi(self, z, z_next):
-        return np.ones_like(z)
-    def act(self):
-        pass
 
 def layer(name, act):
     return type(name, (Harmless,), {"act": lambda self: act(), "__module__": __name__, "__doc__": "phi(z) = z."})
@@ -86,6 +77,7 @@ ACTS = {
 def prograd_layers():
     return {name: layer(name.title(), act) for name, act in ACTS.items()}
 '''
+)
 
 REASONS = {
     "quit": "NoResult: expected a result, got none: the process of the job ended with exit code 0",

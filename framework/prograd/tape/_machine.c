@@ -32,7 +32,7 @@
 #define SPARE 4
 #define ALIGNMENT 64
 #define KEPT 8
-#define MOST_KEPT ((size_t)1 << 28)
+#define MOST_KEPT ((size_t)1 << 28) /* bytes of all results that are kept, and of each scratch memory */
 #define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
 
 /* With AddressSanitizer no memory is kept for later, where it would hide what is used after it was freed, or beyond its
@@ -92,7 +92,7 @@ scratch_take(size_t size, size_t *got)
 static void
 scratch_give(char *memory, size_t size)
 {
-    if (!KEEPS) {
+    if (!KEEPS || size > MOST_KEPT) {
         PyMem_RawFree(memory);
         return;
     }
@@ -483,6 +483,7 @@ run(PyObject *NPY_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 static struct {
     void *memory[KEPT];
     size_t size[KEPT];
+    size_t total;
     int next;
 } kept;
 
@@ -493,6 +494,7 @@ result_malloc(void *NPY_UNUSED(context), size_t size)
         if (kept.memory[k] && kept.size[k] == size) {
             void *memory = kept.memory[k];
             kept.memory[k] = NULL;
+            kept.total -= size;
             return memory;
         }
     }
@@ -518,15 +520,18 @@ result_free(void *NPY_UNUSED(context), void *memory, size_t size)
         free(memory);
         return;
     }
+    /* Places are taken in turns, so the next one holds the oldest. */
     int place = kept.next;
-    for (int k = 0; k < KEPT; k++) {
-        if (!kept.memory[k]) {
-            place = k;
-            break;
+    for (int k = 0; k < KEPT && (k == 0 || kept.total + size > MOST_KEPT); k++) {
+        int old = (place + k) % KEPT;
+        if (kept.memory[old]) {
+            kept.total -= kept.size[old];
+            free(kept.memory[old]);
+            kept.memory[old] = NULL;
         }
     }
-    free(kept.memory[place]);
     kept.memory[place] = memory, kept.size[place] = size;
+    kept.total += size;
     kept.next = (place + 1) % KEPT;
 }
 

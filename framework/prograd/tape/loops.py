@@ -29,11 +29,6 @@ def contiguous(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def is_contiguous(a: AnyArray) -> bool:
-    """Whether the entries follow each other in C order."""
-    return bool(a.flags.c_contiguous)
-
-
 def like(operands: Sequence[AnyArray], shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
     """The array that numpy would make for the result of an elementwise operation: axes are in the operands' order."""
     if len(shape) < 2 or all(a.flags.c_contiguous or a.ndim < 2 for a in operands):
