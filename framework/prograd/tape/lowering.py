@@ -24,13 +24,17 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
         made += (len(group.instructions), group.extent, group.block, int(group.shared), int(product))
+        before: Instruction | None = None
+        one: list[int] = []
         for instruction, cut in zip(group.instructions, group.cuts, strict=True):
-            made += _instruction(instruction, cut, offsets, address)
+            if instruction is not before:
+                before, one = instruction, _instruction(instruction, cut, offsets, address)
+            made += one
     return np.array(made, np.int64).tobytes()
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """How the machine calls a loop: `dims` and `steps` for the loop itself, once for each index of `sizes`.
 
     In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r.
@@ -45,32 +49,37 @@ class _Call:
     unit: int = 1
 
 
+def call(instruction: Instruction, cut: Cut | None) -> Call:
+    """How the machine calls the loop of an instruction."""
+    return _product(instruction, cut) if instruction.core else _two_axes(_loop(instruction, cut), instruction)
+
+
 def _instruction(
     instruction: Instruction, cut: Cut | None, offsets: Mapping[Storage, int], address: Address
 ) -> list[int]:
-    call = _product(instruction, cut) if instruction.core else _two_axes(_loop(instruction, cut), instruction)
+    calls = call(instruction, cut)
     count = len(instruction.operands)
-    strides = call.strides or [[]] * count
-    made = [0, *address(call.loop), count, len(call.dims), len(call.sizes), call.part, call.unit]
-    made += call.dims
-    made += [len(call.steps), *call.steps]
-    made += call.sizes
+    strides = calls.strides or [[]] * count
+    made = [0, *address(calls.loop), count, len(calls.dims), len(calls.sizes), calls.part, calls.unit]
+    made += calls.dims
+    made += [len(calls.steps), *calls.steps]
+    made += calls.sizes
     for view, outer, step in zip(instruction.operands, strides, cut.steps if cut else [0] * count, strict=True):
         made += [*_base(view, offsets), step, *outer]
     made[0] = len(made)
     return made
 
 
-def _product(instruction: Instruction, cut: Cut | None) -> _Call:
+def _product(instruction: Instruction, cut: Cut | None) -> Call:
     """A generalized ufunc: the last axis of `shape` is the loop's own outer dimension."""
     shape, strides = instruction.shape, [list(of) for of in instruction.strides]
     dims = [shape[-1] if shape else 1, *instruction.core]
     steps = [of[-1] if shape else 0 for of in strides] + list(instruction.core_strides)
     part = 1 + cut.axis if cut else -1
-    return _Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
+    return Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
 
 
-def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
+def _loop(instruction: Instruction, cut: Cut | None) -> Call:
     """An elementwise instruction or a reduction: axes in memory order, joined where they can be."""
     axes = [k for k, n in enumerate(instruction.shape) if n > 1 and not (cut and k == cut.axis)]
     shape = [instruction.shape[k] for k in axes]
@@ -82,16 +91,16 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
     inner, steps = (shape[-1], [of[-1] for of in strides]) if shape else (1, [0] * len(strides))
     sizes, outer = shape[:-1], [of[:-1] for of in strides]
     if cut is None:
-        return _Call(instruction.loop, [inner], steps, sizes, outer)
+        return Call(instruction.loop, [inner], steps, sizes, outer)
     if not shape:
-        return _Call(instruction.loop, [cut.extent], list(cut.steps), part=0)
+        return Call(instruction.loop, [cut.extent], list(cut.steps), part=0)
     if not sizes and all(row == step * inner for row, step in zip(cut.steps, steps, strict=True)):
-        return _Call(instruction.loop, [cut.extent * inner], steps, part=0, unit=inner)
+        return Call(instruction.loop, [cut.extent * inner], steps, part=0, unit=inner)
     outer = [[row, *of] for row, of in zip(cut.steps, outer, strict=True)]
-    return _Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
+    return Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
 
 
-def _two_axes(call: _Call, instruction: Instruction) -> _Call:
+def _two_axes(call: Call, instruction: Instruction) -> Call:
     """The call with two axes in one loop of the machine's own, for the few operations that it has such loops for."""
     dtypes = {view.dtype for view in instruction.operands}
     item = instruction.operands[0].dtype.itemsize
@@ -102,7 +111,7 @@ def _two_axes(call: _Call, instruction: Instruction) -> _Call:
     loop = Loop(f"{instruction.name}_{instruction.operands[0].dtype.char}")
     dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
     part = call.part if call.part < 1 else 0 if not sizes else 2
-    return _Call(loop, dims, steps, sizes, outer, part)
+    return Call(loop, dims, steps, sizes, outer, part)
 
 
 def _reach(strides: Sequence[Sequence[int]], k: int) -> int:
