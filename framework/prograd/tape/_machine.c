@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define VERSION 2 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
@@ -31,6 +32,7 @@
 #define MAX_BASES 64
 #define SPARE 4
 #define ALIGNMENT 64
+#define HUGE_PAGE ((size_t)1 << 21)
 #define KEPT 8
 #define MOST_KEPT ((size_t)1 << 28) /* bytes of all results that are kept, and of each scratch memory */
 #define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
@@ -149,15 +151,19 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
         loop(at, dims, (npy_intp *)steps, data);
         return fetestexcept(ERRORS);
     }
-    int raised = 0;
     for (;;) {
         char *here[MAX_ARGS];
         npy_intp sizes_here[MAX_CORE];
-        memcpy(here, at, args * sizeof(char *));
-        memcpy(sizes_here, dims, core * sizeof(npy_intp));
+        for (int i = 0; i < args; i++) {
+            /* One by one: a wider load would wait for the addresses to leave the queue of stores, which those of the last
+               call fill. */
+            here[i] = *(char *volatile *)&at[i];
+        }
+        for (int i = 0; i < core; i++) {
+            sizes_here[i] = dims[i];
+        }
         look(here, dims, steps, args, core);
         loop(here, sizes_here, (npy_intp *)steps, data);
-        raised |= fetestexcept(ERRORS);
         int k = outer - 1;
         for (; k >= 0; k--) {
             if (++index[k] < sizes[k]) {
@@ -172,7 +178,7 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
             index[k] = 0;
         }
         if (k < 0) {
-            return raised;
+            return fetestexcept(ERRORS); /* flags stay raised; reading them waits until all numbers are there */
         }
     }
 }
@@ -487,6 +493,20 @@ static struct {
     int next;
 } kept;
 
+/* Asks for pages of 2 MiB, which the system clears in a sixth of the time, and which the processor finds faster. */
+static void *
+large_pages(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    if (size >= HUGE_PAGE) {
+        madvise(memory, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    }
+#else
+    (void)size;
+#endif
+    return memory;
+}
+
 static void *
 result_malloc(void *NPY_UNUSED(context), size_t size)
 {
@@ -498,7 +518,8 @@ result_malloc(void *NPY_UNUSED(context), size_t size)
             return memory;
         }
     }
-    return malloc(size);
+    void *memory = NULL;
+    return posix_memalign(&memory, size < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE, size) ? NULL : large_pages(memory, size);
 }
 
 static void *
