@@ -24,6 +24,7 @@ MOST_BLOCKS = 16  # of a product of matrices
 SHARED_SECONDS = 20e-6
 LARGE_SECONDS = 20e-6
 PRODUCT_SECONDS = 0.05e-9  # for a multiply-add
+SPARSE_SECONDS = 0.5e-9
 BYTE_SECONDS = 0.05e-9
 FUNCTION_SECONDS = {  # for an entry
     "exp": 1.5e-9,
@@ -70,7 +71,8 @@ class Group:
 def seconds(instruction: Instruction) -> float:
     """Roughly how long an instruction takes: enough to tell what is worth sharing."""
     if instruction.core:
-        return max(instruction.multiply_adds * PRODUCT_SECONDS, instruction.nbytes * BYTE_SECONDS)
+        rate = SPARSE_SECONDS if instruction.rows else PRODUCT_SECONDS
+        return max(instruction.multiply_adds * rate, instruction.nbytes * BYTE_SECONDS)
     entries = math.prod(instruction.shape)
     return entries * FUNCTION_SECONDS.get(instruction.name, 0.1e-9) + instruction.nbytes * BYTE_SECONDS
 
@@ -108,8 +110,8 @@ def _worth_cutting(instruction: Instruction) -> bool:
 
 
 def _elementwise_cut(instruction: Instruction) -> Cut | None:
-    """The first axis of an elementwise instruction or a reduction that moves much."""
-    if instruction.core or not instruction.rows or instruction.nbytes < BLOCKED_BYTES:
+    """The first axis of an instruction that moves much and whose rows are independent: a reduction may be one."""
+    if not instruction.rows or instruction.nbytes < BLOCKED_BYTES:
         return None
     for axis, n in enumerate(instruction.shape):
         if n > 1:
