@@ -10,8 +10,9 @@ import numpy as np
 
 import prograd
 from prograd_experiments import config as read
-from prograd_experiments.architectures import NETWORKS, LayerConfig
+from prograd_experiments.architectures import NETWORKS
 from prograd_experiments.data import load, settled
+from prograd_experiments.repeated import LayerConfig, described
 from prograd_experiments.samples import Array, Data
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
@@ -53,7 +54,7 @@ def check(config: read.Config) -> dict[str, Any]:
     the data, a loss that expects probabilities) is left to the job: one misfit must not stop a whole sweep.
     """
     data = load(config)
-    config = settled(config)
+    config = _with_layer(settled(config))
     name = read.get(config, "loss").get("name")
     if name in {"default", BY_CLASSES}:
         read.known_keys(config["loss"], ("name",), "loss")
@@ -98,6 +99,15 @@ def fitted(data: Data, config: read.Config) -> Data:
 def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
     """The type of all numbers. Raises `ConfigError`."""
     return np.dtype(read.choice(config, "dtype", ("float64", "float32")))
+
+
+def _with_layer(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without `network.layer` if it is null, as before there was such a key; else as a mapping."""
+    network = read.get(config, "network")
+    if not isinstance(network, dict) or "layer" not in network:
+        return config
+    layer = {} if network["layer"] is None else {"layer": described("network.layer", network["layer"])}
+    return config | {"network": {key: value for key, value in network.items() if key != "layer"} | layer}
 
 
 def _by_classes(data: Data) -> str:

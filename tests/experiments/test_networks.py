@@ -74,7 +74,7 @@ def test_the_image_of_a_custom_layer_comes_from_the_data() -> None:
         ({"network": {"name": "custom", "layers": [{"name": "affine", "wdth": 3}]}}, r"layers\[0\]=affine: .*wdth"),
         (
             {"network": {"name": "mlp", "final": None, "layers": []}},
-            r"network: expected the keys name, final, got layers",
+            r"network: expected the keys name, final, layer, got layers",
         ),
         ({"network": CONV | {"kernel": 2}}, r"network\.kernel: expected an odd number, .*, got 2"),
         (
@@ -87,7 +87,7 @@ def test_the_image_of_a_custom_layer_comes_from_the_data() -> None:
             r"data\.name: expected a data set of images, got iris; network\.image=",
         ),
         (
-            {"network": {"name": "hourglass", "bottleneck": 0, "final": None}},
+            {"network": {"name": "hourglass", "bottleneck": 0, "final": None}, "depth": 4},
             r"network\.bottleneck: expected an integer of at least 1, got 0",
         ),
     ],
