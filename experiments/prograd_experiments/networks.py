@@ -10,8 +10,9 @@ import numpy as np
 
 import prograd
 from prograd_experiments import config as read
-from prograd_experiments.architectures import NETWORKS, LayerConfig
+from prograd_experiments.architectures import NETWORKS
 from prograd_experiments.data import load, settled
+from prograd_experiments.repeated import LayerConfig, described
 from prograd_experiments.samples import Array, Data
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
@@ -53,7 +54,7 @@ def check(config: read.Config) -> dict[str, Any]:
     the data, a loss that expects probabilities) is left to the job: one misfit must not stop a whole sweep.
     """
     data = load(config)
-    config = settled(config)
+    config = _with_layer(settled(config))
     name = read.get(config, "loss").get("name")
     if name in {"default", BY_CLASSES}:
         read.known_keys(config["loss"], ("name",), "loss")
@@ -69,7 +70,7 @@ def check(config: read.Config) -> dict[str, Any]:
 def build(config: read.Config) -> Problem:
     """The problem that a checked configuration describes. Raises a `ProgradError` if its parts don't fit."""
     data = fitted(load(config), config)
-    net = prograd.Network.from_config(layers(config, data), n_in=data.x.shape[1])
+    net = prograd.Network.from_config(layers(config, data), n_in=data.features.shape[1])
     rng = np.random.default_rng(read.integer(config, "seed", 0))
     x, y = data.take(_batch(config), rng)
     kind = dtype(config)
@@ -91,8 +92,8 @@ def loss(config: read.Config) -> prograd.Loss:
 
 def fitted(data: Data, config: read.Config) -> Data:
     """The data with the targets that the loss expects: the logistic loss takes two classes as one number, 0 or 1."""
-    two = data.task == "classification" and data.y.shape[1] == 2
-    return replace(data, y=data.y[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
+    two = data.task == "classification" and data.targets.shape[1] == 2
+    return replace(data, targets=data.targets[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
 
 
 def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
@@ -100,12 +101,21 @@ def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
     return np.dtype(read.choice(config, "dtype", ("float64", "float32")))
 
 
+def _with_layer(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without `network.layer` if it is null, as before there was such a key; else as a mapping."""
+    network = read.get(config, "network")
+    if not isinstance(network, dict) or "layer" not in network:
+        return config
+    layer = {} if network["layer"] is None else {"layer": described("network.layer", network["layer"])}
+    return config | {"network": {key: value for key, value in network.items() if key != "layer"} | layer}
+
+
 def _by_classes(data: Data) -> str:
     if data.task != "classification":
         raise read.refused(
             "loss", "a loss for a regression, such as default", BY_CLASSES, f"{data.name} has no classes"
         )
-    return "logistic" if data.y.shape[1] == 2 else "softmax_cross_entropy"
+    return "logistic" if data.targets.shape[1] == 2 else "softmax_cross_entropy"
 
 
 def _batch(config: read.Config) -> int | None:

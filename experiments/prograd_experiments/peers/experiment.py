@@ -36,7 +36,7 @@ UNUSED: Config = MappingProxyType(
     {
         "activation": "tanh",
         "modes": ["forward", "reverse"],
-        "network": {"name": "mlp", "final": None},
+        "network": {"name": "mlp", "layer": None, "final": None},
         "data": {"name": "digits"},
         "loss": {"name": "default"},
     }

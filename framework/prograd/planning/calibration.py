@@ -43,7 +43,7 @@ ROUNDS = 4  # of which the fastest counts; every rate is measured in each, since
 DEPTHS = (4, 8, 16, 32, 64, 128, 256, 512)
 BYTES = tuple(2**k for k in (16, 18, 20, 22, 25))
 NUMBERS = (2**16, 2**22)  # of a Jacobian: half a MiB, which a cache holds, and 32 MiB
-
+DOUBLE = np.dtype(float)
 ROWS = 512  # of the vectors in a product
 LAYERS = 8
 SHORTEST = 1e-7  # seconds: less is the clock's grain
@@ -107,14 +107,15 @@ def cache_directory() -> Path:
 
 
 def fingerprint(available: int, products: Blas) -> str:
-    """Identifies what the rates depend on: this machine, BLAS, number of threads and numpy."""
+    """Identifies what the rates depend on: this machine, BLAS, number of threads, numpy, and whether tapes run in C."""
     blas = [
         {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
         for library in threadpool_info()
         if library.get("user_api") == "blas"
     ]
     where = [platform.node(), platform.machine(), os.cpu_count()]
-    what = [*where, blas, products, available, np.__version__, sys.version_info[:2]]
+    python = [np.__version__, sys.version_info[:2], machine.available()]
+    what = [*where, blas, products, available, *python]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -134,6 +135,8 @@ def calibrate() -> Rates:
         memory=curve("memory", BYTES),
         write=curve("write", NUMBERS, 8),
         transpose=curve("transpose", NUMBERS, 16),
+        replayed_write=curve("replayed write", NUMBERS, 8),
+        replayed_transpose=curve("replayed transpose", NUMBERS, 16),
         sparse=rate["sparse"],
         function=rate["function"],
         call=found["call"] / 2,
@@ -156,6 +159,8 @@ def _works() -> dict[str, _Work]:
     works |= {f"memory {size}": _memory(size) for size in BYTES}
     works |= {f"write {size}": _write(size) for size in NUMBERS}
     works |= {f"transpose {size}": _transpose(size) for size in NUMBERS}
+    works |= {f"replayed write {size}": _write(size, replayed=True) for size in NUMBERS}
+    works |= {f"replayed transpose {size}": _transpose(size, replayed=True) for size in NUMBERS}
     return works | {
         "sparse": _sparse(),
         "function": _function(),
@@ -188,26 +193,36 @@ def _memory(size: int) -> _Work:
     return _Work(partial(np.multiply, v, d), size)
 
 
-def _write(size: int) -> _Work:
+def _write(size: int, *, replayed: bool = False) -> _Work:
     """The rows of a Jacobian, from outer products."""
-    J, q, A = np.empty((1, size // 4096, 64, 64)), np.ones((1, 64)), Kronecker(64, np.ones((1, 64)))
+    q, z, J = np.ones((size // 4096, 1, 64)), np.ones((1, 64)), machine.empty((size // 4096, 1, 4096), DOUBLE)
 
-    def write() -> None:
-        for row in range(J.shape[1]):
-            A.vjp_into(q, J[:, row].reshape(1, -1))
+    def rows(q: Array, z: Array, J: Array) -> None:
+        Kronecker(64, z).vjp_into(q, J)
 
-    return _Work(write, J.nbytes)
+    def row_by_row(q: Array, z: Array, J: Array) -> None:
+        for k in range(len(J)):
+            rows(q[k], z, J[k])
+
+    return _Work(_replay(rows, (q, z), J) if replayed else partial(row_by_row, q, z, J), J.nbytes)
 
 
-def _transpose(size: int) -> _Work:
+def _transpose(size: int, *, replayed: bool = False) -> _Work:
     """The columns of a Jacobian, in chunks that fit into the cache."""
-    columns, J = np.ones((256, 1, 64)), np.empty((1, 64, size // 64))
+    columns, J = np.ones((256, 1, 64)), machine.empty((1, 64, size // 64), DOUBLE)
 
-    def put() -> None:
+    def put(columns: Array, J: Array) -> None:
         for start in range(0, J.shape[2], 256):
             J[:, :, start : start + 256] = columns.transpose(1, 2, 0)
 
-    return _Work(put, 2 * J.nbytes)
+    return _Work(_replay(put, (columns,), J) if replayed else partial(put, columns, J), 2 * J.nbytes)
+
+
+def _replay(function: Callable[..., None], inputs: Sequence[Array], out: Array) -> Action:
+    """A replay of `function(*inputs, out)`, where the compiled machine is there; otherwise the function itself."""
+    if not machine.available():
+        return partial(function, *inputs, out)
+    return partial(Program(record(function, signature(inputs), signature((out,)))).run, *inputs, out)
 
 
 def _sparse() -> _Work:

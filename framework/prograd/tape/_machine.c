@@ -21,8 +21,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define VERSION 3 /* of the words below; `machine.py` takes no other */
+#define VERSION 4 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
@@ -31,6 +32,7 @@
 #define MAX_BASES 64
 #define SPARE 4
 #define ALIGNMENT 64
+#define HUGE_PAGE ((size_t)1 << 21)
 #define KEPT 8
 #define MOST_KEPT ((size_t)1 << 28) /* bytes of all results that are kept, and of each scratch memory */
 #define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
@@ -149,15 +151,19 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
         loop(at, dims, (npy_intp *)steps, data);
         return fetestexcept(ERRORS);
     }
-    int raised = 0;
     for (;;) {
         char *here[MAX_ARGS];
         npy_intp sizes_here[MAX_CORE];
-        memcpy(here, at, args * sizeof(char *));
-        memcpy(sizes_here, dims, core * sizeof(npy_intp));
+        for (int i = 0; i < args; i++) {
+            /* One by one: a wider load would wait for the addresses to leave the queue of stores, which those of the last
+               call fill. */
+            here[i] = *(char *volatile *)&at[i];
+        }
+        for (int i = 0; i < core; i++) {
+            sizes_here[i] = dims[i];
+        }
         look(here, dims, steps, args, core);
         loop(here, sizes_here, (npy_intp *)steps, data);
-        raised |= fetestexcept(ERRORS);
         int k = outer - 1;
         for (; k >= 0; k--) {
             if (++index[k] < sizes[k]) {
@@ -172,7 +178,7 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
             index[k] = 0;
         }
         if (k < 0) {
-            return raised;
+            return fetestexcept(ERRORS); /* flags stay raised; reading them waits until all numbers are there */
         }
     }
 }
@@ -398,10 +404,67 @@ mkl(PyObject *NPY_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* Sparse matrices as compressed rows: entries, their columns, where each row begins. A product adds up in the order in
+   which entries are kept, as scipy's; it takes some vectors at once, so that additions needn't wait for each other. The
+   other loop writes a row of the matrix itself, once for each sample. */
+#define SPARSE(name, type, place)                                                                                      \
+    static void sparse_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))        \
+    {                                                                                                                  \
+        const type *entries = (const type *)args[0];                                                                   \
+        const place *columns = (const place *)args[1], *first = (const place *)args[2];                                \
+        const npy_intp in = steps[3] / (npy_intp)sizeof(type), out = steps[4] / (npy_intp)sizeof(type);                \
+        npy_intp r = 0;                                                                                                \
+        for (; r + 4 <= dims[0]; r += 4) {                                                                             \
+            const type *v = (const type *)args[3] + r * in;                                                            \
+            type *to = (type *)args[4] + r * out;                                                                      \
+            for (npy_intp i = 0; i < dims[1]; i++) {                                                                   \
+                type a = 0, b = 0, c = 0, d = 0;                                                                       \
+                for (place k = first[i]; k < first[i + 1]; k++) {                                                      \
+                    const type entry = entries[k], *at = v + columns[k];                                               \
+                    a += entry * at[0], b += entry * at[in], c += entry * at[2 * in], d += entry * at[3 * in];         \
+                }                                                                                                      \
+                to[i] = a, to[i + out] = b, to[i + 2 * out] = c, to[i + 3 * out] = d;                                  \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; r < dims[0]; r++) {                                                                                     \
+            const type *v = (const type *)args[3] + r * in;                                                            \
+            type *to = (type *)args[4] + r * out;                                                                      \
+            for (npy_intp i = 0; i < dims[1]; i++) {                                                                   \
+                type sum = 0;                                                                                          \
+                for (place k = first[i]; k < first[i + 1]; k++) {                                                      \
+                    sum += entries[k] * v[columns[k]];                                                                 \
+                }                                                                                                      \
+                to[i] = sum;                                                                                           \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void sparse_rows_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))   \
+    {                                                                                                                  \
+        const type *entries = (const type *)args[0];                                                                   \
+        const place *columns = (const place *)args[1], *first = (const place *)args[2];                                \
+        for (npy_intp n = 0; n < dims[0]; n++) {                                                                       \
+            char *to = args[3] + n * steps[3];                                                                         \
+            for (npy_intp j = 0; j < dims[1]; j++) {                                                                   \
+                *(type *)(to + j * steps[4]) = 0;                                                                      \
+            }                                                                                                          \
+            for (place k = first[0]; k < first[1]; k++) {                                                              \
+                *(type *)(to + columns[k] * steps[4]) += entries[k];                                                   \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+SPARSE(di, double, int32_t)
+SPARSE(dl, double, int64_t)
+SPARSE(fi, float, int32_t)
+SPARSE(fl, float, int64_t)
+
 static const struct {
     const char *name;
     PyUFuncGenericFunction loop;
 } KERNELS[] = {
+    {"sparse_di", (PyUFuncGenericFunction)sparse_di}, {"sparse_rows_di", (PyUFuncGenericFunction)sparse_rows_di},
+    {"sparse_dl", (PyUFuncGenericFunction)sparse_dl}, {"sparse_rows_dl", (PyUFuncGenericFunction)sparse_rows_dl},
+    {"sparse_fi", (PyUFuncGenericFunction)sparse_fi}, {"sparse_rows_fi", (PyUFuncGenericFunction)sparse_rows_fi},
+    {"sparse_fl", (PyUFuncGenericFunction)sparse_fl}, {"sparse_rows_fl", (PyUFuncGenericFunction)sparse_rows_fl},
     {"copy1", (PyUFuncGenericFunction)copy_1},     {"copy4", (PyUFuncGenericFunction)copy_4},
     {"copy8", (PyUFuncGenericFunction)copy_8},     {"select1", (PyUFuncGenericFunction)select_1},
     {"select4", (PyUFuncGenericFunction)select_4}, {"select8", (PyUFuncGenericFunction)select_8},
@@ -561,6 +624,20 @@ static struct {
     int next;
 } kept;
 
+/* Asks for pages of 2 MiB, which the system clears in a sixth of the time, and which the processor finds faster. */
+static void *
+large_pages(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    if (size >= HUGE_PAGE) {
+        madvise(memory, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    }
+#else
+    (void)size;
+#endif
+    return memory;
+}
+
 static void *
 result_malloc(void *NPY_UNUSED(context), size_t size)
 {
@@ -572,7 +649,8 @@ result_malloc(void *NPY_UNUSED(context), size_t size)
             return memory;
         }
     }
-    return malloc(size);
+    void *memory = NULL;
+    return posix_memalign(&memory, size < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE, size) ? NULL : large_pages(memory, size);
 }
 
 static void *

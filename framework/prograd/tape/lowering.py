@@ -94,7 +94,9 @@ def _product(instruction: Instruction, cut: Cut | None) -> _Call:
     shape, strides = instruction.shape, [list(of) for of in instruction.strides]
     dims = [shape[-1] if shape else 1, *instruction.core]
     steps = [of[-1] if shape else 0 for of in strides] + list(instruction.core_strides)
-    part = 1 + cut.axis if cut else -1
+    part = -1
+    if cut:  # along a core dimension, the loop's own outer one, or one outside of that
+        part = 1 + cut.axis if cut.core else 0 if cut.axis == len(shape) - 1 else len(dims)
     return _Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
 
 
