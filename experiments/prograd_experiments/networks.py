@@ -70,7 +70,7 @@ def check(config: read.Config) -> dict[str, Any]:
 def build(config: read.Config) -> Problem:
     """The problem that a checked configuration describes. Raises a `ProgradError` if its parts don't fit."""
     data = fitted(load(config), config)
-    net = prograd.Network.from_config(layers(config, data), n_in=data.x.shape[1])
+    net = prograd.Network.from_config(layers(config, data), n_in=data.features.shape[1])
     rng = np.random.default_rng(read.integer(config, "seed", 0))
     x, y = data.take(_batch(config), rng)
     kind = dtype(config)
@@ -92,8 +92,8 @@ def loss(config: read.Config) -> prograd.Loss:
 
 def fitted(data: Data, config: read.Config) -> Data:
     """The data with the targets that the loss expects: the logistic loss takes two classes as one number, 0 or 1."""
-    two = data.task == "classification" and data.y.shape[1] == 2
-    return replace(data, y=data.y[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
+    two = data.task == "classification" and data.targets.shape[1] == 2
+    return replace(data, targets=data.targets[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
 
 
 def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
@@ -115,7 +115,7 @@ def _by_classes(data: Data) -> str:
         raise read.refused(
             "loss", "a loss for a regression, such as default", BY_CLASSES, f"{data.name} has no classes"
         )
-    return "logistic" if data.y.shape[1] == 2 else "softmax_cross_entropy"
+    return "logistic" if data.targets.shape[1] == 2 else "softmax_cross_entropy"
 
 
 def _batch(config: read.Config) -> int | None:
