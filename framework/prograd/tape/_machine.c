@@ -23,7 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define VERSION 4 /* of the words below; `machine.py` takes no other */
+#define VERSION 5 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
@@ -291,45 +291,94 @@ CAST(fb, float, uint8_t, x != 0)
 CAST(db, double, uint8_t, x != 0)
 CAST(lb, int64_t, uint8_t, x != 0)
 
-/* Two axes at once: a bias, an outer product, rows times numbers. `steps` are those along the first axis, then those along
-   the second, where each operand is contiguous or one number. */
+/* Three axes at once: a bias, an outer product, rows times numbers, copies of rows. `steps` are those along the first axis,
+   then along the second, then along the third, where each operand is contiguous or one number. No operand lies in the
+   result, unless entry by entry. The parts of a result that a loop writes may lie so far apart that the processor does not
+   foresee the next one, so the loop asks for it. */
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE
 #endif
 
-#define TWO_AXES(name, type, operator)                                                                                 \
-    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
-    {                                                                                                                  \
-        for (npy_intp i = 0; i < dims[0]; i++) {                                                                       \
-            const type *a = (const type *)(args[0] + i * steps[0]), *b = (const type *)(args[1] + i * steps[1]);       \
-            type *to = (type *)(args[2] + i * steps[2]);                                                               \
-            if (steps[3] && steps[4]) {                                                                                \
-                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
-                    to[j] = a[j] operator b[j];                                                                        \
-                }                                                                                                      \
+#define FORESEEN 4096 /* bytes: in longer parts the processor foresees most */
+
+static inline void
+foresee(const char *at, npy_intp size)
+{
+#ifdef __GNUC__
+    for (npy_intp k = 0; k < size; k += ALIGNMENT) {
+        __builtin_prefetch(at + k, 1);
+    }
+#endif
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define ENTRY_BY_ENTRY _Pragma("GCC ivdep")
+#else
+#define ENTRY_BY_ENTRY
+#endif
+
+#define ROWS(type, operands, value)                                                                                    \
+    for (npy_intp k = 0; k < dims[0]; k++) {                                                                           \
+        for (npy_intp i = 0; i < dims[1]; i++) {                                                                       \
+            char *row = args[operands] + k * steps[operands] + i * steps[2 * operands + 1];                            \
+            const type *a = (const type *)(args[0] + k * steps[0] + i * steps[operands + 1]);                          \
+            const type *b = (const type *)(args[operands - 1] + k * steps[operands - 1] + i * steps[2 * operands]);    \
+            const type first = *a, other = *b;                                                                         \
+            (void)first, (void)other;                                                                                  \
+            if (ahead) {                                                                                               \
+                foresee(row + steps[operands], n * (npy_intp)sizeof(type));                                            \
             }                                                                                                          \
-            else if (steps[4]) {                                                                                       \
-                const type number = *a;                                                                                \
-                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
-                    to[j] = number operator b[j];                                                                      \
-                }                                                                                                      \
-            }                                                                                                          \
-            else {                                                                                                     \
-                const type number = *b;                                                                                \
-                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
-                    to[j] = (steps[3] ? a[j] : *a) operator number;                                                    \
-                }                                                                                                      \
+            type *to = (type *)row;                                                                                    \
+            ENTRY_BY_ENTRY                                                                                             \
+            for (npy_intp j = 0; j < n; j++) {                                                                         \
+                to[j] = value;                                                                                         \
             }                                                                                                          \
         }                                                                                                              \
     }
-TWO_AXES(add_f, float, +)
-TWO_AXES(add_d, double, +)
-TWO_AXES(subtract_f, float, -)
-TWO_AXES(subtract_d, double, -)
-TWO_AXES(multiply_f, float, *)
-TWO_AXES(multiply_d, double, *)
+
+#define AHEAD(type, operands)                                                                                          \
+    npy_intp n = dims[2], part = dims[1] * n * (npy_intp)sizeof(type);                                                 \
+    int ahead = dims[0] > 1 && part <= FORESEEN && steps[operands] > part
+
+#define THREE_AXES(name, type, operator)                                                                               \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    {                                                                                                                  \
+        AHEAD(type, 2);                                                                                                \
+        if (steps[6] && steps[7]) {                                                                                    \
+            ROWS(type, 2, a[j] operator b[j])                                                                          \
+        }                                                                                                              \
+        else if (steps[7]) {                                                                                           \
+            ROWS(type, 2, first operator b[j])                                                                         \
+        }                                                                                                              \
+        else if (steps[6]) {                                                                                           \
+            ROWS(type, 2, a[j] operator other)                                                                         \
+        }                                                                                                              \
+        else {                                                                                                         \
+            ROWS(type, 2, first operator other)                                                                        \
+        }                                                                                                              \
+    }
+THREE_AXES(add_f, float, +)
+THREE_AXES(add_d, double, +)
+THREE_AXES(subtract_f, float, -)
+THREE_AXES(subtract_d, double, -)
+THREE_AXES(multiply_f, float, *)
+THREE_AXES(multiply_d, double, *)
+
+#define COPIED_ROWS(name, type)                                                                                        \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    {                                                                                                                  \
+        AHEAD(type, 1);                                                                                                \
+        if (steps[4]) {                                                                                                \
+            ROWS(type, 1, a[j])                                                                                        \
+        }                                                                                                              \
+        else {                                                                                                         \
+            ROWS(type, 1, first)                                                                                       \
+        }                                                                                                              \
+    }
+COPIED_ROWS(rows_4, uint32_t)
+COPIED_ROWS(rows_8, uint64_t)
 
 /* Products by MKL, with the signature of matmul's loop: dims are the outer one, n, k, m. `lowering.py` sees to it that each
    matrix has rows or columns without gaps. MKL stays within the calling thread, and its caller's number of threads too. */
@@ -475,6 +524,7 @@ static const struct {
     {"cast_d?", (PyUFuncGenericFunction)cast_db},  {"cast_l?", (PyUFuncGenericFunction)cast_lb},
     {"add_f", (PyUFuncGenericFunction)add_f},      {"add_d", (PyUFuncGenericFunction)add_d},
     {"subtract_f", (PyUFuncGenericFunction)subtract_f}, {"subtract_d", (PyUFuncGenericFunction)subtract_d},
+    {"rows_copy4", (PyUFuncGenericFunction)rows_4},  {"rows_copy8", (PyUFuncGenericFunction)rows_8},
     {"multiply_f", (PyUFuncGenericFunction)multiply_f}, {"multiply_d", (PyUFuncGenericFunction)multiply_d},
     {"mkl_f", (PyUFuncGenericFunction)mkl_f},      {"mkl_d", (PyUFuncGenericFunction)mkl_d},
 };

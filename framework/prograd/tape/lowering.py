@@ -13,7 +13,7 @@ from prograd.tape.instructions import Instruction, Loop, Storage, View
 
 NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
 
-TWO_AXES = {"add", "subtract", "multiply"}
+ARITHMETIC, COPIES = ("add", "subtract", "multiply"), ("copy4", "copy8")  # that have loops by rows
 
 Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
@@ -50,7 +50,7 @@ class _Call:
 
 
 def _call(instruction: Instruction, cut: Cut | None) -> _Call:
-    return _product(instruction, cut) if instruction.core else _two_axes(_loop(instruction, cut), instruction)
+    return _product(instruction, cut) if instruction.core else _by_rows(_loop(instruction, cut), instruction)
 
 
 def _for_blas(instruction: Instruction) -> bool:
@@ -121,18 +121,25 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
     return _Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
 
 
-def _two_axes(call: _Call, instruction: Instruction) -> _Call:
-    """The call with two axes in one loop of the machine's own, for the few operations that it has such loops for."""
-    dtypes = {view.dtype for view in instruction.operands}
-    item = instruction.operands[0].dtype.itemsize
-    known = instruction.name in TWO_AXES and len(dtypes) == 1 and instruction.operands[0].dtype.char in "fd"
-    if not (known and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
+def _by_rows(call: _Call, instruction: Instruction) -> _Call:
+    """The call with three axes in one loop of the machine's own, for the few operations that it has such loops for."""
+    name, item = _loop_by_rows(instruction), instruction.outputs[0].dtype.itemsize
+    if not (name and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
         return call
-    steps = [of[-1] for of in call.strides] + call.steps
-    loop = Loop(f"{instruction.name}_{instruction.operands[0].dtype.char}")
-    dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
-    part = call.part if call.part < 1 else 0 if not sizes else 2
-    return _Call(loop, dims, steps, sizes, outer, part)
+    sizes, strides = [1, *call.sizes], [[0, *of] for of in call.strides]
+    steps = [of[-2] for of in strides] + [of[-1] for of in strides] + call.steps
+    dims, sizes, outer = [*sizes[-2:], *call.dims], sizes[1:-2], [of[1:-2] for of in strides]
+    part = call.part if call.part < 1 else 3 if sizes else 2 - len(call.sizes)
+    return _Call(Loop(name), dims, steps, sizes, outer, part)
+
+
+def _loop_by_rows(instruction: Instruction) -> str | None:
+    if instruction.name in COPIES:
+        return f"rows_{instruction.name}"
+    dtypes = {view.dtype.char for view in instruction.operands}
+    if instruction.name in ARITHMETIC and dtypes in ({"f"}, {"d"}):
+        return f"{instruction.name}_{dtypes.pop()}"
+    return None
 
 
 def _reach(strides: Sequence[Sequence[int]], k: int) -> int:
