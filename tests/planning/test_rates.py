@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import prograd
 from prograd.errors import OptionError
+from prograd.operators.sparse import rows_times
 from prograd.planning import bench
 from prograd.planning import loops_calibration as calibration
 from prograd.planning.loops_rates import Rates
@@ -71,6 +73,18 @@ def test_tables_are_linear_between_points():
 def test_the_kind_of_a_loop(function, shapes, pattern, sizes):
     (step,) = only(function, *shapes)
     assert (step.kind.pattern, step.sizes, step.calls) == (pattern, sizes, 1)
+
+
+def test_a_sparse_matrix():
+    matrix = scipy.sparse.csr_array(np.eye(4, 6))
+    (step,) = (s for s in only(lambda v, to: np.copyto(to, rows_times(v, matrix)), (9, 6), (9, 4)) if len(s.sizes) > 1)
+    assert (step.kind.pattern, step.sizes, step.calls) == ("sparse", (9, 4), 1)
+    assert 0 < rates().seconds([step], "c") < rates().seconds([dataclasses.replace(step, sizes=(900, 400))], "c")
+
+
+def test_a_loop_of_the_machine_by_rows():
+    (step,) = only(lambda a, to: np.copyto(to, a[:, 1:]), (50, 9), (50, 8))
+    assert (step.kind.name, step.sizes, step.calls) == ("rows_copy8", (50, 8), 1)
 
 
 def test_loops_that_are_called_several_times():

@@ -9,7 +9,9 @@ from functools import cache
 from itertools import product
 
 import numpy as np
+import scipy.sparse
 
+from prograd.operators.sparse import rows_times
 from prograd.planning.steps import Kind
 from prograd.planning.tables import Table
 from prograd.tape import loops, machine, ufuncs
@@ -27,6 +29,7 @@ FAR = ((8, 64, 512), (64, 512, 2048, 8192))  # entries, and bytes from one to th
 MATRIX = (2, 4, 8, 32, 128)
 VECTOR = (2, 8, 32, 64)
 CORE = (1, 4, 32)
+OUTPUTS = 64  # of a sparse matrix
 SHORTEST = 1e-10  # seconds: less is the clock's grain
 
 RUN_SECONDS = 5e-5  # that one timing lasts at least
@@ -42,7 +45,7 @@ class Alone(Tape):
     def __init__(self, instructions: list[Instruction]) -> None:
         self.instructions, self.groups = instructions, [Group(instructions, [None] * len(instructions))]
         self.given, self.offsets, self.scratch_bytes = (), {}, 0
-        self._ready = replayable(self, "c" if machine.available() else "numpy")
+        self._ready = replayable(self, "c" if machine.available() else "numpy", machine.products())
 
     def __call__(self) -> None:
         """Runs it, on the compiled machine where there is one."""
@@ -98,11 +101,13 @@ def axes_of(kind: Kind) -> tuple[tuple[int, ...], ...]:
     """The sizes at which a loop is timed. All of its arrays fit into the first-level cache, or nearly so."""
     if "f" in kind.pattern:
         return FAR
+    if kind.pattern == "sparse":
+        return (ROWS, (OUTPUTS, 16 * OUTPUTS))
     if kind.name == "matmul":
         return {"gemm": (MATRIX,) * 3, "naive": (CORE,) * 3, "dot": (ENTRIES,)}.get(kind.pattern, (VECTOR,) * 2)
     if not kind.pattern:
         return (ROWS, *((*CORE, 256),) * len(_core(kind)))
-    return (ROWS, ENTRIES) if kind.two_axes else (ENTRIES,)
+    return (ROWS, ENTRIES) if kind.by_rows else (ENTRIES,)
 
 
 def runs(kind: Kind) -> list[Alone]:
@@ -133,7 +138,10 @@ def streams(sizes: Sequence[int]) -> list[Alone]:
 
 def instruction(kind: Kind, sizes: tuple[int, ...], rows: int = 0) -> Instruction:
     """One that calls a loop once with data of these sizes, or once for each of a number of rows."""
-    loop = Loop(kind.ufunc.__name__ if kind.ufunc else kind.name, kind.ufunc, kind.k)
+    name = kind.ufunc.__name__ if kind.ufunc else kind.name.removeprefix("rows_")
+    loop = Loop(name, kind.ufunc, kind.k)
+    if kind.pattern == "sparse":
+        return _sparse(kind, loop, *sizes)
     if kind.name == "matmul" or not kind.pattern:
         return _generalized(kind, loop, sizes)
     items = [np.dtype(char).itemsize for char in kind.chars]
@@ -142,7 +150,7 @@ def instruction(kind: Kind, sizes: tuple[int, ...], rows: int = 0) -> Instructio
     views = []
     for char, item, letter in zip(kind.chars, items, kind.pattern, strict=True):
         inner = {"0": 0, "c": item, "s": 3 * item, "f": far}[letter]
-        outer = (inner * shape[-1] or item) + (item if rows else 0)  # rows with a gap don't become one
+        outer = (inner * shape[-1] or item) + item  # rows with a gap don't become one
         views.append(_view(shape, char, (outer, inner)[-len(shape) :]))
     if kind.name.endswith(".reduce"):
         into, through, _ = views
@@ -177,6 +185,25 @@ def _generalized(kind: Kind, loop: Loop, sizes: tuple[int, ...]) -> Instruction:
         tuple(core),
         tuple(step for view in views for step in view.strides[1:]),
         name=kind.name,
+    )
+
+
+def _sparse(kind: Kind, loop: Loop, rows: int, size: int) -> Instruction:
+    """The product of a sparse matrix of `size` entries with rows; or its own rows, each of `size` entries."""
+    own = "rows" in kind.name
+    count = size if own else size // OUTPUTS
+    matrix = scipy.sparse.csr_array(np.ones((OUTPUTS, count), kind.chars[0]))
+    arrays = [matrix.data, matrix.indices.astype(kind.chars[1]), matrix.indptr.astype(kind.chars[1])]
+    arrays += [np.ones((rows, count), kind.chars[0])] + ([] if own else [np.ones((rows, OUTPUTS), kind.chars[0])])
+    views = [View(Storage("constant", a.nbytes, array=a), 0, a.shape, a.strides, a.dtype) for a in arrays]
+    strides = tuple((0,) if k < 3 else view.strides[:1] for k, view in enumerate(views))
+
+    def by_numpy(*operands: AnyArray) -> None:
+        operands[-1][...] = matrix[:1].toarray() if own else rows_times(operands[-2], matrix)
+
+    core, core_strides = ((count,), (views[-1].strides[-1],)) if own else ((OUTPUTS,), ())
+    return Instruction(
+        loop, tuple(views), len(views) - 1, (rows,), strides, by_numpy, core, core_strides, name=kind.name
     )
 
 

@@ -39,6 +39,7 @@ KINDS = {
     "isfinite": "00 cc",
     "add.reduce": "000 0c0 ccc",
     "add_ multiply_": "0cc c0c ccc",
+    "rows_copy": "cc 0c",
     "copy": "00 0c cc cs sc ss cf fc ff",
     "select": "cc0c cccc",
     "matmul": "gemm rows columns dot outer",
@@ -116,8 +117,8 @@ def path_of(available: int) -> Path:
         if library.get("user_api") == "blas"
     ]
     compiled = machine.VERSION if machine.available() else 0
-    what = [platform.node(), platform.machine(), os.cpu_count(), blas, available, np.__version__, compiled]
-    fingerprint = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    own = [platform.node(), platform.machine(), os.cpu_count(), np.__version__, compiled, machine.products()]
+    fingerprint = hashlib.sha256(json.dumps([own, blas, available]).encode()).hexdigest()[:16]
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA", "")
     elif sys.platform == "darwin":
@@ -173,7 +174,7 @@ def _kinds(char: str) -> Iterator[Kind]:
 
 
 def _kind(name: str, char: str, pattern: str) -> Kind:
-    if name in {"copy", "select"}:
+    if name in {"copy", "rows_copy", "select"}:
         flag = "?" if name == "select" else ""
         return Kind(f"{name}{np.dtype(char).itemsize}", None, 0, flag + char * (len(pattern) - len(flag)), pattern)
     short = name.removesuffix(".reduce").rstrip("_")

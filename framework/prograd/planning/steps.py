@@ -28,7 +28,7 @@ class Kind:
     `pattern` has a letter for each operand of an elementwise loop: 0 for one number, c for neighbours, s for steps
     within a line of the cache, f for longer ones. For a product of matrices it is what NumPy does: "gemm"; "rows" or
     "columns" for a matrix and a vector, where the matrix is contiguous along the axis that is summed or along the
-    other; "dot", "outer", or "naive" without BLAS. It is empty for other generalized ufuncs.
+    other; "dot", "outer", or "naive" without BLAS; "sparse" for a sparse matrix. Other generalized ufuncs have none.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Kind:
     pattern: str
 
     @property
-    def two_axes(self) -> bool:
-        """Whether it is a loop of the machine's own along two axes."""
-        return self.name.startswith(("add_", "subtract_", "multiply_"))
+    def by_rows(self) -> bool:
+        """Whether it is a loop of the machine's own that goes through rows."""
+        return self.name.startswith(("add_", "subtract_", "multiply_", "rows_"))
 
     def __str__(self) -> str:
         return f"{self.name} {self.chars} {self.pattern}"
@@ -83,7 +83,7 @@ def each(tape: Tape) -> Iterator[tuple[Step, int]]:
 
 def _loop(instruction: Instruction, cut: Cut | None, group: Group) -> tuple[Kind, tuple[int, ...], int]:
     """The inner loop of an instruction, the sizes of a call, and the number of calls in all blocks."""
-    call = lowering.call(instruction, cut)
+    call = lowering.call_of(instruction, cut)
     dims, sizes, calls = list(call.dims), list(call.sizes), 1
     if cut:
         calls, length = group.blocks, math.ceil(cut.extent / group.blocks)
@@ -97,7 +97,11 @@ def _loop(instruction: Instruction, cut: Cut | None, group: Group) -> tuple[Kind
     if name == "matmul":
         calls *= dims[0]
         pattern, dims = _product(dims, instruction)
+    elif name.startswith("sparse_"):
+        entries = instruction.multiply_adds // instruction.shape[0]
+        pattern, dims = "sparse", [dims[0], entries or dims[1]]
     elif not instruction.core:
+        dims = [math.prod(dims[:-1]), dims[-1]] if len(dims) > 1 else dims
         steps = call.steps[-len(views) :]
         pattern = "".join(_letter(step, view.dtype.itemsize) for step, view in zip(steps, views, strict=True))
         if "f" in pattern:  # lines whose addresses have many low zeros push each other out of the cache
