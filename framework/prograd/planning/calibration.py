@@ -33,6 +33,7 @@ from prograd.network import NO_COLUMNS, Network
 from prograd.operators import Dense, Kronecker, Operator, Sparse, multiply
 from prograd.planning.rates import Curve, Rates
 from prograd.tape import machine
+from prograd.tape.blas import Blas
 from prograd.tape.replay import signature
 from prograd.tape.tape import Program, record
 
@@ -56,15 +57,15 @@ def machine_rates() -> Rates:
     The rates of this machine are measured once and kept in the user's cache directory. An unreadable file there is
     replaced. Raises `OptionError` if the file that `PROGRAD_RATES` names can't be read.
     """
-    return rates_of(os.environ.get(FILE, ""), threads.available())
+    return rates_of(os.environ.get(FILE, ""), threads.available(), machine.products())
 
 
 @lru_cache(maxsize=8)
-def rates_of(given: str, available: int) -> Rates:
-    """The rates in the file `given`, or those of the machine for `available` threads. Found once."""
+def rates_of(given: str, available: int, products: Blas) -> Rates:
+    """The rates in the file `given`, or those of the machine for `available` threads and a BLAS. Found once."""
     if given:
         return read(Path(given))
-    path = cache_directory() / f"rates-{fingerprint(available)}.json"
+    path = cache_directory() / f"rates-{fingerprint(available, products)}.json"
     with contextlib.suppress(OptionError):
         return read(path)
     rates = calibrate()
@@ -105,15 +106,16 @@ def cache_directory() -> Path:
     return Path(os.path.expanduser(base or "~/.cache")) / "prograd"  # noqa: PTH111  (Path raises where there is no home)
 
 
-def fingerprint(available: int) -> str:
+def fingerprint(available: int, products: Blas) -> str:
     """Identifies what the rates depend on: this machine, BLAS, number of threads, numpy, and whether tapes run in C."""
     blas = [
         {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
         for library in threadpool_info()
         if library.get("user_api") == "blas"
     ]
+    where = [platform.node(), platform.machine(), os.cpu_count()]
     python = [np.__version__, sys.version_info[:2], machine.available()]
-    what = [platform.node(), platform.machine(), os.cpu_count(), blas, available, *python]
+    what = [*where, blas, products, available, *python]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -172,9 +174,17 @@ def _works() -> dict[str, _Work]:
 
 
 def _product(n: int, dtype: str) -> _Work:
-    """Products of many vectors with a matrix."""
+    """Products of many vectors with a matrix, by the BLAS that replays use."""
     v, a, out = np.ones((ROWS, n), dtype), np.ones((n, n), dtype), np.ones((ROWS, n), dtype)
-    return _Work(partial(np.matmul, v, a, out=out), ROWS * n * n)
+    product: Action = partial(np.matmul, v, a, out=out)
+    if machine.products() == "mkl":
+        tape = record(_matmul, signature([v, a]), signature([out]))
+        product = partial(Program(tape, "mkl").run, v, a, out)
+    return _Work(product, ROWS * n * n)
+
+
+def _matmul(v: Array, a: Array, out: Array) -> None:
+    np.matmul(v, a, out=out)
 
 
 def _memory(size: int) -> _Work:

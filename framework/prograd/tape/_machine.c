@@ -23,7 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define VERSION 4 /* of the words below; `machine.py` takes no other */
+#define VERSION 5 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
@@ -386,6 +386,79 @@ THREE_AXES(multiply_d, double, *)
 COPIED_ROWS(rows_4, uint32_t)
 COPIED_ROWS(rows_8, uint64_t)
 
+/* Products by MKL, with the signature of matmul's loop: dims are the outer one, n, k, m. `lowering.py` sees to it that each
+   matrix has rows or columns without gaps. MKL stays within the calling thread, and its caller's number of threads too. */
+
+enum { ROW_MAJOR = 101, COLUMN_MAJOR = 102, AS_IT_IS = 111, TRANSPOSED = 112 };
+
+typedef struct {
+    int rows;   /* whether its rows are without gaps */
+    int64_t ld; /* items from one row, or column, to the next */
+} Layout;
+
+static Layout
+layout_of(npy_intp rows, npy_intp columns, npy_intp along_rows, npy_intp along_columns, npy_intp item)
+{
+    int by_rows = (along_columns == item || columns == 1) && (along_rows >= columns * item || rows == 1);
+    int64_t ld = (by_rows ? along_rows : along_columns) / item, least = by_rows ? columns : rows;
+    return (Layout){by_rows, ld > least ? ld : least};
+}
+
+static int64_t
+increment(npy_intp step, npy_intp item)
+{
+    return step > 0 ? step / item : 1; /* 0 only where there is a single entry */
+}
+
+static int (*mkl_set_threads)(int);
+
+#define PRODUCTS(name, type)                                                                                           \
+    static void (*mkl_gemm_##name)(int, int, int, int64_t, int64_t, int64_t, type, const void *, int64_t,              \
+                                   const void *, int64_t, type, void *, int64_t);                                      \
+    static void (*mkl_gemv_##name)(int, int, int64_t, int64_t, type, const void *, int64_t, const void *, int64_t,     \
+                                   type, void *, int64_t);                                                             \
+    static void mkl_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))           \
+    {                                                                                                                  \
+        npy_intp n = dims[1], k = dims[2], m = dims[3], item = sizeof(type);                                           \
+        Layout a = layout_of(n, k, steps[3], steps[4], item), b = layout_of(k, m, steps[5], steps[6], item);           \
+        Layout c = layout_of(n, m, steps[7], steps[8], item);                                                          \
+        int before = mkl_set_threads(1);                                                                               \
+        for (npy_intp i = 0; i < dims[0]; i++) {                                                                       \
+            const char *A = args[0] + i * steps[0], *B = args[1] + i * steps[1];                                       \
+            char *C = args[2] + i * steps[2];                                                                          \
+            if (n == 1) {                                                                                              \
+                mkl_gemv_##name(b.rows ? ROW_MAJOR : COLUMN_MAJOR, TRANSPOSED, k, m, 1, B, b.ld, A,                    \
+                                increment(steps[4], item), 0, C, increment(steps[8], item));                           \
+            }                                                                                                          \
+            else if (m == 1) {                                                                                         \
+                mkl_gemv_##name(a.rows ? ROW_MAJOR : COLUMN_MAJOR, AS_IT_IS, n, k, 1, A, a.ld, B,                      \
+                                increment(steps[5], item), 0, C, increment(steps[7], item));                           \
+            }                                                                                                          \
+            else {                                                                                                     \
+                mkl_gemm_##name(c.rows ? ROW_MAJOR : COLUMN_MAJOR, a.rows == c.rows ? AS_IT_IS : TRANSPOSED,           \
+                                b.rows == c.rows ? AS_IT_IS : TRANSPOSED, n, m, k, 1, A, a.ld, B, b.ld, 0, C, c.ld);   \
+            }                                                                                                          \
+        }                                                                                                              \
+        mkl_set_threads(before);                                                                                       \
+    }
+PRODUCTS(f, float)
+PRODUCTS(d, double)
+
+static PyObject *
+mkl(PyObject *NPY_UNUSED(module), PyObject *args)
+{
+    unsigned long long at[5];
+    if (!PyArg_ParseTuple(args, "KKKKK", at, at + 1, at + 2, at + 3, at + 4)) {
+        return NULL;
+    }
+    memcpy(&mkl_gemm_f, at, sizeof *at);
+    memcpy(&mkl_gemv_f, at + 1, sizeof *at);
+    memcpy(&mkl_gemm_d, at + 2, sizeof *at);
+    memcpy(&mkl_gemv_d, at + 3, sizeof *at);
+    memcpy(&mkl_set_threads, at + 4, sizeof *at);
+    Py_RETURN_NONE;
+}
+
 /* Sparse matrices as compressed rows: entries, their columns, where each row begins. A product adds up in the order in
    which entries are kept, as scipy's; it takes some vectors at once, so that additions needn't wait for each other. The
    other loop writes a row of the matrix itself, once for each sample. */
@@ -459,6 +532,7 @@ static const struct {
     {"subtract_f", (PyUFuncGenericFunction)subtract_f}, {"subtract_d", (PyUFuncGenericFunction)subtract_d},
     {"rows_copy4", (PyUFuncGenericFunction)rows_4},  {"rows_copy8", (PyUFuncGenericFunction)rows_8},
     {"multiply_f", (PyUFuncGenericFunction)multiply_f}, {"multiply_d", (PyUFuncGenericFunction)multiply_d},
+    {"mkl_f", (PyUFuncGenericFunction)mkl_f},      {"mkl_d", (PyUFuncGenericFunction)mkl_d},
 };
 
 static PyObject *
@@ -702,6 +776,7 @@ static PyMethodDef METHODS[] = {
     {"empty", empty, METH_VARARGS, "empty(shape, dtype): memory for a large result, from what an earlier one has left."},
     {"alone", alone, METH_O, "alone(call): what call() returns, with BLAS at one thread."},
     {"blas", blas, METH_VARARGS, "blas(get, set): the addresses of BLAS's functions for its number of threads."},
+    {"mkl", mkl, METH_VARARGS, "mkl(sgemm, sgemv, dgemm, dgemv, set threads): the addresses of MKL's functions."},
     {NULL, NULL, 0, NULL},
 };
 

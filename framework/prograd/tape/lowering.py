@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from prograd.tape.blas import Blas
 from prograd.tape.grouping import Cut, Group
 from prograd.tape.instructions import Instruction, Loop, Storage, View
 
@@ -20,14 +21,17 @@ Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
 
 
-def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Address) -> bytes:
-    """The program."""
+def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Address, products: Blas = "numpy") -> bytes:
+    """The program. `products` is the BLAS that computes its products."""
     made: list[int] = []
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
         made += (len(group.instructions), group.extent, group.block, int(group.shared), int(product))
         for instruction, cut in zip(group.instructions, group.cuts, strict=True):
-            made += _instruction(instruction, cut, offsets, address)
+            call = _call(instruction, cut)
+            if products == "mkl" and _for_blas(instruction):
+                call.loop = Loop(f"mkl_{instruction.operands[0].dtype.char}")
+            made += _instruction(instruction, cut, call, offsets, address)
     return np.array(made, np.int64).tobytes()
 
 
@@ -49,10 +53,34 @@ class _Call:
     data: int = 0
 
 
+def _call(instruction: Instruction, cut: Cut | None) -> _Call:
+    return _product(instruction, cut) if instruction.core else _by_rows(_loop(instruction, cut), instruction)
+
+
+def _for_blas(instruction: Instruction) -> bool:
+    """Whether an instruction is a product of matrices as BLAS takes them: rows or columns without gaps."""
+    dtypes = {view.dtype for view in instruction.operands}
+    if instruction.name != "matmul" or len(dtypes) != 1 or not (dtype := dtypes.pop()).isnative:
+        return False
+    if dtype.char not in "fd" or not all(instruction.core):
+        return False
+    n, k, m = instruction.core
+    a_n, a_k, b_k, b_m, c_n, c_m = instruction.core_strides
+    matrices = (n, k, a_n, a_k), (k, m, b_k, b_m), (n, m, c_n, c_m)
+    return all(_plain(*matrix, dtype.itemsize) for matrix in matrices)
+
+
+def _plain(rows: int, columns: int, along_rows: int, along_columns: int, item: int) -> bool:
+    def by_rows(rows: int, columns: int, along_rows: int, along_columns: int) -> bool:
+        whole = along_rows % item == 0 and along_rows >= columns * item
+        return (columns == 1 or along_columns == item) and (rows == 1 or whole)
+
+    return by_rows(rows, columns, along_rows, along_columns) or by_rows(columns, rows, along_columns, along_rows)
+
+
 def _instruction(
-    instruction: Instruction, cut: Cut | None, offsets: Mapping[Storage, int], address: Address
+    instruction: Instruction, cut: Cut | None, call: _Call, offsets: Mapping[Storage, int], address: Address
 ) -> list[int]:
-    call = _product(instruction, cut) if instruction.core else _by_rows(_loop(instruction, cut), instruction)
     count = len(instruction.operands)
     strides = call.strides or [[]] * count
     loop, data = address(call.loop)
