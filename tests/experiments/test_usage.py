@@ -19,7 +19,7 @@ from prograd_experiments.errors import ConfigError
 from tests.helpers import processes
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
-QUICK = ("data=synthetic", "depth=1", "width=2", "repeats=3", "sample_seconds=1e-4")
+QUICK = ("data=synthetic", "depth=2", "width=2", "repeats=3", "sample_seconds=1e-4")
 
 
 def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("-m hydra.sweep.dir=file", "hydra.sweep.dir: expected a directory, got file; a file has that name"),
         ("-m hydra.sweeper.params=3", "hydra.sweeper.params: expected keys with their choices, got 3"),
         ("-m experiment=speed_gap,train", "experiment: expected one in a sweep, got speed_gap, train; run a sweep"),
-        ("-m network=conv,mlp network.channels=2", "network=mlp: expected the keys name, final, got channels"),
+        ("-m network=conv,mlp network.channels=2", "network=mlp: expected the keys name, layer, final, got channels"),
         ("-m depth=range(5,2)", "depth: expected at least one choice, got none from range(5,2)"),
         ("-m data.path=glob(zzz*)", "data.path: expected at least one choice, got none from glob(zzz*)"),
     ],
