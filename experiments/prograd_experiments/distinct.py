@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from prograd_experiments.config import Config
+from prograd_experiments.config import DIGITS, HASHED, Config
 
 Value = float | str | None
 
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-SHOWN_DIGITS = 8  # of a hash
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def keys(configs: Sequence[Config], known: Collection[str] = (), taken: Collecti
             continue
         if not any(_says(values, other) for other in (*told, *found.values())):
             found[path] = values
-    return [Key(path, _name(path, [*found], taken), _shown(values)) for path, values in found.items()]
+    return [Key(path, _name(path, [*found], taken), _shown(path, values)) for path, values in found.items()]
 
 
 def flat(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -104,7 +104,10 @@ def _name(path: str, paths: Sequence[str], taken: Collection[str]) -> str:
     return path
 
 
-def _shown(values: Sequence[Any]) -> list[Value]:
+def _shown(path: str, values: Sequence[Any]) -> list[Value]:
+    if path.rpartition(".")[2] in HASHED:  # a file: the end of its path, if that is enough
+        names: list[Value] = [None if value is None else PurePath(value).name for value in values]
+        return names if len(set(names)) == len(set(values)) else list(values)
     lists = [value for value in values if isinstance(value, list)]
     first, last = _in_common(lists), _in_common([value[::-1] for value in lists])
     shortest = min(map(len, lists), default=0)
@@ -116,7 +119,7 @@ def _shown(values: Sequence[Any]) -> list[Value]:
 def _one(value: object) -> Value:
     if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         return value
-    return written(value)[:SHOWN_DIGITS] if _is_fingerprint(value) else written(value)
+    return written(value)[:DIGITS] if _is_fingerprint(value) else written(value)
 
 
 def _in_common(lists: Sequence[Sequence[Any]]) -> int:

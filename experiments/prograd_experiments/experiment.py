@@ -101,8 +101,10 @@ def _further(own: Sequence[Column], records: Sequence[Record]) -> list[Column]:
     known = ["experiment.name", *(path for column in own for path in column.of)]
     used = {column.key for column in own}
     taken = used | {column.heading for column in own}
-    columns = []
+    columns, told = [], [[column.read(record) for record in records] for column in own if column.point]
     for key in distinct.keys([record["config"] for record in records], known, taken):
+        if list(key.values) in told:
+            continue
         values = {record["config_hash"]: value for record, value in zip(records, key.values, strict=True)}
         name = key.path if key.path not in used else f"config.{key.path}"
         columns.append(Column(name, partial(_looked_up, values), key.name, point="varying", csv="last"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal
 
 from prograd_experiments.records import Record
@@ -117,11 +118,12 @@ def setting(
 
 
 def choice(key: str, point: Literal["always", "varying"] = "varying") -> Column:
-    """The column of a group's or a layer's name. Its options have columns of their own where they vary."""
+    """The column of a group's or a layer's name, or its file's. Options that vary have columns of their own."""
 
     def read(record: Record) -> str | None:
         value = record["config"].get(key)
-        name = value.get("name") if isinstance(value, Mapping) else value
+        group = value if isinstance(value, Mapping) else {"name": value}
+        name = group.get("name") if group.get("path") is None else PurePath(group["path"]).name
         return None if name is None else str(name)
 
     return Column(key, read, point=point, of=(key, f"{key}.name"))
