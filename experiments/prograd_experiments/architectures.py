@@ -171,7 +171,7 @@ def _repeated(config: read.Config, width: int) -> tuple[LayerConfig, bool]:
 
 
 def _last(config: read.Config, data: Data) -> list[LayerConfig]:
-    n_out = data.y.shape[1]
+    n_out = data.targets.shape[1]
     final = read.get(config, "network.final")
     return [_affine(n_out)] if final is None else [_affine(n_out), activation(config, "network.final", n_out)]
 
@@ -183,8 +183,8 @@ def _image(config: read.Config, data: Data) -> Image:
     if not isinstance(given, list) or len(given) != 3 or not all(isinstance(n, int) and n > 0 for n in given):
         raise read.refused("network.image", "[channels, height, width]", given)
     channels, height, width = given
-    if channels * height * width != data.x.shape[1]:
-        expected = f"an image of the {data.x.shape[1]} features of the data set {data.name}"
+    if channels * height * width != data.features.shape[1]:
+        expected = f"an image of the {data.features.shape[1]} features of the data set {data.name}"
         raise read.refused("network.image", expected, given)
     return channels, height, width
 
@@ -203,4 +203,4 @@ def _filled_in(value: Any, data: Data, *, of_option: bool = False) -> Any:
         return [_filled_in(inner, data) for inner in value]
     if not of_option or value not in ("outputs", "image"):
         return value
-    return data.y.shape[1] if value == "outputs" else list(_image_of(data, "give the layer its image in numbers"))
+    return data.targets.shape[1] if value == "outputs" else list(_image_of(data, "give the layer its image in numbers"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from prograd.tape.instructions import Instruction, Storage
 
 FIRST_LEVEL = 2**14  # bytes of one array in a block of elementwise instructions
+WRITTEN = 2**18  # bytes of one array in such a block that no instruction of it reads
 SECOND_LEVEL = 2**17  # bytes of one array in a block of a chain with a product, or of a matrix that meets one vector
 BLOCKED_BYTES = 2**16  # instructions that move less are not worth cutting
 ROWS = 128  # of a product of matrices in a block: with fewer, BLAS packs the other matrix too often
@@ -196,11 +197,21 @@ class _Chain:
 
     def group(self) -> Group:
         """The chain as a group."""
-        row = max(abs(access.stride) for access in self._touched.values())
-        block = self._block or max(1, FIRST_LEVEL // max(row, 1))
+        block = self._block or self._elementwise_block()
         self._group.block = min(self._group.extent, block)
         self._group.shared = sum(map(seconds, self._group.instructions)) > SHARED_SECONDS
         return self._group
+
+    def _elementwise_block(self) -> int:
+        """The rows that stay in the cache of what the chain reads; a result that it only writes has more room."""
+        rows: dict[Storage, int] = {}
+        read: set[Storage] = set()
+        for instruction, cut in zip(self._group.instructions, self._group.cuts, strict=True):
+            for view, step in zip(instruction.operands, cut.steps if cut else (), strict=True):
+                rows[view.storage] = max(rows.get(view.storage, 0), view.nbytes // self._group.extent if step else 0)
+            read.update(view.storage for view in instruction.inputs)
+        kept = max((row for storage, row in rows.items() if storage in read), default=0)
+        return max(1, min(FIRST_LEVEL // max(kept, 1), WRITTEN // max(1, *rows.values())))
 
     def _independent(self, accesses: Sequence[tuple[Storage, _Access]]) -> bool:
         return all(

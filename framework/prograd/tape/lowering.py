@@ -7,25 +7,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from prograd.tape.blas import Blas
 from prograd.tape.grouping import Cut, Group
 from prograd.tape.instructions import Instruction, Loop, Storage, View
 
 NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
 
-TWO_AXES = {"add", "subtract", "multiply"}
+ARITHMETIC, COPIES = ("add", "subtract", "multiply"), ("copy4", "copy8")  # that have loops by rows
 
 Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
 
 
-def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Address) -> bytes:
-    """The program."""
+def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Address, products: Blas = "numpy") -> bytes:
+    """The program. `products` is the BLAS that computes its products."""
     made: list[int] = []
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
         made += (len(group.instructions), group.extent, group.block, int(group.shared), int(product))
         for instruction, cut in zip(group.instructions, group.cuts, strict=True):
-            made += _instruction(instruction, cut, offsets, address)
+            call = _call(instruction, cut)
+            if products == "mkl" and _for_blas(instruction):
+                call.loop = Loop(f"mkl_{instruction.operands[0].dtype.char}")
+            made += _instruction(instruction, cut, call, offsets, address)
     return np.array(made, np.int64).tobytes()
 
 
@@ -45,10 +49,34 @@ class _Call:
     unit: int = 1
 
 
+def _call(instruction: Instruction, cut: Cut | None) -> _Call:
+    return _product(instruction, cut) if instruction.core else _by_rows(_loop(instruction, cut), instruction)
+
+
+def _for_blas(instruction: Instruction) -> bool:
+    """Whether an instruction is a product of matrices as BLAS takes them: rows or columns without gaps."""
+    dtypes = {view.dtype for view in instruction.operands}
+    if instruction.name != "matmul" or len(dtypes) != 1 or not (dtype := dtypes.pop()).isnative:
+        return False
+    if dtype.char not in "fd" or not all(instruction.core):
+        return False
+    n, k, m = instruction.core
+    a_n, a_k, b_k, b_m, c_n, c_m = instruction.core_strides
+    matrices = (n, k, a_n, a_k), (k, m, b_k, b_m), (n, m, c_n, c_m)
+    return all(_plain(*matrix, dtype.itemsize) for matrix in matrices)
+
+
+def _plain(rows: int, columns: int, along_rows: int, along_columns: int, item: int) -> bool:
+    def by_rows(rows: int, columns: int, along_rows: int, along_columns: int) -> bool:
+        whole = along_rows % item == 0 and along_rows >= columns * item
+        return (columns == 1 or along_columns == item) and (rows == 1 or whole)
+
+    return by_rows(rows, columns, along_rows, along_columns) or by_rows(columns, rows, along_columns, along_rows)
+
+
 def _instruction(
-    instruction: Instruction, cut: Cut | None, offsets: Mapping[Storage, int], address: Address
+    instruction: Instruction, cut: Cut | None, call: _Call, offsets: Mapping[Storage, int], address: Address
 ) -> list[int]:
-    call = _product(instruction, cut) if instruction.core else _two_axes(_loop(instruction, cut), instruction)
     count = len(instruction.operands)
     strides = call.strides or [[]] * count
     made = [0, *address(call.loop), count, len(call.dims), len(call.sizes), call.part, call.unit]
@@ -93,18 +121,25 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
     return _Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
 
 
-def _two_axes(call: _Call, instruction: Instruction) -> _Call:
-    """The call with two axes in one loop of the machine's own, for the few operations that it has such loops for."""
-    dtypes = {view.dtype for view in instruction.operands}
-    item = instruction.operands[0].dtype.itemsize
-    known = instruction.name in TWO_AXES and len(dtypes) == 1 and instruction.operands[0].dtype.char in "fd"
-    if not (known and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
+def _by_rows(call: _Call, instruction: Instruction) -> _Call:
+    """The call with three axes in one loop of the machine's own, for the few operations that it has such loops for."""
+    name, item = _loop_by_rows(instruction), instruction.outputs[0].dtype.itemsize
+    if not (name and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
         return call
-    steps = [of[-1] for of in call.strides] + call.steps
-    loop = Loop(f"{instruction.name}_{instruction.operands[0].dtype.char}")
-    dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
-    part = call.part if call.part < 1 else 0 if not sizes else 2
-    return _Call(loop, dims, steps, sizes, outer, part)
+    sizes, strides = [1, *call.sizes], [[0, *of] for of in call.strides]
+    steps = [of[-2] for of in strides] + [of[-1] for of in strides] + call.steps
+    dims, sizes, outer = [*sizes[-2:], *call.dims], sizes[1:-2], [of[1:-2] for of in strides]
+    part = call.part if call.part < 1 else 3 if sizes else 2 - len(call.sizes)
+    return _Call(Loop(name), dims, steps, sizes, outer, part)
+
+
+def _loop_by_rows(instruction: Instruction) -> str | None:
+    if instruction.name in COPIES:
+        return f"rows_{instruction.name}"
+    dtypes = {view.dtype.char for view in instruction.operands}
+    if instruction.name in ARITHMETIC and dtypes in ({"f"}, {"d"}):
+        return f"{instruction.name}_{dtypes.pop()}"
+    return None
 
 
 def _reach(strides: Sequence[Sequence[int]], k: int) -> int:
