@@ -14,6 +14,8 @@ from prograd.tape.instructions import Instruction, Loop, Storage, View
 NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
 
 ARITHMETIC, COPIES = ("add", "subtract", "multiply"), ("copy4", "copy8")  # that have loops by rows
+LARGE_RESULT = 2**24  # bytes: more than the caches keep until the next call
+AHEAD = 2**13  # bytes from what is written to what is asked for
 
 Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
@@ -41,7 +43,8 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
 class Call:
     """How the machine calls a loop: `dims` and `steps` for the loop itself, once for each index of `sizes`.
 
-    In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r.
+    In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r. `data` is what a
+    loop of the machine's own is given.
     """
 
     loop: Loop
@@ -51,6 +54,7 @@ class Call:
     strides: list[list[int]] = field(default_factory=list)
     part: int = -1
     unit: int = 1
+    data: int = 0
 
 
 def call_of(instruction: Instruction, cut: Cut | None) -> Call:
@@ -84,7 +88,8 @@ def _instruction(
 ) -> list[int]:
     count = len(instruction.operands)
     strides = call.strides or [[]] * count
-    made = [0, *address(call.loop), count, len(call.dims), len(call.sizes), call.part, call.unit]
+    loop, data = address(call.loop)
+    made = [0, loop, call.data or data, count, len(call.dims), len(call.sizes), call.part, call.unit]
     made += call.dims
     made += [len(call.steps), *call.steps]
     made += call.sizes
@@ -135,7 +140,8 @@ def _by_rows(call: Call, instruction: Instruction) -> Call:
     steps = [of[-2] for of in strides] + [of[-1] for of in strides] + call.steps
     dims, sizes, outer = [*sizes[-2:], *call.dims], sizes[1:-2], [of[1:-2] for of in strides]
     part = call.part if call.part < 1 else 3 if sizes else 2 - len(call.sizes)
-    return Call(Loop(name), dims, steps, sizes, outer, part)
+    ahead = AHEAD if instruction.outputs[0].storage.size >= LARGE_RESULT else 0
+    return Call(Loop(name), dims, steps, sizes, outer, part, data=ahead)
 
 
 def _loop_by_rows(instruction: Instruction) -> str | None:
