@@ -102,11 +102,6 @@ def load(config: read.Config) -> Data:
     return _shipped(name, SHIPPED[name]) if find is None else find(config)
 
 
-def told(config: read.Config) -> str:
-    """What was read from the user's file, in one line; empty for other data."""
-    return load(config).told
-
-
 def settled(config: read.Config) -> dict[str, Any]:
     """The configuration with the hash of a data file's content, so that other content is another configuration."""
     if config["data"]["name"] not in files.FORMATS:

@@ -9,14 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import prograd
+from prograd.errors import LabelError
 from prograd_experiments import config as read
 from prograd_experiments.architectures import NETWORKS
 from prograd_experiments.data import load, settled
+from prograd_experiments.errors import ConfigError
 from prograd_experiments.repeated import LayerConfig, described
 from prograd_experiments.samples import Array, Data
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
 BY_CLASSES = "by_classes"
+SHAPE = ("depth", "width", "activation")
+SOME = 16  # samples, which show whether a loss fits
 KEYS = ("depth", "width", "activation", "batch", "seed", "dtype", "network", "data", "loss")
 
 
@@ -59,12 +63,20 @@ def check(config: read.Config) -> dict[str, Any]:
     if name in {"default", BY_CLASSES}:
         read.known_keys(config["loss"], ("name",), "loss")
         config |= {"loss": {"name": DEFAULT_LOSSES[data.task] if name == "default" else _by_classes(data)}}
-    layers(config, fitted(data, config))
+    config = read.without(config, _unread(config, fitted(data, config)))
     loss(config)
     _batch(config)
     dtype(config)
     read.integer(config, "seed", 0)
     return config
+
+
+def without_effect(config: read.Config) -> tuple[str, ...]:
+    """The keys that the network does not depend on, such as the width at depth 1; `check` leaves them out.
+
+    Raises `ConfigError` for a network that can't be.
+    """
+    return tuple(_unread(config, load(config)))
 
 
 def build(config: read.Config) -> Problem:
@@ -74,7 +86,33 @@ def build(config: read.Config) -> Problem:
     rng = np.random.default_rng(read.integer(config, "seed", 0))
     x, y = data.take(_batch(config), rng)
     kind = dtype(config)
-    return Problem(net, loss(config), x.astype(kind), y.astype(kind), net.init(rng).astype(kind))
+    problem = Problem(net, loss(config), x.astype(kind), y.astype(kind), net.init(rng).astype(kind))
+    require_fit(problem.net, problem.loss, problem.w, problem.x, problem.y)
+    return problem
+
+
+def require_fit(net: prograd.Network, its: prograd.Loss, w: Array, x: Array, y: Array) -> None:
+    """Raises `ConfigError` if the network's outputs at `w`, or the targets, are not what the loss is defined for."""
+    if net.n[-1] != y.shape[1]:
+        hint = "{name: affine, width: outputs} as the last layer makes them"
+        raise read.refused("network", f"{y.shape[1]} outputs, as many as the targets have", int(net.n[-1]), hint)
+    x, y = x[:SOME], y[:SOME]
+    z = net(w, x)
+    try:
+        its.check(z, y)
+    except LabelError as error:
+        raise ConfigError(f"{error}; loss=default takes one that fits the targets") from error
+    undefined = _undefined(its, z, y)
+    if undefined.any() and np.isfinite(z).all():
+        got = np.array2string(z[np.argmax(undefined)], precision=3, threshold=6)
+        softmax = prograd.Network.from_config([{"name": "softmax"}], n_in=z.shape[1])(np.empty(0, z.dtype), z)
+        hint = "" if _undefined(its, softmax, y).any() else "; network.final=softmax makes probabilities of them"
+        raise ConfigError(f"loss={its.name}: expected outputs that it is defined for, got {got}{hint}")
+
+
+def _undefined(its: prograd.Loss, z: Array, y: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    with np.errstate(all="ignore"):
+        return np.isnan(its.value(z, y))
 
 
 def layers(config: read.Config, data: Data) -> list[LayerConfig]:
@@ -99,6 +137,14 @@ def fitted(data: Data, config: read.Config) -> Data:
 def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
     """The type of all numbers. Raises `ConfigError`."""
     return np.dtype(read.choice(config, "dtype", ("float64", "float32")))
+
+
+def _unread(config: read.Config, data: Data) -> list[str]:
+    """The keys of the network that the list of its layers does not read."""
+    watched = read.Watched(config)
+    layers(watched, data)
+    options = [f"network.{key}" for key in config["network"]]
+    return [key for key in (*SHAPE, *options) if key not in watched.seen and key.partition(".")[0] in config]
 
 
 def _with_layer(config: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,13 @@ class Planned(Experiment):
         if (outputs, wrt) == ("gradient", "input"):
             hint = "an objective has no gradient with respect to its samples"
             raise read.refused("wrt", "parameters for outputs=gradient", wrt, hint)
+        if outputs == "jacobian":
+            config = {**config, "loss": {"name": "default"}}
         return timed.check(config, ("outputs", "wrt"))
+
+    def without_effect(self, config: Config) -> Sequence[str]:
+        """A Jacobian depends on no loss."""
+        return (*networks.without_effect(config), *["loss"] * (config.get("outputs") == "jacobian"))
 
     def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
         """Times are in seconds for one call. Raises `AgreementError` before any timing."""
@@ -88,7 +94,7 @@ def columns_of_modes(records: Sequence[Record]) -> Iterator[Column]:
         yield Column(f"{mode}_iqr_s", at(f"spread.{mode}"), csv=csv)
         yield Column(f"{mode}_multiply_adds", _if_timed(mode, f"{planned}.multiply_adds"), csv=csv)
         yield Column(f"{mode}_peak_bytes", _if_timed(mode, f"{planned}.peak_bytes"), csv=csv)
-        yield Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never")
+        yield Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never", ends=f"{mode}_s")
 
 
 def modes_of(rows: Sequence[Row]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal
 
 from prograd_experiments.records import Record
@@ -13,6 +13,12 @@ from prograd_experiments.units import factor, seconds, three
 Row = Mapping[str, Any]
 
 NOTHING = "–"
+FURTHER = "further"
+"""The key under which a row has the keys and names of `further`."""
+
+SEEDS, DEVIATIONS = "seeds", "deviations"
+"""The keys under which a row has the number of its seeds, and the standard deviations over them by column."""
+
 STATUS_WORDS = {"failed": "failed", "running": "not finished"}
 """The words for the status of a record that is not complete."""
 
@@ -42,7 +48,9 @@ class Column:
 
     `read` finds it in the record, which `Experiment.derived` has extended. The table shows it under `heading`, in the
     form that `write` gives it, and leaves it out without a heading. A column of the `point` tells points apart: the
-    table shows it first, "always" or only if it is "varying". An incomplete job has only the results `of_any_job`.
+    table shows it first, "always" or only if it is "varying", and `of` are the paths in the configuration that it
+    tells. An incomplete job has only the results `of_any_job`. Over several seeds `merge` makes one value of several,
+    by default the mean of numbers; a column of the `ends` of another one's spread then has the ends of its deviation.
     """
 
     key: str
@@ -52,6 +60,9 @@ class Column:
     point: Literal["", "always", "varying"] = ""
     of_any_job: bool = False
     csv: Literal["", "last", "never"] = ""
+    of: Sequence[str] = ()
+    merge: Callable[[Sequence[Any]], Any] | None = None
+    ends: str = ""
 
     def cell(self, row: Row) -> Cell:
         """The cell of the table; by default the value as it is."""
@@ -76,7 +87,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
     varied = varying(rows, [column.key for column in columns if column.point])
     point = [column for column in columns if column.point == "always" or (column.point and column.key in varied)]
     results = [column for column in columns if column.heading and not column.point]
-    lines = [[*_point_cells(point, varied, row), *_result_cells(results, row)] for row in rows]
+    lines = [[*(column.cell(row) for column in point), *_result_cells(results, row)] for row in rows]
     return Table([column.heading or column.key for column in point], [column.heading for column in results], lines)
 
 
@@ -101,19 +112,34 @@ def at(path: str) -> Callable[[Record], Any]:
     return read
 
 
-def named(path: str) -> Callable[[Record], str]:
-    """Reads a group or a layer at a path of a record: its name, followed by the options that it has."""
-    find = at(path)
+def setting(
+    key: str,
+    point: Literal["always", "varying"] = "varying",
+    path: str = "",
+    read: Callable[[Record], Any] | None = None,
+) -> Column:
+    """The column of a key of the configuration, which is at `path` if that is not the same."""
+    path = path or key
+    return Column(key, read or at(f"config.{path}"), point=point, of=(path,))
 
-    def read(record: Record) -> str:
-        value = find(record)
-        if not isinstance(value, Mapping):
-            return str(value)
-        options = {key: option for key, option in value.items() if key != "name" and option is not None}
-        name = str(value.get("name"))
-        return f"{name} {json.dumps(options, sort_keys=True)}" if options else name
 
-    return read
+def choice(key: str, point: Literal["always", "varying"] = "varying", records: Sequence[Record] = ()) -> Column:
+    """The column of a group's or a layer's name, or its file's. Options that vary have columns of their own.
+
+    A record without the key, which had no effect there, has the name that all others of the `records` have.
+    """
+
+    def read(record: Record) -> str | None:
+        value = record["config"].get(key)
+        group = value if isinstance(value, Mapping) else {"name": value}
+        name = group.get("name") if group.get("path") is None else PurePath(group["path"]).name
+        return None if name is None else str(name)
+
+    names = {read(record) for record in records} - {None}
+    if len(names) == 1:
+        (name,) = names
+        return Column(key, lambda record: read(record) or name, point=point, of=(key, f"{key}.name"))
+    return Column(key, read, point=point, of=(key, f"{key}.name"))
 
 
 def reason(record: Record) -> str | None:
@@ -128,37 +154,68 @@ def plain(value: float | str | None, empty: str = NOTHING) -> Cell:
 
 
 def time(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
-    """Writes `2.13 ms ± 0.04`: the median, and half the interquartile range if there is one."""
+    """Writes `2.13 ms ± 0.04`: the median with half the interquartile range, or the mean with the deviation."""
 
     def write(row: Row) -> Cell:
         median = row[key]
         if median is None:
             return NO_VALUE
-        width = None if spread is None else row[spread]
-        return Cell(seconds(median) + ("" if width is None else f" ± {seconds(width / 2, like=median)}"), median)
+        width = half_width(row, key, spread)
+        return Cell(seconds(median) + ("" if width is None else f" ± {seconds(width, like=median)}"), median)
 
     return write
 
 
 def ratio(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
-    """Writes `12.3× ± 0.4`: the median, and half the interquartile range if there is one."""
-    return lambda row: ratio_cell(row[key], None if spread is None else row[spread])
+    """Writes `12.3× ± 0.4`: the median with half the interquartile range, or the mean with the deviation."""
+    return lambda row: ratio_cell(row[key], half_width(row, key, spread))
 
 
-def ratio_cell(median: float | None, spread: float | None) -> Cell:
-    """The cell of a ratio with its interquartile range."""
-    if median is None:
+def ratio_cell(middle: float | None, width: float | None) -> Cell:
+    """The cell of a ratio with what it may be off to either side."""
+    if middle is None:
         return NO_VALUE
-    text = factor(median)
-    if spread is not None:
-        decimals = len(three(median).partition(".")[2])
-        text += f" ± {spread / 2:.{decimals}f}"
-    return Cell(text, median)
+    text = factor(middle)
+    if width is not None:
+        decimals = len(three(middle).partition(".")[2])
+        text += f" ± {width:.{decimals}f}"
+    return Cell(text, middle)
+
+
+def half_width(row: Row, key: str, spread: str | None = None) -> float | None:
+    """What a value may be off to either side: its deviation over the seeds, else half its interquartile range."""
+    deviation: float | None = row.get(DEVIATIONS, {}).get(key)
+    if spread is None:
+        return deviation or None  # what follows from the configuration does not deviate
+    if deviation is not None or row[spread] is None:
+        return deviation
+    return float(row[spread]) / 2
+
+
+def seeds_text(row: Row) -> str:
+    """`, mean of 3 seeds`; empty for a point with one run."""
+    return f", mean of {row[SEEDS]} seeds" if row.get(DEVIATIONS) else ""
 
 
 def varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     """The keys that have more than one value in these rows."""
     return [key for key in keys if len({row[key] for row in rows}) > 1]
+
+
+def further(rows: Sequence[Row]) -> dict[str, str]:
+    """The keys that vary and that the experiment has no column for, each with its name."""
+    return {key: name for row in rows[:1] for key, name in row.get(FURTHER, ())}
+
+
+def further_text(row: Row, left_out: Sequence[str] = ()) -> str:
+    """What `further` tells of a row, in words that begin with a comma: `, rank 2`; empty if it tells nothing."""
+    told = [(key, name) for key, name in further([row]).items() if key not in left_out and row[key] is not None]
+    return "".join(f", {name} {row[key]}" for key, name in told)
+
+
+def sort_key(value: Any) -> tuple[int, Any]:
+    """Numbers in their order, then texts in theirs, then what has no value."""
+    return (2, 0) if value is None else (int(isinstance(value, str)), value)
 
 
 def apart(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
@@ -169,10 +226,9 @@ def apart(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
     return list(found.values())
 
 
-def in_the_middle(rows: Sequence[Row], key: str) -> Row | None:
-    """The row with the median value; of an even number the lower one, so that it belongs to a real run."""
-    having = sorted((row for row in rows if row.get(key) is not None), key=lambda row: float(row[key]))
-    return having[(len(having) - 1) // 2] if having else None
+def having(rows: Sequence[Row], key: str) -> Row | None:
+    """The first row with a value."""
+    return next((row for row in rows if row.get(key) is not None), None)
 
 
 def ended(row: Row) -> str:
@@ -184,12 +240,6 @@ def without_result(rows: Sequence[Row], what: str = "points gave no time") -> st
     """The end of an answer: how many jobs have no result; empty if all have one."""
     left = sum(row["status"] != "complete" for row in rows)
     return f" {left} of {len(rows)} {what}: see the table." if left else ""
-
-
-def _point_cells(point: Sequence[Column], varied: Sequence[str], row: Row) -> list[Cell]:
-    cells = [(column, column.cell(row)) for column in point]
-    # A name's options are shown only if they tell points apart.
-    return [cell if column.key in varied else Cell(cell.text.partition(" ")[0], cell.value) for column, cell in cells]
 
 
 def _result_cells(results: Sequence[Column], row: Row) -> list[Cell]:

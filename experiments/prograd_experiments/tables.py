@@ -136,7 +136,8 @@ def _csv(path: Path, _: int, __: int, options: Options) -> Data:
     cells = _cells(table)
     if not features or not len(cells.numbers):
         got = f"{counted(len(table.names), 'column')} and {counted(len(cells.numbers), 'row')} below the heading"
-        raise ConfigError(f"{path}: expected at least a feature, a target and a sample, got {got}")
+        hint = "; data.delimiter says where cells end" if len(table.names) == 1 else ""
+        raise ConfigError(f"{path}: expected at least a feature, a target and a sample, got {got}{hint}")
     last = len(table.names) - 1
     wordy = {i for i in (*features, target, last) if cells.wordy[i] or (i == target and cells.truths[i])}
     words = _words(table, wordy | categories & {*features})

@@ -122,7 +122,7 @@ def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_pa
         "def prograd_layers(): return {'cube': Cube}\n",
     )
     site = {"PYTHONPATH": str(tmp_path)}
-    quick = ("depth=2", "width=4", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
+    quick = ("repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
     layers = "network.layers=[{name: affine, width: 5}, cube, {name: affine, width: outputs}]"
     assert run(tmp_path, "-m", "network=custom", layers, *quick, **site).returncode == 0
@@ -132,6 +132,29 @@ def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_pa
     (made,) = (tmp_path / "s").glob("*/record.json")
     assert read(made)["problem"]["layers"] == ["affine", "cube", "affine"]
     assert "cube" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"loss": {"name": "cross_entropy"}},
+            r"loss=cross_entropy: expected outputs .*, got \[.*\]; network\.final=softmax makes probabilities",
+        ),
+        (
+            {"data": {"name": "diabetes"}, "loss": {"name": "softmax_cross_entropy"}},
+            r"softmax_cross_entropy: expected each label to be .*; loss=default takes one that fits the targets",
+        ),
+        (
+            {"network": {"name": "custom", "layers": [{"name": "affine", "width": 4}]}},
+            r"network: expected 10 outputs, as many as the targets have, got 4; \{name: affine, width: outputs\}",
+        ),
+        ({"batch": 2000}, "batch: expected at most the 1797 samples of the data set digits, got 2000"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_with_the_cure(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        net(**change)
 
 
 @pytest.mark.starts_processes

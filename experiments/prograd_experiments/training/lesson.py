@@ -45,8 +45,10 @@ def prepare(config: Config) -> Lesson:
     net = prograd.Network.from_config(networks.layers(config, samples), n_in=samples.features.shape[1])
     train, test = split(samples, read.fraction(config, "test_fraction"), seed, kind)
     w = net.init(np.random.default_rng(seed)).astype(kind)
+    loss = networks.loss(config)
+    networks.require_fit(net, loss, w, train.x, train.y)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (error, ERROR)
-    return Lesson(net, networks.loss(config), train, test, w, score, score_is)
+    return Lesson(net, loss, train, test, w, score, score_is)
 
 
 def split(samples: Data, test_fraction: float, seed: int, kind: np.dtype[Any]) -> tuple[Part, Part]:
