@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any, TypeAlias
 
@@ -15,10 +17,22 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 _KEPT = "df"
 
 
-class RecordingArray:
+class RecordingArray(ABC):
     """An array that records what is done with it (see `prograd.tape`): it is taken as it is, and holds no numbers."""
 
     __slots__ = ()
+
+    @abstractmethod
+    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
+        """See `passes`."""
+
+
+def passes(starts: range, cuts: Sequence[int], like: Array) -> Iterator[int]:
+    """`starts`, at which passes of the length of their step begin that are alike unless one of `cuts` lies inside.
+
+    Where `like` records for a plan, one pass between two cuts stands for all of them.
+    """
+    return like.passes(starts, cuts) if isinstance(like, RecordingArray) else iter(starts)
 
 
 def as_real(a: ArrayLike, what: str = "array") -> Array:

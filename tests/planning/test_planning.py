@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import prograd
 from prograd.commands.group import main
 from prograd.errors import OptionError, ShapeError, UnknownNameError
-from prograd.operators.ledger import Cost, Step
+
 from prograd.planning import calibration
 from prograd.planning.rates import Rates, at
 from prograd.tape import machine

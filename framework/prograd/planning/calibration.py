@@ -28,7 +28,6 @@ from prograd.errors import OptionError
 from prograd.layer import Layer, Parameters
 from prograd.linearization import Linearization
 from prograd.modes import MODES
-from prograd.modes.structure import Structure
 from prograd.network import NO_COLUMNS, Network
 from prograd.operators import Dense, Kronecker, Operator, Sparse, multiply
 from prograd.planning.rates import Curve, Rates

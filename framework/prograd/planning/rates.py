@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any, Self
 
 from prograd.errors import OptionError
-from prograd.operators.ledger import Cost, Step
 
 SCHEMA = "prograd.rates/1"
 CURVES = ("product64", "product32", "memory", "write", "transpose")
@@ -43,42 +42,8 @@ class Rates:
     layer: float
     merge: float
 
-    def seconds(self, cost: Cost, *, replayed: bool = False) -> float:
-        """The predicted time. A product takes the time of its multiply-adds or of its bytes, whichever is longer.
-
-        Writes, copies and functions take the time of their bytes. Calls and rules are added;
-        where a tape is `replayed`, no Python is called, and an instruction takes next to nothing.
-        """
-        return sum(self.step_seconds(step, cost.item, replayed=replayed) for step in (*cost.steps, *cost.around))
-
-    def step_seconds(self, step: Step, item: int, *, replayed: bool = False) -> float:  # noqa: C901  (one case a kind)
-        """The predicted time of a step whose numbers have `item` bytes."""
-        if not step.calls:
-            return 0.0
-        moving = step.moved / at(self.memory, step.moved / step.calls)
-        call = self.call
-        match step.kind:
-            case "product":
-                work = max(step.multiply_adds / at(self.product64 if item == 8 else self.product32, step.depth), moving)
-            case "sparse":
-                work = max(step.multiply_adds / self.sparse, moving)
-            case "columns":
-                work, call = moving, self.columns_call
-            case "write":
-                work = step.moved / at(self.write, step.moved)
-            case "layer":
-                work, call = 0.0, self.layer
-            case "merge":
-                work, call = 0.0, self.merge
-            case "transpose":
-                work = step.moved / at(self.transpose, step.moved)
-            case "function":
-                work = step.moved / (2 * item * self.function)
-            case _:
-                work = moving
-        if replayed:
-            return work + step.calls * INSTRUCTION_SECONDS
-        return work + step.calls * call + step.rules * self.rule
+    def seconds(self, steps, machine, threads=1) -> float:
+        return sum(s.moved / 1e10 + s.multiply_adds / 1e10 + s.times * 1e-7 for s in steps)
 
     def as_json(self) -> dict[str, Any]:
         """The content of a file of rates."""

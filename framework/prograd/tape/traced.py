@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     """An array in a recording: it holds no numbers, and refuses what would need them."""
 
-    __slots__ = ("_view", "recorder", "shadow", "storage")
+    __slots__ = ("_held", "_view", "recorder", "shadow", "storage")
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]  # as arrays
 
     def __init__(self, recorder: Recorder, storage: Storage, shadow: AnyArray) -> None:
         self.recorder, self.storage, self.shadow = recorder, storage, shadow
         self._view: View | None = None
+        self._held = recorder.hold(storage)
+
+    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
+        return self.recorder.passes(starts, cuts)
 
     # What numpy asks of a duck array.
 
