@@ -78,13 +78,13 @@ def _refuse_sample(used: Loss, wrong: Any, z: Array, expected: str) -> None:
         raise NonFiniteError(f"loss {used.name}: expected outputs {expected}, got {shown(z[n])} for sample {n}")
 
 
-def _output(net: Network, i: int, z_next: object, samples: int) -> Array:
+def _output(net: Network, i: int, z_next: Any, samples: int) -> Array:
     expected = (samples, net.n[i + 1])
     array = isinstance(z_next, (np.ndarray, RecordingArray))
-    if not array or np.shape(z_next) != expected:
-        got = np.shape(z_next) if array else type(z_next).__name__
-        _refuse(net, i, f"g to give shape {expected}, got {got}")
-    return z_next
+    if not array or z_next.shape != expected:
+        _refuse(net, i, f"g to give shape {expected}, got {z_next.shape if array else type(z_next).__name__}")
+    made: Array = z_next
+    return made
 
 
 def block(net: Network, i: int, given: Any, samples: int) -> Block:

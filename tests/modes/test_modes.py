@@ -10,7 +10,6 @@ import pytest
 import prograd
 from prograd import modes, recursions
 from prograd.modes import AUTO, MODES, Mode, ModeName
-from prograd.operators.ledger import Cost, Step
 from tests.helpers.networks import classifier
 
 
@@ -28,19 +27,8 @@ class Written(Mode):
     def jacobian(self, lin, J, max_bytes):
         J[...] = recursions.dense(lin.blocks, lin.samples)
 
-    def gradient_cost(self, of, max_bytes):
-        return self.jacobian_cost(of, max_bytes)
-
-    def jacobian_cost(self, of, max_bytes):
-        columns = multiply_adds = 0
-        for (_, B), span in zip(of.lin.blocks, of.lin.spans, strict=True):
-            multiply_adds += of.samples * columns * B.rows * B.cols
-            columns += len(span.all)
-        step = Step("product", len(of.lin.blocks), multiply_adds, 0)
-        return Cost((step,), (), of.samples * of.lin.rows * columns * of.item, of.item)
-
-    def order(self, of, letters, max_bytes):
-        return MODES["forward"].order(of, letters, max_bytes)
+    def order(self, lin, letters, max_bytes):
+        return MODES["forward"].order(lin, letters, max_bytes)
 
 
 WRITTEN = Written()

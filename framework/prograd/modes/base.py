@@ -99,7 +99,7 @@ class Mode(ABC):
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
         """Writes the Jacobian to `J`, `(N, n_{L+1}, size)`. Raises `OptionError` where `max_bytes` is too small."""
 
-    def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:  # noqa: ARG002  (reverse mode asks)
+    def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """What to give the mode as `max_bytes`, so that all that a call allocates takes no more than `max_bytes`.
 
         `peak` says how much it allocates, given that. Raises `OptionError` that says how many bytes it takes at least.

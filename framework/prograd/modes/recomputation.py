@@ -117,12 +117,12 @@ def _needs(net: Network, i: int, layer: Layer, rows: int, dtype: np.dtype[Any]) 
     """What a layer needs, by recording it."""
     meter = Meter()
     w = given_parameters(meter, net.shapes[i], dtype)
-    z = meter.input((rows, net.n[i]), dtype)
+    z: Any = meter.input((rows, net.n[i]), dtype)
     z_next = layer.g(w, z)
     evaluated = meter.peak
     meter.peak = meter.held
-    q = meter.input((rows, net.n[i + 1]), dtype)
-    p = {name: meter.input((len(at),), dtype) for name, at in net.spans[i].each.items()}
+    q: Any = meter.input((rows, net.n[i + 1]), dtype)
+    p: dict[str, Any] = {name: meter.output((len(at),), dtype) for name, at in net.spans[i].each.items()}
     (A, B) = Blocks([layer], [w], [z, z_next])[0]
     recursions.reverse([({}, Identity(B.cols)), (A, B)], q, [{}, p], recursions.sum_into)
     given = rows * (net.n[i] + net.n[i + 1]) * dtype.itemsize

@@ -1,9 +1,11 @@
-"""Networks that can be recorded without numbers: a layer that can't is replaced by one that does about the same work."""
+"""Layers that can be recorded without numbers; one that can't is replaced by one that does about the same work."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Hashable, Mapping
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,11 @@ import numpy as np
 from prograd import checks
 from prograd.arrays import Array
 from prograd.blocks import Block
-from prograd.errors import NotRecordable, PluginError
+from prograd.errors import PluginError
 from prograd.layer import Layer, Parameters
 from prograd.network import Network
 from prograd.operators import Operator
 from prograd.tape.meter import Meter
-
-SEEN = 2  # samples for which a layer that needs numbers gives its blocks
 
 
 def recordable(net: Network, dtype: np.dtype[Any]) -> tuple[Layer, ...]:
@@ -52,56 +52,84 @@ def given_parameters(meter: Meter, shapes: Mapping[str, tuple[int, ...]], dtype:
 
 def _recordable(net: Network, i: int, dtype: np.dtype[Any]) -> Layer:
     """The layer itself, or its stand-in."""
-    layer, meter = net.layers[i], Meter()
+    layer, meter, seen = net.layers[i], Meter(), samples_seen(net)
     try:
         w = given_parameters(meter, net.shapes[i], dtype)
-        z: Any = meter.input((SEEN, net.n[i]), dtype)
+        z: Any = meter.input((seen, net.n[i]), dtype)
         given = layer.jacobian(w, z, layer.g(w, z))
-        operators = checks.block(net, i, given, SEEN)
+        operators = checks.block(net, i, given, seen)
         for J in (*operators[0].values(), operators[1]):
-            J.vjp(meter.input((1, SEEN, J.rows), dtype))  # type: ignore[arg-type]  # duck arrays
+            J.vjp(meter.input((1, seen, J.rows), dtype))  # type: ignore[arg-type]  # duck arrays
     except PluginError:
         raise
     except Exception:  # noqa: BLE001  (a layer may raise anything where it finds no ndarray)
-        return StandIn(layer, _evaluated(net, i, dtype))
+        return StandIn(layer, _evaluated(net, i, dtype, seen), seen)
     return layer
 
 
-def _evaluated(net: Network, i: int, dtype: np.dtype[Any]) -> Block:
+def samples_seen(net: Network) -> int:
+    """For how many samples blocks are made: a number that is no other size."""
+    sizes = {*net.n, *(size for shapes in net.shapes for shape in shapes.values() for size in shape)}
+    return next(k for k in count(2) if k not in sizes)
+
+
+def _evaluated(net: Network, i: int, dtype: np.dtype[Any], seen: int) -> Block:
     """The block at a layer's first parameters, for a layer that needs more than shapes."""
     rng = np.random.default_rng(0)
     layer = net.layers[i]
     try:
-        given = layer.init(rng, net.n[i])
-        w = Parameters({name: np.asarray(given[name], dtype).reshape(shape) for name, shape in net.shapes[i].items()})
-        z = rng.normal(size=(SEEN, net.n[i])).astype(dtype)
+        first = layer.init(rng, net.n[i])
+        w = Parameters({name: np.asarray(first[name], dtype).reshape(shape) for name, shape in net.shapes[i].items()})
+        z = rng.normal(size=(seen, net.n[i])).astype(dtype)
         given = layer.jacobian(w, z, layer.g(w, z))
     except Exception as error:
         raise PluginError(
             f"{net.describe(i)}: expected a Jacobian that can be planned, got {type(error).__name__}: {error}"
         ) from error
-    return checks.block(net, i, given, SEEN)
+    return checks.block(net, i, given, seen)
 
 
 class StandIn(Layer):
-    """Does as many multiply-adds as a layer that can't be recorded, as products of matrices."""
+    """Does as many multiply-adds as a layer that can't be recorded."""
 
-    def __init__(self, layer: Layer, block: Block) -> None:
-        self._layer, (self._A, self._B) = layer, block
+    def __init__(self, layer: Layer, block: Block, seen: int) -> None:
+        self._layer, (self._A, self._B), self._seen = layer, block, seen
 
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         return self._layer.shapes(n_in)
 
-    def g(self, w: Parameters, z: Array) -> Array:  # noqa: ARG002  (only sizes count)
+    def g(self, w: Parameters, z: Array) -> Array:
         largest = max((self._B, *self._A.values()), key=lambda J: J.edges)
         return _Sized(largest, 1).jvp(z)
 
-    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:  # noqa: ARG002  (as above)
-        return {name: _Sized(J, len(z)) for name, J in self._A.items()}, _Sized(self._B, len(z))
+    def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
+        return {name: self._like(J, z) for name, J in self._A.items()}, self._like(self._B, z)
+
+    def _like(self, J: Operator, z: Array) -> Operator:
+        """The operator with arrays for as many samples as `z` has, which hold no numbers; or one of its size."""
+        made = self._without_numbers(J, z)
+        try:
+            made.vjp(np.empty((1, len(z), J.rows), z.dtype, like=z))
+        except Exception:  # noqa: BLE001  (an operator may raise anything where it finds no ndarray)
+            return _Sized(J, len(z) if J.samples > 1 else 1)
+        return made
+
+    def _without_numbers(self, J: Operator, z: Array) -> Operator:
+        made = copy.copy(J)
+        for name, value in vars(J).items():
+            if isinstance(value, Operator):
+                setattr(made, name, self._without_numbers(value, z))
+            elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                stacked = value.shape[:1] == (self._seen,)
+                shape = (len(z), *value.shape[1:]) if stacked else value.shape
+                setattr(made, name, np.empty(shape, value.dtype, like=z))
+        if J.samples > 1:
+            vars(made)["samples"] = len(z)
+        return made
 
 
 class _Sized(Operator):
-    """An operator of which only the sizes and the multiply-adds are known."""
+    """An operator of which only the sizes and the multiply-adds are known: its products are those of matrices."""
 
     edges: int
     column_edges: int
@@ -110,13 +138,16 @@ class _Sized(Operator):
 
     def __init__(self, of: Operator, samples: int) -> None:
         self.rows, self.cols, self.edges, self.column_edges = of.rows, of.cols, of.edges, of.column_edges
-        self.samples, self.dtype = samples if of.samples > 1 else 1, of.dtype
+        self.samples, self.dtype = samples, of.dtype
 
     def jvp(self, v: Array) -> Array:
         return self._product(v, self.rows)
 
     def vjp(self, q: Array) -> Array:
         return self._product(q, self.cols)
+
+    def columns_into(self, start: int, stop: int, out: Array) -> None:
+        out[...] = np.empty(out.shape, out.dtype, like=out)
 
     def _product(self, v: Array, n: int) -> Array:
         k = max(1, math.ceil(self.edges / max(n, 1)))

@@ -5,37 +5,33 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from prograd.arrays import Array, RecordingArray
 from prograd.errors import ShapeError
+from prograd.operators.derived import derived
 from prograd.operators.export import ScipyOperator
-from prograd.operators.ledger import counts
+from prograd.operators.ledger import counts, uncounted
 from prograd.operators.rules import PRODUCTS, SUMS
-
-if TYPE_CHECKING:
-    from builtins import property as derived
-else:  # worked out once, and a subclass may assign it: to type checkers a property, which can be overridden by anything
-    from functools import cached_property as derived
 
 SHOWN: Final = 8  # factors of a product, at most, in its repr
 
 
 def _jvp(J: Operator, v: Array, *_: Any, **__: Any) -> int:
-    return math.prod(v.shape[:-2]) * J.jvp_multiply_adds(v.shape[-2])
+    return int(math.prod(v.shape[:-2])) * J.jvp_multiply_adds(v.shape[-2])
 
 
 def _vjp(J: Operator, q: Array, *_: Any, **__: Any) -> int:
-    return math.prod(q.shape[:-2]) * J.vjp_multiply_adds(q.shape[-2])
+    return int(math.prod(q.shape[:-2])) * J.vjp_multiply_adds(q.shape[-2])
 
 
 def _columns(J: Operator, start: int, stop: int, out: Array) -> int:
     return (stop - start) * J.column_multiply_adds(out.shape[1])
 
 
-_COUNTED: Final = {
+_COUNTED: Final[dict[str, Callable[..., int]]] = {
     "jvp": _jvp,
     "jvp_into": _jvp,
     "vjp": _vjp,
@@ -131,7 +127,7 @@ class Operator(ABC):
         """Those of `vjp`."""
         return max(samples, self.samples) * self.edges
 
-    def column_multiply_adds(self, samples: int = 1) -> int:  # noqa: ARG002  (of a product the other factors' depend on it)
+    def column_multiply_adds(self, samples: int = 1) -> int:
         """Those of one column in `columns_into`, for `samples` samples."""
         return self.samples * self.column_edges
 
@@ -139,7 +135,7 @@ class Operator(ABC):
         """The arrays that a product reads; the default finds those among the operator's attributes."""
         for value in vars(self).values():
             if isinstance(value, (np.ndarray, RecordingArray)):
-                yield value
+                yield value  # type: ignore[misc]  # what records is as good as an array
             elif isinstance(value, Operator):
                 yield from value.arrays()
 
@@ -154,7 +150,7 @@ class Operator(ABC):
         return self._probe().dtype
 
     def _probe(self) -> Array:
-        y = self.jvp(np.zeros((1, self.cols), np.float32))
+        y: Array = uncounted(self.jvp)(np.zeros((1, self.cols), np.float32))
         if y.ndim != 2:
             raise ShapeError(f"{type(self).__name__}: jvp of shape (1, {self.cols}): expected 2 axes, got {y.shape}")
         return y

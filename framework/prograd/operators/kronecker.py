@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real, size
 from prograd.errors import ShapeError
-from prograd.operators.base import Operator, derived
+from prograd.operators.base import Operator
 from prograd.operators.dense import Dense
+from prograd.operators.derived import derived
 from prograd.operators.diagonal import Identity
 
 

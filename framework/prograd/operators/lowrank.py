@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real, diagonal
 from prograd.errors import ShapeError
-from prograd.operators.base import Operator, derived
+from prograd.operators.base import Operator
+from prograd.operators.derived import derived
 from prograd.rows import MOST
 
 

@@ -11,7 +11,8 @@ import scipy.sparse
 
 from prograd.arrays import Array
 from prograd.errors import ShapeError
-from prograd.operators.base import Operator, derived
+from prograd.operators.base import Operator
+from prograd.operators.derived import derived
 
 
 class Sparse(Operator):

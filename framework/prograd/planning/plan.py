@@ -147,7 +147,8 @@ def plan(  # noqa: PLR0913
     """The cost of the gradient or the Jacobian of a network in each mode, from shapes and structure alone.
 
     `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
-    out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for blocks that don't fit.
+    out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and
+    `PluginError` for blocks that don't fit.
     """
     if not isinstance(net, Network):
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
@@ -245,15 +246,17 @@ def _quickest(seconds: Mapping[str, float]) -> str:
 
 
 def _costs(task: Task, modes: Iterable[Mode], max_bytes: int | None) -> tuple[dict[str, Cost], dict[str, str]]:
-    """The costs by mode, and why a mode has none."""
-    costs, left_out = {}, {}
+    """The costs by mode, and why a mode has none. The first, the simplest, is planned however long that takes."""
+    costs: dict[str, Cost] = {}
+    left_out: dict[str, str] = {}
     for mode in modes:
         if len(task.net.layers) > mode.longest:
             left_out[mode.name] = f"{len(task.net.layers)} layers are more than {mode.longest}"
             continue
         try:
-            room = None if max_bytes is None else _room(task, mode, max_bytes, MOST)
-            costs[mode.name] = cost(task, mode, room)
+            most = MOST if costs or left_out else inf
+            room = None if max_bytes is None else _room(task, mode, max_bytes, most)
+            costs[mode.name] = cost(task, mode, room, most)
         except (OptionError, NotRecordable) as error:
             left_out[mode.name] = str(error)
     return costs, left_out

@@ -71,7 +71,7 @@ class Task:
 
 
 @lru_cache(KEPT)
-def cost(task: Task, mode: Mode, max_bytes: int | None, most: int = MOST) -> Cost:
+def cost(task: Task, mode: Mode, max_bytes: int | None, most: float = MOST) -> Cost:
     """The cost of a task in a mode that is given `max_bytes`, from a recording of at most `most` instructions.
 
     Raises `OptionError` where `max_bytes` is too small or the recording gets longer, `PluginError` for blocks that

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from typing import Final
 from weakref import WeakValueDictionary
 
 from prograd.errors import OptionError
-
 from prograd.operators.ledger import Count
 from prograd.tape import loops
 from prograd.tape.instructions import AnyArray, Instruction, Storage
 from prograd.tape.recorder import Recorder
 from prograd.tape.traced import Traced
 
-
-MOST: Final = 30_000
-"""Instructions that are recorded in about a second."""
+MOST: Final = 10_000
+"""Instructions that are recorded in a fraction of a second."""
 
 
 class Meter(Recorder):
@@ -27,7 +26,7 @@ class Meter(Recorder):
     `ledger`, if it is open.
     """
 
-    def __init__(self, ledger: Count | None = None, most: int = MOST) -> None:
+    def __init__(self, ledger: Count | None = None, most: float = inf) -> None:
         super().__init__()
         self._most = most
         self.held = self.peak = 0
@@ -67,7 +66,9 @@ class Meter(Recorder):
         instruction.times = self._ledger.times
         super()._write(instruction)
         if len(self.instructions) > self._most:
-            raise OptionError(f"expected a recording of at most {self._most} instructions, got more")
+            raise OptionError(
+                f"expected a recording of at most {self._most} instructions, so that planning takes no time, got more"
+            )
 
 
 class _Held:

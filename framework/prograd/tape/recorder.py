@@ -73,11 +73,11 @@ class Recorder:
         if any(digest(array) != before for array, before in self._constants):
             self.refuse("to change an array of numpy's own after it was used (np.zeros and the like, without like=)")
 
-    def hold(self, storage: Storage) -> object:  # noqa: ARG002  (a meter needs it)
+    def hold(self, storage: Storage) -> object:
         """What an array of this memory keeps for as long as it lives."""
         return None
 
-    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:  # noqa: ARG002  (as above)
+    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
         """Which of some equal passes are recorded (see `arrays.passes`): all of them."""
         return iter(starts)
 
