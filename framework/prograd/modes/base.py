@@ -104,9 +104,11 @@ class Mode(ABC):
 
         `peak` says how much it allocates, given that. Raises `OptionError` that says how many bytes it takes at least.
         """
+        if peak(None) <= max_bytes:
+            return None
         least = inf
-        for share in (None, *SHARES):
-            given = None if share is None else max(max_bytes // share, 1)
+        for share in SHARES:
+            given = max(max_bytes // share, 1)
             try:
                 needed = peak(given)
             except OptionError:

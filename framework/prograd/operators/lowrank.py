@@ -90,9 +90,10 @@ class DiagonalPlusLowRank(Operator):
 
 
 def _apply(d: Array, U: Array, V: Array, v: Array) -> Array:
-    product = np.multiply(d, v, dtype=np.result_type(d, U, V, v))
-    product += _low_rank(U, V, v)
-    return product
+    scaled, rest = d * v, _low_rank(U, V, v)
+    same = (scaled.shape, scaled.dtype) == (rest.shape, rest.dtype)
+    total: Array = np.add(scaled, rest, out=scaled if same else None)
+    return total
 
 
 def _apply_into(d: Array, U: Array, V: Array, v: Array, out: Array) -> None:
