@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,25 +14,43 @@ from prograd.errors import LabelError, OptionError, ProgradError, ShapeError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _KEPT = "df"
 
 
-class RecordingArray(ABC):
+class RecordingArray:
     """An array that records what is done with it (see `prograd.tape`): it is taken as it is, and holds no numbers."""
 
     __slots__ = ()
 
-    @abstractmethod
-    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
-        """See `passes`."""
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Records `function(*args, **kwargs)`."""
+        raise NotImplementedError
 
 
-def passes(starts: range, cuts: Sequence[int], like: Array) -> Iterator[int]:
+def dispatched(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that arrays which record are asked about first, as numpy does for its own functions."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for a in args:
+            if isinstance(a, RecordingArray):
+                recorded: R = a.__array_function__(call, (type(a),), args, kwargs)
+                return recorded
+        return function(*args, **kwargs)
+
+    return call
+
+
+@dispatched
+def passes(starts: range, cuts: Sequence[int], like: Array) -> Iterator[int]:  # noqa: ARG001  (what is recorded for)
     """`starts`, at which passes of the length of their step begin that are alike unless one of `cuts` lies inside.
 
     Where `like` records for a plan, one pass between two cuts stands for all of them.
     """
-    return like.passes(starts, cuts) if isinstance(like, RecordingArray) else iter(starts)
+    return iter(starts)
 
 
 def as_real(a: ArrayLike, what: str = "array") -> Array:
@@ -85,6 +103,14 @@ def diagonal(a: Array) -> Array:
     """The entries `[k, :, k]` of an array `(n, N, n)`: a view `(n, N)` that can be written to."""
     view: Array = np.einsum("knk->kn", a)
     return view
+
+
+def unit_vectors(n: int, chosen: slice, like: Array) -> Array:
+    """`e_k` of length n for each k of a slice without a step: `(vectors, 1, n)`, in the dtype of `like`."""
+    start, stop, _ = chosen.indices(n)
+    e = np.zeros((max(0, stop - start), 1, n), like.dtype, like=like)
+    diagonal(e[:, :, start:stop])[...] = 1
+    return e
 
 
 def shown(row: Array) -> str:

@@ -26,6 +26,8 @@ RATES = Rates(
     memory=((1e6, 1e10), (1e8, 1e9)),
     write=((1e6, 1e10),),
     transpose=((1e6, 1e10),),
+    replayed_write=((1e6, 4e10),),
+    replayed_transpose=((1e6, 2e10),),
     sparse=1e9,
     function=1e8,
     call=1e-6,
@@ -224,7 +226,7 @@ def test_calibration(monkeypatch, tmp_path):
     assert again() == again() == rates
     assert len(made) == 1  # the second time it was read
     (path,) = (tmp_path / "prograd").iterdir()
-    for broken in ("", "{", "[]", '{"schema": "prograd.rates/1"}', path.read_text().replace("call", "cell")):
+    for broken in ("", "{", "[]", '{"schema": "prograd.rates/2"}', path.read_text().replace("call", "cell")):
         path.write_text(broken)
         assert again() == rates
         assert calibration.read(path) == rates  # replaced

@@ -14,7 +14,7 @@ from prograd_experiments import config as read
 from prograd_experiments import timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.environment import machine_in
+from prograd_experiments.environment import machine_text
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.crew import crew
@@ -24,7 +24,7 @@ from prograd_experiments.peers.measure import OWN, PEERS, max_bytes, measure
 from prograd_experiments.peers.pictures import pictures
 from prograd_experiments.peers.workload import DTYPES, SIZES, TASK_WORDS, Workload, label
 from prograd_experiments.records import Record
-from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, ratio, without_result
+from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, ratio, setting, without_result
 from prograd_experiments.units import factor, seconds
 
 SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
@@ -36,7 +36,7 @@ UNUSED: Config = MappingProxyType(
     {
         "activation": "tanh",
         "modes": ["forward", "reverse"],
-        "network": {"name": "mlp", "final": None},
+        "network": {"name": "mlp", "layer": None, "final": None},
         "data": {"name": "digits"},
         "loss": {"name": "default"},
     }
@@ -87,12 +87,12 @@ class Peers(Experiment):
         headings = {"prograd_to_floor": "prograd / floor", "best_peer_to_prograd": "best peer / prograd"}
         ratios = ("prograd_to_floor", "best_peer_to_prograd", "best_peer_to_floor")
         return [
-            Column("task", at("config.task"), point="always"),
+            setting("task", "always"),
             Column("point", lambda record: label(record["config"]), point="always", csv="never"),
-            *(Column(key, at(f"config.{key}")) for key in ("depth", "width", "batch", "dtype")),
-            Column("threads", at("config.threads"), point="varying"),
-            Column("machine", _machine, point="always"),
-            Column("seed", at("config.seed"), point="varying"),
+            *(Column(key, at(f"config.{key}"), of=(key,)) for key in ("depth", "width", "batch", "dtype")),
+            setting("threads"),
+            setting("machine", "always", read=_machine),
+            setting("seed"),
             *(Column(key, at(f"{key}.median"), headings.get(key, ""), ratio(key, f"{key}_iqr")) for key in ratios),
             *(Column(f"{name}_s", _of(name, "s"), name if name in asked else "", _time(name)) for name in ENGINES),
             *(Column(f"{name}_iqr_s", _of(name, "iqr_s")) for name in ENGINES),
@@ -138,11 +138,9 @@ class Peers(Experiment):
         """For each task: prograd over the floor and over the best peer, in the median and at worst."""
         tasks = {task: [row for row in rows if row["task"] == task] for task in TASKS}
         sentences = [sentence for task, members in tasks.items() if (sentence := _of_task(task, members))]
-        absent = {engine for row in rows for engine in ENGINES if row[f"{engine}_outcome"] == "not installed"}
+        absent = {engine for row in rows for engine in PEERS if row[f"{engine}_outcome"] == "not installed"}
         if absent:
-            sentences.append(
-                f"Not installed: {', '.join(e for e in ENGINES if e in absent)} (the extra peers has them)."
-            )
+            sentences.append(f"Not installed: {', '.join(e for e in PEERS if e in absent)} (the extra peers has them).")
         sentences += [left.strip()] if (left := without_result(rows)) else []
         return " ".join(sentences) or "No point has times to compare."
 
@@ -163,7 +161,7 @@ def headline(record: Record, engine: str) -> str:
 
 
 def _machine(record: Record) -> str | None:
-    return machine_in(record.get("environment", {})) or record["config"].get("machine")
+    return machine_text(record.get("environment", {})) or record["config"].get("machine")
 
 
 def _engine(record: Record, name: str) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.measure import PEERS
 from prograd_experiments.peers.workload import TASK_WORDS, label
-from prograd_experiments.rows import Row, ended
+from prograd_experiments.rows import Row, ended, further_text
 from prograd_experiments.units import factor, seconds, short_factor
 
 LOOKS = dict(zip(("prograd", *PEERS, "floor"), zip(HUES, MARKERS, strict=True), strict=True))
-"""The colour and the marker of each engine, the same in every picture."""
+"""The colour and the marker of each engine that is drawn, the same in every picture; the other floor is in tables."""
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
@@ -33,7 +33,7 @@ def _chart(task: str, dtype: str, rows: Sequence[Row]) -> Chart:
         dtype,
         f"{heading}, {dtype}: the time of each engine over that of {over} on a log axis, a line for each point.",
         Axis(f"time / {over}", short_factor, log=True),
-        categories("depth:width:batch", [label(row).removesuffix(f" {dtype}") for row in rows]),
+        categories("depth:width:batch", [label(row).removesuffix(f" {dtype}") + further_text(row) for row in rows]),
         [*_dots(rows, base), *_failed(rows)],
         across=True,
         reference=1.0,
@@ -41,7 +41,7 @@ def _chart(task: str, dtype: str, rows: Sequence[Row]) -> Chart:
 
 
 def _dots(rows: Sequence[Row], base: str) -> Iterator[Series]:
-    for engine in ENGINES:
+    for engine in (name for name in ENGINES if name in LOOKS):
         ratio = f"{engine}_to_{base}"
         data = [
             Datum(row[ratio], place, _ratio(row, engine, base), row[f"{ratio}_quartiles"])

@@ -134,7 +134,7 @@ class Accumulation:
         if isinstance(operator, Dense) and (operator.samples > 1) == (samples > 1):
             return operator
         if by_rows(operator, samples):
-            return Dense(operator.row_block(slice(None), self.lin.dtype).transpose(1, 0, 2))
+            return Dense(operator.row_block(slice(None), self.like).transpose(1, 0, 2))
         W = self._room(samples, operator.rows, operator.cols, by_columns=True)
         operator.columns_into(0, operator.cols, W.transpose(2, 0, 1))
         return Dense(W)

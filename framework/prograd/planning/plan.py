@@ -21,10 +21,11 @@ from prograd.modes import AUTO, Mode, Outputs
 from prograd.modes.recomputation import object_bytes
 from prograd.network import Network
 from prograd.operators import ledger
-from prograd.planning.calibration import machine_rates
-from prograd.planning.rates import Rates
+from prograd.planning.loops_calibration import machine_rates
+from prograd.planning.loops_rates import Rates
 from prograd.planning.recording import Cost, Task, Variable, cost
 from prograd.tape import machine
+from prograd.tape.blas import Blas
 from prograd.tape.machine import Machine
 from prograd.tape.meter import MOST
 
@@ -38,8 +39,8 @@ class Plan:
 
     `costs` and `seconds` have an entry for each mode that was planned; `left_out` says why the others were not: they
     don't fit into `max_bytes`, or planning them takes too long for so many layers. `orders` are the products with their
-    brackets. `machine` is what runs them from the third evaluation on: "c", "numpy" or "off". `rates` predict the
-    seconds; the default is the rates of this machine.
+    brackets. `machine` is what runs them from the third evaluation on: "c", "numpy" or "off", and `products` the BLAS
+    that it uses then. `rates` predict the seconds; the default is the rates of this machine.
     """
 
     network: str
@@ -53,6 +54,7 @@ class Plan:
     orders: Mapping[str, str]
     rates: Rates | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    products: Blas = "numpy"
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -85,6 +87,7 @@ class Plan:
             "dtype": self.dtype,
             "threads": self.threads,
             "machine": self.machine,
+            "products": self.products,
             "mode": self.mode,
             "order": self.order,
             "modes": {
@@ -114,7 +117,7 @@ class Plan:
         """What is planned, in one line."""
         samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
         what = "gradient" if self.outputs == "gradient" else f"Jacobian by {self.wrt}"
-        return f"{what} of {self.network}, {samples}, {self.dtype}, {machine.WORDS[self.machine]}"
+        return f"{what} of {self.network}, {samples}, {self.dtype}, {machine.words(self.machine, self.products)}"
 
     def __str__(self) -> str:
         lines = self.rows()
@@ -181,6 +184,7 @@ def plan(  # noqa: PLR0913
         orders,
         rates,
         left_out,
+        machine.products(),
     )
 
 

@@ -31,23 +31,19 @@ class Cost:
 
     `multiply_adds` are those of all products with blocks, over all samples, as the operators write them down.
     `run_bytes` is the most that the arrays of an interpreted call take at a time, its result included, and `tape_bytes`
-    what those of a replay take. `steps` are the instructions of the tape.
+    what those of a replay take. `moved_bytes` are read and written, counted each time, by the `steps` of the tape.
     """
 
     multiply_adds: int
     run_bytes: int
     tape_bytes: int
+    moved_bytes: int
     steps: tuple[Step, ...]
 
     @property
     def peak_bytes(self) -> int:
         """The most bytes that any call takes: the first ones are interpreted, later ones replay the tape."""
         return max(self.run_bytes, self.tape_bytes)
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes read and written, counted each time."""
-        return sum(step.moved for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,8 @@ def cost(task: Task, mode: Mode, max_bytes: int | None, most: float = MOST) -> C
     with ledger.opened() as written:
         meter = Meter(written, most)
         tape, output = _recorded(net, task, mode, max_bytes, meter)
-    return Cost(written.multiply_adds, output + meter.peak, output + tape.scratch_bytes, steps_of(tape))
+    moved = sum(one.times * one.nbytes for one in tape.instructions)
+    return Cost(written.multiply_adds, output + meter.peak, output + tape.scratch_bytes, moved, steps_of(tape))
 
 
 def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter: Meter) -> tuple[Tape, int]:

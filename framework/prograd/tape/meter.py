@@ -48,7 +48,7 @@ class Meter(Recorder):
             with self._repeated(times):
                 yield start
 
-    def constant(self, array: AnyArray) -> Traced:
+    def kept(self, array: AnyArray) -> Traced:
         """Without a look at its numbers."""
         storage = Storage("constant", array.nbytes, array=array)
         return Traced(self, storage, loops.shadow(array.shape, array.dtype, array.strides))
@@ -62,9 +62,9 @@ class Meter(Recorder):
         finally:
             self._ledger.times = before
 
-    def _write(self, instruction: Instruction) -> None:
+    def write(self, instruction: Instruction) -> None:
         instruction.times = self._ledger.times
-        super()._write(instruction)
+        super().write(instruction)
         if len(self.instructions) > self._most:
             raise OptionError(
                 f"expected a recording of at most {self._most} instructions, so that planning takes no time, got more"

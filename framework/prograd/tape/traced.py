@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
@@ -27,9 +26,6 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
         self.recorder, self.storage, self.shadow = recorder, storage, shadow
         self._view: View | None = None
         self._held = recorder.hold(storage)
-
-    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
-        return self.recorder.passes(starts, cuts)
 
     # What numpy asks of a duck array.
 
