@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -38,7 +38,7 @@ class Cost:
     run_bytes: int
     tape_bytes: int
     moved_bytes: int
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = field(repr=False)
 
     @property
     def peak_bytes(self) -> int:
