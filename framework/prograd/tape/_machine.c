@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 2 /* of the words below; `machine.py` takes no other */
+#define VERSION 3 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
@@ -238,109 +238,7 @@ run_program(const Program *program, char *const *bases, int threads, int whole)
     return raised;
 }
 
-/* Loops of the machine's own, with the signature of numpy's: what no ufunc does. */
-
-#define ITEM_LOOPS(name, type)                                                                                         \
-    static void copy_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))          \
-    {                                                                                                                  \
-        char *from = args[0], *to = args[1];                                                                           \
-        if (steps[0] == sizeof(type) && steps[1] == sizeof(type)) {                                                    \
-            memmove(to, from, dims[0] * sizeof(type));                                                                 \
-            return;                                                                                                    \
-        }                                                                                                              \
-        for (npy_intp k = 0; k < dims[0]; k++, from += steps[0], to += steps[1]) {                                     \
-            *(type *)to = *(type *)from;                                                                               \
-        }                                                                                                              \
-    }                                                                                                                  \
-    static void select_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))        \
-    {                                                                                                                  \
-        char *where = args[0], *one = args[1], *other = args[2], *to = args[3];                                        \
-        for (npy_intp k = 0; k < dims[0]; k++) {                                                                       \
-            type a = *(type *)one, b = *(type *)other;                                                                 \
-            *(type *)to = *where ? a : b;                                                                              \
-            where += steps[0], one += steps[1], other += steps[2], to += steps[3];                                     \
-        }                                                                                                              \
-    }
-ITEM_LOOPS(1, uint8_t)
-ITEM_LOOPS(4, uint32_t)
-ITEM_LOOPS(8, uint64_t)
-
-#define CAST(name, from_type, to_type, value)                                                                          \
-    static void cast_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))          \
-    {                                                                                                                  \
-        char *from = args[0], *to = args[1];                                                                           \
-        for (npy_intp k = 0; k < dims[0]; k++, from += steps[0], to += steps[1]) {                                     \
-            from_type x = *(from_type *)from;                                                                          \
-            *(to_type *)to = (to_type)(value);                                                                         \
-        }                                                                                                              \
-    }
-CAST(fd, float, double, x)
-CAST(df, double, float, x)
-CAST(bf, uint8_t, float, x != 0)
-CAST(bd, uint8_t, double, x != 0)
-CAST(bl, uint8_t, int64_t, x != 0)
-CAST(lf, int64_t, float, x)
-CAST(ld, int64_t, double, x)
-CAST(fb, float, uint8_t, x != 0)
-CAST(db, double, uint8_t, x != 0)
-CAST(lb, int64_t, uint8_t, x != 0)
-
-/* Two axes at once: a bias, an outer product, rows times numbers. `steps` are those along the first axis, then those along
-   the second, where each operand is contiguous or one number. */
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
-
-#define TWO_AXES(name, type, operator)                                                                                 \
-    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
-    {                                                                                                                  \
-        for (npy_intp i = 0; i < dims[0]; i++) {                                                                       \
-            const type *a = (const type *)(args[0] + i * steps[0]), *b = (const type *)(args[1] + i * steps[1]);       \
-            type *to = (type *)(args[2] + i * steps[2]);                                                               \
-            if (steps[3] && steps[4]) {                                                                                \
-                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
-                    to[j] = a[j] operator b[j];                                                                        \
-                }                                                                                                      \
-            }                                                                                                          \
-            else if (steps[4]) {                                                                                       \
-                const type number = *a;                                                                                \
-                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
-                    to[j] = number operator b[j];                                                                      \
-                }                                                                                                      \
-            }                                                                                                          \
-            else {                                                                                                     \
-                const type number = *b;                                                                                \
-                for (npy_intp j = 0; j < dims[1]; j++) {                                                               \
-                    to[j] = (steps[3] ? a[j] : *a) operator number;                                                    \
-                }                                                                                                      \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-TWO_AXES(add_f, float, +)
-TWO_AXES(add_d, double, +)
-TWO_AXES(subtract_f, float, -)
-TWO_AXES(subtract_d, double, -)
-TWO_AXES(multiply_f, float, *)
-TWO_AXES(multiply_d, double, *)
-
-static const struct {
-    const char *name;
-    PyUFuncGenericFunction loop;
-} KERNELS[] = {
-    {"copy1", (PyUFuncGenericFunction)copy_1},     {"copy4", (PyUFuncGenericFunction)copy_4},
-    {"copy8", (PyUFuncGenericFunction)copy_8},     {"select1", (PyUFuncGenericFunction)select_1},
-    {"select4", (PyUFuncGenericFunction)select_4}, {"select8", (PyUFuncGenericFunction)select_8},
-    {"cast_fd", (PyUFuncGenericFunction)cast_fd},  {"cast_df", (PyUFuncGenericFunction)cast_df},
-    {"cast_?f", (PyUFuncGenericFunction)cast_bf},  {"cast_?d", (PyUFuncGenericFunction)cast_bd},
-    {"cast_?l", (PyUFuncGenericFunction)cast_bl},  {"cast_lf", (PyUFuncGenericFunction)cast_lf},
-    {"cast_ld", (PyUFuncGenericFunction)cast_ld},  {"cast_f?", (PyUFuncGenericFunction)cast_fb},
-    {"cast_d?", (PyUFuncGenericFunction)cast_db},  {"cast_l?", (PyUFuncGenericFunction)cast_lb},
-    {"add_f", (PyUFuncGenericFunction)add_f},      {"add_d", (PyUFuncGenericFunction)add_d},
-    {"subtract_f", (PyUFuncGenericFunction)subtract_f}, {"subtract_d", (PyUFuncGenericFunction)subtract_d},
-    {"multiply_f", (PyUFuncGenericFunction)multiply_f}, {"multiply_d", (PyUFuncGenericFunction)multiply_d},
-};
+#include "_loops.h"
 
 static PyObject *
 kernels(PyObject *NPY_UNUSED(module), PyObject *NPY_UNUSED(unused))

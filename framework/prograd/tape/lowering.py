@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from prograd.tape.instructions import Instruction, Loop, Storage, View
 NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
 
 TWO_AXES = {"add", "subtract", "multiply"}
+ONE_AXIS = {"absolute"}
+"""What the machine has loops of its own for, though ufuncs have them."""
 
 Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
@@ -23,9 +26,14 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
     made: list[int] = []
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
-        made += (len(group.instructions), group.extent, group.block, int(group.shared), int(product))
-        for instruction, cut in zip(group.instructions, group.cuts, strict=True):
-            made += _instruction(instruction, cut, offsets, address)
+        steps = [
+            step
+            for instruction, cut in zip(group.instructions, group.cuts, strict=True)
+            for step in _steps(instruction, cut)
+        ]
+        made += (len(steps), group.extent, group.block, int(group.shared), int(product))
+        for instruction, cut, call in steps:
+            made += _words(instruction, cut, call, offsets, address)
     return np.array(made, np.int64).tobytes()
 
 
@@ -45,10 +53,35 @@ class _Call:
     unit: int = 1
 
 
-def _instruction(
-    instruction: Instruction, cut: Cut | None, offsets: Mapping[Storage, int], address: Address
+_Step: TypeAlias = tuple[Instruction, Cut | None, _Call]
+
+
+def _steps(instruction: Instruction, cut: Cut | None) -> Iterator[_Step]:
+    """What the machine runs for an instruction: one call, or for most reductions a copy of the start and a call."""
+    if instruction.core:
+        yield instruction, cut, _product(instruction, cut)
+        return
+    call = _loop(instruction, cut)
+    own = _sums(call, instruction) if instruction.reduces else _two_axes(call, instruction)
+    if not instruction.reduces or own is not call:
+        yield instruction, cut, own
+        return
+    start, a, out = instruction.operands
+    of_start, of_a, of_out = instruction.strides
+    shape = tuple(n if stride else 1 for n, stride in zip(instruction.shape, of_out, strict=True))
+    copy = Loop(f"copy{out.dtype.itemsize}")
+    begin = replace(instruction, loop=copy, operands=(start, out), shape=shape, strides=(of_start, of_out), name="copy")
+    begin_cut = cut and replace(cut, steps=(cut.steps[0], cut.steps[2]))
+    yield begin, begin_cut, _loop(begin, begin_cut)
+    # numpy's loop adds up where the result is its first operand.
+    onto = replace(instruction, operands=(out, a, out), strides=(of_out, of_a, of_out))
+    onto_cut = cut and replace(cut, steps=(cut.steps[2], cut.steps[1], cut.steps[2]))
+    yield onto, onto_cut, _loop(onto, onto_cut)
+
+
+def _words(
+    instruction: Instruction, cut: Cut | None, call: _Call, offsets: Mapping[Storage, int], address: Address
 ) -> list[int]:
-    call = _product(instruction, cut) if instruction.core else _two_axes(_loop(instruction, cut), instruction)
     count = len(instruction.operands)
     strides = call.strides or [[]] * count
     made = [0, *address(call.loop), count, len(call.dims), len(call.sizes), call.part, call.unit]
@@ -75,7 +108,7 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
     axes = [k for k, n in enumerate(instruction.shape) if n > 1 and not (cut and k == cut.axis)]
     shape = [instruction.shape[k] for k in axes]
     strides = [[of[k] for k in axes] for of in instruction.strides]
-    if not instruction.name.endswith(".reduce"):
+    if not instruction.reduces:
         order = sorted(range(len(shape)), key=lambda k: -_reach(strides, k))
         shape, strides = [shape[k] for k in order], [[of[k] for k in order] for of in strides]
     shape, strides = _joined(shape, strides)
@@ -92,17 +125,46 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
 
 
 def _two_axes(call: _Call, instruction: Instruction) -> _Call:
-    """The call with two axes in one loop of the machine's own, for the few operations that it has such loops for."""
-    dtypes = {view.dtype for view in instruction.operands}
-    item = instruction.operands[0].dtype.itemsize
-    known = instruction.name in TWO_AXES and len(dtypes) == 1 and instruction.operands[0].dtype.char in "fd"
-    if not (known and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
+    """The call with a loop of the machine's own, for the few operations that it has such loops for."""
+    item, char = instruction.operands[0].dtype.itemsize, instruction.operands[0].dtype.char
+    if not _of_one_dtype(instruction) or not set(call.steps) <= {0, item} or call.steps[-1] != item:
         return call
+    if instruction.name in ONE_AXIS and call.steps[0] == item:
+        return replace(call, loop=Loop(f"{instruction.name}_{char}"))
+    if instruction.name not in TWO_AXES or not call.sizes:
+        return call
+    return _with_outer(call, f"{instruction.name}_{char}")
+
+
+def _sums(call: _Call, instruction: Instruction) -> _Call:
+    """The call with a loop of the machine's own that adds up along one of two axes, if the layout allows it."""
+    item, char = instruction.operands[1].dtype.itemsize, instruction.operands[1].dtype.char
+    of_start, of_a, of_out = call.steps
+    outer = call.strides[2] if call.sizes else []
+    if instruction.name != "add.reduce" or not _of_one_dtype(instruction):
+        return call
+    if of_out == 0 and all(outer):
+        return _with_outer(call, f"row_sums_{char}")
+    if outer and outer[-1] == 0 and all(outer[:-1]) and (of_start in {0, item}, of_a, of_out) == (True, item, item):
+        return _with_outer(call, f"column_sums_{char}")
+    return call
+
+
+def _of_one_dtype(instruction: Instruction) -> bool:
+    """Whether all operands are float32, or all are float64."""
+    return {view.dtype.char for view in instruction.operands} in ({"f"}, {"d"})
+
+
+def _with_outer(call: _Call, name: str) -> _Call:
+    """The call of a loop over two axes: the innermost of `sizes`, if there is one, and the loop's own."""
+    count = len(call.steps)
+    inner_cut = call.part == 0
+    if not call.sizes:
+        return _Call(Loop(name), [1, *call.dims], [0] * count + call.steps, part=1 if inner_cut else -1, unit=call.unit)
     steps = [of[-1] for of in call.strides] + call.steps
-    loop = Loop(f"{instruction.name}_{instruction.operands[0].dtype.char}")
     dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
-    part = call.part if call.part < 1 else 0 if not sizes else 2
-    return _Call(loop, dims, steps, sizes, outer, part)
+    part = 1 if inner_cut else call.part if call.part < 1 else 2 if sizes else 0
+    return _Call(Loop(name), dims, steps, sizes, outer, part, call.unit)
 
 
 def _reach(strides: Sequence[Sequence[int]], k: int) -> int:

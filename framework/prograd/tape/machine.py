@@ -21,7 +21,7 @@ from prograd import threads
 from prograd.errors import OptionError
 from prograd.tape.instructions import AnyArray, Loop
 
-VERSION: Final = 2  # of the words of a program
+VERSION: Final = 3  # of the words of a program
 
 compiled: Any
 try:
