@@ -14,10 +14,17 @@ import numpy as np
 FEWEST_ROWS, MOST_ROWS = 512, 2048  # of a product in forward mode; more or fewer are slower
 
 Shape = tuple[int, int]
-Call = Callable[[], None]
+Call = Callable[[], object]
+Bind = Callable[[Any, Any, Any], Call]
+"""Makes the call that writes `a b` into `out` from `(a, b, out)`."""
 
 
-def reverse(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> Call:
+def by_numpy(a: Any, b: Any, out: Any) -> Call:
+    """The product by `np.dot`."""
+    return partial(np.dot, a, b, out)
+
+
+def reverse(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind: Bind = by_numpy) -> Call:
     """Three products for each layer, two for the first: `z W^T`, `q^T z`, `q W`."""
     n = (shapes[0][1], *(n_out for n_out, _ in shapes))
     W = [np.ones(shape, dtype) for shape in shapes]
@@ -29,30 +36,30 @@ def reverse(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> C
         factors.append((q[i + 1].T, z[i], np.empty_like(W_i)))
         if i > 0:
             factors.append((q[i + 1], W_i, q[i]))
-    return partial(products, factors)
+    return partial(products, [bind(*each) for each in factors])
 
 
-def forward(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64) -> Call:
+def forward(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind: Bind = by_numpy) -> Call:
     """`J W^T` for each layer but the first, in chunks; `J` has a row for each sample and each earlier parameter."""
-    factors = []
+    calls = []
     parameters = 0
     for n_out, n_in in shapes:
         step = min(max(8 * n_in, FEWEST_ROWS), MOST_ROWS)
         W, J, out = np.ones((n_out, n_in), dtype), np.ones((step, n_in), dtype), np.ones((step, n_out), dtype)
         whole, rest = divmod(samples * parameters, step)
-        factors += [(whole, J, W.T, out), (1 if rest else 0, J[:rest], W.T, out[:rest])]
+        calls += [(whole, bind(J, W.T, out)), (1 if rest else 0, bind(J[:rest], W.T, out[:rest]))]
         parameters += n_out * (n_in + 1)
-    return partial(repeated, factors)
+    return partial(repeated, calls)
 
 
-def products(factors: Sequence[tuple[Any, Any, Any]]) -> None:
-    """`a b` into `out` for each `(a, b, out)`."""
-    for a, b, out in factors:
-        np.dot(a, b, out=out)
+def products(calls: Sequence[Call]) -> None:
+    """Each product once."""
+    for call in calls:
+        call()
 
 
-def repeated(factors: Sequence[tuple[int, Any, Any, Any]]) -> None:
-    """`a b` into `out`, `times` times, for each `(times, a, b, out)`."""
-    for times, a, b, out in factors:
+def repeated(calls: Sequence[tuple[int, Call]]) -> None:
+    """Each product a number of times."""
+    for times, call in calls:
         for _ in range(times):
-            np.dot(a, b, out=out)
+            call()

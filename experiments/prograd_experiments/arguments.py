@@ -18,6 +18,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from prograd_experiments import config as read
 
 MOST_POINTS = 1_000_000
+LAYER = "network.layer"
 COMMANDS = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
@@ -39,12 +40,13 @@ def arranged(words: Sequence[str]) -> list[str]:
             raise read.refused(f"--{option}", "--cfg with it", "no --cfg")
     if given.config_dir is not None and not Path(given.config_dir).is_dir():
         raise read.refused("--config-dir", "a directory", given.config_dir)
-    overrides = [*given.overrides, *more]
+    overrides = said = [*given.overrides, *more]
     if not given.shell_completion:
         known = groups()
         for override in OverridesParser.create().parse_overrides(overrides):
             _check(override, known)
-    return [*(word for word in words if word not in overrides), *overrides]
+        overrides = _with_options(overrides)
+    return [*(word for word in words if word not in said), *overrides]
 
 
 def jobs(params: object, words: Sequence[str], loader: ConfigLoader) -> list[list[str]]:
@@ -73,6 +75,27 @@ def groups() -> dict[str, list[str]]:
         if isinstance(node, dict) and name in found:
             found[name] |= {choice.removesuffix(".yaml") for choice in node}
     return {name: sorted(choices) for name, choices in found.items() if choices}
+
+
+def _with_options(words: Sequence[str]) -> list[str]:
+    """The words with `network.layer=NAME` as a mapping where others set options of it, which Hydra can then add to."""
+    parsed = OverridesParser.create().parse_overrides(list(words))
+    if not any(override.key_or_group.startswith(f"{LAYER}.") for override in parsed):
+        return list(words)
+    return [_with_option(word, override) for word, override in zip(words, parsed, strict=True)]
+
+
+def _with_option(word: str, override: Override) -> str:
+    if override.is_add() or override.is_delete() or override.is_force_add():
+        return word
+    if override.key_or_group.startswith(f"{LAYER}."):
+        return f"++{word}"
+    names = list(_choices(override)) if override.key_or_group == LAYER else []
+    return f"{LAYER}={','.join(f'{{name: {name}}}' for name in names)}" if names and all(map(_is_text, names)) else word
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _check(override: Override, known: Mapping[str, Sequence[str]]) -> None:

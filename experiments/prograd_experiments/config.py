@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +17,12 @@ from prograd.errors import ProgradError
 from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
+
+HASHED = MappingProxyType({"path": "sha256", "start": "start_sha256"})
+"""The keys with paths of files, each with the key of the hash of the file's content."""
+
+DIGITS = 8
+"""Of a file's hash, where a person reads it."""
 
 HOW_TO_RUN = ("hydra", "force", "pictures")
 """Keys that say how to run, not what to measure: a configuration's hash leaves them out."""
@@ -45,8 +52,25 @@ def in_place(chdir: object) -> None:
 
 
 def config_hash(config: Config) -> str:
-    """SHA-256 of the configuration as canonical JSON: equal exactly for equal configurations."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """SHA-256 of the configuration's identity as canonical JSON: equal exactly for equal ones."""
+    return hashlib.sha256(json.dumps(identity(config), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """The configuration without the paths of files whose content it names by a hash: files may move."""
+    return {
+        key: identity(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if HASHED.get(key) not in config
+    }
+
+
+def shown(config: Config) -> dict[str, Any]:
+    """The configuration with the first digits of files' hashes, for people."""
+    return {
+        key: shown(value) if isinstance(value, dict) else value[:DIGITS] if key in HASHED.values() else value
+        for key, value in config.items()
+    }
 
 
 def refused(key: str, expected: str, value: object, hint: str = "") -> ConfigError:

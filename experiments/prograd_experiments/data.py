@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 import prograd
 from prograd_experiments import config as read
-from prograd_experiments import files
+from prograd_experiments import files, tables
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Data, DataTask, Image, of_classes, of_numbers
 
@@ -26,10 +27,11 @@ def _shipped(name: str, task: DataTask) -> Data:
     # scikit-learn takes a second to import, and `prograd collect`, for one, reads no data.
     from sklearn import datasets  # noqa: PLC0415
 
-    x, target = getattr(datasets, f"load_{name}")(return_X_y=True)
+    found = getattr(datasets, f"load_{name}")()
     if task == "classification":
-        return of_classes(name, x, target, IMAGES.get(name))
-    return of_numbers(name, x, target)
+        data = of_classes(name, found.data, found.target, IMAGES.get(name))
+        return replace(data, classes=tuple(map(str, found.target_names)))
+    return of_numbers(name, found.data, found.target)
 
 
 def _synthetic(config: read.Config) -> Data:
@@ -39,8 +41,10 @@ def _synthetic(config: read.Config) -> Data:
     x = rng.normal(size=(samples, features))
     scores = x @ rng.normal(size=(features, outputs)) / np.sqrt(features) + 0.1 * rng.normal(size=(samples, outputs))
     if task == "classification":
-        return Data("synthetic", "classification", x, prograd.one_hot(scores.argmax(axis=1), outputs))
-    return Data("synthetic", "regression", x, scores)
+        names = tuple(map(str, range(outputs)))
+        y = prograd.one_hot(scores.argmax(axis=1), outputs)
+        return Data("synthetic", "classification", x, y, classes=names, drawn=True)
+    return Data("synthetic", "regression", x, scores, drawn=True)
 
 
 @cache
@@ -81,7 +85,7 @@ OTHERS: Mapping[str, tuple[Callable[[read.Config], Data], Sequence[str]]] = Mapp
     {
         "mnist": (lambda _: _mnist(), ()),
         "synthetic": (_synthetic, ("task", "samples", "features", "outputs")),
-        "csv": (files.csv, ("path", "target", "task", "sha256")),
+        "csv": (tables.csv, tables.KEYS),
         "npz": (files.npz, ("path", "task", "sha256")),
     }
 )

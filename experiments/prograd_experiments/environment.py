@@ -20,7 +20,7 @@ from prograd.tape import machine
 from prograd.tape.machine import Machine
 
 PEERS = ("jax", "jaxlib", "torch", "autograd")
-PACKAGES = ("prograd", "numpy", "scipy", "scikit-learn", "hydra-core", "matplotlib", "threadpoolctl", *PEERS)
+PACKAGES = ("prograd", "numpy", "scipy", "mkl", "scikit-learn", "hydra-core", "matplotlib", "threadpoolctl", *PEERS)
 
 
 def environment() -> dict[str, Any]:
@@ -36,6 +36,7 @@ def environment() -> dict[str, Any]:
         "blas": blas(),
         "platform": platform.platform(),
         "machine": machine.current(),
+        "products": machine.products(),
         "architecture": platform.machine(),
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
@@ -47,6 +48,12 @@ def machine_in(environment: Mapping[str, Any]) -> str | None:
     """The machine that ran tapes; None in records from before there were tapes, which have the architecture there."""
     found = environment.get("machine")
     return found if found in get_args(Machine) else None
+
+
+def machine_text(environment: Mapping[str, Any]) -> str | None:
+    """The machine that ran tapes and the BLAS that it was told to use; None in records from before there were tapes."""
+    found = machine_in(environment)
+    return f"{found}, mkl" if found and environment.get("products") == "mkl" else found
 
 
 def blas() -> list[dict[str, Any]]:

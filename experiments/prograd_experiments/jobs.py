@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from prograd_experiments import environment, process, records, schema, storage
+from prograd_experiments import data, environment, process, records, schema, storage
 from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.config import Config, choice, config_hash, known_keys
@@ -33,8 +33,20 @@ def experiment_of(config: Config) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def run(config: Config, directory: Path, *, force: bool = False, skipped: Callable[[], None] = lambda: None) -> Record:
-    """Measures and writes `record.json` into `directory`; an exception goes into the record, with its traceback.
+def told(config: Config) -> str:
+    """What a user's file was taken for, in one line, from a checked configuration; empty without such a file."""
+    return data.load(config).told if "data" in config else ""
+
+
+def run(
+    config: Config,
+    directory: Path,
+    *,
+    force: bool = False,
+    skipped: Callable[[], None] = lambda: None,
+    failed: Callable[[BaseException], None] = lambda _: None,
+) -> Record:
+    """Measures and writes `record.json` into `directory`; an exception goes into the record, and to `failed`.
 
     A complete record of the same configuration by the same code is returned as it is, after a call of `skipped`, unless
     `force` is set. Launchers stop a sweep at the first job that raises, so an error of a measurement does not raise.
@@ -56,7 +68,9 @@ def run(config: Config, directory: Path, *, force: bool = False, skipped: Callab
             )
         if status in {Status.FOREIGN, Status.UNREADABLE}:
             storage.set_aside(directory / records.NAME)
-        _measure(experiment, record, directory, lock, force=force)
+        error = _measure(experiment, record, directory, lock, force=force)
+    if error is not None:
+        failed(error)
     return record
 
 
@@ -83,7 +97,9 @@ def described(error: BaseException) -> dict[str, str]:
     return {"type": type(error).__name__, **records.shortened(*texts)}
 
 
-def _measure(experiment: Experiment, record: dict[str, Any], directory: Path, lock: int, *, force: bool) -> None:
+def _measure(
+    experiment: Experiment, record: dict[str, Any], directory: Path, lock: int, *, force: bool
+) -> BaseException | None:
     since = time.monotonic()
     records.write(directory, record)
     try:
@@ -96,6 +112,9 @@ def _measure(experiment: Experiment, record: dict[str, Any], directory: Path, lo
         record |= {"status": "failed", "error": described(error)}
         if isinstance(error, KeyboardInterrupt):  # the user wants the process to end
             raise
+        return error
+    else:
+        return None
     finally:
         record |= {"finished": _now(), "seconds": time.monotonic() - since}
         records.write(directory, record)

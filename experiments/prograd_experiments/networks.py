@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import prograd
+from prograd.errors import LabelError
 from prograd_experiments import config as read
-from prograd_experiments.architectures import NETWORKS, LayerConfig
+from prograd_experiments.architectures import NETWORKS
 from prograd_experiments.data import load, settled
+from prograd_experiments.errors import ConfigError
+from prograd_experiments.repeated import LayerConfig, described
 from prograd_experiments.samples import Array, Data
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
 BY_CLASSES = "by_classes"
+SOME = 16  # samples, which show whether a loss fits
 KEYS = ("depth", "width", "activation", "batch", "seed", "dtype", "network", "data", "loss")
 
 
@@ -53,7 +57,7 @@ def check(config: read.Config) -> dict[str, Any]:
     the data, a loss that expects probabilities) is left to the job: one misfit must not stop a whole sweep.
     """
     data = load(config)
-    config = settled(config)
+    config = _with_layer(settled(config))
     name = read.get(config, "loss").get("name")
     if name in {"default", BY_CLASSES}:
         read.known_keys(config["loss"], ("name",), "loss")
@@ -69,11 +73,37 @@ def check(config: read.Config) -> dict[str, Any]:
 def build(config: read.Config) -> Problem:
     """The problem that a checked configuration describes. Raises a `ProgradError` if its parts don't fit."""
     data = fitted(load(config), config)
-    net = prograd.Network.from_config(layers(config, data), n_in=data.x.shape[1])
+    net = prograd.Network.from_config(layers(config, data), n_in=data.features.shape[1])
     rng = np.random.default_rng(read.integer(config, "seed", 0))
     x, y = data.take(_batch(config), rng)
     kind = dtype(config)
-    return Problem(net, loss(config), x.astype(kind), y.astype(kind), net.init(rng).astype(kind))
+    problem = Problem(net, loss(config), x.astype(kind), y.astype(kind), net.init(rng).astype(kind))
+    require_fit(problem.net, problem.loss, problem.w, problem.x, problem.y)
+    return problem
+
+
+def require_fit(net: prograd.Network, its: prograd.Loss, w: Array, x: Array, y: Array) -> None:
+    """Raises `ConfigError` if the network's outputs at `w`, or the targets, are not what the loss is defined for."""
+    if net.n[-1] != y.shape[1]:
+        hint = "{name: affine, width: outputs} as the last layer makes them"
+        raise read.refused("network", f"{y.shape[1]} outputs, as many as the targets have", int(net.n[-1]), hint)
+    x, y = x[:SOME], y[:SOME]
+    z = net(w, x)
+    try:
+        its.check(z, y)
+    except LabelError as error:
+        raise ConfigError(f"{error}; loss=default takes one that fits the targets") from error
+    undefined = _undefined(its, z, y)
+    if undefined.any() and np.isfinite(z).all():
+        got = np.array2string(z[np.argmax(undefined)], precision=3, threshold=6)
+        softmax = prograd.Network.from_config([{"name": "softmax"}], n_in=z.shape[1])(np.empty(0, z.dtype), z)
+        hint = "" if _undefined(its, softmax, y).any() else "; network.final=softmax makes probabilities of them"
+        raise ConfigError(f"loss={its.name}: expected outputs that it is defined for, got {got}{hint}")
+
+
+def _undefined(its: prograd.Loss, z: Array, y: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    with np.errstate(all="ignore"):
+        return np.isnan(its.value(z, y))
 
 
 def layers(config: read.Config, data: Data) -> list[LayerConfig]:
@@ -91,8 +121,8 @@ def loss(config: read.Config) -> prograd.Loss:
 
 def fitted(data: Data, config: read.Config) -> Data:
     """The data with the targets that the loss expects: the logistic loss takes two classes as one number, 0 or 1."""
-    two = data.task == "classification" and data.y.shape[1] == 2
-    return replace(data, y=data.y[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
+    two = data.task == "classification" and data.targets.shape[1] == 2
+    return replace(data, targets=data.targets[:, 1:]) if two and read.get(config, "loss.name") == "logistic" else data
 
 
 def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
@@ -100,12 +130,21 @@ def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
     return np.dtype(read.choice(config, "dtype", ("float64", "float32")))
 
 
+def _with_layer(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without `network.layer` if it is null, as before there was such a key; else as a mapping."""
+    network = read.get(config, "network")
+    if not isinstance(network, dict) or "layer" not in network:
+        return config
+    layer = {} if network["layer"] is None else {"layer": described("network.layer", network["layer"])}
+    return config | {"network": {key: value for key, value in network.items() if key != "layer"} | layer}
+
+
 def _by_classes(data: Data) -> str:
     if data.task != "classification":
         raise read.refused(
             "loss", "a loss for a regression, such as default", BY_CLASSES, f"{data.name} has no classes"
         )
-    return "logistic" if data.y.shape[1] == 2 else "softmax_cross_entropy"
+    return "logistic" if data.targets.shape[1] == 2 else "softmax_cross_entropy"
 
 
 def _batch(config: read.Config) -> int | None:

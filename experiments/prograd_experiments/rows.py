@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal
 
+from prograd_experiments.config import shown
 from prograd_experiments.records import Record
 from prograd_experiments.units import factor, seconds, three
 
@@ -102,18 +104,24 @@ def at(path: str) -> Callable[[Record], Any]:
 
 
 def named(path: str) -> Callable[[Record], str]:
-    """Reads a group or a layer at a path of a record: its name, followed by the options that it has."""
+    """Reads a group or a layer at a path of a record: its name, or its file's, followed by the options that it has."""
     find = at(path)
 
     def read(record: Record) -> str:
         value = find(record)
         if not isinstance(value, Mapping):
             return str(value)
-        options = {key: option for key, option in value.items() if key != "name" and option is not None}
-        name = str(value.get("name"))
+        options = {key: option for key, option in shown(value).items() if key != "name" and option not in (None, [])}
+        path = options.pop("path", None)
+        name = str(value.get("name")) if path is None else PurePath(path).name
         return f"{name} {json.dumps(options, sort_keys=True)}" if options else name
 
     return read
+
+
+def without_options(text: str) -> str:
+    """The name alone in what `named` reads."""
+    return text.partition(" {")[0]
 
 
 def reason(record: Record) -> str | None:
@@ -189,7 +197,7 @@ def without_result(rows: Sequence[Row], what: str = "points gave no time") -> st
 def _point_cells(point: Sequence[Column], varied: Sequence[str], row: Row) -> list[Cell]:
     cells = [(column, column.cell(row)) for column in point]
     # A name's options are shown only if they tell points apart.
-    return [cell if column.key in varied else Cell(cell.text.partition(" ")[0], cell.value) for column, cell in cells]
+    return [cell if column.key in varied else Cell(without_options(cell.text), cell.value) for column, cell in cells]
 
 
 def _result_cells(results: Sequence[Column], row: Row) -> list[Cell]:

@@ -25,10 +25,15 @@ from prograd_experiments import arguments, jobs, terminal
 from prograd_experiments import config as read
 from prograd_experiments.architectures import activations
 from prograd_experiments.charts import FORMATS
+from prograd_experiments.errors import AgreementError, ProcessError
 from prograd_experiments.messages import is_refusal, message_of
 
 FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 PROVIDER = "prograd"
+
+
+NOT_THE_USERS = (AgreementError, ProcessError)
+"""Errors of a job that no other configuration would have avoided."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -46,13 +51,18 @@ def application(cfg: DictConfig) -> str:
     with reported():
         read.in_place(context.job.chdir)
         read.several(read.setting(cfg, "pictures"), "pictures", FORMATS)
-        console = Console()
+        console, config, errors = Console(), read.resolved(cfg), list[BaseException]()
+        terminal.tell(console, jobs.told(jobs.experiment_of(config).check(config)))
         record = jobs.run(
-            read.resolved(cfg),
+            config,
             directory,
             force=read.boolean(cfg, "force"),
             skipped=lambda: console.print("complete already; force=true runs it again", highlight=False),
+            failed=errors.append,
         )
+        for error in errors:
+            if is_refusal(error) and not isinstance(error, NOT_THE_USERS):
+                raise error
         terminal.show_record(console, jobs.experiment_of(record["config"]), record, directory)
     if record["status"] != "complete":
         raise SystemExit(FAILED)

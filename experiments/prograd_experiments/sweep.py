@@ -50,6 +50,8 @@ def sweep(
         statuses = settle(points, directory, environment.code())
         storage.replace(directory / "multirun.yaml", OmegaConf.to_yaml(config))
         given = len(overrides)
+        for told in dict.fromkeys(jobs.told(point.config) for point in points):
+            terminal.tell(console, told)
         console.print(summed_up(statuses, force=force, given=given), highlight=False, soft_wrap=True)
         waiting = to_run(statuses, force=force)
         if waiting and not isinstance(launcher, BasicLauncher) and jobs.experiment_of(waiting[0].config).timed:

@@ -14,7 +14,7 @@ KINDS = ("product", "reduction", "function", "copy")
 def summed_up(times: Times) -> str:
     """The time of all instructions, and of the tape, in a sentence."""
     alone = f"{seconds(sum(times.each))} for all instructions, each alone"
-    return f"{alone}; {seconds(times.whole)} for the tape, {machine.WORDS[times.machine]}"
+    return f"{alone}; {seconds(times.whole)} for the tape, {machine.words(times.machine, times.products)}"
 
 
 def picture(tape: Tape, times: Times, title: str) -> Chart:

@@ -60,6 +60,12 @@ def warn(console: Console, text: str) -> None:
     console.print(f"[bold yellow]note[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
+def tell(console: Console, text: str) -> None:
+    """Prints what was read, if there is something to tell."""
+    if text:
+        console.print(escape(text), highlight=False, soft_wrap=True)
+
+
 def show(console: Console, collected: Collected) -> None:
     """Prints the question, its answer, the table, what failed, and where the files are."""
     experiment = collected.experiment

@@ -29,6 +29,11 @@ def count(value: float) -> str:
     return f"{three(value / scale)}{unit}" if scale > 1 else f"{value:g}"
 
 
+def counted(number: int, what: str) -> str:
+    """`3` and `row` -> `3 rows`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def factor(value: float) -> str:
     """`12.345` -> `12.3×`."""
     return f"{three(value)}×"

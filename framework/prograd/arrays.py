@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +14,9 @@ from prograd.errors import LabelError, OptionError, ProgradError, ShapeError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _KEPT = "df"
 
 
@@ -19,6 +24,24 @@ class RecordingArray:
     """An array that records what is done with it (see `prograd.tape`): it is taken as it is, and holds no numbers."""
 
     __slots__ = ()
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Records `function(*args, **kwargs)`."""
+        raise NotImplementedError
+
+
+def dispatched(function: Callable[P, R]) -> Callable[P, R]:
+    """A function that arrays which record are asked about first, as numpy does for its own functions."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for a in args:
+            if isinstance(a, RecordingArray):
+                recorded: R = a.__array_function__(call, (type(a),), args, kwargs)
+                return recorded
+        return function(*args, **kwargs)
+
+    return call
 
 
 def as_real(a: ArrayLike, what: str = "array") -> Array:

@@ -99,6 +99,14 @@ def test_records_from_before_the_tapes_have_no_machine(tmp_path: Path):
     assert facts["Machine of tapes"] == ["numpy"]
 
 
+def test_the_page_names_another_blas_with_the_machine(tmp_path: Path):
+    made = record(2, 8, 1e-3, 1e-4)
+    made["environment"] = {**ENVIRONMENT, "machine": "c", "products": "mkl"}
+    collected = gather(lay_out(tmp_path, [made]))
+    facts = {fact.name: fact.texts for fact in surroundings([collected.records])}
+    assert facts["Machine of tapes"] == ["c, mkl"]
+
+
 def test_the_engine_of_the_peers_runs_on_the_machine_that_was_chosen():
     assert environment(1, "numpy")[VARIABLE] == "numpy"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +14,18 @@ from prograd_benchmarks.problems import Mlp
 from prograd_experiments.peers import compare
 from prograd_experiments.peers.engines.base import TASKS
 from prograd_experiments.peers.engines.floor import Floor
+from prograd_experiments.peers.engines.mkl import by_mkl
 from prograd_experiments.peers.workload import Workload
+
+
+def factors(floor) -> list:
+    """The arrays `(a, b, out)` of each product."""
+    return [product.args for product in floor.args[0]]
+
+
+def pushes(floor) -> list:
+    """How often each product of forward mode is taken, and its arrays."""
+    return [(times, product.args) for times, product in floor.args[0]]
 
 
 def test_the_reference_is_right() -> None:
@@ -33,9 +47,9 @@ def test_the_reference_is_right() -> None:
 
 def test_the_floor_multiplies_layers_of_different_sizes() -> None:
     shapes = [(5, 7), (2, 5), (3, 2)]
-    for a, b, out in theory.reverse(shapes, samples=4).args[0]:
+    for a, b, out in factors(theory.reverse(shapes, samples=4)):
         assert (a @ b).shape == out.shape
-    pushed = [(len(J) * times, *W.shape) for times, J, W, _ in theory.forward(shapes, samples=4).args[0]]
+    pushed = [(len(J) * times, *W.shape) for times, (J, W, _) in pushes(theory.forward(shapes, samples=4))]
     assert sum(rows * n_in * n_out for rows, n_in, n_out in pushed) == 4 * (5 * 8 * 10 + (5 * 8 + 2 * 6) * 6)
     theory.reverse(shapes, samples=4)()
     theory.forward(shapes, samples=4)()
@@ -45,11 +59,11 @@ def test_the_floor_has_the_products_that_theory_counts() -> None:
     depth, width, batch = 4, 6, 3
     given = Workload("reverse", depth, width, batch, "float64").given(seed=0)
 
-    def multiply_adds(factors) -> int:
-        return sum(a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in factors)
+    def multiply_adds(products) -> int:
+        return sum(a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in products)
 
     shapes = [W.shape for W, _ in given.layers]
-    (back_and_forth,) = theory.reverse(shapes, batch).args
+    back_and_forth = factors(theory.reverse(shapes, batch))
     assert len(back_and_forth) == 3 * depth - 1
     assert multiply_adds(back_and_forth) == (3 * depth - 1) * batch * width**2
     assert all((a @ b).shape == out.shape for a, b, out in back_and_forth)
@@ -58,5 +72,18 @@ def test_the_floor_has_the_products_that_theory_counts() -> None:
     assert (len(shared), len(outer)) == (2 * depth - 1, depth)
     # Σ n_{i+1} n_i (r_{i-1} + … + r_1), for each sample
     pushed = sum(width**2 * i * width * (width + 1) for i in range(depth))
-    each_time = [factors for times, *factors in theory.forward(shapes, batch).args[0] for _ in range(times)]
+    each_time = [product for times, product in pushes(theory.forward(shapes, batch)) for _ in range(times)]
     assert multiply_adds(each_time) == batch * pushed
+
+
+@pytest.mark.skipif(not any(found.name == "mkl" for found in metadata.distributions()), reason="needs MKL")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("rows", [1, 4])
+def test_the_floor_by_mkl_multiplies(rows: int, dtype: Any) -> None:
+    random = np.random.default_rng(0)
+    whole = random.normal(size=(rows, 5)).astype(dtype), random.normal(size=(5, 7)).astype(dtype)
+    for a in (whole[0], whole[0].T.copy().T):
+        for b in (whole[1], whole[1].T.copy().T):
+            out = np.empty((rows, 7), dtype)
+            by_mkl(a, b, out)()
+            np.testing.assert_allclose(out, a @ b, rtol=1e-5, atol=1e-5)

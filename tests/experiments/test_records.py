@@ -13,6 +13,7 @@ from prograd_experiments import environment, jobs, records
 from prograd_experiments.collect import collect
 from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
+from prograd_experiments.rows import named
 from tests.helpers.configs import CONFIG
 from tests.helpers.records import record
 
@@ -99,6 +100,17 @@ def test_a_directory_without_records_is_refused(tmp_path: Path) -> None:
 def test_the_hash_sees_values_and_not_the_order_of_keys() -> None:
     assert config_hash({"a": 1, "b": {"c": 2}}) == config_hash({"b": {"c": 2}, "a": 1})
     assert config_hash({"a": 1}) != config_hash({"a": 1.5})
+
+
+def test_a_file_is_known_by_its_content_and_may_move() -> None:
+    here = {"data": {"name": "csv", "path": "a/t.csv", "sha256": "0" * 64}, "start": "a.npz", "start_sha256": "1" * 64}
+    there = {**here, "data": here["data"] | {"path": "b/u.csv"}, "start": "b.npz"}
+    assert config_hash(here) == config_hash(there)
+    assert config_hash(here) != config_hash({**here, "data": here["data"] | {"sha256": "2" * 64}})
+    assert config_hash(here) != config_hash({**here, "start_sha256": "2" * 64})
+    assert config_hash({"start": None}) != config_hash({"start": "a.npz"})
+    read = named("data")(here | {"data": here["data"] | {"target": "t", "missing": None, "categories": []}})
+    assert read == 't.csv {"sha256": "00000000", "target": "t"}'
 
 
 @pytest.mark.usefixtures("no_git")

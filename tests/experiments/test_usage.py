@@ -16,6 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from prograd_experiments import arguments, records, run
 from prograd_experiments.config import show
 from prograd_experiments.errors import ConfigError
+from prograd_experiments.records import read
 from tests.helpers import processes
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
@@ -52,7 +53,7 @@ def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("-m hydra.sweep.dir=file", "hydra.sweep.dir: expected a directory, got file; a file has that name"),
         ("-m hydra.sweeper.params=3", "hydra.sweeper.params: expected keys with their choices, got 3"),
         ("-m experiment=speed_gap,train", "experiment: expected one in a sweep, got speed_gap, train; run a sweep"),
-        ("-m network=conv,mlp network.channels=2", "network=mlp: expected the keys name, final, got channels"),
+        ("-m network=conv,mlp network.channels=2", "network=mlp: expected the keys name, layer, final, got channels"),
         ("-m depth=range(5,2)", "depth: expected at least one choice, got none from range(5,2)"),
         ("-m data.path=glob(zzz*)", "data.path: expected at least one choice, got none from glob(zzz*)"),
     ],
@@ -64,6 +65,42 @@ def test_a_mistake_is_one_line_and_nothing_runs(tmp_path: Path, words: str, mess
     assert len(done.stderr.splitlines()) == 1
     assert (done.returncode, done.stdout) == (2, "")
     assert not list(tmp_path.rglob("record.json"))
+
+
+@pytest.mark.starts_processes
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "experiment=speed_gap batch=4000",
+            "batch: expected at most the 1797 samples of the data set digits, got 4000",
+        ),
+        ("experiment=train loss=cross_entropy", "network.final=softmax makes probabilities of them"),
+        ("experiment=train data=synthetic data.samples=1", "test_fraction: expected a fraction that leaves at least 2"),
+        (
+            "experiment=train data=iris loss=squared_error optimizer.rate=1e9",
+            "; optimizer.rate=1e+08 may be small enough",
+        ),
+        ("experiment=train data=csv data.path=one.csv", "one.csv, target t: expected at least 2 classes, got one: 3"),
+    ],
+)
+def test_a_mistake_that_a_single_job_meets_is_one_line(tmp_path: Path, words: str, message: str) -> None:
+    (tmp_path / "one.csv").write_text("a,t\n1,3\n2,3\n")
+    done = prograd_run(tmp_path, *words.split(" "))
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.starts_processes
+def test_what_a_table_was_taken_for_is_told_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,t\n" + "".join(f"{i},{'xy'[i % 2]}\n" for i in range(9)))
+    for words in (("epochs=1",), ("-m", "epochs=1,2")):
+        done = prograd_run(tmp_path, "experiment=train", "data=csv", "data.path=t.csv", *words)
+        assert done.stdout.startswith(f"{tmp_path / 't.csv'}: 9 samples of 1 feature; target t: 2 classes (x, y)\n")
+        assert done.stdout.count("9 samples of 1 feature") == 1
+    hash_of_it = read(next(tmp_path.rglob("record.json")))["config"]["data"]["sha256"]
+    assert hash_of_it not in done.stdout + next(tmp_path.rglob("report.html")).read_text()
 
 
 @pytest.mark.starts_processes

@@ -47,6 +47,19 @@ PEERS_CONFIG: dict[str, Any] = {
 }
 """A comparison of the engines that are always installed; a test adds the point."""
 
+CSV: dict[str, Any] = {
+    "name": "csv",
+    "target": None,
+    "task": None,
+    "delimiter": None,
+    "decimal": None,
+    "heading": None,
+    "missing": None,
+    "categories": [],
+    "leave_out": [],
+}
+"""A table; a test adds its path."""
+
 GD = {"name": "gradient_descent", "rate": 0.2}
 SGD = {"name": "sgd", "rate": 0.1, "momentum": 0.9, "batch": 7}
 LBFGS = {"name": "lbfgs", "iterations": 3, "memory": 5}

@@ -25,6 +25,8 @@ RATES = Rates(
     memory=((1e6, 1e10), (1e8, 1e9)),
     write=((1e6, 1e10),),
     transpose=((1e6, 1e10),),
+    replayed_write=((1e6, 4e10),),
+    replayed_transpose=((1e6, 2e10),),
     sparse=1e9,
     function=1e8,
     call=1e-6,
@@ -182,6 +184,9 @@ def test_seconds_are_the_longer_of_computing_and_moving():
     cost = Cost((Step("product", 2, 10**9, 1000, 64.0),), (Step("copy", 1, 0, 10**6),), 0, 8)
     assert RATES.seconds(cost) == pytest.approx(10**9 / 1e10 + 2e-6 + 1e-4 + 1e-6)
     assert RATES.step_seconds(Step("product", 1, 10, 10**6, 1.0), 8) == pytest.approx(1e-4 + 1e-6)
+    assert RATES.step_seconds(Step("write", 1, 0, 10**6), 8) == pytest.approx(1e-4 + 1e-6)
+    assert RATES.step_seconds(Step("write", 1, 0, 10**6), 8, replayed=True) == pytest.approx(2.5e-5 + 1e-7)
+    assert RATES.step_seconds(Step("transpose", 1, 0, 10**6), 8, replayed=True) == pytest.approx(5e-5 + 1e-7)
     assert at(RATES.product64, 16.0) == pytest.approx(np.sqrt(1e9 * 1e10))
     assert at(RATES.product64, 1.0) == 1e9
     assert at(RATES.product64, 1e6) == 1e10
@@ -222,7 +227,7 @@ def test_calibration(monkeypatch, tmp_path):
     assert again() == again() == rates
     assert len(made) == 1  # the second time it was read
     (path,) = (tmp_path / "prograd").iterdir()
-    for broken in ("", "{", "[]", '{"schema": "prograd.rates/1"}', path.read_text().replace("call", "cell")):
+    for broken in ("", "{", "[]", '{"schema": "prograd.rates/2"}', path.read_text().replace("call", "cell")):
         path.write_text(broken)
         assert again() == rates
         assert calibration.read(path) == rates  # replaced

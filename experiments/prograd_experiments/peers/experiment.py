@@ -14,7 +14,7 @@ from prograd_experiments import config as read
 from prograd_experiments import timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.environment import machine_in
+from prograd_experiments.environment import machine_text
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.crew import crew
@@ -36,7 +36,7 @@ UNUSED: Config = MappingProxyType(
     {
         "activation": "tanh",
         "modes": ["forward", "reverse"],
-        "network": {"name": "mlp", "final": None},
+        "network": {"name": "mlp", "layer": None, "final": None},
         "data": {"name": "digits"},
         "loss": {"name": "default"},
     }
@@ -138,11 +138,9 @@ class Peers(Experiment):
         """For each task: prograd over the floor and over the best peer, in the median and at worst."""
         tasks = {task: [row for row in rows if row["task"] == task] for task in TASKS}
         sentences = [sentence for task, members in tasks.items() if (sentence := _of_task(task, members))]
-        absent = {engine for row in rows for engine in ENGINES if row[f"{engine}_outcome"] == "not installed"}
+        absent = {engine for row in rows for engine in PEERS if row[f"{engine}_outcome"] == "not installed"}
         if absent:
-            sentences.append(
-                f"Not installed: {', '.join(e for e in ENGINES if e in absent)} (the extra peers has them)."
-            )
+            sentences.append(f"Not installed: {', '.join(e for e in PEERS if e in absent)} (the extra peers has them).")
         sentences += [left.strip()] if (left := without_result(rows)) else []
         return " ".join(sentences) or "No point has times to compare."
 
@@ -163,7 +161,7 @@ def headline(record: Record, engine: str) -> str:
 
 
 def _machine(record: Record) -> str | None:
-    return machine_in(record.get("environment", {})) or record["config"].get("machine")
+    return machine_text(record.get("environment", {})) or record["config"].get("machine")
 
 
 def _engine(record: Record, name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from prograd_experiments.peers.workload import Workload
 
 NO_ROOM = "memory"
 OWN = ("floor", "prograd")
-PEERS = tuple(name for name in ENGINES if name not in OWN)
+PEERS = tuple(name for name in ENGINES if name not in {*OWN, "floor_mkl"})
 
 
 def measure(config: Config, crew: Crew) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from prograd_experiments.rows import Row, ended
 from prograd_experiments.units import factor, seconds, short_factor
 
 LOOKS = dict(zip(("prograd", *PEERS, "floor"), zip(HUES, MARKERS, strict=True), strict=True))
-"""The colour and the marker of each engine, the same in every picture."""
+"""The colour and the marker of each engine that is drawn, the same in every picture; the other floor is in tables."""
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
@@ -41,7 +41,7 @@ def _chart(task: str, dtype: str, rows: Sequence[Row]) -> Chart:
 
 
 def _dots(rows: Sequence[Row], base: str) -> Iterator[Series]:
-    for engine in ENGINES:
+    for engine in (name for name in ENGINES if name in LOOKS):
         ratio = f"{engine}_to_{base}"
         data = [
             Datum(row[ratio], place, _ratio(row, engine, base), row[f"{ratio}_quartiles"])

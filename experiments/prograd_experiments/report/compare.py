@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from prograd_experiments.config import identity
 from prograd_experiments.errors import RecordError
 from prograd_experiments.experiment import Experiment
 from prograd_experiments.gather import Gathered
@@ -113,7 +114,7 @@ def _tables(experiment: Experiment, sweeps: Sequence[Gathered]) -> list[Table]:
 
 
 def _lines(experiment: Experiment, sweeps: Sequence[Gathered]) -> list[list[int | None]]:
-    configs = [[dict(flat(record["config"])) for record in sweep.records] for sweep in sweeps]
+    configs = [[dict(flat(identity(record["config"]))) for record in sweep.records] for sweep in sweeps]
     keys = sorted({key for its in configs for key in _varying(its)})
     where: dict[tuple[Any, ...], list[int | None]] = {}
     first: dict[tuple[Any, ...], Row] = {}

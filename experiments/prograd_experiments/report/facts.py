@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prograd_experiments.environment import machine_in
+from prograd_experiments.config import shown
+from prograd_experiments.environment import machine_text
 from prograd_experiments.records import Record
 from prograd_experiments.rows import NOTHING
 
@@ -29,7 +30,7 @@ class Fact:
 
 def asked(sweeps: Sequence[Sequence[Record]]) -> list[Fact]:
     """Each key of the configurations with the values that it took, by name."""
-    collected = [_collected(pair for record in records for pair in flat(record["config"])) for records in sweeps]
+    collected = [_collected(pair for record in records for pair in flat(shown(record["config"]))) for records in sweeps]
     return sorted(_facts(collected), key=lambda fact: fact.name)
 
 
@@ -84,7 +85,7 @@ def _described(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for blas in environment["blas"]:
         yield "BLAS", f"{blas['name']} {blas['version']}, kernel {blas['kernel']}"
         yield "BLAS threads", str(blas["threads"])
-    if found := machine_in(environment):
+    if found := machine_text(environment):
         yield "Machine of tapes", found
     yield "System", environment["platform"]
     yield "Python", environment["python"]

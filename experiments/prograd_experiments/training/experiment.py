@@ -13,7 +13,7 @@ from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Cell, Column, Row, at, named, time, without_result
+from prograd_experiments.rows import Cell, Column, Row, at, named, time, without_options, without_result
 from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.training.loop import train
 from prograd_experiments.training.pictures import POINT, label, pictures, score_text
@@ -125,9 +125,10 @@ def _best(rows: Sequence[Row]) -> str:
     best = max(rows, key=lambda row: row["test_score"] * (1 if row["score_is"] == ACCURACY else -1))
     what = "of the classes right" if best["score_is"] == ACCURACY else "(standard deviations) of error"
     runs = f", the best of {len(rows)} runs ({label(best, rows)})" if len(rows) > 1 else ""
+    data, optimizer = without_options(best["data"]), without_options(best["optimizer"])
     return (
-        f"On {best['data']}: {score_text(best['test_score'], best)} {what} on {best['test_samples']} samples that it "
-        f"was not trained on, after {best['epochs_done']} epochs of {best['optimizer'].partition(' ')[0]}{runs}."
+        f"On {data}: {score_text(best['test_score'], best)} {what} on {best['test_samples']} samples that it was not "
+        f"trained on, after {best['epochs_done']} epochs of {optimizer}{runs}."
     )
 
 

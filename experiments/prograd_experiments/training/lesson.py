@@ -11,7 +11,7 @@ import prograd
 from prograd_experiments import config as read
 from prograd_experiments import data, networks
 from prograd_experiments.config import Config
-from prograd_experiments.samples import Array, Data, standardised
+from prograd_experiments.samples import Array, Data, Scaling
 
 ACCURACY = "accuracy"
 ERROR = "root mean square error in standard deviations"
@@ -42,23 +42,27 @@ def prepare(config: Config) -> Lesson:
     """The lesson that a checked configuration describes. Raises a `ProgradError` if its parts don't fit."""
     samples = networks.fitted(data.load(config), config)
     seed, kind = read.integer(config, "seed", 0), networks.dtype(config)
-    net = prograd.Network.from_config(networks.layers(config, samples), n_in=samples.x.shape[1])
+    net = prograd.Network.from_config(networks.layers(config, samples), n_in=samples.features.shape[1])
     train, test = split(samples, read.fraction(config, "test_fraction"), seed, kind)
     w = net.init(np.random.default_rng(seed)).astype(kind)
+    loss = networks.loss(config)
+    networks.require_fit(net, loss, w, train.x, train.y)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (error, ERROR)
-    return Lesson(net, networks.loss(config), train, test, w, score, score_is)
+    return Lesson(net, loss, train, test, w, score, score_is)
 
 
 def split(samples: Data, test_fraction: float, seed: int, kind: np.dtype[Any]) -> tuple[Part, Part]:
     """The training part and the test part, shuffled by the seed and standardised by the training part alone."""
-    order = np.random.default_rng([seed, len(samples.x)]).permutation(len(samples.x))
+    order = np.random.default_rng([seed, len(samples.features)]).permutation(len(samples.features))
     cut = round(test_fraction * len(order))
     if len(order) - cut < 2:
         got = f"{test_fraction:g}, which leaves {len(order) - cut}"
         raise read.refused("test_fraction", "a fraction that leaves at least 2 samples to train on", got)
     test, train = order[:cut], order[cut:]
-    x = standardised(samples.x, like=samples.x[train])
-    y = samples.y if samples.task == "classification" else standardised(samples.y, like=samples.y[train])
+    x = Scaling.of(samples.features[train]).apply(samples.features)
+    y = samples.targets
+    if samples.task == "regression":
+        y = Scaling.of(y[train]).apply(y)
     return Part(x[train].astype(kind), y[train].astype(kind)), Part(x[test].astype(kind), y[test].astype(kind))
 
 

@@ -48,7 +48,9 @@ def train(config: Config, directory: Path | None = None, *, force: bool = False)
                     last = time.monotonic()
         except NonFiniteError as error:
             results = _results(state, lesson, resumed) | set_aside
-            raise DivergedError(f"training stopped after {state.epoch} epochs: {error}", results) from error
+            rate = config["optimizer"].get("rate")
+            hint = "" if rate is None else f"; optimizer.rate={rate / 10:g} may be small enough"
+            raise DivergedError(f"training stopped after {state.epoch} epochs: {error}{hint}", results) from error
         return _results(state, lesson, resumed) | set_aside
 
 

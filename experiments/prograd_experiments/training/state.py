@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from prograd_experiments import storage
-from prograd_experiments.config import Config, config_hash
+from prograd_experiments.config import Config, config_hash, identity, shown
 from prograd_experiments.errors import RecordError
 from prograd_experiments.samples import Array
 
@@ -87,9 +87,9 @@ def started_from(path: Path, config: Config) -> State:
     state, its = found.state, found.config
     if found.sha256 != config["start_sha256"]:
         raise RecordError(f"start={path}: expected the file with the hash in start_sha256, got one changed since")
-    for key in config:
-        if key not in FREE and config[key] != its.get(key):
-            left, asked = json.dumps(its.get(key)), json.dumps(config[key])
+    for key, value in identity(config).items():
+        if key not in FREE and value != identity(its).get(key):
+            left, asked = json.dumps(shown(its).get(key)), json.dumps(shown(config)[key])
             raise RecordError(f"start={path}: expected a checkpoint with {key}={asked}, got one with {key}={left}")
     if state.epoch > config["epochs"]:
         raise RecordError(f"start={path}: expected at most epochs={config['epochs']}, got {state.epoch} epochs")

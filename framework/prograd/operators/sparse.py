@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from prograd.arrays import Array
+from prograd.arrays import Array, dispatched
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.costs import derived
@@ -37,11 +37,11 @@ class Sparse(Operator):
 
     def jvp(self, v: Array) -> Array:
         """`matrix v`."""
-        return _apply(self.matrix, v)
+        return rows_times(v, self.matrix)
 
     def vjp(self, q: Array) -> Array:
         """`matrix^T q`."""
-        return _apply(self.transposed, q)
+        return rows_times(q, self.transposed)
 
     def vjp_sum(self, q: Array, out: Array | None = None) -> Array:
         """`matrix^T Σ_n q_n`."""
@@ -53,7 +53,7 @@ class Sparse(Operator):
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Rows of the transposed matrix."""
-        out[...] = self.transposed[start:stop].toarray()[:, None, :]
+        rows_into(out, self.transposed, start)
 
     @derived
     def edges(self) -> int:
@@ -77,6 +77,14 @@ class Sparse(Operator):
         work.product(self, q, self.rows, depth=1.0)
 
 
-def _apply(matrix: scipy.sparse.csr_array, v: Array) -> Array:
+@dispatched
+def rows_times(v: Array, matrix: scipy.sparse.csr_array) -> Array:
+    """`matrix v` for each vector of `v`: `(..., cols) -> (..., rows)`."""
     product = matrix @ v.reshape(math.prod(v.shape[:-1]), v.shape[-1]).T
     return np.ascontiguousarray(product.T).reshape(*v.shape[:-1], matrix.shape[0])
+
+
+@dispatched
+def rows_into(out: Array, matrix: scipy.sparse.csr_array, start: int) -> None:
+    """Writes rows of a matrix, from `start` on, to `out`, `(rows, N, cols)`, for each of N samples."""
+    out[...] = matrix[start : start + len(out)].toarray()[:, None, :]

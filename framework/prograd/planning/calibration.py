@@ -32,6 +32,10 @@ from prograd.modes.structure import Structure
 from prograd.network import NO_COLUMNS, Network
 from prograd.operators import Dense, Kronecker, Operator, Sparse, multiply
 from prograd.planning.rates import Curve, Rates
+from prograd.tape import machine
+from prograd.tape.blas import Blas
+from prograd.tape.replay import signature
+from prograd.tape.tape import Program, record
 
 FILE = "PROGRAD_RATES"
 SAMPLE_SECONDS = 0.002
@@ -39,7 +43,7 @@ ROUNDS = 4  # of which the fastest counts; every rate is measured in each, since
 DEPTHS = (4, 8, 16, 32, 64, 128, 256, 512)
 BYTES = tuple(2**k for k in (16, 18, 20, 22, 25))
 NUMBERS = (2**16, 2**22)  # of a Jacobian: half a MiB, which a cache holds, and 32 MiB
-
+DOUBLE = np.dtype(float)
 ROWS = 512  # of the vectors in a product
 LAYERS = 8
 SHORTEST = 1e-7  # seconds: less is the clock's grain
@@ -53,15 +57,15 @@ def machine_rates() -> Rates:
     The rates of this machine are measured once and kept in the user's cache directory. An unreadable file there is
     replaced. Raises `OptionError` if the file that `PROGRAD_RATES` names can't be read.
     """
-    return rates_of(os.environ.get(FILE, ""), threads.available())
+    return rates_of(os.environ.get(FILE, ""), threads.available(), machine.products())
 
 
 @lru_cache(maxsize=8)
-def rates_of(given: str, available: int) -> Rates:
-    """The rates in the file `given`, or those of the machine for `available` threads. Found once."""
+def rates_of(given: str, available: int, products: Blas) -> Rates:
+    """The rates in the file `given`, or those of the machine for `available` threads and a BLAS. Found once."""
     if given:
         return read(Path(given))
-    path = cache_directory() / f"rates-{fingerprint(available)}.json"
+    path = cache_directory() / f"rates-{fingerprint(available, products)}.json"
     with contextlib.suppress(OptionError):
         return read(path)
     rates = calibrate()
@@ -102,14 +106,16 @@ def cache_directory() -> Path:
     return Path(os.path.expanduser(base or "~/.cache")) / "prograd"  # noqa: PTH111  (Path raises where there is no home)
 
 
-def fingerprint(available: int) -> str:
-    """Identifies what the rates depend on: this machine, BLAS, number of threads and numpy."""
+def fingerprint(available: int, products: Blas) -> str:
+    """Identifies what the rates depend on: this machine, BLAS, number of threads, numpy, and whether tapes run in C."""
     blas = [
         {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
         for library in threadpool_info()
         if library.get("user_api") == "blas"
     ]
-    what = [platform.node(), platform.machine(), os.cpu_count(), blas, available, np.__version__, sys.version_info[:2]]
+    where = [platform.node(), platform.machine(), os.cpu_count()]
+    python = [np.__version__, sys.version_info[:2], machine.available()]
+    what = [*where, blas, products, available, *python]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -129,6 +135,8 @@ def calibrate() -> Rates:
         memory=curve("memory", BYTES),
         write=curve("write", NUMBERS, 8),
         transpose=curve("transpose", NUMBERS, 16),
+        replayed_write=curve("replayed write", NUMBERS, 8),
+        replayed_transpose=curve("replayed transpose", NUMBERS, 16),
         sparse=rate["sparse"],
         function=rate["function"],
         call=found["call"] / 2,
@@ -151,6 +159,8 @@ def _works() -> dict[str, _Work]:
     works |= {f"memory {size}": _memory(size) for size in BYTES}
     works |= {f"write {size}": _write(size) for size in NUMBERS}
     works |= {f"transpose {size}": _transpose(size) for size in NUMBERS}
+    works |= {f"replayed write {size}": _write(size, replayed=True) for size in NUMBERS}
+    works |= {f"replayed transpose {size}": _transpose(size, replayed=True) for size in NUMBERS}
     return works | {
         "sparse": _sparse(),
         "function": _function(),
@@ -164,9 +174,17 @@ def _works() -> dict[str, _Work]:
 
 
 def _product(n: int, dtype: str) -> _Work:
-    """Products of many vectors with a matrix."""
+    """Products of many vectors with a matrix, by the BLAS that replays use."""
     v, a, out = np.ones((ROWS, n), dtype), np.ones((n, n), dtype), np.ones((ROWS, n), dtype)
-    return _Work(partial(np.matmul, v, a, out=out), ROWS * n * n)
+    product: Action = partial(np.matmul, v, a, out=out)
+    if machine.products() == "mkl":
+        tape = record(_matmul, signature([v, a]), signature([out]))
+        product = partial(Program(tape, "mkl").run, v, a, out)
+    return _Work(product, ROWS * n * n)
+
+
+def _matmul(v: Array, a: Array, out: Array) -> None:
+    np.matmul(v, a, out=out)
 
 
 def _memory(size: int) -> _Work:
@@ -175,26 +193,36 @@ def _memory(size: int) -> _Work:
     return _Work(partial(np.multiply, v, d), size)
 
 
-def _write(size: int) -> _Work:
+def _write(size: int, *, replayed: bool = False) -> _Work:
     """The rows of a Jacobian, from outer products."""
-    J, q, A = np.empty((1, size // 4096, 64, 64)), np.ones((1, 64)), Kronecker(64, np.ones((1, 64)))
+    q, z, J = np.ones((size // 4096, 1, 64)), np.ones((1, 64)), machine.empty((size // 4096, 1, 4096), DOUBLE)
 
-    def write() -> None:
-        for row in range(J.shape[1]):
-            A.vjp_into(q, J[:, row].reshape(1, -1))
+    def rows(q: Array, z: Array, J: Array) -> None:
+        Kronecker(64, z).vjp_into(q, J)
 
-    return _Work(write, J.nbytes)
+    def row_by_row(q: Array, z: Array, J: Array) -> None:
+        for k in range(len(J)):
+            rows(q[k], z, J[k])
+
+    return _Work(_replay(rows, (q, z), J) if replayed else partial(row_by_row, q, z, J), J.nbytes)
 
 
-def _transpose(size: int) -> _Work:
+def _transpose(size: int, *, replayed: bool = False) -> _Work:
     """The columns of a Jacobian, in chunks that fit into the cache."""
-    columns, J = np.ones((256, 1, 64)), np.empty((1, 64, size // 64))
+    columns, J = np.ones((256, 1, 64)), machine.empty((1, 64, size // 64), DOUBLE)
 
-    def put() -> None:
+    def put(columns: Array, J: Array) -> None:
         for start in range(0, J.shape[2], 256):
             J[:, :, start : start + 256] = columns.transpose(1, 2, 0)
 
-    return _Work(put, 2 * J.nbytes)
+    return _Work(_replay(put, (columns,), J) if replayed else partial(put, columns, J), 2 * J.nbytes)
+
+
+def _replay(function: Callable[..., None], inputs: Sequence[Array], out: Array) -> Action:
+    """A replay of `function(*inputs, out)`, where the compiled machine is there; otherwise the function itself."""
+    if not machine.available():
+        return partial(function, *inputs, out)
+    return partial(Program(record(function, signature(inputs), signature((out,)))).run, *inputs, out)
 
 
 def _sparse() -> _Work:

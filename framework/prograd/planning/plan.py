@@ -22,6 +22,7 @@ from prograd.operators.ledger import Cost
 from prograd.planning.calibration import machine_rates
 from prograd.planning.rates import Rates
 from prograd.tape import machine
+from prograd.tape.blas import Blas
 from prograd.tape.machine import Machine
 
 TIE = 1.05  # predicted times within this factor count as equal: measured times vary by more
@@ -34,8 +35,8 @@ class Plan:
 
     `costs` and `seconds` have an entry for each mode that was planned; `left_out` says why the others were not: they
     don't fit into `max_bytes`, or planning them takes too long for so many layers. `orders` are the products with their
-    brackets. `machine` is what runs them from the third evaluation on: "c", "numpy" or "off". `rates` predict the
-    seconds; the default is the rates of this machine.
+    brackets. `machine` is what runs them from the third evaluation on: "c", "numpy" or "off", and `products` the BLAS
+    that it uses then. `rates` predict the seconds; the default is the rates of this machine.
     """
 
     network: str
@@ -49,6 +50,7 @@ class Plan:
     orders: Mapping[str, str]
     rates: Rates | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    products: Blas = "numpy"
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -81,6 +83,7 @@ class Plan:
             "dtype": self.dtype,
             "threads": self.threads,
             "machine": self.machine,
+            "products": self.products,
             "mode": self.mode,
             "order": self.order,
             "modes": {
@@ -110,7 +113,7 @@ class Plan:
         """What is planned, in one line."""
         samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
         what = "gradient" if self.outputs == "gradient" else f"Jacobian by {self.wrt}"
-        return f"{what} of {self.network}, {samples}, {self.dtype}, {machine.WORDS[self.machine]}"
+        return f"{what} of {self.network}, {samples}, {self.dtype}, {machine.words(self.machine, self.products)}"
 
     def __str__(self) -> str:
         lines = self.rows()
@@ -175,6 +178,7 @@ def plan(  # noqa: PLR0913
         orders,
         rates,
         left_out,
+        machine.products(),
     )
 
 

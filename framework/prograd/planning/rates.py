@@ -13,8 +13,8 @@ from typing import Any, Self
 from prograd.errors import OptionError
 from prograd.operators.ledger import Cost, Step
 
-SCHEMA = "prograd.rates/1"
-CURVES = ("product64", "product32", "memory", "write", "transpose")
+SCHEMA = "prograd.rates/2"
+CURVES = ("product64", "product32", "memory", "write", "transpose", "replayed_write", "replayed_transpose")
 INSTRUCTION_SECONDS = 1e-7  # to start one
 Curve = tuple[tuple[float, float], ...]
 """Pairs `(size, rate)` with growing sizes. Rates are interpolated on log axes, and constant beyond the ends."""
@@ -25,9 +25,10 @@ class Rates:
     """Rates of one core per second: multiply-adds of products, moved bytes, and numbers that a function maps.
 
     `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
-    the bytes that a call touches, `write` and `transpose` are curves over the bytes of a Jacobian. The others are
-    seconds: a `call` of an operator, a call that writes columns, the overhead of a `rule` of multiplication, the calls
-    of a `layer`, and a `merge` of layers in a bracketing.
+    the bytes that a call touches, `write` and `transpose` are curves over the bytes of a Jacobian, and so are
+    `replayed_write` and `replayed_transpose`, for a tape. The others are seconds: a `call` of an operator, a call that
+    writes columns, the overhead of a `rule` of multiplication, the calls of a `layer`, and a `merge` of layers in a
+    bracketing.
     """
 
     product64: Curve
@@ -35,6 +36,8 @@ class Rates:
     memory: Curve
     write: Curve
     transpose: Curve
+    replayed_write: Curve
+    replayed_transpose: Curve
     sparse: float
     function: float
     call: float
@@ -65,13 +68,13 @@ class Rates:
             case "columns":
                 work, call = moving, self.columns_call
             case "write":
-                work = step.moved / at(self.write, step.moved)
+                work = step.moved / at(self.replayed_write if replayed else self.write, step.moved)
             case "layer":
                 work, call = 0.0, self.layer
             case "merge":
                 work, call = 0.0, self.merge
             case "transpose":
-                work = step.moved / at(self.transpose, step.moved)
+                work = step.moved / at(self.replayed_transpose if replayed else self.transpose, step.moved)
             case "function":
                 work = step.moved / (2 * item * self.function)
             case _:

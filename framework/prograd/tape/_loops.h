@@ -13,11 +13,19 @@
 #define INLINE static inline
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
-#define IN_PLACE _Pragma("GCC ivdep") /* a result lies beside its operands or exactly where one does */
+#define ENTRY_BY_ENTRY _Pragma("GCC ivdep") /* no operand lies in the result, unless entry by entry */
 #elif defined(__clang__)
-#define IN_PLACE _Pragma("clang loop vectorize(assume_safety)")
+#define ENTRY_BY_ENTRY _Pragma("clang loop vectorize(assume_safety)")
 #else
-#define IN_PLACE
+#define ENTRY_BY_ENTRY
+#endif
+
+#if defined(__clang__)
+#define UNROLL(times) _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL(times) _Pragma("GCC unroll 4")
+#else
+#define UNROLL(times)
 #endif
 
 #define ITEM_LOOPS(name, type)                                                                                         \
@@ -41,28 +49,28 @@
             const type *one = (const type *)args[1], *other = (const type *)args[2];                                   \
             type *to = (type *)args[3];                                                                                \
             if (steps[1] && steps[2]) {                                                                                \
-                IN_PLACE for (npy_intp k = 0; k < count; k++) {                                                      \
+                ENTRY_BY_ENTRY for (npy_intp k = 0; k < count; k++) {                                                      \
                     const type a = one[k], b = other[k];                                                               \
                     to[k] = where[k] ? a : b;                                                                          \
                 }                                                                                                      \
             }                                                                                                          \
             else if (steps[1]) {                                                                                       \
                 const type b = *other;                                                                                 \
-                IN_PLACE for (npy_intp k = 0; k < count; k++) {                                                      \
+                ENTRY_BY_ENTRY for (npy_intp k = 0; k < count; k++) {                                                      \
                     const type a = one[k];                                                                             \
                     to[k] = where[k] ? a : b;                                                                          \
                 }                                                                                                      \
             }                                                                                                          \
             else if (steps[2]) {                                                                                       \
                 const type a = *one;                                                                                   \
-                IN_PLACE for (npy_intp k = 0; k < count; k++) {                                                      \
+                ENTRY_BY_ENTRY for (npy_intp k = 0; k < count; k++) {                                                      \
                     const type b = other[k];                                                                           \
                     to[k] = where[k] ? a : b;                                                                          \
                 }                                                                                                      \
             }                                                                                                          \
             else {                                                                                                     \
                 const type a = *one, b = *other;                                                                       \
-                IN_PLACE for (npy_intp k = 0; k < count; k++) {                                                      \
+                ENTRY_BY_ENTRY for (npy_intp k = 0; k < count; k++) {                                                      \
                     to[k] = where[k] ? a : b;                                                                          \
                 }                                                                                                      \
             }                                                                                                          \
@@ -109,73 +117,117 @@ CAST(fb, float, uint8_t, x != 0)
 CAST(db, double, uint8_t, x != 0)
 CAST(lb, int64_t, uint8_t, x != 0)
 
-/* Two axes at once: a bias, an outer product, rows times numbers. `steps` are those along the first axis, then those along
-   the second, where each operand is contiguous or one number. */
-#define TWO_AXES(name, type, operator)                                                                                 \
-    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
-    {                                                                                                                  \
-        const npy_intp count = dims[1];                                                                                \
-        for (npy_intp i = 0; i < dims[0]; i++) {                                                                       \
-            const type *a = (const type *)(args[0] + i * steps[0]), *b = (const type *)(args[1] + i * steps[1]);       \
-            type *to = (type *)(args[2] + i * steps[2]);                                                               \
-            if (steps[3] && steps[4]) {                                                                                \
-                IN_PLACE for (npy_intp j = 0; j < count; j++) {                                                        \
-                    to[j] = a[j] operator b[j];                                                                        \
-                }                                                                                                      \
+/* Three axes at once: a bias, an outer product, rows times numbers, copies of rows. `steps` are those along the first axis,
+   then along the second, then along the third, where each operand is contiguous or one number. No operand lies in the
+   result, unless entry by entry. The parts of a result that a loop writes may lie so far apart that the processor does not
+   foresee the next one, so the loop asks for it. */
+#define FORESEEN 4096 /* bytes: in longer parts the processor foresees most */
+
+static inline void
+foresee(const char *at, npy_intp size)
+{
+#ifdef __GNUC__
+    for (npy_intp k = 0; k < size; k += ALIGNMENT) {
+        __builtin_prefetch(at + k, 1);
+    }
+#endif
+}
+
+#define ROWS(type, operands, value)                                                                                    \
+    for (npy_intp k = 0; k < dims[0]; k++) {                                                                           \
+        for (npy_intp i = 0; i < dims[1]; i++) {                                                                       \
+            char *row = args[operands] + k * steps[operands] + i * steps[2 * operands + 1];                            \
+            const type *a = (const type *)(args[0] + k * steps[0] + i * steps[operands + 1]);                          \
+            const type *b = (const type *)(args[operands - 1] + k * steps[operands - 1] + i * steps[2 * operands]);    \
+            const type first = *a, other = *b;                                                                         \
+            (void)first, (void)other;                                                                                  \
+            if (ahead) {                                                                                               \
+                foresee(row + steps[operands], n * (npy_intp)sizeof(type));                                            \
             }                                                                                                          \
-            else if (steps[4]) {                                                                                       \
-                const type number = *a;                                                                                \
-                IN_PLACE for (npy_intp j = 0; j < count; j++) {                                                        \
-                    to[j] = number operator b[j];                                                                      \
-                }                                                                                                      \
-            }                                                                                                          \
-            else {                                                                                                     \
-                const type number = *b;                                                                                \
-                IN_PLACE for (npy_intp j = 0; j < count; j++) {                                                        \
-                    to[j] = (steps[3] ? a[j] : *a) operator number;                                                    \
-                }                                                                                                      \
+            type *to = (type *)row;                                                                                    \
+            ENTRY_BY_ENTRY                                                                                             \
+            for (npy_intp j = 0; j < n; j++) {                                                                         \
+                to[j] = value;                                                                                         \
             }                                                                                                          \
         }                                                                                                              \
     }
-TWO_AXES(add_f, float, +)
-TWO_AXES(add_d, double, +)
-TWO_AXES(subtract_f, float, -)
-TWO_AXES(subtract_d, double, -)
-TWO_AXES(multiply_f, float, *)
-TWO_AXES(multiply_d, double, *)
+
+#define AHEAD(type, operands)                                                                                          \
+    npy_intp n = dims[2], part = dims[1] * n * (npy_intp)sizeof(type);                                                 \
+    int ahead = dims[0] > 1 && part <= FORESEEN && steps[operands] > part
+
+#define THREE_AXES(name, type, operator)                                                                               \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    {                                                                                                                  \
+        AHEAD(type, 2);                                                                                                \
+        if (steps[6] && steps[7]) {                                                                                    \
+            ROWS(type, 2, a[j] operator b[j])                                                                          \
+        }                                                                                                              \
+        else if (steps[7]) {                                                                                           \
+            ROWS(type, 2, first operator b[j])                                                                         \
+        }                                                                                                              \
+        else if (steps[6]) {                                                                                           \
+            ROWS(type, 2, a[j] operator other)                                                                         \
+        }                                                                                                              \
+        else {                                                                                                         \
+            ROWS(type, 2, first operator other)                                                                        \
+        }                                                                                                              \
+    }
+THREE_AXES(add_f, float, +)
+THREE_AXES(add_d, double, +)
+THREE_AXES(subtract_f, float, -)
+THREE_AXES(subtract_d, double, -)
+THREE_AXES(multiply_f, float, *)
+THREE_AXES(multiply_d, double, *)
+
+#define COPIED_ROWS(name, type)                                                                                        \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    {                                                                                                                  \
+        AHEAD(type, 1);                                                                                                \
+        if (steps[4]) {                                                                                                \
+            ROWS(type, 1, a[j])                                                                                        \
+        }                                                                                                              \
+        else {                                                                                                         \
+            ROWS(type, 1, first)                                                                                       \
+        }                                                                                                              \
+    }
+COPIED_ROWS(rows_4, uint32_t)
+COPIED_ROWS(rows_8, uint64_t)
 
 /* Sums start + Σ a along one of two axes, in numpy's order: pairwise along the second axis, one after the other along the
    first. numpy's loop would be called for every row. `steps` are as above, for start, a and the result. */
 #define LANES 8   /* partial sums of numpy's */
 #define LEAF 128  /* entries that numpy adds up in these, and no more */
 #define LEAVES 4  /* at a time: one addition need not wait for the last one */
+#define VECTOR 32 /* bytes */
 #define STRIP 32  /* sums that are kept in registers */
 
 #define SUMS(kind, type)                                                                                               \
+    typedef type vector_##kind __attribute__((vector_size(VECTOR)));                                                   \
+    enum { VECTORS_##kind = LANES * sizeof(type) / VECTOR };                                                           \
     /* `LEAVES` sums of n entries, LANES <= n <= LEAF, which begin `apart` bytes from each other. */                   \
-    INLINE void leaves_##kind(const void *first, npy_intp apart, npy_intp n, type *sums)                               \
+    INLINE void leaves_##kind(const char *a, npy_intp apart, npy_intp n, type *sums)                                   \
     {                                                                                                                  \
-        type r[LEAVES][LANES];                                                                                         \
-        const type *a[LEAVES];                                                                                         \
-        for (int leaf = 0; leaf < LEAVES; leaf++) {                                                                    \
-            a[leaf] = (const type *)((const char *)first + leaf * apart);                                              \
-            for (int k = 0; k < LANES; k++) {                                                                          \
-                r[leaf][k] = a[leaf][k];                                                                               \
-            }                                                                                                          \
+        const npy_intp whole = n - n % LANES;                                                                          \
+        vector_##kind r[LEAVES][VECTORS_##kind], next;                                                                 \
+        UNROLL(LEAVES) for (int leaf = 0; leaf < LEAVES; leaf++) {                                                     \
+            memcpy(r[leaf], a + leaf * apart, sizeof r[leaf]);                                                         \
         }                                                                                                              \
-        npy_intp i = LANES;                                                                                            \
-        for (; i < n - n % LANES; i += LANES) {                                                                        \
-            for (int leaf = 0; leaf < LEAVES; leaf++) {                                                                \
-                for (int k = 0; k < LANES; k++) {                                                                      \
-                    r[leaf][k] += a[leaf][i + k];                                                                      \
+        for (npy_intp i = LANES; i < whole; i += LANES) {                                                              \
+            const char *at = a + i * (npy_intp)sizeof(type);                                                           \
+            UNROLL(LEAVES) for (int leaf = 0; leaf < LEAVES; leaf++) {                                                 \
+                UNROLL(2) for (int k = 0; k < VECTORS_##kind; k++) {                                                   \
+                    memcpy(&next, at + leaf * apart + k * VECTOR, VECTOR);                                             \
+                    r[leaf][k] += next;                                                                                \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
         for (int leaf = 0; leaf < LEAVES; leaf++) {                                                                    \
-            const type *s = r[leaf];                                                                                   \
+            type s[LANES];                                                                                             \
+            memcpy(s, r[leaf], sizeof s);                                                                              \
             type sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));                              \
-            for (npy_intp k = i; k < n; k++) {                                                                         \
-                sum += a[leaf][k];                                                                                     \
+            for (npy_intp k = whole; k < n; k++) {                                                                     \
+                sum += ((const type *)(a + leaf * apart))[k];                                                          \
             }                                                                                                          \
             sums[leaf] = sum;                                                                                          \
         }                                                                                                              \
@@ -214,12 +266,15 @@ TWO_AXES(multiply_d, double, *)
         const char *start = args[0], *a = args[1];                                                                     \
         char *to = args[2];                                                                                            \
         npy_intp i = 0;                                                                                                \
-        if (steps[4] == sizeof(type) && dims[1] >= LANES && dims[1] <= LEAF) {                                         \
-            for (; i + LEAVES <= dims[0]; i += LEAVES) {                                                               \
+        npy_intp n = dims[1], parts = n > LEAF ? 2 : 1; /* leaves of a row */                                          \
+        int even = n >= LANES && n <= 2 * LEAF && (parts == 1 || (n % (2 * LANES) == 0 && steps[1] == n * steps[4]));  \
+        if (steps[4] == sizeof(type) && even) {                                                                        \
+            for (; i + LEAVES / parts <= dims[0]; i += LEAVES / parts) {                                               \
                 type sums[LEAVES];                                                                                     \
-                leaves_##kind(a + i * steps[1], steps[1], dims[1], sums);                                              \
-                for (int k = 0; k < LEAVES; k++) {                                                                     \
-                    *(type *)(to + (i + k) * steps[2]) = *(const type *)(start + (i + k) * steps[0]) + sums[k];        \
+                leaves_##kind(a + i * steps[1], steps[1] / parts, n / parts, sums);                                    \
+                for (int k = 0; k < LEAVES / parts; k++) {                                                             \
+                    type sum = parts == 1 ? sums[k] : sums[2 * k] + sums[2 * k + 1];                                   \
+                    *(type *)(to + (i + k) * steps[2]) = *(const type *)(start + (i + k) * steps[0]) + sum;            \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
@@ -264,26 +319,9 @@ SUMS(d, double)
     {                                                                                                                  \
         const type *a = (const type *)args[0];                                                                         \
         type *to = (type *)args[1];                                                                                    \
-        IN_PLACE for (npy_intp k = 0; k < dims[0]; k++) {                                                              \
+        ENTRY_BY_ENTRY for (npy_intp k = 0; k < dims[0]; k++) {                                                              \
             to[k] = function(a[k]);                                                                                    \
         }                                                                                                              \
     }
 ABSOLUTE(f, float, __builtin_fabsf)
 ABSOLUTE(d, double, __builtin_fabs)
-
-static const struct {
-    const char *name;
-    PyUFuncGenericFunction loop;
-} KERNELS[] = {
-#define KERNEL(name, function) {name, (PyUFuncGenericFunction)function}
-    KERNEL("copy1", copy_1), KERNEL("copy4", copy_4), KERNEL("copy8", copy_8),
-    KERNEL("select1", select_1), KERNEL("select4", select_4), KERNEL("select8", select_8),
-    KERNEL("cast_fd", cast_fd), KERNEL("cast_df", cast_df), KERNEL("cast_?f", cast_bf), KERNEL("cast_?d", cast_bd),
-    KERNEL("cast_?l", cast_bl), KERNEL("cast_lf", cast_lf), KERNEL("cast_ld", cast_ld), KERNEL("cast_f?", cast_fb),
-    KERNEL("cast_d?", cast_db), KERNEL("cast_l?", cast_lb),
-    KERNEL("add_f", add_f), KERNEL("add_d", add_d), KERNEL("subtract_f", subtract_f), KERNEL("subtract_d", subtract_d),
-    KERNEL("multiply_f", multiply_f), KERNEL("multiply_d", multiply_d),
-    KERNEL("row_sums_f", row_sums_f), KERNEL("row_sums_d", row_sums_d),
-    KERNEL("column_sums_f", column_sums_f), KERNEL("column_sums_d", column_sums_d),
-    KERNEL("absolute_f", absolute_f), KERNEL("absolute_d", absolute_d),
-};

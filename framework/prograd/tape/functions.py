@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prograd.operators.sparse import rows_into, rows_times
+from prograd.tape import sparse
 from prograd.tape.traced import Traced
 
 if TYPE_CHECKING:
@@ -86,6 +88,10 @@ def _implements(*functions: Function) -> Callable[[Function], Function]:
         return implementation
 
     return add
+
+
+_implements(rows_times)(sparse.times)
+_implements(rows_into)(sparse.into)
 
 
 def _view_of_each(function: Function) -> Function:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from prograd.tape.instructions import Instruction, Storage
 
 FIRST_LEVEL = 2**14  # bytes of one array in a block of elementwise instructions
+WRITTEN = 2**18  # bytes of one array in such a block that no instruction of it reads
 SECOND_LEVEL = 2**17  # bytes of one array in a block of a chain with a product, or of a matrix that meets one vector
 BLOCKED_BYTES = 2**16  # instructions that move less are not worth cutting
 ROWS = 128  # of a product of matrices in a block: with fewer, BLAS packs the other matrix too often
@@ -23,6 +24,7 @@ MOST_BLOCKS = 16  # of a product of matrices
 SHARED_SECONDS = 20e-6
 LARGE_SECONDS = 20e-6
 PRODUCT_SECONDS = 0.05e-9  # for a multiply-add
+SPARSE_SECONDS = 0.5e-9
 BYTE_SECONDS = 0.05e-9
 FUNCTION_SECONDS = {  # for an entry
     "exp": 1.5e-9,
@@ -69,7 +71,8 @@ class Group:
 def seconds(instruction: Instruction) -> float:
     """Roughly how long an instruction takes: enough to tell what is worth sharing."""
     if instruction.core:
-        return max(instruction.multiply_adds * PRODUCT_SECONDS, instruction.nbytes * BYTE_SECONDS)
+        rate = SPARSE_SECONDS if instruction.rows else PRODUCT_SECONDS
+        return max(instruction.multiply_adds * rate, instruction.nbytes * BYTE_SECONDS)
     entries = math.prod(instruction.shape)
     return entries * FUNCTION_SECONDS.get(instruction.name, 0.1e-9) + instruction.nbytes * BYTE_SECONDS
 
@@ -81,8 +84,9 @@ def groups(instructions: Sequence[Instruction]) -> list[Group]:
 
 def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
     plain, chain = Group(), _Chain()
-    for instruction in instructions:
-        if chain and chain.take(instruction):
+    early: set[int] = set()
+    for k, instruction in enumerate(instructions):
+        if k in early or (chain and chain.take(instruction)):
             continue
         if chain:
             yield chain.group()
@@ -95,11 +99,41 @@ def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
             yield plain
             plain = Group()
         if not chain.take(instruction):
-            yield _product(instruction)
+            group = _product(instruction)
+            early.update(list(_read_along(group, instructions, k, early)))
+            yield group
     if chain:
         yield chain.group()
     if plain.instructions:
         yield plain
+
+
+def _read_along(group: Group, instructions: Sequence[Instruction], k: int, early: set[int]) -> Iterator[int]:
+    """Adds to product k, alone in its group, what reads rows of its matrix and no more; yields the numbers of those.
+
+    So rows come from memory once. The matrix is one that the tape is given, so it does not matter when it is read.
+    """
+    for j, one in enumerate(instructions[k + 1 :], k + 1):
+        cut = None if j in early else _elementwise_cut(one)
+        if cut and group.cuts[0] and _same_rows((group.instructions[0], group.cuts[0]), (one, cut)):
+            written = {view.storage for view in one.outputs}
+            if not any(view.storage in written for other in instructions[k + 1 : j] for view in other.operands):
+                group.instructions.append(one)
+                group.cuts.append(cut)
+                group.shared = sum(map(seconds, group.instructions)) > SHARED_SECONDS
+                yield j
+
+
+def _same_rows(product: tuple[Instruction, Cut], other: tuple[Instruction, Cut]) -> bool:
+    """Whether an instruction reads an array that the tape is given and nothing else, by the rows of a product."""
+    one, cut = other
+    if cut.extent != product[1].extent or any(view.storage.kind in {"scratch", "output"} for view in one.inputs):
+        return False
+    (rows, parts) = (
+        [(view.storage, view.range, step) for view, step in zip(of.inputs, by.steps, strict=False) if step]
+        for of, by in (other, product)
+    )
+    return len(rows) == 1 and rows[0] in parts
 
 
 def _worth_cutting(instruction: Instruction) -> bool:
@@ -107,8 +141,8 @@ def _worth_cutting(instruction: Instruction) -> bool:
 
 
 def _elementwise_cut(instruction: Instruction) -> Cut | None:
-    """The first axis of an elementwise instruction or a reduction that moves much."""
-    if instruction.core or not instruction.rows or instruction.nbytes < BLOCKED_BYTES:
+    """The first axis of an instruction that moves much and whose rows are independent: a reduction may be one."""
+    if not instruction.rows or instruction.nbytes < BLOCKED_BYTES:
         return None
     for axis, n in enumerate(instruction.shape):
         if n > 1:
@@ -194,11 +228,23 @@ class _Chain:
 
     def group(self) -> Group:
         """The chain as a group."""
-        row = max(abs(access.stride) for access in self._touched.values())
-        block = self._block or max(1, FIRST_LEVEL // max(row, 1))
+        block = self._block or self._elementwise_block()
         self._group.block = min(self._group.extent, block)
         self._group.shared = sum(map(seconds, self._group.instructions)) > SHARED_SECONDS
         return self._group
+
+    def _elementwise_block(self) -> int:
+        """The rows that stay in the cache of what the chain reads; a result that it only writes has more room."""
+        rows: dict[Storage, int] = {}
+        read: set[Storage] = set()
+        for instruction, cut in zip(self._group.instructions, self._group.cuts, strict=True):
+            for view, step in zip(instruction.operands, cut.steps if cut else (), strict=True):
+                rows[view.storage] = max(rows.get(view.storage, 0), view.nbytes // self._group.extent if step else 0)
+            read.update(view.storage for view in instruction.inputs)
+        if len(self._group.instructions) == 1:  # whose arrays nobody needs again
+            read.clear()
+        kept = max((row for storage, row in rows.items() if storage in read), default=0)
+        return max(1, min(FIRST_LEVEL // max(kept, 1), WRITTEN // max(1, *rows.values())))
 
     def _independent(self, accesses: Sequence[tuple[Storage, _Access]]) -> bool:
         return all(

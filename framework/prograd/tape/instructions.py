@@ -102,6 +102,8 @@ class Instruction:
     rows: bool = False
     """Whether the first axis of `shape` can be cut into parts that don't depend on each other."""
     multiply_adds: int = 0
+    times: int = 1
+    """How many equal ones it stands for in a recording that only plans."""
     name: str = field(default="")
 
     @property

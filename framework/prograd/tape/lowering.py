@@ -8,21 +8,20 @@ from typing import TypeAlias
 
 import numpy as np
 
+from prograd.tape.blas import Blas
 from prograd.tape.grouping import Cut, Group
 from prograd.tape.instructions import Instruction, Loop, Storage, View
 
 NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
 
-TWO_AXES = {"add", "subtract", "multiply"}
-ONE_AXIS = {"absolute"}
-"""What the machine has loops of its own for, though ufuncs have them."""
+ARITHMETIC, COPIES = ("add", "subtract", "multiply"), ("copy4", "copy8")  # that have loops by rows
 
 Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
 
 
-def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Address) -> bytes:
-    """The program."""
+def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Address, products: Blas = "numpy") -> bytes:
+    """The program. `products` is the BLAS that computes its products."""
     made: list[int] = []
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
@@ -33,6 +32,8 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
         ]
         made += (len(steps), group.extent, group.block, int(group.shared), int(product))
         for instruction, cut, call in steps:
+            if products == "mkl" and _for_blas(instruction):
+                call.loop = Loop(f"mkl_{instruction.operands[0].dtype.char}")
             made += _words(instruction, cut, call, offsets, address)
     return np.array(made, np.int64).tobytes()
 
@@ -57,13 +58,16 @@ _Step: TypeAlias = tuple[Instruction, Cut | None, _Call]
 
 
 def _steps(instruction: Instruction, cut: Cut | None) -> Iterator[_Step]:
-    """What the machine runs for an instruction: one call, or for most reductions a copy of the start and a call."""
+    """What the machine runs for an instruction: one call, or for some reductions a copy of the start and a call."""
     if instruction.core:
         yield instruction, cut, _product(instruction, cut)
         return
     call = _loop(instruction, cut)
-    own = _sums(call, instruction) if instruction.reduces else _two_axes(call, instruction)
-    if not instruction.reduces or own is not call:
+    if not instruction.reduces:
+        yield instruction, cut, _absolute(_by_rows(call, instruction), instruction)
+        return
+    own = _sums(call, instruction)
+    if own:
         yield instruction, cut, own
         return
     start, a, out = instruction.operands
@@ -77,6 +81,27 @@ def _steps(instruction: Instruction, cut: Cut | None) -> Iterator[_Step]:
     onto = replace(instruction, operands=(out, a, out), strides=(of_out, of_a, of_out))
     onto_cut = cut and replace(cut, steps=(cut.steps[2], cut.steps[1], cut.steps[2]))
     yield onto, onto_cut, _loop(onto, onto_cut)
+
+
+def _for_blas(instruction: Instruction) -> bool:
+    """Whether an instruction is a product of matrices as BLAS takes them: rows or columns without gaps."""
+    dtypes = {view.dtype for view in instruction.operands}
+    if instruction.name != "matmul" or len(dtypes) != 1 or not (dtype := dtypes.pop()).isnative:
+        return False
+    if dtype.char not in "fd" or not all(instruction.core):
+        return False
+    n, k, m = instruction.core
+    a_n, a_k, b_k, b_m, c_n, c_m = instruction.core_strides
+    matrices = (n, k, a_n, a_k), (k, m, b_k, b_m), (n, m, c_n, c_m)
+    return all(_plain(*matrix, dtype.itemsize) for matrix in matrices)
+
+
+def _plain(rows: int, columns: int, along_rows: int, along_columns: int, item: int) -> bool:
+    def by_rows(rows: int, columns: int, along_rows: int, along_columns: int) -> bool:
+        whole = along_rows % item == 0 and along_rows >= columns * item
+        return (columns == 1 or along_columns == item) and (rows == 1 or whole)
+
+    return by_rows(rows, columns, along_rows, along_columns) or by_rows(columns, rows, along_columns, along_rows)
 
 
 def _words(
@@ -99,7 +124,9 @@ def _product(instruction: Instruction, cut: Cut | None) -> _Call:
     shape, strides = instruction.shape, [list(of) for of in instruction.strides]
     dims = [shape[-1] if shape else 1, *instruction.core]
     steps = [of[-1] if shape else 0 for of in strides] + list(instruction.core_strides)
-    part = 1 + cut.axis if cut else -1
+    part = -1
+    if cut:  # along a core dimension, the loop's own outer one, or one outside of that
+        part = 1 + cut.axis if cut.core else 0 if cut.axis == len(shape) - 1 else len(dims)
     return _Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
 
 
@@ -124,46 +151,60 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
     return _Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
 
 
-def _two_axes(call: _Call, instruction: Instruction) -> _Call:
-    """The call with a loop of the machine's own, for the few operations that it has such loops for."""
-    item, char = instruction.operands[0].dtype.itemsize, instruction.operands[0].dtype.char
-    if not _of_one_dtype(instruction) or not set(call.steps) <= {0, item} or call.steps[-1] != item:
+def _by_rows(call: _Call, instruction: Instruction) -> _Call:
+    """The call with three axes in one loop of the machine's own, for the few operations that it has such loops for."""
+    name, item = _loop_by_rows(instruction), instruction.outputs[0].dtype.itemsize
+    if not (name and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
         return call
-    if instruction.name in ONE_AXIS and call.steps[0] == item:
-        return replace(call, loop=Loop(f"{instruction.name}_{char}"))
-    if instruction.name not in TWO_AXES or not call.sizes:
-        return call
-    return _with_outer(call, f"{instruction.name}_{char}")
+    sizes, strides = [1, *call.sizes], [[0, *of] for of in call.strides]
+    steps = [of[-2] for of in strides] + [of[-1] for of in strides] + call.steps
+    dims, sizes, outer = [*sizes[-2:], *call.dims], sizes[1:-2], [of[1:-2] for of in strides]
+    part = call.part if call.part < 1 else 3 if sizes else 2 - len(call.sizes)
+    return _Call(Loop(name), dims, steps, sizes, outer, part)
 
 
-def _sums(call: _Call, instruction: Instruction) -> _Call:
-    """The call with a loop of the machine's own that adds up along one of two axes, if the layout allows it."""
-    item, char = instruction.operands[1].dtype.itemsize, instruction.operands[1].dtype.char
+def _loop_by_rows(instruction: Instruction) -> str | None:
+    if instruction.name in COPIES:
+        return f"rows_{instruction.name}"
+    dtypes = {view.dtype.char for view in instruction.operands}
+    if instruction.name in ARITHMETIC and dtypes in ({"f"}, {"d"}):
+        return f"{instruction.name}_{dtypes.pop()}"
+    return None
+
+
+def _absolute(call: _Call, instruction: Instruction) -> _Call:
+    """The call with the machine's own loop for absolute values, which is quicker, where they lie side by side."""
+    a = instruction.operands[0]
+    if instruction.name != "absolute" or a.dtype.char not in "fd" or set(call.steps) != {a.dtype.itemsize}:
+        return call
+    return replace(call, loop=Loop(f"absolute_{a.dtype.char}"))
+
+
+def _sums(call: _Call, instruction: Instruction) -> _Call | None:
+    """The call with a loop of the machine's own that adds up along one of two axes, if it has one for this layout."""
+    out = instruction.outputs[0].dtype
     of_start, of_a, of_out = call.steps
     outer = call.strides[2] if call.sizes else []
-    if instruction.name != "add.reduce" or not _of_one_dtype(instruction):
-        return call
+    if instruction.name != "add.reduce" or out.char not in "fd":
+        return None
     if of_out == 0 and all(outer):
-        return _with_outer(call, f"row_sums_{char}")
-    if outer and outer[-1] == 0 and all(outer[:-1]) and (of_start in {0, item}, of_a, of_out) == (True, item, item):
-        return _with_outer(call, f"column_sums_{char}")
-    return call
-
-
-def _of_one_dtype(instruction: Instruction) -> bool:
-    """Whether all operands are float32, or all are float64."""
-    return {view.dtype.char for view in instruction.operands} in ({"f"}, {"d"})
+        return _with_outer(call, f"row_sums_{out.char}")
+    side_by_side = of_start in {0, out.itemsize} and of_a == of_out == out.itemsize
+    if side_by_side and outer and outer[-1] == 0 and all(outer[:-1]):
+        return _with_outer(call, f"column_sums_{out.char}")
+    return None
 
 
 def _with_outer(call: _Call, name: str) -> _Call:
     """The call of a loop over two axes: the innermost of `sizes`, if there is one, and the loop's own."""
-    count = len(call.steps)
-    inner_cut = call.part == 0
+    part = 1 if call.part == 0 else call.part
     if not call.sizes:
-        return _Call(Loop(name), [1, *call.dims], [0] * count + call.steps, part=1 if inner_cut else -1, unit=call.unit)
+        steps = [0] * len(call.steps) + call.steps
+        return _Call(Loop(name), [1, *call.dims], steps, part=part, unit=call.unit)
     steps = [of[-1] for of in call.strides] + call.steps
     dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
-    part = 1 if inner_cut else call.part if call.part < 1 else 2 if sizes else 0
+    if call.part == 1:
+        part = 2 if sizes else 0
     return _Call(Loop(name), dims, steps, sizes, outer, part, call.unit)
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from prograd import threads
 from prograd.errors import OptionError
+from prograd.tape import blas
+from prograd.tape.blas import Blas
 from prograd.tape.instructions import AnyArray, Loop
 
-VERSION: Final = 3  # of the words of a program
+VERSION: Final = 6  # of the words of a program
 
 compiled: Any
 try:
@@ -95,9 +95,11 @@ def _known(machine: str, what: str) -> Machine:
 
 @cache
 def _kernels() -> dict[str, int]:
-    _limit_blas()
-    found: dict[str, int] = compiled.kernels()
-    return found
+    found = blas.threads_of_numpys()
+    if found is not None:
+        compiled.blas(*found)
+    kernels: dict[str, int] = compiled.kernels()
+    return kernels
 
 
 @cache
@@ -126,22 +128,27 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
     return made
 
 
+def products() -> Blas:
+    """Which BLAS computes products here: the compiled machine's choice, and numpy's wherever numpy runs.
+
+    Raises `OptionError` as `blas.current` does.
+    """
+    return blas.current() if current() == "c" else "numpy"
+
+
+def words(machine: str, products: Blas = "numpy") -> str:
+    """What a machine does with a mode, for titles; `products` is the BLAS that it uses."""
+    return WORDS[machine] + (" with MKL" if products == "mkl" else "")
+
+
 def address(loop: Loop) -> tuple[int, int]:
     """The address of a loop, and of the data that it is given."""
     _kernels()
+    if loop.name.startswith("mkl_"):
+        _take_mkl()
     return _address(loop.name, loop.ufunc, loop.k)
 
 
-def _limit_blas() -> None:
-    """Tells the machine how to ask for and set the number of threads of numpy's BLAS."""
-    libraries = ThreadpoolController().select(user_api="blas").info()
-    libraries.sort(key=lambda library: "numpy" not in str(library["filepath"]))
-    for library in libraries:
-        with suppress(OSError):
-            loaded = ctypes.CDLL(str(library["filepath"]))
-            for prefix, suffix in (("scipy_", "64_"), ("scipy_", ""), ("", "64_"), ("", "")):
-                get, put = (f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set"))
-                if hasattr(loaded, get) and hasattr(loaded, put):
-                    addresses = (ctypes.cast(getattr(loaded, name), ctypes.c_void_p).value or 0 for name in (get, put))
-                    compiled.blas(*addresses)
-                    return
+@cache
+def _take_mkl() -> None:
+    compiled.mkl(*blas.mkl())

@@ -32,7 +32,7 @@ class Recorder:
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.arrays: list[Storage] = []
-        self._constants: list[tuple[AnyArray, bytes]] = []
+        self._constants: dict[int, tuple[Storage, AnyArray, bytes]] = {}
 
     # Arrays.
 
@@ -52,10 +52,14 @@ class Recorder:
         """An array that is the same in each replay, as long as nobody writes to it."""
         if array.dtype.char not in "fdl?" or not array.dtype.isnative or not array.flags.aligned:
             self.refuse(f"arrays of {array.dtype}" if array.flags.aligned else "arrays that are not aligned")
-        storage = Storage("constant", array.nbytes, array=array)
-        if array.flags.writeable:
-            self._constants.append((array, digest(array)))
-        return Traced(self, storage, loops.shadow(array.shape, array.dtype, array.strides))
+        return self.kept(array)
+
+    def kept(self, array: AnyArray) -> Traced:
+        """A constant of any dtype, which instructions made for it may read."""
+        if id(array) not in self._constants:
+            before = digest(array) if array.flags.writeable else b""
+            self._constants[id(array)] = Storage("constant", array.nbytes, array=array), array, before
+        return Traced(self, self._constants[id(array)][0], loops.shadow(array.shape, array.dtype, array.strides))
 
     def traced(self, value: Any, dtype: np.dtype[Any] | None = None) -> Traced:
         """`value` as an array of the recording, in the given dtype."""
@@ -70,7 +74,7 @@ class Recorder:
         """Ends the recording. Raises `NotRecordable` if a constant was changed meanwhile."""
         if len(self.arrays) > MOST_ARRAYS:
             self.refuse(f"more than {MOST_ARRAYS} arrays")
-        if any(digest(array) != before for array, before in self._constants):
+        if any(before and digest(array) != before for _, array, before in self._constants.values()):
             self.refuse("to change an array of numpy's own after it was used (np.zeros and the like, without like=)")
 
     # Operations.
@@ -214,6 +218,18 @@ class Recorder:
 
     # Instructions.
 
+    def write(self, instruction: Instruction) -> None:
+        """Appends an instruction."""
+        if len(instruction.operands) > MOST_OPERANDS or len(instruction.core) > MOST_CORE:
+            self.refuse(f"{instruction.name} with so many operands or core dimensions")
+        for view in instruction.outputs:
+            if view.storage.kind in {"input", "constant"}:
+                self.refuse("to change an array that it was given to read")
+        if all(instruction.shape) and all(all(view.shape) for view in instruction.outputs):
+            self.instructions.append(instruction)
+        if len(self.instructions) > MOST:
+            self.refuse(f"more than {MOST} instructions")
+
     def _given(self, kind: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Traced:
         shadow = loops.shadow(shape, dtype)
         storage = Storage(kind, shadow.nbytes, len(self.arrays))
@@ -243,17 +259,6 @@ class Recorder:
             self.refuse("an index with arrays that is not made of a few slices")
         return found
 
-    def _write(self, instruction: Instruction) -> None:
-        if len(instruction.operands) > MOST_OPERANDS or len(instruction.core) > MOST_CORE:
-            self.refuse(f"{instruction.name} with so many operands or core dimensions")
-        for view in instruction.outputs:
-            if view.storage.kind in {"input", "constant"}:
-                self.refuse("to change an array that it was given to read")
-        if all(instruction.shape) and all(all(view.shape) for view in instruction.outputs):
-            self.instructions.append(instruction)
-        if len(self.instructions) > MOST:
-            self.refuse(f"more than {MOST} instructions")
-
     def _copy(self, source: Traced, to: Traced) -> None:
         if source.shape != to.shape:
             source = Traced(self, source.storage, np.broadcast_to(source.shadow, to.shape, subok=False))
@@ -261,7 +266,7 @@ class Recorder:
         if not same and f"cast_{source.dtype.char}{to.dtype.char}" not in ufuncs.CASTS:
             self.refuse(f"{to.dtype} made from {source.dtype}")
         name = f"copy{to.itemsize}" if same else f"cast_{source.dtype.char}{to.dtype.char}"
-        self._write(ufuncs.elementwise(Loop(name), (source.view, to.view), 1, to.shape, ufuncs.copyto))
+        self.write(ufuncs.elementwise(Loop(name), (source.view, to.view), 1, to.shape, ufuncs.copyto))
 
     def _elementwise(
         self,
@@ -281,7 +286,7 @@ class Recorder:
             else:
                 results.append(self._new(loops.like(shadows, shape, dtype)))
         views = (*(a.view for a in operands), *(r.view for r in results))  # type: ignore[union-attr]
-        self._write(ufuncs.elementwise(loop, views, len(operands), shape, by_numpy or ufuncs.called(loop)))
+        self.write(ufuncs.elementwise(loop, views, len(operands), shape, by_numpy or ufuncs.called(loop)))
         for o, result in zip(outs, results, strict=True):
             if o is not None and o is not result:
                 self.assign(o, result)
@@ -316,7 +321,7 @@ class Recorder:
         target = result.shadow
         for name in dropped:
             target = np.expand_dims(target, target.ndim if name == core[1][1] else len(lead))
-        self._write(
+        self.write(
             ufuncs.matrices(loop, [*operands, result], [*shadows, target], core, sizes, lead, ufuncs.called(loop))
         )
         if out is not None and result is not out:
@@ -355,7 +360,7 @@ class Recorder:
         first = ufunc.identity if initial is _NOT_GIVEN else initial
         start = self._start(ufunc, a, axes, first, result.dtype)
         if a.size:
-            self._write(ufuncs.reduction(loop, start, a, result, axes, first))
+            self.write(ufuncs.reduction(loop, start, a, result, axes, first))
         elif start is not None:
             self.assign(result, start)
         if out is not None and result is not out:

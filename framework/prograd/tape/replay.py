@@ -10,17 +10,19 @@ import numpy as np
 
 from prograd.errors import NotRecordable, ProgradError
 from prograd.network import Network
-from prograd.tape import machine
+from prograd.tape import blas, machine
+from prograd.tape.blas import Blas
 from prograd.tape.instructions import AnyArray, digest
 from prograd.tape.machine import Machine
 from prograd.tape.tape import ByNumpy, Program, Tape, record
 
 KEPT: Final = 32  # tapes of one owner
 SMALL_BYTES: Final = 2**22  # outputs of which a verification makes copies
-TOLERANCE: Final = 2.0**14  # roundings: a product that is cut is added up otherwise
+TOLERANCE: Final = 2.0**14  # roundings: a product that is cut, or of another BLAS, is added up otherwise
 LEAST_BYTES: Final = 2**24  # with a smaller limit nothing is recorded: a tape's own objects take some of them
 
 Function = Callable[..., None]
+Runner = tuple[Machine, Blas]
 
 
 class Running(Protocol):
@@ -38,7 +40,7 @@ class Tapes:
     """
 
     def __init__(self) -> None:
-        self._ready: OrderedDict[tuple[Hashable, Machine], Running] = OrderedDict()
+        self._ready: OrderedDict[tuple[Hashable, Runner], Running] = OrderedDict()
         self._seen: OrderedDict[Hashable, ProgradError | None] = OrderedDict()
 
     def call(
@@ -55,14 +57,14 @@ class Tapes:
         function that can't be recorded goes on to be run, and so does one whose tape would take more than `max_bytes`.
         Floating point errors warn or raise as numpy says, since then the function itself is run again.
         """
-        key, used = (key, max_bytes), machine.current()
+        key, used = (key, max_bytes), (machine.current(), blas.current())
         ready = self._ready.get((key, used))
         if ready is not None:
             self._ready.move_to_end((key, used))
             if ready.run(*inputs, *outputs) and set(np.geterr().values()) != {"ignore"}:
                 function(*inputs, *outputs)
             return
-        if used == "off" or (max_bytes or LEAST_BYTES) < LEAST_BYTES or self._seen.get(key) is not None:
+        if used[0] == "off" or (max_bytes or LEAST_BYTES) < LEAST_BYTES or self._seen.get(key) is not None:
             function(*inputs, *outputs)
             return
         # With one thread for BLAS, as in a replay: every call gives the same bits.
@@ -81,7 +83,7 @@ class Tapes:
     def _record(  # noqa: PLR0913, PLR0917
         self,
         key: Hashable,
-        used: Machine,
+        used: Runner,
         function: Function,
         inputs: Sequence[AnyArray],
         outputs: Sequence[AnyArray],
@@ -94,8 +96,9 @@ class Tapes:
             if max_bytes is not None and taken > max_bytes:
                 what = f"at most {max_bytes} bytes, and whose tape takes {taken}"
                 raise NotRecordable("", "", what)
-            ready = replayable(tape, used)
-            _verify(ready, function, inputs, outputs)
+            ready = replayable(tape, *used)
+            exact = ready if used[1] == "numpy" else replayable(tape, used[0])
+            _verify(exact, ready, function, inputs, outputs)
         except ProgradError as error:  # from the recording: the function itself has just run
             error.__cause__ = error.__context__ = None
             self._seen[key] = error.with_traceback(None)  # its frames hold the arrays of the call
@@ -106,7 +109,7 @@ class Tapes:
 
     def keys(self) -> list[Hashable]:
         """What the tapes compute, the one used last behind the others."""
-        ready: list[tuple[Hashable, Machine]] = list(self._ready)
+        ready: list[tuple[Hashable, Runner]] = list(self._ready)
         return [key for key, _ in ready]
 
     def __len__(self) -> int:
@@ -128,26 +131,29 @@ def signature(arrays: Sequence[AnyArray]) -> list[tuple[tuple[int, ...], np.dtyp
     return [(a.shape, a.dtype) for a in arrays]
 
 
-def replayable(tape: Tape, used: Machine) -> Running:
-    """The tape, ready for a machine."""
-    return Program(tape) if used == "c" else ByNumpy(tape)
+def replayable(tape: Tape, used: Machine, products: Blas = "numpy") -> Running:
+    """The tape, ready for a machine, with the BLAS that the compiled one uses."""
+    return Program(tape, products) if used == "c" else ByNumpy(tape)
 
 
-def _verify(ready: Running, function: Function, inputs: Sequence[AnyArray], outputs: Sequence[AnyArray]) -> None:
+def _verify(
+    exact: Running, ready: Running, function: Function, inputs: Sequence[AnyArray], outputs: Sequence[AnyArray]
+) -> None:
     """Raises `NotRecordable` unless the tape gives the bits that the function has just written to the outputs.
 
-    It takes no memory for a second copy of large ones. Small ones are computed with products cut, too, as replays do.
+    `exact` runs the tape with the BLAS of the function, numpy's. It takes no memory for a second copy of large outputs.
+    Small ones are computed as replays do, too: with products cut, and with the chosen BLAS.
     """
     before = [digest(out) for out in outputs]
     _forget(outputs)
-    ready.run(*inputs, *outputs, whole=True)
+    exact.run(*inputs, *outputs, whole=True)
     same = before == [digest(out) for out in outputs]
     if same and sum(out.nbytes for out in outputs) <= SMALL_BYTES:
-        exact = [out.copy() for out in outputs]
+        expected = [out.copy() for out in outputs]
         _forget(outputs)
         ready.run(*inputs, *outputs)
-        same = all(map(_close, outputs, exact))
-        for out, kept in zip(outputs, exact, strict=True):
+        same = all(map(_close, outputs, expected))
+        for out, kept in zip(outputs, expected, strict=True):
             out[...] = kept
     if not same:
         function(*inputs, *outputs)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from prograd.errors import NotRecordable, ProgradError
-from prograd.tape import grouping, layout, lowering, machine
+from prograd.tape import blas, grouping, layout, lowering, machine
+from prograd.tape.blas import Blas
 from prograd.tape.forwarding import forwarded
 from prograd.tape.grouping import Group
 from prograd.tape.instructions import AnyArray, Instruction, View
@@ -28,8 +29,8 @@ class Tape:
     """
 
     def __init__(self, recorder: Recorder) -> None:
-        self.instructions: list[Instruction] = layout.live(forwarded(layout.live(recorder.instructions)))
-        self.groups: list[Group] = grouping.groups(self.instructions)
+        self.groups: list[Group] = grouping.groups(layout.live(forwarded(layout.live(recorder.instructions))))
+        self.instructions: list[Instruction] = [one for group in self.groups for one in group.instructions]
         self.given = tuple(recorder.arrays)
         self.offsets, self.scratch_bytes = layout.place(self.groups)
 
@@ -40,15 +41,18 @@ class Tape:
 
     def replay(self, arrays: Sequence[AnyArray], *, whole: bool = False) -> int:
         """Runs the tape once on contiguous arrays of the recorded shapes; returns the floating point errors."""
-        ready = Program(self) if machine.current() == "c" else ByNumpy(self)
+        ready = Program(self, blas.current()) if machine.current() == "c" else ByNumpy(self)
         return ready.run(*arrays, whole=whole)
 
 
 class Program:
-    """A tape on the compiled machine. With `whole` no product is cut, which gives the bits of the interpreted run."""
+    """A tape on the compiled machine, with the BLAS that computes its products.
 
-    def __init__(self, tape: Tape) -> None:
-        words = lowering.words(tape.groups, tape.offsets, machine.address)
+    With `whole` no product is cut, which gives the bits of the interpreted run where numpy's BLAS computes them.
+    """
+
+    def __init__(self, tape: Tape, products: Blas = "numpy") -> None:
+        words = lowering.words(tape.groups, tape.offsets, machine.address, products)
         large = sum(map(grouping.seconds, tape.instructions)) > grouping.LARGE_SECONDS
         self.scratch_bytes = tape.scratch_bytes
         self._constants = _constants(tape)  # the program has their addresses

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from prograd.tape import grouping, machine
+from prograd.tape.blas import Blas
 from prograd.tape.grouping import Cut, Group
 from prograd.tape.instructions import AnyArray, Instruction, Storage, View
 from prograd.tape.machine import Machine
@@ -29,7 +30,7 @@ ALIGNMENT: Final = 64  # bytes, as the machine's own memory has
 
 @dataclass(frozen=True)
 class Times:
-    """The median seconds of each instruction alone, and of the whole tape; `machine` ran both.
+    """The median seconds of each instruction alone, and of the whole tape, by `machine` with the BLAS `products`.
 
     Alone, an instruction finds its arrays in the cache more often where they are small, and less often where the tape
     runs it block by block. So the sum may differ from the whole.
@@ -38,6 +39,7 @@ class Times:
     each: Sequence[float]
     whole: float
     machine: Machine
+    products: Blas = "numpy"
 
 
 def measured(tape: Tape, arrays: Sequence[AnyArray]) -> Times:
@@ -47,16 +49,17 @@ def measured(tape: Tape, arrays: Sequence[AnyArray]) -> Times:
     included; these hold the results afterwards.
     """
     used: Machine = "c" if machine.current() == "c" else "numpy"
-    whole, bench, each = _seconds(replayable(tape, used), *arrays), _Bench(tape, arrays), []
+    products = machine.products()
+    whole, bench, each = _seconds(replayable(tape, used, products), *arrays), _Bench(tape, arrays), []
     for group in tape.groups:
         for one, cut in zip(group.instructions, group.cuts, strict=True):
             alone, kept = bench.repeated(one, cut, group), bench.outputs(one)
             before = [memory.copy() for memory in kept]
-            each.append(_seconds(replayable(alone, used)) / len(alone.instructions))
+            each.append(_seconds(replayable(alone, used, products)) / len(alone.instructions))
             for memory, content in zip(kept, before, strict=True):
                 memory[...] = content
-            replayable(bench.once(one), used).run()
-    return Times(each, whole, used)
+            replayable(bench.once(one), used, products).run()
+    return Times(each, whole, used, products)
 
 
 class _Alone(Tape):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 ENGINES: Mapping[str, str] = MappingProxyType(
     {
         "floor": "prograd_experiments.peers.engines.floor:Floor",
+        "floor_mkl": "prograd_experiments.peers.engines.floor:FloorMkl",
         "prograd": "prograd_experiments.peers.engines.prograd:Prograd",
         "numpy": "prograd_experiments.peers.engines.numpy:Numpy",
         "jax": "prograd_experiments.peers.engines.jax:Jax",
