@@ -13,10 +13,10 @@ from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Cell, Column, Row, at, named, time, without_options, without_result
+from prograd_experiments.rows import Cell, Column, Row, at, choice, setting, time, without_result
 from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import POINT, label, pictures, score_text
+from prograd_experiments.training.pictures import CHOICES, POINT, label, pictures, score_text
 
 KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
@@ -72,19 +72,16 @@ class Training(Experiment):
         whole = networks.check({**config, "batch": None})
         return {key: whole[key] for key in KEYS if key in whole}
 
+    def without_effect(self, config: Config) -> Sequence[str]:
+        return networks.without_effect(config)
+
     def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
         return train(config, directory, force=force)
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
-        always = {"data", "optimizer"}
-        with_options = {*always, "network", "activation", "loss"}
         return [
             *(
-                Column(
-                    key,
-                    named(f"config.{key}") if key in with_options else at(f"config.{key}"),
-                    point="always" if key in always else "varying",
-                )
+                choice(key, "always" if key in {"data", "optimizer"} else "varying") if key in CHOICES else setting(key)
                 for key in POINT
             ),
             Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
@@ -125,10 +122,9 @@ def _best(rows: Sequence[Row]) -> str:
     best = max(rows, key=lambda row: row["test_score"] * (1 if row["score_is"] == ACCURACY else -1))
     what = "of the classes right" if best["score_is"] == ACCURACY else "(standard deviations) of error"
     runs = f", the best of {len(rows)} runs ({label(best, rows)})" if len(rows) > 1 else ""
-    data, optimizer = without_options(best["data"]), without_options(best["optimizer"])
     return (
-        f"On {data}: {score_text(best['test_score'], best)} {what} on {best['test_samples']} samples that it was not "
-        f"trained on, after {best['epochs_done']} epochs of {optimizer}{runs}."
+        f"On {best['data']}: {score_text(best['test_score'], best)} {what} on {best['test_samples']} samples that it "
+        f"was not trained on, after {best['epochs_done']} epochs of {best['optimizer']}{runs}."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
 from prograd_experiments.charts.palette import hue, marker
-from prograd_experiments.rows import NOTHING, Row, varying
+from prograd_experiments.rows import NOTHING, Row, further_text, varying
 from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.units import three
 
@@ -14,7 +14,10 @@ POINT = (
     *("data", "network", "depth", "width", "activation", "loss"),
     *("optimizer", "mode", "epochs", "dtype", "threads", "seed"),
 )
-"""The columns that tell points apart."""
+"""The experiment's own columns that tell points apart."""
+
+CHOICES = ("data", "network", "activation", "loss", "optimizer")
+"""Those of them that are names."""
 
 MOST_RUNS = 6
 FEW_EPOCHS = 6  # each of them is a tick
@@ -31,7 +34,10 @@ def pictures(rows: Sequence[Row]) -> list[Picture]:
 
 def label(row: Row, rows: Sequence[Row]) -> str:
     """A run in words: what tells it apart, or data and network if nothing does."""
-    return ", ".join(f"{key} {row[key]}" for key in varying(rows, POINT)) or f"{row['data']}, {row['network']}"
+    own = [f"{key} {row[key]}" for key in varying(rows, POINT)]
+    return ", ".join(own + [further_text(row).removeprefix(", ")] * bool(further_text(row))) or (
+        f"{row['data']}, {row['network']}"
+    )
 
 
 def score_text(value: float | None, row: Row) -> str:

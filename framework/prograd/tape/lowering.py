@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -15,6 +16,8 @@ from prograd.tape.instructions import Instruction, Loop, Storage, View
 NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
 
 ARITHMETIC, COPIES = ("add", "subtract", "multiply"), ("copy4", "copy8")  # that have loops by rows
+LARGE_RESULT = 2**24  # bytes: more than the caches keep until the next call
+AHEAD = 2**13  # bytes from what is written to what is asked for
 
 Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
@@ -25,24 +28,24 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
     made: list[int] = []
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
-        steps = [
-            step
-            for instruction, cut in zip(group.instructions, group.cuts, strict=True)
-            for step in _steps(instruction, cut)
-        ]
-        made += (len(steps), group.extent, group.block, int(group.shared), int(product))
-        for instruction, cut, call in steps:
-            if products == "mkl" and _for_blas(instruction):
-                call.loop = Loop(f"mkl_{instruction.operands[0].dtype.char}")
-            made += _words(instruction, cut, call, offsets, address)
+        before: Instruction | None = None
+        count, of_group, of_one = 0, [], []
+        for instruction, cut in zip(group.instructions, group.cuts, strict=True):
+            if instruction is not before:  # copies are timed together
+                before, of_one = instruction, list(_calls(instruction, cut, offsets, address, products))
+            count += len(of_one)
+            of_group += of_one
+        made += (count, group.extent, group.block, int(group.shared), int(product))
+        made += itertools.chain.from_iterable(of_group)
     return np.array(made, np.int64).tobytes()
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """How the machine calls a loop: `dims` and `steps` for the loop itself, once for each index of `sizes`.
 
-    In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r.
+    In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r. `data` is what a
+    loop of the machine's own is given.
     """
 
     loop: Loop
@@ -52,12 +55,14 @@ class _Call:
     strides: list[list[int]] = field(default_factory=list)
     part: int = -1
     unit: int = 1
+    data: int = 0
 
 
-_Step: TypeAlias = tuple[Instruction, Cut | None, _Call]
+Step: TypeAlias = tuple[Instruction, Cut | None, Call]
+"""An instruction that is one call, how it is cut, and the call."""
 
 
-def _steps(instruction: Instruction, cut: Cut | None) -> Iterator[_Step]:
+def steps(instruction: Instruction, cut: Cut | None) -> Iterator[Step]:
     """What the machine runs for an instruction: one call, or for some reductions a copy of the start and a call."""
     if instruction.core:
         yield instruction, cut, _product(instruction, cut)
@@ -104,12 +109,22 @@ def _plain(rows: int, columns: int, along_rows: int, along_columns: int, item: i
     return by_rows(rows, columns, along_rows, along_columns) or by_rows(columns, rows, along_columns, along_rows)
 
 
+def _calls(
+    instruction: Instruction, cut: Cut | None, offsets: Mapping[Storage, int], address: Address, products: Blas
+) -> Iterator[list[int]]:
+    for one, own_cut, call in steps(instruction, cut):
+        if products == "mkl" and _for_blas(one):
+            call.loop = Loop(f"mkl_{one.operands[0].dtype.char}")
+        yield _words(one, own_cut, call, offsets, address)
+
+
 def _words(
-    instruction: Instruction, cut: Cut | None, call: _Call, offsets: Mapping[Storage, int], address: Address
+    instruction: Instruction, cut: Cut | None, call: Call, offsets: Mapping[Storage, int], address: Address
 ) -> list[int]:
     count = len(instruction.operands)
     strides = call.strides or [[]] * count
-    made = [0, *address(call.loop), count, len(call.dims), len(call.sizes), call.part, call.unit]
+    loop, data = address(call.loop)
+    made = [0, loop, call.data or data, count, len(call.dims), len(call.sizes), call.part, call.unit]
     made += call.dims
     made += [len(call.steps), *call.steps]
     made += call.sizes
@@ -119,7 +134,7 @@ def _words(
     return made
 
 
-def _product(instruction: Instruction, cut: Cut | None) -> _Call:
+def _product(instruction: Instruction, cut: Cut | None) -> Call:
     """A generalized ufunc: the last axis of `shape` is the loop's own outer dimension."""
     shape, strides = instruction.shape, [list(of) for of in instruction.strides]
     dims = [shape[-1] if shape else 1, *instruction.core]
@@ -127,10 +142,10 @@ def _product(instruction: Instruction, cut: Cut | None) -> _Call:
     part = -1
     if cut:  # along a core dimension, the loop's own outer one, or one outside of that
         part = 1 + cut.axis if cut.core else 0 if cut.axis == len(shape) - 1 else len(dims)
-    return _Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
+    return Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
 
 
-def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
+def _loop(instruction: Instruction, cut: Cut | None) -> Call:
     """An elementwise instruction or a reduction: axes in memory order, joined where they can be."""
     axes = [k for k, n in enumerate(instruction.shape) if n > 1 and not (cut and k == cut.axis)]
     shape = [instruction.shape[k] for k in axes]
@@ -142,16 +157,16 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
     inner, steps = (shape[-1], [of[-1] for of in strides]) if shape else (1, [0] * len(strides))
     sizes, outer = shape[:-1], [of[:-1] for of in strides]
     if cut is None:
-        return _Call(instruction.loop, [inner], steps, sizes, outer)
+        return Call(instruction.loop, [inner], steps, sizes, outer)
     if not shape:
-        return _Call(instruction.loop, [cut.extent], list(cut.steps), part=0)
+        return Call(instruction.loop, [cut.extent], list(cut.steps), part=0)
     if not sizes and all(row == step * inner for row, step in zip(cut.steps, steps, strict=True)):
-        return _Call(instruction.loop, [cut.extent * inner], steps, part=0, unit=inner)
+        return Call(instruction.loop, [cut.extent * inner], steps, part=0, unit=inner)
     outer = [[row, *of] for row, of in zip(cut.steps, outer, strict=True)]
-    return _Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
+    return Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
 
 
-def _by_rows(call: _Call, instruction: Instruction) -> _Call:
+def _by_rows(call: Call, instruction: Instruction) -> Call:
     """The call with three axes in one loop of the machine's own, for the few operations that it has such loops for."""
     name, item = _loop_by_rows(instruction), instruction.outputs[0].dtype.itemsize
     if not (name and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
@@ -160,7 +175,8 @@ def _by_rows(call: _Call, instruction: Instruction) -> _Call:
     steps = [of[-2] for of in strides] + [of[-1] for of in strides] + call.steps
     dims, sizes, outer = [*sizes[-2:], *call.dims], sizes[1:-2], [of[1:-2] for of in strides]
     part = call.part if call.part < 1 else 3 if sizes else 2 - len(call.sizes)
-    return _Call(Loop(name), dims, steps, sizes, outer, part)
+    ahead = AHEAD if instruction.outputs[0].storage.size >= LARGE_RESULT else 0
+    return Call(Loop(name), dims, steps, sizes, outer, part, data=ahead)
 
 
 def _loop_by_rows(instruction: Instruction) -> str | None:
@@ -172,7 +188,7 @@ def _loop_by_rows(instruction: Instruction) -> str | None:
     return None
 
 
-def _absolute(call: _Call, instruction: Instruction) -> _Call:
+def _absolute(call: Call, instruction: Instruction) -> Call:
     """The call with the machine's own loop for absolute values, which is quicker, where they lie side by side."""
     a = instruction.operands[0]
     if instruction.name != "absolute" or a.dtype.char not in "fd" or set(call.steps) != {a.dtype.itemsize}:
@@ -180,14 +196,14 @@ def _absolute(call: _Call, instruction: Instruction) -> _Call:
     return replace(call, loop=Loop(f"absolute_{a.dtype.char}"))
 
 
-def _sums(call: _Call, instruction: Instruction) -> _Call | None:
+def _sums(call: Call, instruction: Instruction) -> Call | None:
     """The call with a loop of the machine's own that adds up along one of two axes, if it has one for this layout."""
     out = instruction.outputs[0].dtype
     of_start, of_a, of_out = call.steps
     outer = call.strides[2] if call.sizes else []
     if instruction.name != "add.reduce" or out.char not in "fd":
         return None
-    if of_out == 0 and all(outer):
+    if of_out == 0 and of_a == out.itemsize and all(outer):
         return _with_outer(call, f"row_sums_{out.char}")
     side_by_side = of_start in {0, out.itemsize} and of_a == of_out == out.itemsize
     if side_by_side and outer and outer[-1] == 0 and all(outer[:-1]):
@@ -195,17 +211,17 @@ def _sums(call: _Call, instruction: Instruction) -> _Call | None:
     return None
 
 
-def _with_outer(call: _Call, name: str) -> _Call:
+def _with_outer(call: Call, name: str) -> Call:
     """The call of a loop over two axes: the innermost of `sizes`, if there is one, and the loop's own."""
     part = 1 if call.part == 0 else call.part
     if not call.sizes:
         steps = [0] * len(call.steps) + call.steps
-        return _Call(Loop(name), [1, *call.dims], steps, part=part, unit=call.unit)
+        return Call(Loop(name), [1, *call.dims], steps, part=part, unit=call.unit)
     steps = [of[-1] for of in call.strides] + call.steps
     dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
     if call.part == 1:
         part = 2 if sizes else 0
-    return _Call(Loop(name), dims, steps, sizes, outer, part, call.unit)
+    return Call(Loop(name), dims, steps, sizes, outer, part, call.unit)
 
 
 def _reach(strides: Sequence[Sequence[int]], k: int) -> int:
