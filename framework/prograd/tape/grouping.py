@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from prograd.tape.instructions import Instruction, Storage
 
@@ -84,23 +85,27 @@ def groups(instructions: Sequence[Instruction]) -> list[Group]:
 
 def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
     plain, chain = Group(), _Chain()
-    early: set[int] = set()
+    readers, early = _readers(instructions), set[int]()
     for k, instruction in enumerate(instructions):
-        if k in early or (chain and chain.take(instruction)):
+        cuts = list(_chain_cuts(instruction))
+        if k in early or (chain and chain.take(instruction, cuts)):
             continue
         if chain:
             yield chain.group()
             chain = _Chain()
-        if not _worth_cutting(instruction):
+        if all(cut.core for cut in cuts) and _product_block(instruction) is None:  # not worth cutting
             plain.instructions.append(instruction)
             plain.cuts.append(None)
             continue
         if plain.instructions:
             yield plain
             plain = Group()
-        if not chain.take(instruction):
+        if not chain.take(instruction, cuts):
             group = _product(instruction)
-            early.update(list(_read_along(group, instructions, k, early)))
+            for j in _along(group, readers):
+                if j > k:
+                    early.add(j)
+                    _add(group, instructions[j])
             yield group
     if chain:
         yield chain.group()
@@ -108,36 +113,41 @@ def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
         yield plain
 
 
-def _read_along(group: Group, instructions: Sequence[Instruction], k: int, early: set[int]) -> Iterator[int]:
-    """Adds to product k, alone in its group, what reads rows of its matrix and no more; yields the numbers of those.
-
-    So rows come from memory once. The matrix is one that the tape is given, so it does not matter when it is read.
-    """
-    for j, one in enumerate(instructions[k + 1 :], k + 1):
-        cut = None if j in early else _elementwise_cut(one)
-        if cut and group.cuts[0] and _same_rows((group.instructions[0], group.cuts[0]), (one, cut)):
-            written = {view.storage for view in one.outputs}
-            if not any(view.storage in written for other in instructions[k + 1 : j] for view in other.operands):
-                group.instructions.append(one)
-                group.cuts.append(cut)
-                group.shared = sum(map(seconds, group.instructions)) > SHARED_SECONDS
-                yield j
+Rows: TypeAlias = tuple[Storage, tuple[int, int], int, int]
+"""Rows of an array: where it lies, how far it is from one to the next, and how many there are."""
 
 
-def _same_rows(product: tuple[Instruction, Cut], other: tuple[Instruction, Cut]) -> bool:
-    """Whether an instruction reads an array that the tape is given and nothing else, by the rows of a product."""
-    one, cut = other
-    if cut.extent != product[1].extent or any(view.storage.kind in {"scratch", "output"} for view in one.inputs):
-        return False
-    (rows, parts) = (
-        [(view.storage, view.range, step) for view, step in zip(of.inputs, by.steps, strict=False) if step]
-        for of, by in (other, product)
-    )
-    return len(rows) == 1 and rows[0] in parts
+def _readers(instructions: Sequence[Instruction]) -> dict[Rows, list[int]]:
+    """The numbers of those that only read rows of one array that the tape is given: they can run at any time before."""
+    found: dict[Rows, list[int]] = {}
+    used: set[Storage] = set()
+    for j, one in enumerate(instructions):
+        cut = _elementwise_cut(one)
+        given = all(view.storage.kind in {"input", "constant"} for view in one.inputs)
+        if cut and given and not any(view.storage in used for view in one.outputs):
+            rows = _rows(one, cut)
+            if len(rows) == 1:
+                found.setdefault(rows[0], []).append(j)
+        used.update(view.storage for view in one.operands)
+    return found
 
 
-def _worth_cutting(instruction: Instruction) -> bool:
-    return _elementwise_cut(instruction) is not None or _product_block(instruction) is not None
+def _along(group: Group, readers: dict[Rows, list[int]]) -> Iterator[int]:
+    """What reads the rows of a product's matrix: in its blocks, so that they come from memory once."""
+    cut = group.cuts[0]
+    for rows in _rows(group.instructions[0], cut) if cut else ():
+        yield from readers.pop(rows, ())
+
+
+def _rows(instruction: Instruction, cut: Cut) -> list[Rows]:
+    steps = zip(instruction.inputs, cut.steps, strict=False)
+    return [(view.storage, view.range, step, cut.extent) for view, step in steps if step]
+
+
+def _add(group: Group, instruction: Instruction) -> None:
+    group.instructions.append(instruction)
+    group.cuts.append(_elementwise_cut(instruction))
+    group.shared = sum(map(seconds, group.instructions)) > SHARED_SECONDS
 
 
 def _elementwise_cut(instruction: Instruction) -> Cut | None:
@@ -213,14 +223,15 @@ class _Chain:
         self._touched: dict[Storage, _Access] = {}
         self._block = 0
 
-    def take(self, instruction: Instruction) -> bool:
-        """Adds the instruction if its rows fit, and says whether they do."""
-        for cut in _chain_cuts(instruction):
-            accesses = list(_accesses(instruction, cut))
-            if self and not (cut.extent == self._group.extent and self._independent(accesses)):
+    def take(self, instruction: Instruction, cuts: Sequence[Cut]) -> bool:
+        """Adds the instruction if its rows fit along one of the cuts, and says whether they do."""
+        for cut in cuts:
+            if self and cut.extent != self._group.extent:
                 continue
-            self._add(instruction, cut, accesses)
-            return True
+            accesses = list(_accesses(instruction, cut))
+            if self._independent(accesses):
+                self._add(instruction, cut, accesses)
+                return True
         return False
 
     def __bool__(self) -> bool:
