@@ -160,7 +160,7 @@ def instruction(kind: Kind, sizes: tuple[int, ...], rows: int = 0) -> Instructio
         by_numpy = ufuncs.reduced(kind.ufunc, None)
         return Instruction(loop, (into, through, into), 2, shape, strides, by_numpy, name=kind.name)
     reads = kind.ufunc.nin if kind.ufunc else len(views) - 1
-    by_numpy = ufuncs.called(loop) if kind.ufunc else ufuncs.select if reads == 3 else ufuncs.copyto
+    by_numpy = ufuncs.called(kind.ufunc) if kind.ufunc else ufuncs.select if reads == 3 else ufuncs.copyto
     return ufuncs.elementwise(loop, tuple(views), reads, shape, by_numpy)
 
 
@@ -192,7 +192,7 @@ def _generalized(kind: Kind, loop: Loop, sizes: tuple[int, ...]) -> Instruction:
         kind.ufunc.nin,
         (outer,),
         tuple(view.strides[:1] for view in views),
-        ufuncs.called(loop),
+        ufuncs.called(kind.ufunc),
         tuple(core),
         tuple(step for view in views for step in view.strides[1:]),
         name=kind.name,

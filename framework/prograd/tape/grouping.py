@@ -102,10 +102,9 @@ def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
             plain = Group()
         if not chain.take(instruction, cuts):
             group = _product(instruction)
-            for j in _along(group, readers):
-                if j > k:
-                    early.add(j)
-                    _add(group, instructions[j])
+            along = [j for j in _along(group, readers) if j > k]
+            early.update(along)
+            _add(group, [instructions[j] for j in along])
             yield group
     if chain:
         yield chain.group()
@@ -144,9 +143,9 @@ def _rows(instruction: Instruction, cut: Cut) -> list[Rows]:
     return [(view.storage, view.range, step, cut.extent) for view, step in steps if step]
 
 
-def _add(group: Group, instruction: Instruction) -> None:
-    group.instructions.append(instruction)
-    group.cuts.append(_elementwise_cut(instruction))
+def _add(group: Group, instructions: Sequence[Instruction]) -> None:
+    group.instructions += instructions
+    group.cuts += map(_elementwise_cut, instructions)
     group.shared = sum(map(seconds, group.instructions)) > SHARED_SECONDS
 
 
