@@ -68,6 +68,8 @@ class Recorder:
                 self.refuse("an array that was kept from another recording")
             return value if dtype is None or value.dtype == dtype else self.copied(value, dtype, "K")
         array = np.asarray(value) if dtype is None else np.asarray(value, dtype)
+        if type(value) in {bool, int, float}:
+            array.flags.writeable = False  # nobody else has it
         return self.constant(array)
 
     def close(self) -> None:
@@ -153,7 +155,8 @@ class Recorder:
 
     def assign(self, a: Traced, values: Any) -> None:
         """`a[...] = values`."""
-        given = self.traced(values if isinstance(values, Traced) else np.asarray(values))
+        number = type(values) in {bool, int, float} and a.dtype.kind == "f"
+        given = self.traced(values, a.dtype if number else None)
         if not isinstance(values, Traced) and given.dtype != a.dtype:
             given = self.constant(np.asarray(values).astype(a.dtype))
         while given.ndim > a.ndim and given.shape[0] == 1:

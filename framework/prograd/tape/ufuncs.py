@@ -48,7 +48,7 @@ def core_of(ufunc: np.ufunc) -> list[list[str]]:
 
 def elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[int, ...], by_numpy: Any) -> Instruction:
     """The instruction of an elementwise loop on views, of which the first `reads` are read."""
-    strides = tuple(broadcast_strides(view, shape) for view in views)
+    strides = tuple([broadcast_strides(view.shape, view.strides, shape) for view in views])
     count = math.prod(shape)
     multiply_adds = count if loop.name in {"multiply", "true_divide", "divide", "square"} else 0
     return Instruction(
@@ -56,13 +56,11 @@ def elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[in
     )
 
 
-def broadcast_strides(view: View, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides of a view that is broadcast to a shape."""
-    if view.shape == shape and 1 not in shape:
-        return view.strides
-    missing = len(shape) - len(view.shape)
-    own = (stride if n != 1 else 0 for n, stride in zip(view.shape, view.strides, strict=True))
-    return (0,) * missing + tuple(own)
+@lru_cache(loops.SHAPES)
+def broadcast_strides(own: tuple[int, ...], strides: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of an array of the shape `own` that is broadcast to `shape`."""
+    missing = len(shape) - len(own)
+    return (0,) * missing + tuple(stride if n != 1 else 0 for n, stride in zip(own, strides, strict=True))
 
 
 def matrices(  # noqa: PLR0913, PLR0917
@@ -79,11 +77,10 @@ def matrices(  # noqa: PLR0913, PLR0917
     core_strides: list[int] = []
     for a, names in zip(shadows, core, strict=True):
         place = a.ndim - len(names)
-        view = View(operands[0].storage, 0, a.shape[:place], a.strides[:place], a.dtype)
-        strides.append(broadcast_strides(view, lead))
-        core_strides += a.strides[place:]
-    names = list(dict.fromkeys(name for group in core for name in group))
-    dims = tuple(sizes[name] for name in names)
+        own = a.strides
+        strides.append(broadcast_strides(a.shape[:place], own[:place], lead))
+        core_strides += own[place:]
+    dims = tuple(sizes.values())  # in the order of the signature
     return Instruction(
         loop,
         tuple(a.view for a in operands),
