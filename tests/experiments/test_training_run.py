@@ -62,20 +62,20 @@ def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_git")
 def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
-    for seed in (0, 1):
-        (tmp_path / str(seed)).mkdir()
-        jobs.run(TRAIN_CONFIG | {"seed": seed}, tmp_path / str(seed))
+    for width in (4, 5):
+        (tmp_path / str(width)).mkdir()
+        jobs.run(TRAIN_CONFIG | {"width": width}, tmp_path / str(width))
     rows = collect(tmp_path).rows
     loss, score = pictures.pictures(rows)
     assert [series.title for series in loss.series] == [
-        "seed 0, training part",
-        "seed 0, test part",
-        "seed 1, training part",
-        "seed 1, test part",
+        "width 4, training part",
+        "width 4, test part",
+        "width 5, training part",
+        "width 5, test part",
     ]
     assert [datum.y for datum in loss.series[0].data] == rows[0]["curves"]["train_loss"]
     drawn_alike([loss, score])
     drawn_alike(pictures.pictures([row | {"curves": None} for row in rows]))
     assert score.y.label == rows[0]["score_is"]
-    assert varying(rows, pictures.POINT) == ["seed"]
-    assert "the best of 2 runs" in Training().answer(rows)
+    assert varying(rows, pictures.POINT) == ["width"]
+    assert " at width 4; " in Training().answer(rows)

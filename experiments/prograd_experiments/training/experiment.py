@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from types import MappingProxyType
 
 import prograd
@@ -13,10 +14,22 @@ from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.experiment import Experiment, Results
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Cell, Column, Row, at, choice, setting, time, without_result
+from prograd_experiments.rows import (
+    NO_VALUE,
+    Cell,
+    Column,
+    Row,
+    at,
+    choice,
+    half_width,
+    seeds_text,
+    setting,
+    time,
+    without_result,
+)
 from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import CHOICES, POINT, label, pictures, score_text
+from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures, score_text
 
 KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
@@ -29,6 +42,9 @@ INSTEAD = MappingProxyType({"modes": "mode", "batch": "optimizer.batch"})
 OPTIMIZERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {"gradient_descent": ("rate",), "sgd": ("rate", "momentum", "batch"), "lbfgs": ("iterations", "memory")}
 )
+FEW = 4
+"""So few points are listed one by one."""
+
 FINAL = ("train_loss", "test_loss", "train_score", "test_score")
 
 
@@ -42,11 +58,11 @@ class Training(Experiment):
         "training part alone. The loss is the mean over the samples, and the gradients come from the mode that the "
         "configuration names. Accuracy is the fraction of samples with the right class; the error of a regression is "
         "the root mean square error, in standard deviations of the training targets. Losses and scores come from one "
-        "run with one seed: a sweep over seeds shows their spread."
+        "run with one seed: a sweep over seeds shows their mean and standard deviation."
     )
     legend = (
-        "Losses are means over the samples; the test losses are of samples that were not trained on. Each number "
-        "comes from one run and has no spread."
+        "Losses are means over the samples; the test losses are of samples that were not trained on. A number "
+        "of one seed has no spread."
     )
     sorted_by = POINT
 
@@ -81,7 +97,9 @@ class Training(Experiment):
     def specification(self, records: Sequence[Record]) -> list[Column]:
         return [
             *(
-                choice(key, "always" if key in {"data", "optimizer"} else "varying") if key in CHOICES else setting(key)
+                choice(key, "always" if key in {"data", "optimizer"} else "varying", records)
+                if key in CHOICES
+                else setting(key)
                 for key in POINT
             ),
             Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
@@ -92,7 +110,7 @@ class Training(Experiment):
             Column("score_is", at("score_is")),
             *(Column(key, at(f"problem.{key}")) for key in ("train_samples", "test_samples", "parameters")),
             Column("seconds", at("seconds"), "took", time("seconds")),
-            Column("curves", at("curves"), csv="never"),
+            Column("curves", at("curves"), csv="never", merge=mean_curves),
         ]
 
     def compared(self, record: Record) -> Mapping[str, Sequence[float]]:
@@ -103,12 +121,14 @@ class Training(Experiment):
         return {key: [float(value)] for key, value in values.items() if value is not None}
 
     def answer(self, rows: Sequence[Row]) -> str:
-        """The best score on unseen samples for each data set."""
-        left = without_result(rows, "runs did not finish")
+        """The score on unseen samples for each data set: of each point if they are few, else from which to which."""
+        left = without_result(rows, "points did not finish")
         measured = [row for row in rows if row["status"] == "complete" and row["test_score"] is not None]
         if not measured:
-            return f"No run has a score on samples that it was not trained on.{left}"
-        return " ".join(_best([row for row in measured if row["data"] == data]) for data in _distinct(measured)) + left
+            return f"No point has a score on samples that it was not trained on.{left}"
+        return (
+            " ".join(_scores([row for row in measured if row["data"] == data]) for data in _distinct(measured)) + left
+        )
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         return pictures(rows)
@@ -118,19 +138,48 @@ def _distinct(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row["data"] for row in rows))
 
 
-def _best(rows: Sequence[Row]) -> str:
-    best = max(rows, key=lambda row: row["test_score"] * (1 if row["score_is"] == ACCURACY else -1))
-    what = "of the classes right" if best["score_is"] == ACCURACY else "(standard deviations) of error"
-    runs = f", the best of {len(rows)} runs ({label(best, rows)})" if len(rows) > 1 else ""
+def _scores(rows: Sequence[Row]) -> str:
+    # A point that is picked by its score on these samples would be said to be better than it is.
+    first, kinds = rows[0], {row["score_is"] for row in rows}
+    of = "of the classes right" if first["score_is"] == ACCURACY else "(standard deviations) of error"
+    samples = "samples that were not trained on"
+    if len(rows) == 1:
+        scores = f"{_with_spread(first)} {of} on {first['test_samples']} {samples}"
+        return f"On {first['data']}: {scores}, after {_epochs(first)} of {first['optimizer']}{seeds_text(first)}."
+    if len(rows) <= FEW:
+        each = "; ".join(f"{_with_spread(row)} at {label(row, rows)}{seeds_text(row)}" for row in rows)
+        return f"On {first['data']}, {of} on {samples}: {each}."
+    if len(kinds) > 1:
+        return f"On {first['data']}: {len(rows)} points with scores of several kinds, which the table has."
+    values = sorted(row["test_score"] for row in rows)
+    low, middle, high = (score_text(value, first) for value in (values[0], median(values), values[-1]))
+    on = f"On {first['data']}, {of} on {samples}"
     return (
-        f"On {best['data']}: {score_text(best['test_score'], best)} {what} on {best['test_samples']} samples that it "
-        f"was not trained on, after {best['epochs_done']} epochs of {best['optimizer']}{runs}."
+        f"{on}: {low} to {high} at {len(rows)} points, {middle} in the median. The "
+        "best of many is better than it would be on other samples."
     )
 
 
+def _with_spread(row: Row) -> str:
+    return _score("test_score")(row).text
+
+
+def _epochs(row: Row) -> str:
+    return f"{row['epochs_done']:g} epoch{'s' * (row['epochs_done'] != 1)}"
+
+
 def _loss(key: str) -> Callable[[Row], Cell]:
-    return lambda row: Cell("–" if row[key] is None else f"{row[key]:.4g}", row[key])
+    return lambda row: _spread_cell(row, key, lambda value: f"{value:.4g}")
 
 
 def _score(key: str) -> Callable[[Row], Cell]:
-    return lambda row: Cell(score_text(row[key], row), row[key])
+    return lambda row: _spread_cell(row, key, lambda value: score_text(value, row))
+
+
+def _spread_cell(row: Row, key: str, write: Callable[[float], str]) -> Cell:
+    """The value, with its deviation over the seeds in the same unit."""
+    if row[key] is None:
+        return NO_VALUE
+    width = half_width(row, key)
+    text = write(row[key])
+    return Cell(text if width is None else f"{text.removesuffix(' %')} ± {write(width)}", row[key])
