@@ -15,7 +15,6 @@ import prograd
 from prograd.commands.group import main
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.modes.recomputation import object_bytes
-
 from prograd.planning import loops_calibration as calibration
 from prograd.planning.recording import Cost
 from prograd.tape import machine
@@ -60,6 +59,7 @@ MEMORY = {
     "scaled": (affine(64) + [{"name": "scale_shift"}, {"name": "sigmoid"}] * 3 + affine(10), 32, (400,)),
     "conv": (CONV, 144, (50,)),
 }
+ADDED = {"residual", "normalised"}  # numpy adds large temporary arrays in place, which no recording sees
 POINTS = [pytest.param(name, batch, id=f"{name}-{batch}") for name, (_, _, Ns) in MEMORY.items() for batch in Ns]
 
 
@@ -72,7 +72,7 @@ def network(name):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("name", "batch"), POINTS)
 def test_peak_bytes(name, batch, dtype, peak):
-    """The interpreted run's, by tracemalloc: within a twentieth, and what Python's objects and numpy's buffers take."""
+    """The interpreted run's, by tracemalloc."""
     net, rng = network(name), np.random.default_rng(0)
     x, y = rng.normal(size=(batch, net.n[0])).astype(dtype), rng.normal(size=(batch, net.n[-1])).astype(dtype)
     w = net.init(rng).astype(dtype)
@@ -84,11 +84,9 @@ def test_peak_bytes(name, batch, dtype, peak):
             call = f.value_and_gradient if outputs == "gradient" else partial(prograd.jacobian, net, x=x, wrt=wrt)
             with machine.using("off"):
                 measured = peak(partial(call, w=w, mode=mode))
-            assert cost.run_bytes == pytest.approx(measured, rel=0.05, abs=object_bytes(net) + 2**17), (
-                outputs,
-                wrt,
-                mode,
-            )
+            most = 1.35 if name in ADDED else 1.05
+            objects = object_bytes(net) + 2**17  # Python's, and numpy's buffers
+            assert 0.95 * measured - objects <= cost.run_bytes <= most * measured + objects, (outputs, wrt, mode)
 
 
 def test_tape_bytes_are_those_of_the_tape():

@@ -69,7 +69,7 @@ def test_every_composition(net, samples):
 
 
 def test_affine_chains():
-    """Reverse mode: `A_i^T q` and, but for the first layer, `B_i^T q`. Forward mode: the older columns through `B_i`."""
+    """Reverse mode: `A_i^T q`, and `B_i^T q` for i > 1. Forward mode: the older columns through `B_i`."""
     N, n = 3, (5, 4, 7, 2)
     problem = Problem(prograd.Network([prograd.layer("affine", width=k, bias=False) for k in n[1:]], n[0]), N)
     matrices = [rows * cols for rows, cols in zip(n[1:], n, strict=False)]
