@@ -11,25 +11,41 @@ from prograd_experiments import config as read
 from prograd_experiments import files, networks
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Cell, Column, Row, at, named, time, without_options, without_result
-from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import POINT, label, pictures, score_text
+from prograd_experiments.training.pictures import POINT, label, pictures
+from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
+from prograd_experiments.training.swept import settings
+from prograd_experiments.units import three
 
 KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
-    *("test_fraction", "evaluate_every", "checkpoint_seconds", "start", "start_sha256", "threads"),
+    *(
+        "test_fraction",
+        "validation_fraction",
+        "evaluate_every",
+        "checkpoint_seconds",
+        "start",
+        "start_sha256",
+        "threads",
+    ),
 )
 UNUSED: Config = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1, "machine": None})
 """Keys of other experiments, with their defaults."""
 
 INSTEAD = MappingProxyType({"modes": "mode", "batch": "optimizer.batch"})
 OPTIMIZERS: Mapping[str, Sequence[str]] = MappingProxyType(
-    {"gradient_descent": ("rate",), "sgd": ("rate", "momentum", "batch"), "lbfgs": ("iterations", "memory")}
+    {
+        "gradient_descent": ("rate",),
+        "sgd": ("rate", "momentum", "batch"),
+        "adam": ("rate", "beta1", "beta2", "epsilon", "batch"),
+        "lbfgs": ("iterations", "memory"),
+    }
 )
-FINAL = ("train_loss", "test_loss", "train_score", "test_score")
+PARTS = ("train", "validation", "test")
+FINAL = tuple(f"{part}_{what}" for what in ("loss", "score", "error") for part in PARTS)
 
 
 class Training(Experiment):
@@ -38,15 +54,17 @@ class Training(Experiment):
     name = "train"
     question = "How well does the network predict samples that it has not seen?"
     how = (
-        "The seed shuffles and splits the samples. Features, and the targets of a regression, are standardised by the "
-        "training part alone. The loss is the mean over the samples, and the gradients come from the mode that the "
-        "configuration names. Accuracy is the fraction of samples with the right class; the error of a regression is "
-        "the root mean square error, in standard deviations of the training targets. Losses and scores come from one "
-        "run with one seed: a sweep over seeds shows their spread."
+        "The seed shuffles the samples and splits them into parts for training, validation and testing. Features, and "
+        "the targets of a regression, are standardised by the training part alone. The loss is the mean over the "
+        "samples, and the gradients come from the mode that the configuration names. Accuracy is the fraction of "
+        "samples with the right class. R² of a regression is 1 where predictions are exact, and 0 where they are as "
+        "good as the mean; its error is the root mean square error in the target's units. Of several runs, the "
+        "validation part chooses the one whose test score is the answer. Losses and scores come from one run with "
+        "one seed: a sweep over seeds shows their spread."
     )
     legend = (
-        "Losses are means over the samples; the test losses are of samples that were not trained on. Each number "
-        "comes from one run and has no spread."
+        "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
+        "Each number comes from one run and has no spread."
     )
     sorted_by = POINT
 
@@ -56,26 +74,30 @@ class Training(Experiment):
         name = read.choice(config, "optimizer.name", tuple(OPTIMIZERS))
         read.known_keys(config["optimizer"], ("name", *OPTIMIZERS[name]), "optimizer")
         for key in OPTIMIZERS[name]:
-            if key == "rate":
-                read.positive(config, "optimizer.rate")
-            elif key == "momentum":
-                read.fraction(config, "optimizer.momentum")
+            if key in {"rate", "epsilon"}:
+                read.positive(config, f"optimizer.{key}")
+            elif key in {"momentum", "beta1", "beta2"}:
+                read.fraction(config, f"optimizer.{key}")
             else:
                 read.integer(config, f"optimizer.{key}", 1)
         read.choice(config, "mode", (*prograd.MODES, "auto"))
         for key in ("epochs", "evaluate_every", "threads"):
             read.integer(config, key, 1)
         read.fraction(config, "test_fraction")
+        read.fraction(config, "validation_fraction")
         read.not_negative(config, "checkpoint_seconds")
         if read.get(config, "start") is not None:  # another checkpoint at the same path is another configuration
             config = {**config, "start_sha256": files.sha256(config, "start")}
         whole = networks.check({**config, "batch": None})
         return {key: whole[key] for key in KEYS if key in whole}
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
-        return train(config, directory, force=force)
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
+        return train(config, directory, force=force, progress=progress)
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
+        kinds = {record["score_is"] for record in records if record.get("score_is")}
+        score = next(iter(kinds)) if len(kinds) == 1 and kinds <= {*HIGHER} else "score"
+        with_errors = any((record.get("final") or {}).get("test_error") is not None for record in records)
         always = {"data", "optimizer"}
         with_options = {*always, "network", "activation", "loss"}
         return [
@@ -88,14 +110,23 @@ class Training(Experiment):
                 for key in POINT
             ),
             Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
-            Column("train_loss", at("final.train_loss"), "train loss", _loss("train_loss")),
-            Column("test_loss", at("final.test_loss"), "test loss", _loss("test_loss")),
-            Column("train_score", at("final.train_score"), "train score", _score("train_score")),
-            Column("test_score", at("final.test_score"), "test score", _score("test_score")),
+            *(
+                Column(f"{part}_loss", at(f"final.{part}_loss"), f"{part} loss", _loss(f"{part}_loss"))
+                for part in PARTS
+            ),
+            *(
+                Column(f"{part}_score", at(f"final.{part}_score"), f"{part} {score}", _score(f"{part}_score"))
+                for part in PARTS
+            ),
+            Column("test_error", at("final.test_error"), "test error" if with_errors else "", _loss("test_error")),
             Column("score_is", at("score_is")),
-            *(Column(key, at(f"problem.{key}")) for key in ("train_samples", "test_samples", "parameters")),
+            *(
+                Column(key, at(f"problem.{key}"))
+                for key in ("target", *(f"{part}_samples" for part in PARTS), "parameters")
+            ),
             Column("seconds", at("seconds"), "took", time("seconds")),
             Column("curves", at("curves"), csv="never"),
+            Column("settings", lambda record: settings(record["config"]), csv="never"),
         ]
 
     def compared(self, record: Record) -> Mapping[str, Sequence[float]]:
@@ -122,14 +153,26 @@ def _distinct(rows: Sequence[Row]) -> list[str]:
 
 
 def _best(rows: Sequence[Row]) -> str:
-    best = max(rows, key=lambda row: row["test_score"] * (1 if row["score_is"] == ACCURACY else -1))
-    what = "of the classes right" if best["score_is"] == ACCURACY else "(standard deviations) of error"
-    runs = f", the best of {len(rows)} runs ({label(best, rows)})" if len(rows) > 1 else ""
+    validated = all(row["validation_score"] is not None for row in rows)
+    by = "validation_score" if validated else "test_score"
+    best = max(rows, key=lambda row: row[by] * (1 if row["score_is"] in HIGHER else -1))
+    chosen = f"chosen from {len(rows)} runs by its validation score" if validated else f"the best of {len(rows)} runs"
+    runs = f"; {chosen} ({label(best, rows)})" if len(rows) > 1 else ""
     data, optimizer = without_options(best["data"]), without_options(best["optimizer"])
     return (
-        f"On {data}: {score_text(best['test_score'], best)} {what} on {best['test_samples']} samples that it was not "
-        f"trained on, after {best['epochs_done']} epochs of {optimizer}{runs}."
+        f"On {data}: {_result(best)} on {best['test_samples']} samples that it was not trained on, after "
+        f"{best['epochs_done']} epochs of {optimizer}{runs}."
     )
+
+
+def _result(row: Row) -> str:
+    score = score_text(row["test_score"], row)
+    if row["score_is"] == ACCURACY:
+        return f"{score} of the classes right"
+    if row["score_is"] != R_SQUARED:
+        return f"{score} (standard deviations) of error"
+    error = "" if row["test_error"] is None else f", an error of {three(row['test_error'])} in {row['target']}"
+    return f"{R_SQUARED} {score}{error},"
 
 
 def _loss(key: str) -> Callable[[Row], Cell]:

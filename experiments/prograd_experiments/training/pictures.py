@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
 from prograd_experiments.charts.palette import hue, marker
-from prograd_experiments.rows import NOTHING, Row, varying
-from prograd_experiments.training.lesson import ACCURACY
+from prograd_experiments.rows import Row, without_options
+from prograd_experiments.training import swept
+from prograd_experiments.training.scores import score_text
 from prograd_experiments.units import three
 
 POINT = (
@@ -21,24 +22,18 @@ FEW_EPOCHS = 6  # each of them is a tick
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """Loss and score, two lines for each run: one for the training part, one for the test part."""
+    """Test score against what was swept, then loss and score by epoch, two lines for each run."""
     with_curves = [row for row in rows if row["curves"] and row["curves"]["epochs"]]
     drawn = with_curves[:MOST_RUNS]
     left = len(rows) - len(drawn)
     note = f"Not drawn: {left} of {len(rows)} runs. The table has them all." if left else ""
-    return [_chart(title, what, rows, drawn, note) for what, title in (("loss", "Mean loss"), ("score", "Score"))]
+    curves = [_chart(title, what, rows, drawn, note) for what, title in (("loss", "Mean loss"), ("score", "Score"))]
+    return [*swept.charts(rows), *curves]
 
 
 def label(row: Row, rows: Sequence[Row]) -> str:
     """A run in words: what tells it apart, or data and network if nothing does."""
-    return ", ".join(f"{key} {row[key]}" for key in varying(rows, POINT)) or f"{row['data']}, {row['network']}"
-
-
-def score_text(value: float | None, row: Row) -> str:
-    """An accuracy in percent, an error with three digits."""
-    if value is None:
-        return NOTHING
-    return f"{100 * value:.1f} %" if row["score_is"] == ACCURACY else three(value)
+    return swept.told_apart(row, rows) or f"{without_options(row['data'])}, {without_options(row['network'])}"
 
 
 def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], note: str) -> Chart:
@@ -50,7 +45,7 @@ def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], not
     return Chart(
         "Epoch by epoch",
         title,
-        f"{title} against epochs for each run: a solid line for the training part, a dashed line for the test part.",
+        f"{title} against epochs for each run: solid for the training part, dashed for the validation part.",
         Axis("epochs", lambda value: f"{value:g}", ticks=ticks),
         Axis(
             "mean over the samples" if what == "loss" else kinds,
@@ -63,15 +58,15 @@ def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], not
 
 
 def _curves(row: Row, name: str, what: str, number: int) -> Iterator[Series]:
-    for part, key in (("training part", "train"), ("test part", "test")):
+    for part, key in (("training part", "train"), ("validation part", "validation"), ("test part", "test")):
         data = [
             Datum(epoch, value, f"{name}: {what} {_written(value, what, row)} on the {part} after {epoch} epochs")
-            for epoch, value in zip(row["curves"]["epochs"], row["curves"][f"{key}_{what}"], strict=True)
+            for epoch, value in zip(row["curves"]["epochs"], row["curves"].get(f"{key}_{what}", ()), strict=False)
             if value is not None
         ]
         if data:
             ended = "" if row["status"] == "complete" else "did not finish"
-            yield Series(part, data, hue(number), marker(number), name, dashed=key == "test", note=ended)
+            yield Series(part, data, hue(number), marker(number), name, dashed=key != "train", note=ended)
 
 
 def _written(value: float, what: str, row: Row) -> str:
