@@ -24,10 +24,11 @@ class ProgradSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs the points that the arguments name; `params` fills in the keys that they leave out."""
-        from prograd_experiments.arguments import jobs  # noqa: PLC0415  (see the module's docstring)
+        from prograd_experiments.arguments import jobs, keys  # noqa: PLC0415  (see the module's docstring)
         from prograd_experiments.sweep import sweep  # noqa: PLC0415  (as above)
 
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise RuntimeError("setup() comes before sweep()")
         loader = self.hydra_context.config_loader
-        sweep(self.config, loader, self.launcher, jobs(self.params, arguments, loader), self.max_batch_size)
+        points = jobs(self.params, arguments, loader)
+        sweep(self.config, loader, self.launcher, points, batch=self.max_batch_size, said=keys(arguments))

@@ -64,6 +64,12 @@ def jobs(params: object, words: Sequence[str], loader: ConfigLoader) -> list[lis
     return list(chain.from_iterable(BasicSweeper.split_arguments(overrides, None)))
 
 
+def keys(words: Sequence[str]) -> list[str]:
+    """The keys that the words set, without the signs of Hydra's grammar."""
+    parsed = OverridesParser.create().parse_overrides(list(words))
+    return [override.key_or_group.replace("/", ".") for override in parsed if not override.is_delete()]
+
+
 def groups() -> dict[str, list[str]]:
     """The groups of configurations and their choices: files, and what is in Hydra's store."""
     found: dict[str, set[str]] = {}

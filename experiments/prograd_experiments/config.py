@@ -18,6 +18,7 @@ from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
 
+
 HASHED = MappingProxyType({"path": "sha256", "start": "start_sha256"})
 """The keys with paths of files, each with the key of the hash of the file's content."""
 
@@ -26,6 +27,28 @@ DIGITS = 8
 
 HOW_TO_RUN = ("hydra", "force", "pictures")
 """Keys that say how to run, not what to measure: a configuration's hash leaves them out."""
+
+
+class Watched(Mapping[str, Any]):
+    """A configuration that remembers which of its dotted keys were read."""
+
+    def __init__(self, config: Config, prefix: str = "", seen: set[str] | None = None) -> None:
+        self._config, self._prefix = config, prefix
+        self.seen = set() if seen is None else seen
+
+    def __getitem__(self, key: str) -> Any:
+        """The value, and a watched one for the network's own keys."""
+        value = self._config[key]
+        if key == "network" and isinstance(value, Mapping):
+            return Watched(value, f"{key}.", self.seen)
+        self.seen.add(self._prefix + key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._config)
+
+    def __len__(self) -> int:
+        return len(self._config)
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
@@ -178,6 +201,16 @@ def isolated(where: str, hint: str = "") -> Iterator[None]:
     except BaseException as error:
         text = str(error) if isinstance(error, ProgradError) else f"{type(error).__name__}: {error}"
         raise ConfigError(f"{where}: {text}{f'; {hint}' if hint else ''}") from error
+
+
+def without(config: Config, keys: Collection[str]) -> dict[str, Any]:
+    """The configuration without these dotted keys."""
+    left = {key: value for key, value in config.items() if key not in keys}
+    inside = {key.partition(".")[0] for key in keys if "." in key} & left.keys()
+    for group in inside:
+        below = [key.removeprefix(f"{group}.") for key in keys if key.startswith(f"{group}.")]
+        left[group] = without(left[group], below)
+    return left
 
 
 def show(value: object) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, final
 
+from prograd_experiments import distinct
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Column, Row, at, reason
+from prograd_experiments.rows import FURTHER, Column, Row, at, further, reason, sort_key
 
 Results = dict[str, Any]
 Progress = Callable[[int, int, str], None]
@@ -64,6 +66,10 @@ class Experiment(ABC):
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         """The pictures of the poster and of the page."""
 
+    def without_effect(self, config: Config) -> Sequence[str]:
+        """The keys that change nothing in this configuration. `check` leaves them out, and no one may set them."""
+        return ()
+
     def derived(self, record: Record) -> Mapping[str, Any]:
         """Facts that follow from a record, for columns to read like the record's own."""
         return {}
@@ -75,14 +81,15 @@ class Experiment(ABC):
 
     def order(self, row: Row) -> tuple[Any, ...]:
         """The key that sorts the rows."""
-        keys = (*self.sorted_by, "config_hash", "directory")
-        return tuple((row[key] is None, 0 if row[key] is None else row[key]) for key in keys)
+        keys = (*self.sorted_by, *further([row]), "config_hash", "directory")
+        return tuple(sort_key(row[key]) for key in keys)
 
     @final
     def columns(self, records: Sequence[Record]) -> list[Column]:
-        """All columns for these records: status, the experiment's own, and which record and why it failed."""
+        """All columns for these records: status, the experiment's own, which record, its error, what else varies."""
         first, last = Column("status", at("status")), [Column(key, at(key)) for key in ("config_hash", "directory")]
-        return [first, *self.specification(records), *last, Column("error", reason)]
+        own = [first, *self.specification(records), *last, Column("error", reason)]
+        return [*own, *_further(own, records)]
 
     @final
     def row(self, columns: Sequence[Column], record: Record, directory: str) -> Row:
@@ -94,3 +101,23 @@ class Experiment(ABC):
     def caption(self, timings: str = "") -> str:
         """The caption of the table; `timings` says how many there were, such as " of 21 timings"."""
         return self.legend.format(timed=self.timed, timings=timings)
+
+
+def _further(own: Sequence[Column], records: Sequence[Record]) -> list[Column]:
+    """A column for each key that varies in the configurations and is in none of the experiment's own columns."""
+    known = ["experiment.name", *(path for column in own for path in column.of)]
+    used = {column.key for column in own}
+    taken = used | {column.heading for column in own}
+    columns, told = [], [[column.read(record) for record in records] for column in own if column.point]
+    for key in distinct.keys([record["config"] for record in records], known, taken):
+        if list(key.values) in told:
+            continue
+        values = {record["config_hash"]: value for record, value in zip(records, key.values, strict=True)}
+        name = key.path if key.path not in used else f"config.{key.path}"
+        columns.append(Column(name, partial(_looked_up, values), key.name, point="varying", csv="last"))
+    names = tuple((column.key, column.heading) for column in columns)
+    return [*columns, Column(FURTHER, lambda _: names, csv="never")] if columns else []
+
+
+def _looked_up(values: Mapping[str, Any], record: Record) -> Any:
+    return values[record["config_hash"]]

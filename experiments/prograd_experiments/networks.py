@@ -19,6 +19,7 @@ from prograd_experiments.samples import Array, Data
 
 DEFAULT_LOSSES = MappingProxyType({"classification": "softmax_cross_entropy", "regression": "squared_error"})
 BY_CLASSES = "by_classes"
+SHAPE = ("depth", "width", "activation")
 SOME = 16  # samples, which show whether a loss fits
 KEYS = ("depth", "width", "activation", "batch", "seed", "dtype", "network", "data", "loss")
 
@@ -62,12 +63,20 @@ def check(config: read.Config) -> dict[str, Any]:
     if name in {"default", BY_CLASSES}:
         read.known_keys(config["loss"], ("name",), "loss")
         config |= {"loss": {"name": DEFAULT_LOSSES[data.task] if name == "default" else _by_classes(data)}}
-    layers(config, fitted(data, config))
+    config = read.without(config, _unread(config, fitted(data, config)))
     loss(config)
     _batch(config)
     dtype(config)
     read.integer(config, "seed", 0)
     return config
+
+
+def without_effect(config: read.Config) -> tuple[str, ...]:
+    """The keys that the network does not depend on, such as the width at depth 1; `check` leaves them out.
+
+    Raises `ConfigError` for a network that can't be.
+    """
+    return tuple(_unread(config, load(config)))
 
 
 def build(config: read.Config) -> Problem:
@@ -128,6 +137,14 @@ def fitted(data: Data, config: read.Config) -> Data:
 def dtype(config: read.Config) -> np.dtype[np.floating[Any]]:
     """The type of all numbers. Raises `ConfigError`."""
     return np.dtype(read.choice(config, "dtype", ("float64", "float32")))
+
+
+def _unread(config: read.Config, data: Data) -> list[str]:
+    """The keys of the network that the list of its layers does not read."""
+    watched = read.Watched(config)
+    layers(watched, data)
+    options = [f"network.{key}" for key in config["network"]]
+    return [key for key in (*SHAPE, *options) if key not in watched.seen and key.partition(".")[0] in config]
 
 
 def _with_layer(config: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,13 @@ class Planned(Experiment):
         if (outputs, wrt) == ("gradient", "input"):
             hint = "an objective has no gradient with respect to its samples"
             raise read.refused("wrt", "parameters for outputs=gradient", wrt, hint)
+        if outputs == "jacobian":
+            config = {**config, "loss": {"name": "default"}}
         return timed.check(config, ("outputs", "wrt"))
+
+    def without_effect(self, config: Config) -> Sequence[str]:
+        """A Jacobian depends on no loss."""
+        return (*networks.without_effect(config), *["loss"] * (config.get("outputs") == "jacobian"))
 
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one call. Raises `AgreementError` before any timing."""

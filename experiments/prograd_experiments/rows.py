@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-from prograd_experiments.config import shown
 from prograd_experiments.records import Record
 from prograd_experiments.units import factor, seconds, three
 
 Row = Mapping[str, Any]
 
 NOTHING = "–"
+FURTHER = "further"
+"""The key under which a row has the keys and names of `further`."""
+
 STATUS_WORDS = {"failed": "failed", "running": "not finished"}
 """The words for the status of a record that is not complete."""
 
@@ -44,7 +45,8 @@ class Column:
 
     `read` finds it in the record, which `Experiment.derived` has extended. The table shows it under `heading`, in the
     form that `write` gives it, and leaves it out without a heading. A column of the `point` tells points apart: the
-    table shows it first, "always" or only if it is "varying". An incomplete job has only the results `of_any_job`.
+    table shows it first, "always" or only if it is "varying", and `of` are the paths in the configuration that it
+    tells. An incomplete job has only the results `of_any_job`.
     """
 
     key: str
@@ -54,6 +56,7 @@ class Column:
     point: Literal["", "always", "varying"] = ""
     of_any_job: bool = False
     csv: Literal["", "last", "never"] = ""
+    of: Sequence[str] = ()
 
     def cell(self, row: Row) -> Cell:
         """The cell of the table; by default the value as it is."""
@@ -78,7 +81,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
     varied = varying(rows, [column.key for column in columns if column.point])
     point = [column for column in columns if column.point == "always" or (column.point and column.key in varied)]
     results = [column for column in columns if column.heading and not column.point]
-    lines = [[*_point_cells(point, varied, row), *_result_cells(results, row)] for row in rows]
+    lines = [[*(column.cell(row) for column in point), *_result_cells(results, row)] for row in rows]
     return Table([column.heading or column.key for column in point], [column.heading for column in results], lines)
 
 
@@ -103,25 +106,27 @@ def at(path: str) -> Callable[[Record], Any]:
     return read
 
 
-def named(path: str) -> Callable[[Record], str]:
-    """Reads a group or a layer at a path of a record: its name, or its file's, followed by the options that it has."""
-    find = at(path)
-
-    def read(record: Record) -> str:
-        value = find(record)
-        if not isinstance(value, Mapping):
-            return str(value)
-        options = {key: option for key, option in shown(value).items() if key != "name" and option not in (None, [])}
-        path = options.pop("path", None)
-        name = str(value.get("name")) if path is None else PurePath(path).name
-        return f"{name} {json.dumps(options, sort_keys=True)}" if options else name
-
-    return read
+def setting(
+    key: str,
+    point: Literal["always", "varying"] = "varying",
+    path: str = "",
+    read: Callable[[Record], Any] | None = None,
+) -> Column:
+    """The column of a key of the configuration, which is at `path` if that is not the same."""
+    path = path or key
+    return Column(key, read or at(f"config.{path}"), point=point, of=(path,))
 
 
-def without_options(text: str) -> str:
-    """The name alone in what `named` reads."""
-    return text.partition(" {")[0]
+def choice(key: str, point: Literal["always", "varying"] = "varying") -> Column:
+    """The column of a group's or a layer's name, or its file's. Options that vary have columns of their own."""
+
+    def read(record: Record) -> str | None:
+        value = record["config"].get(key)
+        group = value if isinstance(value, Mapping) else {"name": value}
+        name = group.get("name") if group.get("path") is None else PurePath(group["path"]).name
+        return None if name is None else str(name)
+
+    return Column(key, read, point=point, of=(key, f"{key}.name"))
 
 
 def reason(record: Record) -> str | None:
@@ -169,6 +174,22 @@ def varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     return [key for key in keys if len({row[key] for row in rows}) > 1]
 
 
+def further(rows: Sequence[Row]) -> dict[str, str]:
+    """The keys that vary and that the experiment has no column for, each with its name."""
+    return {key: name for row in rows[:1] for key, name in row.get(FURTHER, ())}
+
+
+def further_text(row: Row, left_out: Sequence[str] = ()) -> str:
+    """What `further` tells of a row, in words that begin with a comma: `, rank 2`; empty if it tells nothing."""
+    told = [(key, name) for key, name in further([row]).items() if key not in left_out and row[key] is not None]
+    return "".join(f", {name} {row[key]}" for key, name in told)
+
+
+def sort_key(value: Any) -> tuple[int, Any]:
+    """Numbers in their order, then texts in theirs, then what has no value."""
+    return (2, 0) if value is None else (int(isinstance(value, str)), value)
+
+
 def apart(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
     """The rows grouped by their values of these keys."""
     found: dict[tuple[object, ...], list[Row]] = {}
@@ -192,12 +213,6 @@ def without_result(rows: Sequence[Row], what: str = "points gave no time") -> st
     """The end of an answer: how many jobs have no result; empty if all have one."""
     left = sum(row["status"] != "complete" for row in rows)
     return f" {left} of {len(rows)} {what}: see the table." if left else ""
-
-
-def _point_cells(point: Sequence[Column], varied: Sequence[str], row: Row) -> list[Cell]:
-    cells = [(column, column.cell(row)) for column in point]
-    # A name's options are shown only if they tell points apart.
-    return [cell if column.key in varied else Cell(without_options(cell.text), cell.value) for column, cell in cells]
 
 
 def _result_cells(results: Sequence[Column], row: Row) -> list[Cell]:

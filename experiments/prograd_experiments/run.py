@@ -21,7 +21,7 @@ from rich.console import Console
 import prograd
 from prograd.commands.consoles import write_anything
 from prograd.options import plain
-from prograd_experiments import arguments, jobs, terminal
+from prograd_experiments import arguments, effect, jobs, terminal
 from prograd_experiments import config as read
 from prograd_experiments.architectures import activations
 from prograd_experiments.charts import FORMATS
@@ -50,6 +50,8 @@ def application(cfg: DictConfig) -> str:
     # Hydra would print the overrides above an exception's message, and the message alone is complete.
     with reported():
         read.in_place(context.job.chdir)
+        config = read.resolved(cfg)
+        effect.require(arguments.keys(context.overrides.task), [(cfg, effect.without(config))])
         read.several(read.setting(cfg, "pictures"), "pictures", FORMATS)
         console, config, errors = Console(), read.resolved(cfg), list[BaseException]()
         terminal.tell(console, jobs.told(jobs.experiment_of(config).check(config)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from prograd_experiments import config as read
-from prograd_experiments import environment, jobs, records, storage, terminal
+from prograd_experiments import effect, environment, jobs, records, storage, terminal
 from prograd_experiments.charts import FORMATS
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
@@ -27,12 +27,19 @@ REPEATED = (Status.NEW, Status.FAILED, Status.OUTDATED, Status.UNREADABLE, Statu
 """In this order: an unfinished point may have killed its process, and must not keep the others from being measured."""
 
 
-def sweep(
-    config: DictConfig, loader: ConfigLoader, launcher: Launcher, overrides: Sequence[Sequence[str]], batch: object
+def sweep(  # noqa: PLR0913  (Hydra hands a sweeper its parts one by one)
+    config: DictConfig,
+    loader: ConfigLoader,
+    launcher: Launcher,
+    overrides: Sequence[Sequence[str]],
+    *,
+    batch: object,
+    said: Iterable[str] = (),
 ) -> None:
     """Runs the points that have no result yet, and collects. Ends with exit code 1 if a point gave no result.
 
-    Launchers other than Hydra's basic one get `batch` points at a time, or all if it is None.
+    Launchers other than Hydra's basic one get `batch` points at a time, or all if it is None. `said` are the keys that
+    the command line sets.
 
     Raises `ConfigError` before anything runs if a point can't be measured, and `BusyError` if another sweep is at work
     in the directory.
@@ -43,7 +50,7 @@ def sweep(
     read.in_place(config.hydra.job.chdir)
     if "subdir: ${hydra.job.num}\n" not in OmegaConf.to_yaml(config.hydra.sweep):  # Hydra's default
         raise _named_by_configuration()
-    points = points_of(config, loader, overrides)
+    points = points_of(config, loader, overrides, said)
     directory = _made(Path(str(config.hydra.sweep.dir)))
     console = Console()
     with storage.held(directory):
@@ -70,8 +77,11 @@ def sweep(
         raise SystemExit(1)
 
 
-def points_of(config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequence[str]]) -> list[Point]:
+def points_of(
+    config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequence[str]], said: Iterable[str] = ()
+) -> list[Point]:
     """The distinct points, each checked. Raises one `ConfigError` with all that is wrong."""
+    composed: list[tuple[DictConfig, Sequence[str]]] = []
     points: dict[str, Point] = {}
     wrong: dict[str, None] = {}
     shared = set[str]().union(*overrides[:1]).intersection(*overrides)
@@ -79,21 +89,25 @@ def points_of(config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequ
         if any(override.startswith(f"{SUBDIR}=") for override in own):
             raise _named_by_configuration()
         try:
-            raw = read.resolved(loader.load_sweep_config(config, list(own)))
+            point = loader.load_sweep_config(config, list(own))
+            raw = read.resolved(point)
             checked = jobs.experiment_of(raw).check(raw)
         except Exception as error:
             if not is_refusal(error):
                 raise
             wrong[message_of(error)] = None
             continue
+        idle = effect.without(raw)
+        composed.append((point, idle))
         fingerprint = read.config_hash(checked)
-        varied = [override for override in own if override not in shared]
+        varied = [override for override in own if override not in shared and not effect.sets(override, idle)]
         points.setdefault(fingerprint, Point(own, varied, checked, fingerprint))
     names = dict.fromkeys(jobs.experiment_of(point.config).name for point in points.values())
     if len(names) > 1:
         wrong[f"experiment: expected one in a sweep, got {', '.join(names)}; run a sweep for each"] = None
     if wrong:
         raise ConfigError("\n".join(wrong))
+    effect.require(said, composed)
     return list(points.values())
 
 

@@ -96,6 +96,14 @@ def diagonal(a: Array) -> Array:
     return view
 
 
+def unit_vectors(n: int, chosen: slice, like: Array) -> Array:
+    """`e_k` of length n for each k of a slice without a step: `(vectors, 1, n)`, in the dtype of `like`."""
+    start, stop, _ = chosen.indices(n)
+    e = np.zeros((max(0, stop - start), 1, n), like.dtype, like=like)
+    diagonal(e[:, :, start:stop])[...] = 1
+    return e
+
+
 def shown(row: Array) -> str:
     """A row of numbers for a message, shortened if it is long."""
     return np.array2string(row, precision=4, threshold=6, edgeitems=3)

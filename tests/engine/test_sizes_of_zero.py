@@ -99,7 +99,7 @@ def test_parts_and_exports(op: Operator):
     np.testing.assert_allclose(np.broadcast_to(op.dense(), J.shape), J, atol=1e-12)
     assert op.columns(0, 0).shape == (0, samples, op.rows)
     assert op.part(slice(0, 0)).dense().shape[1:] == (op.rows, 0)
-    assert op.row_block(slice(0, 0), np.dtype(float)).shape[::2] == (0, op.cols)
+    assert op.row_block(slice(0, 0), np.zeros(0)).shape[::2] == (0, op.cols)
     assert sum(block.shape[-1] for block in op.column_blocks(2)) == op.cols
     F, right = op.kronecker_factors()
     assert (F.rows, F.cols * right.shape[-1]) == (op.rows, op.cols)

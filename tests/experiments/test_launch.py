@@ -21,7 +21,7 @@ from tests.helpers import processes
 from tests.helpers.configs import CONFIG
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "100"}
-QUICK = ("depth=1", "width=2", "repeats=3", "sample_seconds=1e-4", "data=synthetic")
+QUICK = ("depth=2", "width=2", "repeats=3", "sample_seconds=1e-4", "data=synthetic")
 
 Overrides = Sequence[Sequence[str]]
 

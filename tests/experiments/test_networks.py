@@ -122,7 +122,7 @@ def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_pa
         "def prograd_layers(): return {'cube': Cube}\n",
     )
     site = {"PYTHONPATH": str(tmp_path)}
-    quick = ("depth=2", "width=4", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
+    quick = ("repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
     layers = "network.layers=[{name: affine, width: 5}, cube, {name: affine, width: outputs}]"
     assert run(tmp_path, "-m", "network=custom", layers, *quick, **site).returncode == 0

@@ -65,7 +65,7 @@ def test_the_grids_name_points_that_can_be_measured(overrides: str, jobs: int, t
         """
         import sys
         from prograd_experiments import sweep, run
-        def planned(config, loader, launcher, jobs, batch):
+        def planned(config, loader, launcher, jobs, *, batch, said):
             points = jobs if len(jobs) > 99 else sweep.points_of(config, loader, jobs)
             print(len(points))
         sweep.sweep = planned

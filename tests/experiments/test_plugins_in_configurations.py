@@ -14,7 +14,7 @@ from prograd_experiments.errors import ConfigError
 from tests.helpers import processes
 from tests.helpers.distributions import Site
 
-QUICK = ("data=synthetic", "data.task=regression", "repeats=3", "sample_seconds=1e-4", "depth=2", "width=2")
+QUICK = ("data=synthetic", "data.task=regression", "repeats=3", "sample_seconds=1e-4")
 
 ODD = '''
 import enum

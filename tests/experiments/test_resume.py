@@ -88,7 +88,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 def test_the_same_command_goes_on_where_it_stopped(tmp_path: Path, settings) -> None:
-    points = ("depth=1,2,3,4,5", *QUICK)
+    points = ("depth=2,3,4,5,6", *QUICK)
     first = run(tmp_path, settings, *points)
     assert first.returncode == 0, first.stderr
     assert "5 points: 5 new" in first.stdout
@@ -111,16 +111,16 @@ def test_the_same_command_goes_on_where_it_stopped(tmp_path: Path, settings) -> 
     assert (two.parent / "record.unreadable.json").read_text() == '{"precious": tr'
     assert (three.parent / "record.unreadable.json").read_text() == '{"schema": "of someone else"}'
 
-    forced = run(tmp_path, settings, "depth=1", "seed=0,1", *QUICK, "force=true")
+    forced = run(tmp_path, settings, "depth=2", "seed=0,1", *QUICK, "force=true")
     assert "2 points: 1 complete, repeated (force=true); 1 new" in forced.stdout
     after = contents(tmp_path / "s")
     assert len(after) == 6
-    assert [path.parent.name.split("_")[0] for path in before if after[path] == before[path]] == ["depth-5"]
-    assert one.parent.name.startswith("depth-1_")
+    assert [path.parent.name.split("_")[0] for path in before if after[path] == before[path]] == ["depth-6"]
+    assert one.parent.name.startswith("depth-2_")
 
 
 def test_whatever_is_in_the_place_of_a_record_is_set_aside_and_the_point_repeated(tmp_path: Path, settings) -> None:
-    points = ("depth=1,2,3,4,5", *QUICK)
+    points = ("depth=2,3,4,5,6", *QUICK)
     run(tmp_path, settings, *points)
     folder, pipe, other, place, lock = sorted(contents(tmp_path / "s"))
     folder.unlink()
@@ -172,7 +172,7 @@ def test_two_sweeps_never_write_into_one_directory_and_a_dead_one_holds_nothing(
     try:
         until(lambda: statuses(tmp_path / "s") == {"activation-harmless": "complete", "activation-slow": "running"})
         before = contents(tmp_path / "s")
-        second = run(tmp_path, settings, "depth=1", *QUICK)
+        second = run(tmp_path, settings, "depth=2", *QUICK)
         assert second.returncode == 2
         assert f"s: expected a free directory, got one in use by process {alive.pid} on " in second.stderr
         assert contents(tmp_path / "s") == before
@@ -195,7 +195,7 @@ def test_two_sweeps_never_write_into_one_directory_and_a_dead_one_holds_nothing(
 
 @pytest.mark.parametrize("finished", [1, 9])
 def test_a_sweep_killed_at_any_moment_leaves_only_whole_records(tmp_path: Path, settings, finished: int) -> None:
-    sweep = begin(tmp_path, settings, "seed=range(20)", "depth=1", *QUICK)
+    sweep = begin(tmp_path, settings, "seed=range(20)", "depth=2", *QUICK)
     try:
         until(lambda: len(list((tmp_path / "s").glob("*/record.json"))) >= finished)
     finally:
@@ -221,7 +221,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_ends_the_sweep_with_a_message_and_whole_records(small_disk: Path, settings) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(bytes(1_400_000))
-    points = ("depth=1", "seed=0,1,2,3,4,5", *QUICK)
+    points = ("depth=2", "seed=0,1,2,3,4,5", *QUICK)
 
     full = run(small_disk, settings, *points)
 
@@ -242,7 +242,7 @@ def test_a_full_disk_ends_the_sweep_with_a_message_and_whole_records(small_disk:
 def test_a_read_only_directory_is_refused_in_one_line(small_disk: Path, settings) -> None:
     mount = shutil.which("mount") or "mount"
     subprocess.run([mount, "-o", "remount,ro", small_disk], check=True)
-    done = run(small_disk, settings, "depth=1", *QUICK)
+    done = run(small_disk, settings, "depth=2", *QUICK)
     assert done.returncode == 1
     assert done.stderr == "prograd-run: Read-only file system: s\n"
 

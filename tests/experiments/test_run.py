@@ -104,7 +104,7 @@ def test_collect_says_what_is_wrong(sweep, tmp_path: Path) -> None:
 
 @pytest.mark.starts_processes
 def test_a_failed_job_leaves_its_traceback_and_the_others_go_on(tmp_path: Path) -> None:
-    points = ("depth=1", "width=4", "data=iris", "batch=1000,1")
+    points = ("depth=2", "width=4", "data=iris", "batch=1000,1")
     done = run(tmp_path, "prograd-run", "-m", *points, "hydra.sweep.dir=s", "pictures=[svg,pdf]", *QUICK)
     assert done.returncode == 1
     assert {path.name for path in (tmp_path / "s").glob("speed_gap.*")} == {"speed_gap.svg", "speed_gap.pdf"}
@@ -133,7 +133,7 @@ def test_names_are_checked_before_anything_runs(tmp_path: Path) -> None:
 
 @pytest.mark.starts_processes
 def test_a_poster_in_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    done = run(tmp_path, "prograd-run", "-m", "depth=1", "width=4", "pictures=gif", *QUICK)
+    done = run(tmp_path, "prograd-run", "-m", "depth=2", "width=4", "pictures=gif", *QUICK)
     assert done.returncode == 2
     assert "pictures: expected one of png, svg, pdf, got gif" in done.stderr
     assert "png, svg, pdf" in done.stderr

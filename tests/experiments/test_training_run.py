@@ -102,7 +102,9 @@ def test_the_test_score_is_drawn_against_what_was_swept(tmp_path: Path) -> None:
     assert [chart.title for chart in (by_width, by_rate)] == ["Test score against width", "Test score against rate"]
     assert (by_width.x.log, by_rate.x.log) == (True, False)
     assert [series.name for series in by_width.series] == ["rate 0.1", "rate 0.2"]
-    scores = sorted(row["test_score"] for row in rows if row["width"] == 2 and row["settings"]["optimizer.rate"] == 0.1)
+    scores = sorted(
+        row["test_score"] for row in rows if row["width"] == 2 and row["config"]["optimizer"]["rate"] == 0.1
+    )
     first = by_width.series[0].data[0]
     assert (first.x, first.y) == (2, scores[1])
     assert first.spread == pytest.approx((np.mean(scores[:2]), np.mean(scores[1:])))
@@ -110,7 +112,7 @@ def test_the_test_score_is_drawn_against_what_was_swept(tmp_path: Path) -> None:
     assert curves[0].series[0].group.startswith("width 2, rate 0.1, seed 0")
     drawn_alike([by_width, by_rate])
     # Seeds alone are no sweep of a setting, and a failed run has no score.
-    assert not swept.charts([row for row in rows if row["width"] == 2 and row["settings"]["optimizer.rate"] == 0.1])
+    assert not swept.charts([row for row in rows if row["width"] == 2 and row["config"]["optimizer"]["rate"] == 0.1])
     assert len(swept.charts([*rows, rows[0] | {"test_score": None}])[0].series) == 2
 
 

@@ -20,7 +20,7 @@ from prograd_experiments.records import read
 from tests.helpers import processes
 
 ENVIRONMENT = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
-QUICK = ("data=synthetic", "depth=1", "width=2", "repeats=3", "sample_seconds=1e-4")
+QUICK = ("data=synthetic", "depth=2", "width=2", "repeats=3", "sample_seconds=1e-4")
 
 
 def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

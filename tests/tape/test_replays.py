@@ -321,6 +321,13 @@ def test_a_layer_that_changes_from_call_to_call_is_not_replayed() -> None:
     assert len(set(values)) == 5
 
 
+def test_products_of_many_operators_that_become_matrices_are_recorded() -> None:
+    net = prograd.Network([prograd.layer("layer_norm")] * 12, 6)
+    x = np.random.default_rng(0).normal(size=(3, 6))
+    f = prograd.Objective(net, prograd.loss("squared_error"), x, x)
+    assert f.tape("factored").instructions
+
+
 @pytest.mark.parametrize("used", MACHINES)
 def test_errors_after_the_recording(used: str) -> None:
     f, w = mlp(1, 3, 2)

@@ -49,3 +49,17 @@ def test_copies(shape: tuple[int, ...], dtype: str, used: str) -> None:
     rng = np.random.default_rng(0)
     for source in (*sources(shape), (1,) * len(shape)):
         assert_numpys_bits(into_rows, (rng.normal(size=source).astype(dtype),), used)
+
+
+@pytest.mark.parametrize("used", MACHINES)
+def test_a_result_larger_than_the_caches(used: str) -> None:
+    rng = np.random.default_rng(0)
+    n, m = 520, 64
+
+    def outer_products(q: Any, z: Any) -> Any:
+        out = np.zeros((n, m * m + m), q.dtype, like=q)
+        np.multiply(q[:, :, None], z[:, None, :], out=out[:, : m * m].reshape(n, m, m))
+        out[:, m * m :] = q
+        return out
+
+    assert_numpys_bits(outer_products, [rng.normal(size=(n, m)) for _ in range(2)], used)

@@ -18,7 +18,7 @@ from prograd_experiments.environment import environment
 from prograd_experiments.experiment import Progress, Results
 from prograd_experiments.planned import CLOSE, Planned, columns_of_modes
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Cell, Column, Row, at, plain, ratio, without_result
+from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, plain, ratio, setting, without_result
 from prograd_experiments.units import factor
 
 MOST_NUMBERS = 3 * 10**7
@@ -34,6 +34,9 @@ DERIVATIVES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """Each derivative as `outputs` and `wrt`."""
+
+POINT = ("network.*", "depth", "width", "data.features", "data.outputs")
+"""The keys that a point stands for."""
 
 OPTIONS = MappingProxyType({"hourglass": "bottleneck", "conv": "channels"})
 """The option of a network that a point ends with."""
@@ -61,6 +64,11 @@ class Auto(Planned):
         own = {key: value for key, value in config.items() if key not in {"point", "derivative"}}
         return super().check({**own, **_network_of(config), "outputs": outputs, "wrt": wrt})
 
+    def without_effect(self, config: Config) -> Sequence[str]:
+        """A point says all of the network, and whatever it leaves out has no effect."""
+        pointed = [] if config.get("point") is None else [key.removesuffix(".*") for key in POINT]
+        return [*super().without_effect({**config, **_network_of(config), "outputs": _outputs(config)}), *pointed]
+
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         problem = networks.build(config)
         with timed.conditions(config):
@@ -80,10 +88,10 @@ class Auto(Planned):
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
         return [
-            Column("point", _point, point="always"),
-            Column("batch", timed.samples_of, point="always"),
-            Column("derivative", _derivative, point="always"),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "machine", "seed")),
+            Column("point", _point, point="always", of=POINT),
+            setting("batch", "always", read=timed.samples_of),
+            Column("derivative", _derivative, point="always", of=("outputs", "wrt")),
+            *(setting(key) for key in ("dtype", "threads", "machine", "seed")),
             *columns_of_modes(records),
             Column("chosen", at("chosen"), "auto", _chosen),
             Column("quickest", at("quickest"), "quickest"),
@@ -138,12 +146,16 @@ def _network_of(config: Config) -> Config:
     return {"network": network, "depth": depth, "width": width, "data": data}
 
 
+def _outputs(config: Config) -> str:
+    return DERIVATIVES[read.choice(config, "derivative", tuple(DERIVATIVES))][0]
+
+
 def _point(record: Record) -> str:
     config = record["config"]
     network, data = config["network"], config["data"]
     sizes = (data.get("features"), config.get("depth"), config.get("width"), data.get("outputs"))
-    option = [network[OPTIONS[network["name"]]]] if network["name"] in OPTIONS else []
-    return ":".join(map(str, (network["name"], *sizes, *option)))
+    option = [network.get(OPTIONS[network["name"]])] if network["name"] in OPTIONS else []
+    return ":".join(NOTHING if part is None else str(part) for part in (network["name"], *sizes, *option))
 
 
 def _derivative(record: Record) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, failed
 from prograd_experiments.charts.palette import hue, marker, of_mode
 from prograd_experiments.planned import modes_of
-from prograd_experiments.rows import Row, ended
+from prograd_experiments.rows import Row, ended, further_text
 from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
 HEADING = "All points"
@@ -79,4 +79,4 @@ def _prediction(row: Row, mode: str) -> str:
 
 
 def _where(row: Row) -> str:
-    return f"{row['point']}, batch {row['batch']}, {row['derivative']}"
+    return f"{row['point']}, batch {row['batch']}, {row['derivative']}{further_text(row)}"

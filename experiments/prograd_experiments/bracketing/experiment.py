@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prograd_experiments import config as read
 from prograd_experiments import timed
 from prograd_experiments.architectures import NETWORKS
 from prograd_experiments.bracketing.pictures import POINT, pictures
 from prograd_experiments.charts import Picture
-from prograd_experiments.config import Config, choice
+from prograd_experiments.config import Config
 from prograd_experiments.planned import CLOSE, PURE, Planned, columns_of_modes, predictions
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Column, Row, at, named, ratio, without_result
+from prograd_experiments.rows import Column, Row, at, choice, ratio, setting, without_result
 from prograd_experiments.units import factor, seconds
 
 WELL_PREDICTED = 1.25
@@ -35,21 +36,21 @@ class Bracketing(Planned):
     sorted_by = (*POINT[2:], *POINT[:2])
 
     def check(self, config: Config) -> Config:
-        # The experiment's configuration sets a bottleneck, which only an hourglass has.
-        if choice(config, "network.name", tuple(NETWORKS)) != "hourglass":
-            network = {key: value for key, value in config["network"].items() if key != "bottleneck"}
-            config = {**config, "network": network}
-        return super().check(config)
+        return super().check(_without_bottleneck(config))
+
+    def without_effect(self, config: Config) -> Sequence[str]:
+        left = _without_bottleneck(config)
+        bottleneck = [] if left is config else ["network.bottleneck"]
+        return [*super().without_effect(left), *bottleneck]
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
         return [
-            Column("width", at("config.width"), point="always"),
-            Column("bottleneck", at("config.network.bottleneck"), point="always"),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("depth", "outputs", "wrt")),
-            Column("batch", timed.samples_of, point="varying"),
-            Column("activation", named("config.activation"), point="varying"),
-            Column("network", at("config.network.name"), point="varying"),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "machine", "seed")),
+            setting("width", "always"),
+            setting("bottleneck", "always", "network.bottleneck"),
+            *(setting(key) for key in ("depth", "outputs", "wrt")),
+            setting("batch", read=timed.samples_of),
+            *(choice(key) for key in ("activation", "network")),
+            *(setting(key) for key in ("dtype", "threads", "machine", "seed")),
             *columns_of_modes(records),
             Column("chosen", at("chosen"), "auto"),
             Column("over", at("over")),
@@ -99,3 +100,10 @@ class Bracketing(Planned):
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         return pictures(rows)
+
+
+def _without_bottleneck(config: Config) -> Config:
+    """The configuration without the bottleneck, which the experiment's own file sets, unless it is an hourglass."""
+    if read.choice(config, "network.name", tuple(NETWORKS)) == "hourglass":
+        return config
+    return read.without(config, ["network.bottleneck"])

@@ -17,7 +17,7 @@ from prograd_experiments.charts import (
 )
 from prograd_experiments.charts.palette import marker, of_mode, shade
 from prograd_experiments.planned import PURE, modes_of
-from prograd_experiments.rows import Row, apart, ended, in_the_middle, varying
+from prograd_experiments.rows import Row, apart, ended, further, further_text, in_the_middle, varying
 from prograd_experiments.timed import machine_text
 from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
@@ -25,7 +25,7 @@ POINT = (
     *("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network"),
     *("dtype", "threads", "machine", "seed"),
 )
-"""The columns that tell points apart."""
+"""The experiment's own columns that tell points apart."""
 
 MOST_GROUPS = 4
 MOST_WIDTHS = 4
@@ -37,7 +37,7 @@ GAIN = Axis("gain: better pure mode / mixed mode", short_factor, log=True)
 def pictures(rows: Sequence[Row]) -> list[Picture]:
     """For each group of rows the times and the gain: against the bottleneck, else the width, else at one point."""
     modes = modes_of(rows) or list(PURE)
-    every = apart(rows, [key for key in varying(rows, POINT[2:]) if key != "seed"])
+    every = apart(rows, [key for key in varying(rows, [*POINT[2:], *further(rows)]) if key != "seed"])
     every = [group for group in every if any(row["chosen"] for row in group)] or every[:1]
     drawn: list[Picture] = [chart for group in every[:MOST_GROUPS] for chart in _of(group, modes)]
     left = len(every) - MOST_GROUPS
@@ -127,7 +127,7 @@ def _setting(rows: Sequence[Row]) -> str:
     samples = "one sample" if row["batch"] == 1 else f"{row['batch']} samples"
     threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
     network = f"{row['network']} of {row['depth']} layers, {row['activation']}"
-    return f"{what}, {network}, {samples}, {row['dtype']}, {threads}{machine_text(row)}"
+    return f"{what}, {network}, {samples}, {row['dtype']}, {threads}{machine_text(row)}{further_text(row)}"
 
 
 def _time(row: Row, mode: str) -> str:

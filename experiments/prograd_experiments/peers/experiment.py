@@ -24,7 +24,7 @@ from prograd_experiments.peers.measure import OWN, PEERS, max_bytes, measure
 from prograd_experiments.peers.pictures import pictures
 from prograd_experiments.peers.workload import DTYPES, SIZES, TASK_WORDS, Workload, label
 from prograd_experiments.records import Record
-from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, ratio, without_result
+from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, ratio, setting, without_result
 from prograd_experiments.units import factor, seconds
 
 SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
@@ -87,12 +87,12 @@ class Peers(Experiment):
         headings = {"prograd_to_floor": "prograd / floor", "best_peer_to_prograd": "best peer / prograd"}
         ratios = ("prograd_to_floor", "best_peer_to_prograd", "best_peer_to_floor")
         return [
-            Column("task", at("config.task"), point="always"),
+            setting("task", "always"),
             Column("point", lambda record: label(record["config"]), point="always", csv="never"),
-            *(Column(key, at(f"config.{key}")) for key in ("depth", "width", "batch", "dtype")),
-            Column("threads", at("config.threads"), point="varying"),
-            Column("machine", _machine, point="always"),
-            Column("seed", at("config.seed"), point="varying"),
+            *(Column(key, at(f"config.{key}"), of=(key,)) for key in ("depth", "width", "batch", "dtype")),
+            setting("threads"),
+            setting("machine", "always", read=_machine),
+            setting("seed"),
             *(Column(key, at(f"{key}.median"), headings.get(key, ""), ratio(key, f"{key}_iqr")) for key in ratios),
             *(Column(f"{name}_s", _of(name, "s"), name if name in asked else "", _time(name)) for name in ENGINES),
             *(Column(f"{name}_iqr_s", _of(name, "iqr_s")) for name in ENGINES),

@@ -9,7 +9,7 @@ from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.measure import PEERS
 from prograd_experiments.peers.workload import TASK_WORDS, label
-from prograd_experiments.rows import Row, ended
+from prograd_experiments.rows import Row, ended, further_text
 from prograd_experiments.units import factor, seconds, short_factor
 
 LOOKS = dict(zip(("prograd", *PEERS, "floor"), zip(HUES, MARKERS, strict=True), strict=True))
@@ -33,7 +33,7 @@ def _chart(task: str, dtype: str, rows: Sequence[Row]) -> Chart:
         dtype,
         f"{heading}, {dtype}: the time of each engine over that of {over} on a log axis, a line for each point.",
         Axis(f"time / {over}", short_factor, log=True),
-        categories("depth:width:batch", [label(row).removesuffix(f" {dtype}") for row in rows]),
+        categories("depth:width:batch", [label(row).removesuffix(f" {dtype}") + further_text(row) for row in rows]),
         [*_dots(rows, base), *_failed(rows)],
         across=True,
         reference=1.0,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prograd_experiments import distinct
 from prograd_experiments.config import shown
 from prograd_experiments.environment import machine_text
 from prograd_experiments.records import Record
@@ -39,14 +40,11 @@ def surroundings(sweeps: Sequence[Sequence[Record]]) -> list[Fact]:
     return _facts([_collected(_environments(records)) for records in sweeps])
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The dotted keys of a configuration, with values that can be compared."""
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            # A list has no hash, and True would equal 1.
-            yield f"{prefix}{key}", _written(value) if isinstance(value, (list, bool)) else value
+    for key, value in distinct.flat(config):
+        # A list has no hash, and True would equal 1.
+        yield key, _written(value) if isinstance(value, (list, bool)) else value
 
 
 def _collected(pairs: Iterable[tuple[str, Any]]) -> dict[str, dict[Any, None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +20,20 @@ from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Column, Row, apart, at, named, plain, ratio, time, without_result
-from prograd_experiments.speed_gap.groups import MODES, POINT
+from prograd_experiments.rows import (
+    Column,
+    Row,
+    apart,
+    at,
+    choice,
+    further,
+    plain,
+    ratio,
+    setting,
+    time,
+    without_result,
+)
+from prograd_experiments.speed_gap.groups import MODES, POINT, place
 from prograd_experiments.speed_gap.pictures import pictures
 from prograd_experiments.units import seconds, three
 
@@ -45,6 +58,9 @@ class SpeedGap(Experiment):
     def check(self, config: Config) -> Config:
         return timed.check(config)
 
+    def without_effect(self, config: Config) -> Sequence[str]:
+        return networks.without_effect(config)
+
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one gradient. Raises `AgreementError` before any timing."""
         modes, problem = timed.modes_of(config), networks.build(config)
@@ -64,14 +80,10 @@ class SpeedGap(Experiment):
         found = {mode for record in records for mode in record.get("median", {})}
         shown = [mode for mode in MODES if mode in found or not found]
         return [
-            Column("depth", at("config.depth"), point="always"),
-            Column("width", at("config.width"), point="always"),
-            *(
-                Column(key, named(f"config.{key}"), point="varying")
-                for key in ("data", "network", "activation", "loss")
-            ),
-            Column("batch", timed.samples_of, write=lambda row: plain(row["batch"], "all"), point="varying"),
-            *(Column(key, at(f"config.{key}"), point="varying") for key in ("dtype", "threads", "machine", "seed")),
+            *(setting(key, "always") for key in ("depth", "width")),
+            *(choice(key) for key in ("data", "network", "activation", "loss")),
+            replace(setting("batch", read=timed.samples_of), write=lambda row: plain(row["batch"], "all")),
+            *(setting(key) for key in ("dtype", "threads", "machine", "seed")),
             *(Column(f"{mode}_s", at(f"median.{mode}"), mode if mode in shown else "", _time(mode)) for mode in MODES),
             *(column for mode in sorted(found - set(MODES)) for column in _further(mode)),
             Column("gap", at("gap"), "gap", ratio("gap", "gap_iqr")),
@@ -135,7 +147,10 @@ def gaps(timings: Mapping[str, Sequence[float]], multiply_adds: Mapping[str, int
 
 def grows(rows: Sequence[Row], key: str) -> bool:
     """Whether the gap increases with `key` wherever all else is equal, and there is something to compare."""
-    lines = [sorted((row[key], row["gap"]) for row in line) for line in apart(rows, [k for k in POINT if k != key])]
+    lines = [
+        sorted((row[key], row["gap"]) for row in line)
+        for line in apart(rows, [k for k in (*POINT, *further(rows)) if k != key])
+    ]
     compared = [[gap for _, gap in line] for line in lines if len(line) > 1]
     return bool(compared) and all(a < b for line in compared for a, b in pairwise(line))
 
@@ -179,4 +194,4 @@ def _both(row: Row) -> str:
 
 
 def _where(row: Row) -> str:
-    return f"at depth {row['depth']}, width {row['width']}"
+    return f"at {place(row)}"

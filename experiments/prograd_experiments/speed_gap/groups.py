@@ -8,21 +8,27 @@ from functools import cached_property
 
 import numpy as np
 
-from prograd_experiments.rows import Row, apart, in_the_middle, varying
+from prograd_experiments.rows import Row, apart, further, further_text, in_the_middle, varying
 from prograd_experiments.timed import machine_text
 
 POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "machine", "seed")
-"""The columns that tell points apart."""
+"""The experiment's own columns that tell points apart."""
 
 MODES = ("forward", "reverse")
+Number = float
 UNITS = {"depth": "affine layers", "width": "outputs of a layer"}
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that differ only in depth, width and seed."""
+    """Rows that differ only in the two `axes`, by default depth and width, and in the seed.
+
+    `named` are the other keys of the configuration that tell groups apart.
+    """
 
     rows: list[Row]
+    axes: tuple[str, str] = ("depth", "width")
+    named: Sequence[str] = ()
 
     @cached_property
     def measured(self) -> list[Row]:
@@ -38,33 +44,50 @@ class Group:
         loss = str(row["loss"]).replace("_", " ")
         network = "" if row["network"] == "mlp" else f"{row['network']}, "
         what = f"{row['data']}, {network}{samples}, {row['activation']}, {loss}"
-        return f"{what}, {row['dtype']}, {threads}{machine_text(row)}"
+        named = further_text(row, [key for key in further([row]) if key not in self.named])
+        return f"{what}, {row['dtype']}, {threads}{machine_text(row)}{named}"
 
-    def values(self, key: str) -> list[int | None]:
-        """The depths, or the widths, in order; None alone if the network has neither."""
+    @property
+    def varying(self) -> list[str]:
+        """The axes along which there are several values."""
+        return [key for key in self.axes if len(self.values(key)) > 1]
+
+    def name(self, key: str) -> str:
+        """The name of an axis."""
+        return further(self.rows).get(key, key)
+
+    def other(self, key: str) -> str:
+        """The other axis."""
+        first, second = self.axes
+        return second if key == first else first
+
+    def values(self, key: str) -> list[Number | None]:
+        """The values along an axis, such as the depths, in order; None alone if the networks have none."""
         return self._values[key]
 
-    def at(self, depth: int | None, width: int | None) -> list[Row]:
+    def at(self, first: Number | None, second: Number | None) -> list[Row]:
         """The rows of one point, one for each seed."""
-        return self._at.get((depth, width), [])
+        return self._at.get((first, second), [])
 
-    def line(self, column: str, along: str, value: int | None) -> list[tuple[int, Row]]:
-        """The positions along one key, at this value of the other, each with the median row of its seeds."""
+    def line(self, column: str, along: str, value: Number | None) -> list[tuple[Number, Row]]:
+        """The positions along one axis, at this value of the other, each with the median row of its seeds."""
         found = []
         for position in self.values(along):
-            row = in_the_middle(self.at(position, value) if along == "depth" else self.at(value, position), column)
+            place = (position, value) if along == self.axes[0] else (value, position)
+            row = in_the_middle(self.at(*place), column)
             if row is not None and position is not None:
                 found.append((position, row))
         return found
 
     @cached_property
-    def _values(self) -> dict[str, list[int | None]]:
-        values = {key: {row[key] for row in self.rows} - {None} for key in UNITS}
+    def _values(self) -> dict[str, list[Number | None]]:
+        values = {key: {row[key] for row in self.rows} - {None} for key in self.axes}
         return {key: sorted(found) or [None] for key, found in values.items()}
 
     @cached_property
-    def _at(self) -> dict[tuple[int | None, int | None], list[Row]]:
-        return {(rows[0]["depth"], rows[0]["width"]): rows for rows in apart(self.rows, ("depth", "width"))}
+    def _at(self) -> dict[tuple[Number | None, Number | None], list[Row]]:
+        first, second = self.axes
+        return {(rows[0][first], rows[0][second]): rows for rows in apart(self.rows, self.axes)}
 
 
 def modes_of(rows: Sequence[Row]) -> list[str]:
@@ -73,11 +96,33 @@ def modes_of(rows: Sequence[Row]) -> list[str]:
     return [*(mode for mode in MODES if mode in found), *sorted(found - set(MODES))]
 
 
+def place(row: Row) -> str:
+    """A point in words: depth and width, or the network if it has neither, and what else varies."""
+    sizes = [f"{key} {row[key]}" for key in UNITS if row[key] is not None]
+    return ", ".join(sizes or [f"network {row['network']}"]) + further_text(row)
+
+
 def groups(rows: Sequence[Row]) -> list[Group]:
-    """The rows grouped by all but depth, width and seed; a group without times only if there is no other."""
-    keys = [key for key in varying(rows, POINT[2:]) if key != "seed"]
-    every = [Group(members) for members in apart(rows, keys)]
+    """The rows grouped by all but the axes and the seed; a group without times only if there is no other.
+
+    The axes are depth and width. A number that varies takes the place of one that does not.
+    """
+    varied = varying(rows, [*POINT, *further(rows)])
+    numbers = [key for key in varied if key in UNITS or (key in further(rows) and _is_number(rows, key))]
+    first, second, *_ = sorted([*numbers, *(key for key in UNITS if key not in numbers)][:2], key=_rank)
+    keys = [key for key in varied if key not in {first, second, "seed"}]
+    named = [key for key in keys if key in further(rows)]
+    every = [Group(members, (first, second), named) for members in apart(rows, keys)]
     return [group for group in every if group.measured] or every[:1]
+
+
+def _is_number(rows: Sequence[Row], key: str) -> bool:
+    return all(isinstance(row[key], (int, float)) for row in rows)
+
+
+def _rank(key: str) -> int:
+    """Depth before width, and both before other keys, which keep their order."""
+    return [*UNITS].index(key) if key in UNITS else len(UNITS)
 
 
 def fitted_slope(x: Sequence[float], y: Sequence[float]) -> float | None:

@@ -19,7 +19,7 @@ from prograd_experiments.charts import (
 )
 from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
 from prograd_experiments.rows import STATUS_WORDS, Row, in_the_middle
-from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, slope_text
+from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, place, slope_text
 from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
 MOST_GROUPS = 4
@@ -42,7 +42,7 @@ def pictures(rows: Sequence[Row]) -> list[Picture]:
 
 
 def _of(group: Group, modes: Sequence[str]) -> Iterator[Picture]:
-    varying = [key for key in UNITS if len(group.values(key)) > 1]
+    varying = group.varying
     yield from (_times(group, modes, along) for along in varying)
     if not varying:
         yield from _at_one_point(group, modes)
@@ -55,8 +55,8 @@ def _of(group: Group, modes: Sequence[str]) -> Iterator[Picture]:
 
 
 def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
-    lines = _other(along)
-    values, series = group.values(lines), []
+    against, lines = group.name(along), group.name(group.other(along))
+    values, series = group.values(group.other(along)), []
     for mode in modes:
         for number, value in enumerate(values):
             found = group.line(f"{mode}_s", along, value)
@@ -65,11 +65,13 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
             data = [Datum(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
             colour = shade(of_mode(mode), number, len(values))
             slope = slope_text([x for x, _ in found], [row[f"{mode}_s"] for _, row in found])
-            series.append(Series(f"{lines} {value}", data, colour, marker(number), mode, note=slope))
+            series.append(
+                Series("" if value is None else f"{lines} {value}", data, colour, marker(number), mode, note=slope)
+            )
     return Chart(
         group.setting,
-        f"Time of one gradient against {along}",
-        f"Median time of one gradient against {along} on log axes, a line for each mode and {lines}; {group.setting}.",
+        f"Time of one gradient against {against}",
+        f"Median time of one gradient against {against}, a line for each mode and {lines}; {group.setting}.",
         _axis(group, along),
         Axis(TIME, short_seconds, log=True),
         [*series, *_failed(group, along)],
@@ -77,15 +79,15 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
 
 
 def _gaps(group: Group, along: str) -> Chart:
-    (value,) = group.values(_other(along))
+    against, (value,) = group.name(along), group.values(group.other(along))
     measured = [Datum(x, row["gap"], _gap(row), row["gap_quartiles"]) for x, row in group.line("gap", along, value)]
     predicted = [
         Datum(x, row["predicted_gap"], _predicted(row)) for x, row in group.line("predicted_gap", along, value)
     ]
     return Chart(
         group.setting,
-        f"Gap against {along}",
-        f"The gap, measured and predicted, against {along} on log axes; {group.setting}.",
+        f"Gap against {against}",
+        f"The gap, measured and predicted, against {against} on log axes; {group.setting}.",
         _axis(group, along),
         Axis(GAP, short_factor, log=True),
         [*measured_and_predicted(measured, predicted, of_mode("forward"), CIRCLE), *_failed(group, along)],
@@ -94,12 +96,12 @@ def _gaps(group: Group, along: str) -> Chart:
 
 
 def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
-    rows, where, times = group.rows, _where(group.rows[0]), []
+    rows, where, times = group.rows, place(group.rows[0]), []
     left = _reasons([row for row in rows if row["status"] != "complete"])
-    for place, mode in enumerate(modes):
+    for at, mode in enumerate(modes):
         row = in_the_middle(rows, f"{mode}_s")
         if row is not None:
-            datum = Datum(row[f"{mode}_s"], place, _time(row, mode), row[f"{mode}_quartiles"])
+            datum = Datum(row[f"{mode}_s"], at, _time(row, mode), row[f"{mode}_quartiles"])
             times.append(Series(mode, [datum], of_mode(mode), CIRCLE, joined=False))
     yield Chart(
         group.setting,
@@ -107,7 +109,7 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
         f"Median time of one gradient on a log axis, a line for each mode; {where}, {group.setting}.",
         Axis(TIME, short_seconds, log=True),
         categories("mode", modes),
-        [*times, *failed([Datum(None, place, left) for place in range(len(modes)) if left])],
+        [*times, *failed([Datum(None, at, left) for at in range(len(modes)) if left])],
         across=True,
     )
     row = in_the_middle(rows, "gap")
@@ -128,29 +130,29 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
 
 def _map(group: Group, key: str) -> Map:
     title, note = MAPS[key]
-    depths, widths = group.values("depth"), group.values("width")
-    small = len(widths) <= MOST_COLUMNS
-    tiles = [[_tile(group.at(depth, width), (depth, width), key, small=small) for width in widths] for depth in depths]
-    alt = f"{title}, for each depth and width; {group.setting}."
-    rows, columns = ([str(value) for value in values] for values in (depths, widths))
+    down, across = map(group.name, group.axes)
+    lines, columns = map(group.values, group.axes)
+    small = len(columns) <= MOST_COLUMNS
+    tiles = [[_tile(group.at(y, x), f"{down} {y}, {across} {x}", key, small=small) for x in columns] for y in lines]
+    alt = f"{title}, for each {down} and {across}; {group.setting}."
     return Map(
         group.setting,
         title,
         alt,
-        "depth",
-        "width",
-        rows,
-        columns,
+        down,
+        across,
+        [str(value) for value in lines],
+        [str(value) for value in columns],
         tiles,
         note if any(tile.small for row in tiles for tile in row) else "",
     )
 
 
-def _tile(rows: Sequence[Row], at: tuple[int | None, int | None], key: str, *, small: bool) -> Tile:
+def _tile(rows: Sequence[Row], where: str, key: str, *, small: bool) -> Tile:
     row = in_the_middle(rows, key)
     if row is None:
         words = {row["status"]: STATUS_WORDS.get(row["status"], "no gap") for row in rows}
-        reasons = _reasons(rows) or "depth {}, width {}: no job".format(*at)
+        reasons = _reasons(rows) or f"{where}: no job"
         return Tile(None, ", ".join(words.values()) or "no job", [], reasons)
     seeds = f"; the median of {len(rows)} seeds" if len(rows) > 1 else ""
     what, tooltip = ("s", _gap(row)) if key == "gap" else ("multiply_adds", _predicted(row))
@@ -168,37 +170,30 @@ def _failed(group: Group, along: str) -> list[Series]:
 
 def _axis(group: Group, along: str) -> Axis:
     ticks = [(value, str(value)) for value in group.values(along) if value is not None]
-    return Axis(f"{along} ({UNITS[along]})", str, log=True, ticks=ticks)
-
-
-def _other(key: str) -> str:
-    return "width" if key == "depth" else "depth"
+    label = f"{along} ({UNITS[along]})" if along in UNITS else group.name(along)
+    return Axis(label, str, log=min(value for value, _ in ticks) > 0, ticks=ticks)
 
 
 def _time(row: Row, mode: str) -> str:
     low, high = row[f"{mode}_quartiles"]
     half = f"middle half {seconds(low)} to {seconds(high)}"
-    return f"{_where(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {row['timings']} timings"
+    return f"{place(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {row['timings']} timings"
 
 
 def _gap(row: Row) -> str:
     spread = "" if row["gap_iqr"] is None else f" ± {row['gap_iqr'] / 2:.2g}"
     sides = " ".join(_sides(row, "s"))
-    return f"{_where(row)}: forward / reverse {factor(row['gap'])}{spread}; {sides}, {row['timings']} timings"
+    return f"{place(row)}: forward / reverse {factor(row['gap'])}{spread}; {sides}, {row['timings']} timings"
 
 
 def _predicted(row: Row) -> str:
     sides = " ".join(_sides(row, "multiply_adds"))
-    return f"{_where(row)}: predicted {factor(row['predicted_gap'])}; {sides} multiply-adds"
+    return f"{place(row)}: predicted {factor(row['predicted_gap'])}; {sides} multiply-adds"
 
 
 def _sides(row: Row, what: str) -> list[str]:
     write = seconds if what == "s" else count
     return [f"{write(row[f'forward_{what}'])} /", write(row[f"reverse_{what}"])]
-
-
-def _where(row: Row) -> str:
-    return f"network {row['network']}" if row["depth"] is None else f"depth {row['depth']}, width {row['width']}"
 
 
 def _reasons(rows: Sequence[Row]) -> str:
@@ -208,4 +203,4 @@ def _reasons(rows: Sequence[Row]) -> str:
 
 def _reason(row: Row) -> str:
     words = STATUS_WORDS.get(row["status"], "no gap")
-    return f"{_where(row)}: {words}" + (f", {row['error']}" if row["error"] else "")
+    return f"{place(row)}: {words}" + (f", {row['error']}" if row["error"] else "")

@@ -13,11 +13,11 @@ from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Cell, Column, Row, at, named, time, without_options, without_result
+from prograd_experiments.rows import Cell, Column, Row, at, choice, setting, time, without_result
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import POINT, label, pictures
+from prograd_experiments.training.pictures import CHOICES, POINT, label, pictures
 from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
-from prograd_experiments.training.swept import settings
+from prograd_experiments.training.swept import CONFIG
 from prograd_experiments.units import three
 
 KEYS = (
@@ -91,6 +91,9 @@ class Training(Experiment):
         whole = networks.check({**config, "batch": None})
         return {key: whole[key] for key in KEYS if key in whole}
 
+    def without_effect(self, config: Config) -> Sequence[str]:
+        return networks.without_effect(config)
+
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         return train(config, directory, force=force, progress=progress)
 
@@ -98,15 +101,9 @@ class Training(Experiment):
         kinds = {record["score_is"] for record in records if record.get("score_is")}
         score = next(iter(kinds)) if len(kinds) == 1 and kinds <= {*HIGHER} else "score"
         with_errors = any((record.get("final") or {}).get("test_error") is not None for record in records)
-        always = {"data", "optimizer"}
-        with_options = {*always, "network", "activation", "loss"}
         return [
             *(
-                Column(
-                    key,
-                    named(f"config.{key}") if key in with_options else at(f"config.{key}"),
-                    point="always" if key in always else "varying",
-                )
+                choice(key, "always" if key in {"data", "optimizer"} else "varying") if key in CHOICES else setting(key)
                 for key in POINT
             ),
             Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
@@ -126,7 +123,7 @@ class Training(Experiment):
             ),
             Column("seconds", at("seconds"), "took", time("seconds")),
             Column("curves", at("curves"), csv="never"),
-            Column("settings", lambda record: settings(record["config"]), csv="never"),
+            Column(CONFIG, at("config"), csv="never"),
         ]
 
     def compared(self, record: Record) -> Mapping[str, Sequence[float]]:
@@ -158,10 +155,9 @@ def _best(rows: Sequence[Row]) -> str:
     best = max(rows, key=lambda row: row[by] * (1 if row["score_is"] in HIGHER else -1))
     chosen = f"chosen from {len(rows)} runs by its validation score" if validated else f"the best of {len(rows)} runs"
     runs = f"; {chosen} ({label(best, rows)})" if len(rows) > 1 else ""
-    data, optimizer = without_options(best["data"]), without_options(best["optimizer"])
     return (
-        f"On {data}: {_result(best)} on {best['test_samples']} samples that it was not trained on, after "
-        f"{best['epochs_done']} epochs of {optimizer}{runs}."
+        f"On {best['data']}: {_result(best)} on {best['test_samples']} samples that it was not trained on, after "
+        f"{best['epochs_done']} epochs of {best['optimizer']}{runs}."
     )
 
 

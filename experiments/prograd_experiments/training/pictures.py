@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
 from prograd_experiments.charts.palette import hue, marker
-from prograd_experiments.rows import Row, without_options
+from prograd_experiments.rows import Row
 from prograd_experiments.training import swept
 from prograd_experiments.training.scores import score_text
 from prograd_experiments.units import three
@@ -15,7 +15,10 @@ POINT = (
     *("data", "network", "depth", "width", "activation", "loss"),
     *("optimizer", "mode", "epochs", "dtype", "threads", "seed"),
 )
-"""The columns that tell points apart."""
+"""The experiment's own columns that tell points apart."""
+
+CHOICES = ("data", "network", "activation", "loss", "optimizer")
+"""Those of them that are names."""
 
 MOST_RUNS = 6
 FEW_EPOCHS = 6  # each of them is a tick
@@ -33,7 +36,7 @@ def pictures(rows: Sequence[Row]) -> list[Picture]:
 
 def label(row: Row, rows: Sequence[Row]) -> str:
     """A run in words: what tells it apart, or data and network if nothing does."""
-    return swept.told_apart(row, rows) or f"{without_options(row['data'])}, {without_options(row['network'])}"
+    return swept.told_apart(row, rows) or f"{row['data']}, {row['network']}"
 
 
 def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], note: str) -> Chart:

@@ -133,7 +133,7 @@ def rows_into(P_by_layer: Mapping[int, Operator], lin: Linearization, J: Array) 
     """Writes `J = (P_L A_L | … | P_1 A_1)`, `(N, n_{L+1}, size)`."""
     p = lin.slices(J.swapaxes(0, 1))
     for i, P in P_by_layer.items():
-        q = P.row_block(slice(None), lin.dtype)
+        q = P.row_block(slice(None), J)
         for name, A in lin.blocks[i][0].items():
             A.vjp_into(q, p[i][name])
 

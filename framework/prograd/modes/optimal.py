@@ -158,7 +158,7 @@ class Accumulation:
         if isinstance(operator, Dense) and (operator.samples > 1) == (samples > 1):
             return operator
         if by_rows(operator, samples, self.lin.samples):
-            return Dense(operator.row_block(slice(None), self.lin.dtype).transpose(1, 0, 2))
+            return Dense(operator.row_block(slice(None), self.like).transpose(1, 0, 2))
         W = self.room(samples, operator.rows, operator.cols, by_columns=True)
         operator.columns_into(0, operator.cols, W.transpose(2, 0, 1))
         return Dense(W)
@@ -256,7 +256,7 @@ class PlannedAccumulation(Accumulation):
     """Writes down what an accumulation would do and hold. A stack counts for all samples, whatever it was made for."""
 
     def __init__(self, of: Structure, ledger: Ledger) -> None:
-        super().__init__(of.lin, np.empty(0))
+        super().__init__(of.lin, np.empty(0, of.lin.dtype))
         self._ledger = ledger
 
     def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from prograd import recursions
-from prograd.arrays import Array
+from prograd.arrays import Array, unit_vectors
 from prograd.blocks import Block
 from prograd.bracketing.words import Letters, joined, times
 from prograd.linearization import Linearization
@@ -41,7 +39,7 @@ class Reverse(Mode):
 
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
         """All rows at once, from the unit vectors on."""
-        seeds = np.eye(lin.rows, dtype=lin.dtype)[:, None, :]  # row k of J is e_k^T J, for every sample
+        seeds = unit_vectors(lin.rows, slice(None), like=J)  # row k of J is e_k^T J, for every sample
         recursions.reverse(lin.blocks, seeds, lin.slices(J.swapaxes(0, 1)), recursions.each_into)
 
     def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from prograd.arrays import Array
+from prograd.arrays import Array, RecordingArray, unit_vectors
 from prograd.errors import ShapeError
 from prograd.operators.costs import OperatorCosts, derived
 from prograd.operators.export import ScipyOperator
@@ -57,18 +57,18 @@ class Operator(OperatorCosts, ABC):
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Writes the columns start..stop of `J` to `out`, `(stop - start, N, rows)`; override it for speed."""
-        unit = np.eye(stop - start, self.cols, start, out.dtype)
-        self.jvp_into(unit[:, None, :], out)
+        self.jvp_into(unit_vectors(self.cols, slice(start, stop), like=out), out)
 
     def columns(self, start: int, stop: int) -> Array:
         """The columns start..stop of `J`: `(stop - start, N, rows)`, with N = 1 when shared."""
-        out = np.empty((stop - start, self.samples, self.rows), self.dtype)
+        like = next((a for a in self.arrays() if isinstance(a, RecordingArray)), None)
+        out = np.empty((stop - start, self.samples, self.rows), self.dtype, like=like)
         self.columns_into(start, stop, out)
         return out
 
-    def row_block(self, part: slice, dtype: np.dtype[Any]) -> Array:
-        """Some rows of `J`: `(rows, N, cols)`, with N = 1 when shared."""
-        return self.vjp(np.eye(self.rows, dtype=dtype)[part, None, :])
+    def row_block(self, part: slice, like: Array) -> Array:
+        """Some rows of `J`: `(rows, N, cols)`, with N = 1 when shared, in the dtype of `like`."""
+        return self.vjp(unit_vectors(self.rows, part, like))
 
     def part(self, at: slice) -> Operator:
         """The map made of the columns `at` alone; override it where a part keeps the structure."""

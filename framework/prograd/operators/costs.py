@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prograd.arrays import RecordingArray
 from prograd.operators.ledger import Kind, Vectors, Work
 
 __all__ = ["OperatorCosts", "derived"]
@@ -84,8 +85,8 @@ class OperatorCosts(ABC):
     def arrays(self) -> Iterator[np.ndarray[Any, Any]]:
         """The arrays that a product reads; the default finds those among the operator's attributes."""
         for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                yield value
+            if isinstance(value, (np.ndarray, RecordingArray)):
+                yield value  # type: ignore[misc]  # a duck array
             elif isinstance(value, OperatorCosts):
                 yield from value.arrays()
 

@@ -68,7 +68,7 @@ class Dense(Operator):
         """Copies the columns of `a`."""
         out[...] = self.stack[:, :, start:stop].transpose(2, 0, 1)
 
-    def row_block(self, part: slice, dtype: np.dtype[Any]) -> Array:
+    def row_block(self, part: slice, like: Array) -> Array:
         return self.stack[:, part].swapaxes(0, 1)
 
     def part(self, at: slice) -> Dense:

@@ -68,6 +68,8 @@ class Kronecker(Operator):
             q = self._pulled(q)
             right = self.right
         else:
+            if self.samples == 1:
+                q, samples = np.add.reduce(q, axis=-2, keepdims=True), 1
             Q = q.reshape(*q.shape[:-1], self.m_out, self.s)
             Q = Q if self.left is None else self.left.swapaxes(-1, -2) @ Q
             q = np.broadcast_to(Q, (*lead, samples, self.m, self.s)).swapaxes(-1, -2)
@@ -121,7 +123,7 @@ class Kronecker(Operator):
         if self.left is not None:
             yield from super().column_blocks_behind(outer, step)
             return
-        F = outer.row_block(slice(None), self.dtype).swapaxes(0, 1)
+        F = outer.row_block(slice(None), self.right).swapaxes(0, 1)
         F = F.reshape(*F.shape[:2], self.m, self.s)
         right = self.right.reshape(len(self.right), 1, self.s, self.t)
         rows = max(1, step // max(1, self.t))

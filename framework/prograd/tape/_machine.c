@@ -293,15 +293,13 @@ CAST(lb, int64_t, uint8_t, x != 0)
 
 /* Three axes at once: a bias, an outer product, rows times numbers, copies of rows. `steps` are those along the first axis,
    then along the second, then along the third, where each operand is contiguous or one number. No operand lies in the
-   result, unless entry by entry. The parts of a result that a loop writes may lie so far apart that the processor does not
-   foresee the next one, so the loop asks for it. */
+   result, unless entry by entry. The processor does not foresee in time what is written next in a result larger than its
+   caches, so the loop asks for it, some `bytes` ahead. */
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE
 #endif
-
-#define FORESEEN 4096 /* bytes: in longer parts the processor foresees most */
 
 static inline void
 foresee(const char *at, npy_intp size)
@@ -319,6 +317,14 @@ foresee(const char *at, npy_intp size)
 #define ENTRY_BY_ENTRY
 #endif
 
+/* How many rows ahead a number of bytes is; at most a part. */
+static inline npy_intp
+rows_ahead(npy_intp bytes, npy_intp size, npy_intp rows)
+{
+    npy_intp ahead = bytes / (size ? size : 1);
+    return bytes == 0 ? 0 : ahead < 1 ? 1 : ahead < rows ? ahead : rows;
+}
+
 #define ROWS(type, operands, value)                                                                                    \
     for (npy_intp k = 0; k < dims[0]; k++) {                                                                           \
         for (npy_intp i = 0; i < dims[1]; i++) {                                                                       \
@@ -328,7 +334,8 @@ foresee(const char *at, npy_intp size)
             const type first = *a, other = *b;                                                                         \
             (void)first, (void)other;                                                                                  \
             if (ahead) {                                                                                               \
-                foresee(row + steps[operands], n * (npy_intp)sizeof(type));                                            \
+                npy_intp next = i + ahead, part = next < dims[1] ? 0 : 1;                                              \
+                foresee(row + part * steps[operands] + (ahead - part * dims[1]) * steps[2 * operands + 1], size);      \
             }                                                                                                          \
             type *to = (type *)row;                                                                                    \
             ENTRY_BY_ENTRY                                                                                             \
@@ -338,14 +345,13 @@ foresee(const char *at, npy_intp size)
         }                                                                                                              \
     }
 
-#define AHEAD(type, operands)                                                                                          \
-    npy_intp n = dims[2], part = dims[1] * n * (npy_intp)sizeof(type);                                                 \
-    int ahead = dims[0] > 1 && part <= FORESEEN && steps[operands] > part
+#define AHEAD(type)                                                                                                    \
+    npy_intp n = dims[2], size = n * (npy_intp)sizeof(type), ahead = rows_ahead((intptr_t)bytes, size, dims[1])
 
 #define THREE_AXES(name, type, operator)                                                                               \
-    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *bytes)                       \
     {                                                                                                                  \
-        AHEAD(type, 2);                                                                                                \
+        AHEAD(type);                                                                                                   \
         if (steps[6] && steps[7]) {                                                                                    \
             ROWS(type, 2, a[j] operator b[j])                                                                          \
         }                                                                                                              \
@@ -367,9 +373,9 @@ THREE_AXES(multiply_f, float, *)
 THREE_AXES(multiply_d, double, *)
 
 #define COPIED_ROWS(name, type)                                                                                        \
-    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))            \
+    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *bytes)                       \
     {                                                                                                                  \
-        AHEAD(type, 1);                                                                                                \
+        AHEAD(type);                                                                                                   \
         if (steps[4]) {                                                                                                \
             ROWS(type, 1, a[j])                                                                                        \
         }                                                                                                              \

@@ -14,6 +14,8 @@ from prograd.tape.instructions import Instruction, Loop, Storage, View
 NULL, SCRATCH, GIVEN = 0, 1, 2  # base addresses: constants are absolute, then scratch memory, then the arrays of a call
 
 ARITHMETIC, COPIES = ("add", "subtract", "multiply"), ("copy4", "copy8")  # that have loops by rows
+LARGE_RESULT = 2**24  # bytes: more than the caches keep until the next call
+AHEAD = 2**13  # bytes from what is written to what is asked for
 
 Address = Callable[[Loop], tuple[int, int]]
 """The address of a loop, and of the data that it is given."""
@@ -25,19 +27,24 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
         made += (len(group.instructions), group.extent, group.block, int(group.shared), int(product))
+        before: Instruction | None = None
+        one: list[int] = []
         for instruction, cut in zip(group.instructions, group.cuts, strict=True):
-            call = _call(instruction, cut)
-            if products == "mkl" and _for_blas(instruction):
-                call.loop = Loop(f"mkl_{instruction.operands[0].dtype.char}")
-            made += _instruction(instruction, cut, call, offsets, address)
+            if instruction is not before:  # copies are timed together
+                call = call_of(instruction, cut)
+                if products == "mkl" and _for_blas(instruction):
+                    call.loop = Loop(f"mkl_{instruction.operands[0].dtype.char}")
+                before, one = instruction, _instruction(instruction, cut, call, offsets, address)
+            made += one
     return np.array(made, np.int64).tobytes()
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """How the machine calls a loop: `dims` and `steps` for the loop itself, once for each index of `sizes`.
 
-    In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r.
+    In a block of r rows, `dims[part]` is `unit` r, or where `part` is `len(dims)`, `sizes[0]` is r. `data` is what a
+    loop of the machine's own is given.
     """
 
     loop: Loop
@@ -47,9 +54,11 @@ class _Call:
     strides: list[list[int]] = field(default_factory=list)
     part: int = -1
     unit: int = 1
+    data: int = 0
 
 
-def _call(instruction: Instruction, cut: Cut | None) -> _Call:
+def call_of(instruction: Instruction, cut: Cut | None) -> Call:
+    """How the machine calls the loop of an instruction."""
     return _product(instruction, cut) if instruction.core else _by_rows(_loop(instruction, cut), instruction)
 
 
@@ -75,11 +84,12 @@ def _plain(rows: int, columns: int, along_rows: int, along_columns: int, item: i
 
 
 def _instruction(
-    instruction: Instruction, cut: Cut | None, call: _Call, offsets: Mapping[Storage, int], address: Address
+    instruction: Instruction, cut: Cut | None, call: Call, offsets: Mapping[Storage, int], address: Address
 ) -> list[int]:
     count = len(instruction.operands)
     strides = call.strides or [[]] * count
-    made = [0, *address(call.loop), count, len(call.dims), len(call.sizes), call.part, call.unit]
+    loop, data = address(call.loop)
+    made = [0, loop, call.data or data, count, len(call.dims), len(call.sizes), call.part, call.unit]
     made += call.dims
     made += [len(call.steps), *call.steps]
     made += call.sizes
@@ -89,7 +99,7 @@ def _instruction(
     return made
 
 
-def _product(instruction: Instruction, cut: Cut | None) -> _Call:
+def _product(instruction: Instruction, cut: Cut | None) -> Call:
     """A generalized ufunc: the last axis of `shape` is the loop's own outer dimension."""
     shape, strides = instruction.shape, [list(of) for of in instruction.strides]
     dims = [shape[-1] if shape else 1, *instruction.core]
@@ -97,10 +107,10 @@ def _product(instruction: Instruction, cut: Cut | None) -> _Call:
     part = -1
     if cut:  # along a core dimension, the loop's own outer one, or one outside of that
         part = 1 + cut.axis if cut.core else 0 if cut.axis == len(shape) - 1 else len(dims)
-    return _Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
+    return Call(instruction.loop, dims, steps, list(shape[:-1]), [of[:-1] for of in strides], part)
 
 
-def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
+def _loop(instruction: Instruction, cut: Cut | None) -> Call:
     """An elementwise instruction or a reduction: axes in memory order, joined where they can be."""
     axes = [k for k, n in enumerate(instruction.shape) if n > 1 and not (cut and k == cut.axis)]
     shape = [instruction.shape[k] for k in axes]
@@ -112,16 +122,16 @@ def _loop(instruction: Instruction, cut: Cut | None) -> _Call:
     inner, steps = (shape[-1], [of[-1] for of in strides]) if shape else (1, [0] * len(strides))
     sizes, outer = shape[:-1], [of[:-1] for of in strides]
     if cut is None:
-        return _Call(instruction.loop, [inner], steps, sizes, outer)
+        return Call(instruction.loop, [inner], steps, sizes, outer)
     if not shape:
-        return _Call(instruction.loop, [cut.extent], list(cut.steps), part=0)
+        return Call(instruction.loop, [cut.extent], list(cut.steps), part=0)
     if not sizes and all(row == step * inner for row, step in zip(cut.steps, steps, strict=True)):
-        return _Call(instruction.loop, [cut.extent * inner], steps, part=0, unit=inner)
+        return Call(instruction.loop, [cut.extent * inner], steps, part=0, unit=inner)
     outer = [[row, *of] for row, of in zip(cut.steps, outer, strict=True)]
-    return _Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
+    return Call(instruction.loop, [inner], steps, [cut.extent, *sizes], outer, part=1)
 
 
-def _by_rows(call: _Call, instruction: Instruction) -> _Call:
+def _by_rows(call: Call, instruction: Instruction) -> Call:
     """The call with three axes in one loop of the machine's own, for the few operations that it has such loops for."""
     name, item = _loop_by_rows(instruction), instruction.outputs[0].dtype.itemsize
     if not (name and call.sizes and set(call.steps) <= {0, item} and call.steps[-1] == item):
@@ -130,7 +140,8 @@ def _by_rows(call: _Call, instruction: Instruction) -> _Call:
     steps = [of[-2] for of in strides] + [of[-1] for of in strides] + call.steps
     dims, sizes, outer = [*sizes[-2:], *call.dims], sizes[1:-2], [of[1:-2] for of in strides]
     part = call.part if call.part < 1 else 3 if sizes else 2 - len(call.sizes)
-    return _Call(Loop(name), dims, steps, sizes, outer, part)
+    ahead = AHEAD if instruction.outputs[0].storage.size >= LARGE_RESULT else 0
+    return Call(Loop(name), dims, steps, sizes, outer, part, data=ahead)
 
 
 def _loop_by_rows(instruction: Instruction) -> str | None:
