@@ -12,9 +12,10 @@ from prograd_experiments import distinct
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
-from prograd_experiments.rows import FURTHER, Column, Row, at, further, reason, sort_key
+from prograd_experiments.rows import DEVIATIONS, FURTHER, Column, Row, at, further, reason, sort_key
 
 Results = dict[str, Any]
+OVER_SEEDS = " A point of several seeds: mean over the seeds ± standard deviation."
 Progress = Callable[[int, int, str], None]
 """Called as a job goes on: with how much is done, of how much, and how it stands in a few words."""
 
@@ -98,9 +99,12 @@ class Experiment(ABC):
         return {column.key: column.read(facts) for column in columns}
 
     @final
-    def caption(self, timings: str = "") -> str:
-        """The caption of the table; `timings` says how many there were, such as " of 21 timings"."""
-        return self.legend.format(timed=self.timed, timings=timings)
+    def caption(self, rows: Sequence[Row]) -> str:
+        """The caption of the table, with the number of timings and of seeds."""
+        counts = [row["timings"] for row in rows if row.get("timings")]
+        timings = f" of {' to '.join(map(str, dict.fromkeys((min(counts), max(counts)))))} timings" if counts else ""
+        several = any(row.get(DEVIATIONS) for row in rows)
+        return self.legend.format(timed=self.timed, timings=timings) + OVER_SEEDS * several
 
 
 def _further(own: Sequence[Column], records: Sequence[Record]) -> list[Column]:

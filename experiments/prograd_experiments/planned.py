@@ -94,7 +94,7 @@ def columns_of_modes(records: Sequence[Record]) -> Iterator[Column]:
         yield Column(f"{mode}_iqr_s", at(f"spread.{mode}"), csv=csv)
         yield Column(f"{mode}_multiply_adds", _if_timed(mode, f"{planned}.multiply_adds"), csv=csv)
         yield Column(f"{mode}_peak_bytes", _if_timed(mode, f"{planned}.peak_bytes"), csv=csv)
-        yield Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never")
+        yield Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never", ends=f"{mode}_s")
 
 
 def modes_of(rows: Sequence[Row]) -> list[str]:

@@ -19,7 +19,7 @@ from rich.table import Table as Grid
 from prograd.commands.consoles import fitting
 from prograd_experiments.experiment import Experiment, Progress
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Table, table
+from prograd_experiments.rows import Row, Table, table
 from prograd_experiments.units import seconds
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def show(console: Console, collected: Collected) -> None:
     if len(collected.rows) > MOST_LINES:
         console.print(f"{len(collected.rows)} points are too many to list here: the table is in the files below.")
     else:
-        _show_table(console, experiment, collected.table)
+        _show_table(console, experiment, collected.table, collected.rows)
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in collected.unfinished:
         why = row["error"] or "the job did not end: it was killed, or it still runs"
@@ -123,11 +123,12 @@ def show_record(console: Console, experiment: Experiment, record: Record, direct
         console.print(record["error"]["traceback"], markup=False, highlight=False, soft_wrap=True)
     else:
         columns = experiment.columns([record])
-        _show_table(console, experiment, table(columns, [experiment.row(columns, record, str(directory))]))
+        rows = [experiment.row(columns, record, str(directory))]
+        _show_table(console, experiment, table(columns, rows), rows)
     _show_files(console, [directory / "record.json"])
 
 
-def _show_table(console: Console, experiment: Experiment, shown: Table) -> None:
+def _show_table(console: Console, experiment: Experiment, shown: Table, rows: Sequence[Row]) -> None:
     """A rule marks each change of the first column."""
     heading, *lines = ([fitting(cell, console.encoding) for cell in line] for line in shown.texts())
     grid = Grid(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
@@ -139,7 +140,7 @@ def _show_table(console: Console, experiment: Experiment, shown: Table) -> None:
     natural = Measurement.get(console, console.options.update(width=10_000), grid).maximum
     wide = console if console.is_terminal else Console(file=console.file, width=max(natural, console.width))
     wide.print(grid)
-    console.print(experiment.caption(), style="dim", highlight=False)
+    console.print(experiment.caption(rows), style="dim", highlight=False)
 
 
 def _show_files(console: Console, files: Sequence[Path]) -> None:

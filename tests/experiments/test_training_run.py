@@ -64,28 +64,27 @@ def test_the_mlp_learns_the_digits(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_git")
 def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
-    for seed in (0, 1):
-        (tmp_path / str(seed)).mkdir()
-        jobs.run(TRAIN_CONFIG | {"seed": seed}, tmp_path / str(seed))
+    for width in (4, 5):
+        (tmp_path / str(width)).mkdir()
+        jobs.run(TRAIN_CONFIG | {"width": width}, tmp_path / str(width))
     rows = collect(tmp_path).rows
-    loss, score = pictures.pictures(rows)
+    _, loss, score = pictures.pictures(rows)
     assert [series.title for series in loss.series] == [
-        "seed 0, training part",
-        "seed 0, validation part",
-        "seed 1, training part",
-        "seed 1, validation part",
+        "width 4, training part",
+        "width 4, validation part",
+        "width 5, training part",
+        "width 5, validation part",
     ]
     assert [datum.y for datum in loss.series[0].data] == rows[0]["curves"]["train_loss"]
     drawn_alike([loss, score])
-    drawn_alike(pictures.pictures([row | {"curves": None} for row in rows]))
+    drawn_alike(pictures.pictures([row | {"curves": None} for row in rows])[1:])
     assert score.y.label == rows[0]["score_is"]
-    assert varying(rows, pictures.POINT) == ["seed"]
-    answer = Training().answer(rows)
+    assert varying(rows, pictures.POINT) == ["width"]
     best = max(rows, key=lambda row: row["validation_score"])
-    assert f"chosen from 2 runs by its validation score (seed {best['seed']})" in answer
-    assert f"{100 * best['test_score']:.1f} % of the classes right on 10 samples" in answer
-    blind = [row | {"validation_score": None} for row in rows]
-    assert "the best of 2 runs" in Training().answer(blind)
+    answer = Training().answer(rows)
+    assert answer.endswith(f"; chosen from 2 points by its validation score (width {best['width']}).")
+    assert f"{100 * best['test_score']:.1f} % of the classes right on 10 samples that were not trained on" in answer
+    assert " at width 4; " in Training().answer([row | {"validation_score": None} for row in rows])
 
 
 @pytest.mark.slow
@@ -102,17 +101,22 @@ def test_the_test_score_is_drawn_against_what_was_swept(tmp_path: Path) -> None:
     assert [chart.title for chart in (by_width, by_rate)] == ["Test score against width", "Test score against rate"]
     assert (by_width.x.log, by_rate.x.log) == (True, False)
     assert [series.name for series in by_width.series] == ["rate 0.1", "rate 0.2"]
-    scores = sorted(
-        row["test_score"] for row in rows if row["width"] == 2 and row["config"]["optimizer"]["rate"] == 0.1
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("*/record.json")]
+    first = [
+        record for record in records if (record["config"]["width"], record["config"]["optimizer"]["rate"]) == (2, 0.1)
+    ]
+    scores = [record["final"]["test_score"] for record in first]
+    datum, mean, deviation = by_width.series[0].data[0], np.mean(scores), np.std(scores, ddof=1)
+    assert (datum.x, datum.y, datum.spread) == (
+        2,
+        pytest.approx(mean),
+        pytest.approx((mean - deviation, mean + deviation)),
     )
-    first = by_width.series[0].data[0]
-    assert (first.x, first.y) == (2, scores[1])
-    assert first.spread == pytest.approx((np.mean(scores[:2]), np.mean(scores[1:])))
-    assert first.tooltip.endswith("on the test part, the median of 3 runs")
-    assert curves[0].series[0].group.startswith("width 2, rate 0.1, seed 0")
+    assert datum.tooltip.endswith("on the test part, mean of 3 seeds")
+    assert curves[0].series[0].group == "width 2, rate 0.1"
     drawn_alike([by_width, by_rate])
-    # Seeds alone are no sweep of a setting, and a failed run has no score.
-    assert not swept.charts([row for row in rows if row["width"] == 2 and row["config"]["optimizer"]["rate"] == 0.1])
+    # A single point is no sweep, and a failed one has no score.
+    assert not swept.charts(rows[:1])
     assert len(swept.charts([*rows, rows[0] | {"test_score": None}])[0].series) == 2
 
 

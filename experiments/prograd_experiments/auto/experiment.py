@@ -96,7 +96,7 @@ class Auto(Planned):
             Column("chosen", at("chosen"), "auto", _chosen),
             Column("quickest", at("quickest"), "quickest"),
             Column("over", at("over"), "auto / quickest", ratio("over")),
-            Column("timings", timed.fewest, "timings"),
+            Column("timings", timed.fewest, "timings", merge=timed.least),
             Column("relative_difference", at("agreement.relative_difference")),
             Column("parameters", at("problem.parameters")),
             Column("left_out", at("left_out")),

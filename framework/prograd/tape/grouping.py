@@ -85,28 +85,25 @@ def groups(instructions: Sequence[Instruction]) -> list[Group]:
 def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
     plain, chain = Group(), _Chain()
     for instruction in instructions:
-        if chain and chain.take(instruction):
+        cuts = list(_chain_cuts(instruction))
+        if chain and chain.take(instruction, cuts):
             continue
         if chain:
             yield chain.group()
             chain = _Chain()
-        if not _worth_cutting(instruction):
+        if all(cut.core for cut in cuts) and _product_block(instruction) is None:  # not worth cutting
             plain.instructions.append(instruction)
             plain.cuts.append(None)
             continue
         if plain.instructions:
             yield plain
             plain = Group()
-        if not chain.take(instruction):
+        if not chain.take(instruction, cuts):
             yield _product(instruction)
     if chain:
         yield chain.group()
     if plain.instructions:
         yield plain
-
-
-def _worth_cutting(instruction: Instruction) -> bool:
-    return _elementwise_cut(instruction) is not None or _product_block(instruction) is not None
 
 
 def _elementwise_cut(instruction: Instruction) -> Cut | None:
@@ -182,14 +179,15 @@ class _Chain:
         self._touched: dict[Storage, _Access] = {}
         self._block = 0
 
-    def take(self, instruction: Instruction) -> bool:
-        """Adds the instruction if its rows fit, and says whether they do."""
-        for cut in _chain_cuts(instruction):
-            accesses = list(_accesses(instruction, cut))
-            if self and not (cut.extent == self._group.extent and self._independent(accesses)):
+    def take(self, instruction: Instruction, cuts: Sequence[Cut]) -> bool:
+        """Adds the instruction if its rows fit along one of the cuts, and says whether they do."""
+        for cut in cuts:
+            if self and cut.extent != self._group.extent:
                 continue
-            self._add(instruction, cut, accesses)
-            return True
+            accesses = list(_accesses(instruction, cut))
+            if self._independent(accesses):
+                self._add(instruction, cut, accesses)
+                return True
         return False
 
     def __bool__(self) -> bool:

@@ -21,11 +21,11 @@ def live(instructions: Sequence[Instruction]) -> list[Instruction]:
     needed: set[Storage] = set()
     kept = []
     for instruction in reversed(instructions):
-        written = [view.storage for view in instruction.outputs]
-        if any(storage.kind == "output" or storage in needed for storage in written):
-            kept.append(instruction)
-            needed.update(view.storage for view in instruction.inputs)
-            needed.update(written)
+        for view in instruction.outputs:
+            if view.storage.kind == "output" or view.storage in needed:
+                kept.append(instruction)
+                needed.update([view.storage for view in instruction.operands])
+                break
     return kept[::-1]
 
 

@@ -277,7 +277,7 @@ class Recorder:
         by_numpy: Any = None,
     ) -> list[Traced]:
         shadows = [a.shadow for a in operands]
-        shape = np.broadcast_shapes(*(a.shape for a in shadows), *(o.shape for o in outs if o is not None))
+        shape = loops.broadcast(*(a.shape for a in shadows), *(o.shape for o in outs if o is not None))
         results = []
         for o, dtype in zip(outs, dtypes, strict=True):
             fits = o is not None and o.dtype == dtype and o.shape == shape
@@ -286,7 +286,7 @@ class Recorder:
             else:
                 results.append(self._new(loops.like(shadows, shape, dtype)))
         views = (*(a.view for a in operands), *(r.view for r in results))  # type: ignore[union-attr]
-        self.write(ufuncs.elementwise(loop, views, len(operands), shape, by_numpy or ufuncs.called(loop)))
+        self.write(ufuncs.elementwise(loop, views, len(operands), shape, by_numpy or ufuncs.called(loop.ufunc)))
         for o, result in zip(outs, results, strict=True):
             if o is not None and o is not result:
                 self.assign(o, result)
@@ -310,7 +310,7 @@ class Recorder:
             for name, n in zip(names, a.shape[a.ndim - len(names) :], strict=True):
                 if sizes.setdefault(name, n) != n:
                     raise ValueError(f"{ufunc.__name__}: core dimension {name} has sizes {sizes[name]} and {n}")
-        lead = np.broadcast_shapes(*(a.shape[: a.ndim - len(names)] for a, names in zip(shadows, core, strict=False)))
+        lead = loops.broadcast(*(a.shape[: a.ndim - len(names)] for a, names in zip(shadows, core, strict=False)))
         result_shape = lead + tuple(sizes[name] for name in core[-1] if name not in dropped)
         fits = out is not None and out.dtype == dtype and out.shape == result_shape
         if fits and not any(out.view.overlaps(a.view) for a in operands):  # type: ignore[union-attr]
@@ -322,7 +322,7 @@ class Recorder:
         for name in dropped:
             target = np.expand_dims(target, target.ndim if name == core[1][1] else len(lead))
         self.write(
-            ufuncs.matrices(loop, [*operands, result], [*shadows, target], core, sizes, lead, ufuncs.called(loop))
+            ufuncs.matrices(loop, [*operands, result], [*shadows, target], core, sizes, lead, ufuncs.called(ufunc))
         )
         if out is not None and result is not out:
             self.assign(out, result)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -130,16 +132,29 @@ def record(function: Callable[..., None], inputs: Signature, outputs: Signature)
 
     Raises `NotRecordable` where the function needs numbers, and errors of prograd's that the function raises.
     """
-    recorder = Recorder()
-    given = [recorder.input(shape, dtype) for shape, dtype in inputs]
-    to = [recorder.output(shape, dtype) for shape, dtype in outputs]
+    with _no_collection():
+        recorder = Recorder()
+        given = [recorder.input(shape, dtype) for shape, dtype in inputs]
+        to = [recorder.output(shape, dtype) for shape, dtype in outputs]
+        try:
+            function(*given, *to)
+        except ProgradError:
+            raise
+        except Exception as error:  # a layer may raise anything where it finds no ndarray
+            frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+            what = f"an array of numbers ({type(error).__name__}: {error})"
+            raise NotRecordable(*asker(reversed(frames)), what) from error
+        recorder.close()
+        return Tape(recorder)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's search for cycles: it would go through all instructions over and over, and find none."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        function(*given, *to)
-    except ProgradError:
-        raise
-    except Exception as error:  # a layer may raise anything where it finds no ndarray
-        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        what = f"an array of numbers ({type(error).__name__}: {error})"
-        raise NotRecordable(*asker(reversed(frames)), what) from error
-    recorder.close()
-    return Tape(recorder)
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,8 @@ def elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[in
 
 def broadcast_strides(view: View, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The strides of a view that is broadcast to a shape."""
+    if view.shape == shape and 1 not in shape:
+        return view.strides
     missing = len(shape) - len(view.shape)
     own = (stride if n != 1 else 0 for n, stride in zip(view.shape, view.strides, strict=True))
     return (0,) * missing + tuple(own)
@@ -116,10 +118,9 @@ def reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...], first: 
     )
 
 
-def called(loop: Loop) -> Any:
+@cache
+def called(ufunc: np.ufunc) -> Any:
     """What calls a ufunc on the operands of an instruction."""
-    ufunc = loop.ufunc
-    assert ufunc is not None  # noqa: S101  (the machine's own loops bring their function)
 
     def call(*operands: Array) -> None:
         ufunc(*operands[: ufunc.nin], out=operands[ufunc.nin :])
