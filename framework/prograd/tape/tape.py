@@ -31,8 +31,8 @@ class Tape:
     """
 
     def __init__(self, recorder: Recorder) -> None:
-        self.instructions: list[Instruction] = layout.live(forwarded(layout.live(recorder.instructions)))
-        self.groups: list[Group] = grouping.groups(self.instructions)
+        self.groups: list[Group] = grouping.groups(layout.live(forwarded(layout.live(recorder.instructions))))
+        self.instructions: list[Instruction] = [one for group in self.groups for one in group.instructions]
         self.given = tuple(recorder.arrays)
         self.offsets, self.scratch_bytes = layout.place(self.groups)
 
