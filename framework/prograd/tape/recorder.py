@@ -257,7 +257,7 @@ class Recorder:
         return basic
 
     def _split(self, a: Traced, key: Any) -> tuple[AnyArray, indices.Split]:
-        found = indices.split(key, np.empty_like(a.shadow, np.int8))
+        found = indices.split(key, a.shadow)
         if found is None:
             self.refuse("an index with arrays that is not made of a few slices")
         return found
