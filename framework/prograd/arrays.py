@@ -141,7 +141,9 @@ def one_hot(labels: ArrayLike, K: int) -> Array:
 
 def checked_bytes(max_bytes: int | None) -> int | None:
     """`max_bytes` as Python's own number. Raises `OptionError` unless it is a positive integer or None."""
+    if max_bytes is None:
+        return None
     whole = isinstance(max_bytes, Integral) and not isinstance(max_bytes, bool)
-    if max_bytes is not None and not (whole and max_bytes > 0):
+    if not (whole and max_bytes > 0):
         raise OptionError(f"max_bytes: expected a positive integer or None, got {max_bytes!r}")
-    return None if max_bytes is None else int(max_bytes)
+    return int(max_bytes)

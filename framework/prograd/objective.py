@@ -224,7 +224,7 @@ class Objective:
 
     def _room(self, out: Array | None, w: Array) -> Array:
         if out is None:
-            return np.empty_like(w) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
+            return np.empty(w.shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
         refuse_mask(out, "out")
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
