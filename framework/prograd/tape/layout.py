@@ -84,6 +84,7 @@ def _place_step(
                     for other in instructions[: position + 1]
                     for view in (other.inputs if other is instruction else other.operands)
                     if instruction.rows
+                    and not (instruction.reduces and other is instruction)  # its start is written first
                     and not instruction.core
                     and view.storage.kind == "scratch"
                     and last[view.storage] == k

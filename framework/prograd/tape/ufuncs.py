@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -94,21 +95,30 @@ def matrices(  # noqa: PLR0913, PLR0917
     )
 
 
-def reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...], first: Any) -> Instruction:
-    """The instruction that adds `a` up into `out` along axes, in the order in which NumPy goes through them."""
+def reduction(  # noqa: PLR0913, PLR0917
+    loop: Loop, start: Traced | None, a: Traced, out: Traced, axes: tuple[int, ...], first: Any
+) -> Instruction:
+    """The instruction that adds `a` to a start along axes, in the order in which NumPy goes through them.
+
+    Without a number to start with, it starts with the first entries of `a`.
+    """
     to, through = loops.reduction(a.shadow, out.shadow, axes)
 
     def view(of: Traced, iterated: AnyArray) -> View:
         offset = iterated.__array_interface__["data"][0] - loops.ADDRESS
         return View(of.storage, offset, iterated.shape, iterated.strides, iterated.dtype)
 
-    into = view(out, to)
+    if start is None:
+        kept = tuple(stride if step else 0 for stride, step in zip(through.strides, to.strides, strict=True))
+        begins = replace(view(a, through), strides=kept)
+    else:
+        begins = replace(start.view, shape=through.shape, strides=(0,) * through.ndim)
     return Instruction(
         loop,
-        (into, view(a, through), into),
+        (begins, view(a, through), view(out, to)),
         2,
         through.shape,
-        (to.strides, through.strides, to.strides),
+        (begins.strides, through.strides, to.strides),
         reduced(loop.ufunc, first),
         rows=bool(to.strides) and to.strides[0] != 0 and through.ndim > 1,
         name=f"{loop.name}.reduce",
@@ -129,7 +139,7 @@ def reduced(ufunc: np.ufunc | None, first: Any) -> Any:
     """What reduces the operands of an instruction, as the loop does."""
     assert ufunc is not None  # noqa: S101  (reductions are ufuncs')
 
-    def call(into: Array, a: Array, out: Array) -> None:  # noqa: ARG001
+    def call(start: Array, a: Array, out: Array) -> None:  # noqa: ARG001
         axes = tuple(k for k, stride in enumerate(out.strides) if stride == 0 and a.shape[k] != 1)
         kept = out[(*(0 if k in axes else slice(None) for k in range(out.ndim)), ...)]
         options = {} if first is None else {"initial": first}
