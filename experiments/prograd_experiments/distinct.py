@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
@@ -13,6 +14,14 @@ from prograd_experiments.config import DIGITS, HASHED, Config
 
 Value = float | str | None
 
+
+class Absent(Enum):
+    """The value of a key that a configuration does not have."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,11 +41,16 @@ def keys(configs: Sequence[Config], known: Collection[str] = (), taken: Collecti
     """
     every = _columns(configs)
     told = [values for path, values in every.items() if _is_known(path, known)]
+    others = {path: values for path, values in every.items() if not _is_known(path, known) and _count(values) > 1}
     found: dict[str, Sequence[Any]] = {}
-    for path, values in every.items():
-        if _is_known(path, known) or len({_same(value) for value in values}) < 2:
-            continue
-        if not any(_says(values, other) for other in (*told, *found.values())):
+    for path, values in others.items():
+        several = _count([value for value in values if value is not ABSENT]) > 1
+        if several and not any(_says(values, other) for other in (*told, *found.values())):
+            found[path] = values
+    for path, values in others.items():
+        # That some points lack a key tells them apart only if nothing else does.
+        seen = [*told, *found.values()]
+        if path not in found and _count(list(zip(*seen, values, strict=True))) > _count(list(zip(*seen, strict=True))):
             found[path] = values
     return [Key(path, _name(path, [*found], taken), _shown(path, values)) for path, values in found.items()]
 
@@ -62,14 +76,14 @@ def written(value: object) -> str:
 
 
 def _columns(configs: Sequence[Config]) -> dict[str, list[Any]]:
-    """The value of each path in each configuration, None where it is missing."""
+    """The value of each path in each configuration, `ABSENT` where it is missing."""
     each = [dict(flat(config)) for config in configs]
     paths = dict.fromkeys(path for config in each for path in config)
-    found = {path: [config.get(path) for config in each] for path in paths}
+    found = {path: [config.get(path, ABSENT) for config in each] for path in paths}
     # A name alone is the same as a group that has this name.
     for path in [path for path in paths if f"{path}.name" in paths]:
         names = zip(found.pop(path), found[f"{path}.name"], strict=True)
-        found[f"{path}.name"] = [name if alone is None else alone for alone, name in names]
+        found[f"{path}.name"] = [name if alone is ABSENT else alone for alone, name in names]
     return found
 
 
@@ -78,7 +92,11 @@ def _is_known(path: str, known: Collection[str]) -> bool:
 
 
 def _same(value: object) -> str:
-    return json.dumps(value, sort_keys=True)  # True is not 1, and a list has no hash
+    return json.dumps(value, sort_keys=True, default=str)  # True is not 1, and a list has no hash
+
+
+def _count(values: Sequence[Any]) -> int:
+    return len({_same(value) for value in values})
 
 
 def _says(values: Sequence[Any], other: Sequence[Any]) -> bool:
@@ -90,7 +108,7 @@ def _says(values: Sequence[Any], other: Sequence[Any]) -> bool:
 
 
 def _is_fingerprint(value: object) -> bool:
-    return value is None or (isinstance(value, str) and FINGERPRINT.fullmatch(value) is not None)
+    return value is ABSENT or (isinstance(value, str) and FINGERPRINT.fullmatch(value) is not None)
 
 
 def _name(path: str, paths: Sequence[str], taken: Collection[str]) -> str:
@@ -106,8 +124,8 @@ def _name(path: str, paths: Sequence[str], taken: Collection[str]) -> str:
 
 def _shown(path: str, values: Sequence[Any]) -> list[Value]:
     if path.rpartition(".")[2] in HASHED:  # a file: the end of its path, if that is enough
-        names: list[Value] = [None if value is None else PurePath(value).name for value in values]
-        return names if len(set(names)) == len(set(values)) else list(values)
+        names: list[Value] = [PurePath(value).name if isinstance(value, str) else _one(value) for value in values]
+        return names if len(set(names)) == len(set(values)) else [_one(value) for value in values]
     lists = [value for value in values if isinstance(value, list)]
     first, last = _in_common(lists), _in_common([value[::-1] for value in lists])
     shortest = min(map(len, lists), default=0)
@@ -117,7 +135,9 @@ def _shown(path: str, values: Sequence[Any]) -> list[Value]:
 
 
 def _one(value: object) -> Value:
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+    if value is ABSENT:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     return written(value)[:DIGITS] if _is_fingerprint(value) else written(value)
 

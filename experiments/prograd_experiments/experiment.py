@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -12,9 +12,16 @@ from prograd_experiments import distinct
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
-from prograd_experiments.rows import FURTHER, Column, Row, at, further, reason, sort_key
+from prograd_experiments.rows import DEVIATIONS, FURTHER, Column, Row, at, further, reason, sort_key
 
 Results = dict[str, Any]
+OVER_SEEDS = " A point of several seeds: mean over the seeds ± standard deviation."
+Progress = Callable[[int, int, str], None]
+"""Called as a job goes on: with how much is done, of how much, and how it stands in a few words."""
+
+
+def silent(done: int, total: int, how: str) -> None:
+    """Shows no progress."""
 
 
 class Experiment(ABC):
@@ -41,10 +48,11 @@ class Experiment(ABC):
         """
 
     @abstractmethod
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """The results of one job as JSON, for its record.
 
-        An earlier run may have left files in the job's directory; `force` means not to use them.
+        An earlier run may have left files in the job's directory; `force` means not to use them. A job that takes long
+        and times nothing may call `progress` on its way.
         """
 
     @abstractmethod
@@ -91,9 +99,12 @@ class Experiment(ABC):
         return {column.key: column.read(facts) for column in columns}
 
     @final
-    def caption(self, timings: str = "") -> str:
-        """The caption of the table; `timings` says how many there were, such as " of 21 timings"."""
-        return self.legend.format(timed=self.timed, timings=timings)
+    def caption(self, rows: Sequence[Row]) -> str:
+        """The caption of the table, with the number of timings and of seeds."""
+        counts = [row["timings"] for row in rows if row.get("timings")]
+        timings = f" of {' to '.join(map(str, dict.fromkeys((min(counts), max(counts)))))} timings" if counts else ""
+        several = any(row.get(DEVIATIONS) for row in rows)
+        return self.legend.format(timed=self.timed, timings=timings) + OVER_SEEDS * several
 
 
 def _further(own: Sequence[Column], records: Sequence[Record]) -> list[Column]:

@@ -16,6 +16,9 @@ NOTHING = "–"
 FURTHER = "further"
 """The key under which a row has the keys and names of `further`."""
 
+SEEDS, DEVIATIONS = "seeds", "deviations"
+"""The keys under which a row has the number of its seeds, and the standard deviations over them by column."""
+
 STATUS_WORDS = {"failed": "failed", "running": "not finished"}
 """The words for the status of a record that is not complete."""
 
@@ -46,7 +49,8 @@ class Column:
     `read` finds it in the record, which `Experiment.derived` has extended. The table shows it under `heading`, in the
     form that `write` gives it, and leaves it out without a heading. A column of the `point` tells points apart: the
     table shows it first, "always" or only if it is "varying", and `of` are the paths in the configuration that it
-    tells. An incomplete job has only the results `of_any_job`.
+    tells. An incomplete job has only the results `of_any_job`. Over several seeds `merge` makes one value of several,
+    by default the mean of numbers; a column of the `ends` of another one's spread then has the ends of its deviation.
     """
 
     key: str
@@ -57,6 +61,8 @@ class Column:
     of_any_job: bool = False
     csv: Literal["", "last", "never"] = ""
     of: Sequence[str] = ()
+    merge: Callable[[Sequence[Any]], Any] | None = None
+    ends: str = ""
 
     def cell(self, row: Row) -> Cell:
         """The cell of the table; by default the value as it is."""
@@ -117,8 +123,11 @@ def setting(
     return Column(key, read or at(f"config.{path}"), point=point, of=(path,))
 
 
-def choice(key: str, point: Literal["always", "varying"] = "varying") -> Column:
-    """The column of a group's or a layer's name, or its file's. Options that vary have columns of their own."""
+def choice(key: str, point: Literal["always", "varying"] = "varying", records: Sequence[Record] = ()) -> Column:
+    """The column of a group's or a layer's name, or its file's. Options that vary have columns of their own.
+
+    A record without the key, which had no effect there, has the name that all others of the `records` have.
+    """
 
     def read(record: Record) -> str | None:
         value = record["config"].get(key)
@@ -126,6 +135,10 @@ def choice(key: str, point: Literal["always", "varying"] = "varying") -> Column:
         name = group.get("name") if group.get("path") is None else PurePath(group["path"]).name
         return None if name is None else str(name)
 
+    names = {read(record) for record in records} - {None}
+    if len(names) == 1:
+        (name,) = names
+        return Column(key, lambda record: read(record) or name, point=point, of=(key, f"{key}.name"))
     return Column(key, read, point=point, of=(key, f"{key}.name"))
 
 
@@ -141,32 +154,47 @@ def plain(value: float | str | None, empty: str = NOTHING) -> Cell:
 
 
 def time(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
-    """Writes `2.13 ms ± 0.04`: the median, and half the interquartile range if there is one."""
+    """Writes `2.13 ms ± 0.04`: the median with half the interquartile range, or the mean with the deviation."""
 
     def write(row: Row) -> Cell:
         median = row[key]
         if median is None:
             return NO_VALUE
-        width = None if spread is None else row[spread]
-        return Cell(seconds(median) + ("" if width is None else f" ± {seconds(width / 2, like=median)}"), median)
+        width = half_width(row, key, spread)
+        return Cell(seconds(median) + ("" if width is None else f" ± {seconds(width, like=median)}"), median)
 
     return write
 
 
 def ratio(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
-    """Writes `12.3× ± 0.4`: the median, and half the interquartile range if there is one."""
-    return lambda row: ratio_cell(row[key], None if spread is None else row[spread])
+    """Writes `12.3× ± 0.4`: the median with half the interquartile range, or the mean with the deviation."""
+    return lambda row: ratio_cell(row[key], half_width(row, key, spread))
 
 
-def ratio_cell(median: float | None, spread: float | None) -> Cell:
-    """The cell of a ratio with its interquartile range."""
-    if median is None:
+def ratio_cell(middle: float | None, width: float | None) -> Cell:
+    """The cell of a ratio with what it may be off to either side."""
+    if middle is None:
         return NO_VALUE
-    text = factor(median)
-    if spread is not None:
-        decimals = len(three(median).partition(".")[2])
-        text += f" ± {spread / 2:.{decimals}f}"
-    return Cell(text, median)
+    text = factor(middle)
+    if width is not None:
+        decimals = len(three(middle).partition(".")[2])
+        text += f" ± {width:.{decimals}f}"
+    return Cell(text, middle)
+
+
+def half_width(row: Row, key: str, spread: str | None = None) -> float | None:
+    """What a value may be off to either side: its deviation over the seeds, else half its interquartile range."""
+    deviation: float | None = row.get(DEVIATIONS, {}).get(key)
+    if spread is None:
+        return deviation or None  # what follows from the configuration does not deviate
+    if deviation is not None or row[spread] is None:
+        return deviation
+    return float(row[spread]) / 2
+
+
+def seeds_text(row: Row) -> str:
+    """`, mean of 3 seeds`; empty for a point with one run."""
+    return f", mean of {row[SEEDS]} seeds" if row.get(DEVIATIONS) else ""
 
 
 def varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
@@ -198,10 +226,9 @@ def apart(rows: Sequence[Row], keys: Sequence[str]) -> list[list[Row]]:
     return list(found.values())
 
 
-def in_the_middle(rows: Sequence[Row], key: str) -> Row | None:
-    """The row with the median value; of an even number the lower one, so that it belongs to a real run."""
-    having = sorted((row for row in rows if row.get(key) is not None), key=lambda row: float(row[key]))
-    return having[(len(having) - 1) // 2] if having else None
+def having(rows: Sequence[Row], key: str) -> Row | None:
+    """The first row with a value."""
+    return next((row for row in rows if row.get(key) is not None), None)
 
 
 def ended(row: Row) -> str:

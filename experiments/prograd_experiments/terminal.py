@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,18 +12,21 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 
 from prograd.commands.consoles import fitting
-from prograd_experiments.experiment import Experiment
+from prograd_experiments.experiment import Experiment, Progress
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Table, table
+from prograd_experiments.rows import Row, Table, table
+from prograd_experiments.units import seconds
 
 if TYPE_CHECKING:
     from prograd_experiments.collect import Collected  # imports matplotlib, which no job should wait for
 
 MOST_LINES = 200  # of a table in a terminal
+BETWEEN_LINES = 2.0  # seconds, at least, of progress where there is no terminal
 
 
 class Bar:
@@ -31,7 +36,7 @@ class Bar:
         self._console, self._total, self._done, self._points = console, total, 0, ""
         parts = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         # It draws only between jobs: a thread that draws during a job would disturb its timings.
-        self.live = Progress(
+        self.live = Bars(
             *parts,
             TextColumn("{task.description}"),
             console=console,
@@ -55,6 +60,29 @@ class Bar:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+@contextmanager
+def progressing(console: Console) -> Iterator[Progress]:
+    """Shows how far a job has come and the time that is left: in a terminal as a bar, elsewhere in a line at times."""
+    parts = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    bar = Bars(
+        *parts, TextColumn("{task.description}"), console=console, transient=True, disable=not console.is_terminal
+    )
+    with bar:
+        task, began = bar.add_task("", total=None, visible=False), time.monotonic()
+        said = began
+
+        def show_progress(done: int, total: int, how: str) -> None:
+            nonlocal said
+            bar.update(task, completed=done, total=total, description=escape(how), visible=True)
+            now = time.monotonic()
+            if not console.is_terminal and now - said >= BETWEEN_LINES and done < total:
+                left = seconds((now - began) / done * (total - done))
+                console.print(f"[{done}/{total}] {how}; {left} left", markup=False, highlight=False, soft_wrap=True)
+                said = now
+
+        yield show_progress
+
+
 def warn(console: Console, text: str) -> None:
     """Prints a note: something to know, though the work continues."""
     console.print(f"[bold yellow]note[/] {escape(text)}", highlight=False, soft_wrap=True)
@@ -76,7 +104,7 @@ def show(console: Console, collected: Collected) -> None:
     if len(collected.rows) > MOST_LINES:
         console.print(f"{len(collected.rows)} points are too many to list here: the table is in the files below.")
     else:
-        _show_table(console, experiment, collected.table)
+        _show_table(console, experiment, collected.table, collected.rows)
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in collected.unfinished:
         why = row["error"] or "the job did not end: it was killed, or it still runs"
@@ -95,11 +123,12 @@ def show_record(console: Console, experiment: Experiment, record: Record, direct
         console.print(record["error"]["traceback"], markup=False, highlight=False, soft_wrap=True)
     else:
         columns = experiment.columns([record])
-        _show_table(console, experiment, table(columns, [experiment.row(columns, record, str(directory))]))
+        rows = [experiment.row(columns, record, str(directory))]
+        _show_table(console, experiment, table(columns, rows), rows)
     _show_files(console, [directory / "record.json"])
 
 
-def _show_table(console: Console, experiment: Experiment, shown: Table) -> None:
+def _show_table(console: Console, experiment: Experiment, shown: Table, rows: Sequence[Row]) -> None:
     """A rule marks each change of the first column."""
     heading, *lines = ([fitting(cell, console.encoding) for cell in line] for line in shown.texts())
     grid = Grid(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
@@ -111,7 +140,7 @@ def _show_table(console: Console, experiment: Experiment, shown: Table) -> None:
     natural = Measurement.get(console, console.options.update(width=10_000), grid).maximum
     wide = console if console.is_terminal else Console(file=console.file, width=max(natural, console.width))
     wide.print(grid)
-    console.print(experiment.caption(), style="dim", highlight=False)
+    console.print(experiment.caption(rows), style="dim", highlight=False)
 
 
 def _show_files(console: Console, files: Sequence[Path]) -> None:

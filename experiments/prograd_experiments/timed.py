@@ -106,6 +106,11 @@ def fewest(record: Record) -> int | None:
     return min(map(len, timings.values())) if timings else None
 
 
+def least(values: Sequence[int | None]) -> int | None:
+    """The least of the numbers that are there; None if none is."""
+    return min((value for value in values if value is not None), default=None)
+
+
 def samples_of(record: Record) -> int | None:
     """The number of samples, or the batch that was asked for if the job did not get that far."""
     samples: int | None = record.get("problem", {}).get("samples", record["config"].get("batch"))

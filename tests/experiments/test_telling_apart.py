@@ -38,9 +38,11 @@ def gathered(directory: Path, *made: dict[str, Any]) -> Gathered:
         ([{"a": {"rate": 0.1}}, {"a": {"rate": 0.05}}], {"rate": [0.1, 0.05]}),
         (
             [{"a": {"size": 1}, "b": {"size": 1}}, {"a": {"size": 2}, "b": {"size": 1}}, {"a": {"size": 1}}],
-            {"a size": [1, 2, 1], "b size": [1, 1, None]},
+            {"a size": [1, 2, 1], "b size": [1, 1, None]},  # nothing else tells the first and the last apart
         ),
-        ([{"layer": "tanh"}, {"layer": {"name": "elu", "alpha": 2}}], {"layer": ["tanh", "elu"], "alpha": [None, 2]}),
+        ([{"a": {"size": 1}, "b": {"size": 1}}, {"a": {"size": 2}}], {"size": [1, 2]}),
+        ([{"final": None}, {"final": "softmax"}], {"final": ["null", "softmax"]}),
+        ([{"layer": "tanh"}, {"layer": {"name": "elu", "alpha": 2}}], {"layer": ["tanh", "elu"]}),
         ([{"flag": True}, {"flag": 1}], {"flag": ["true", 1]}),
         ([{"n": 4, "features": 4}, {"n": 8, "features": 8}], {"n": [4, 8]}),  # the second says what the first says
         (

@@ -49,7 +49,7 @@ class Bracketing(Planned):
             setting("bottleneck", "always", "network.bottleneck"),
             *(setting(key) for key in ("depth", "outputs", "wrt")),
             setting("batch", read=timed.samples_of),
-            *(choice(key) for key in ("activation", "network")),
+            *(choice(key, records=records) for key in ("activation", "network")),
             *(setting(key) for key in ("dtype", "threads", "machine", "seed")),
             *columns_of_modes(records),
             Column("chosen", at("chosen"), "auto"),
@@ -57,7 +57,7 @@ class Bracketing(Planned):
             Column("mixed", at("mixed")),
             Column("gain", at("gain"), "gain", ratio("gain")),
             Column("predicted_gain", at("predicted_gain"), "predicted", ratio("predicted_gain")),
-            Column("timings", timed.fewest, "timings"),
+            Column("timings", timed.fewest, "timings", merge=timed.least),
             Column("relative_difference", at("agreement.relative_difference")),
             Column("parameters", at("problem.parameters")),
         ]

@@ -17,7 +17,7 @@ from prograd_experiments.charts import (
 )
 from prograd_experiments.charts.palette import marker, of_mode, shade
 from prograd_experiments.planned import PURE, modes_of
-from prograd_experiments.rows import Row, apart, ended, further, further_text, in_the_middle, varying
+from prograd_experiments.rows import Row, apart, ended, further, further_text, having, seeds_text, varying
 from prograd_experiments.timed import machine_text
 from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
@@ -85,7 +85,7 @@ def _gains(rows: Sequence[Row], lines: Mapping[str, Sequence[Row]], along: str) 
 def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
     where, setting, series = _where(rows[0]), _setting(rows), []
     for place, mode in enumerate(modes):
-        row = in_the_middle(rows, f"{mode}_s")
+        row = having(rows, f"{mode}_s")
         if row is not None:
             measured = Datum(row[f"{mode}_s"], place, _time(row, mode), row[f"{mode}_quartiles"])
             predicted = Datum(row[f"{mode}_predicted_s"], place, _time(row, mode))
@@ -94,7 +94,7 @@ def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
     series += failed([Datum(None, place, left) for place in range(len(modes)) if left])
     alt = f"Median and predicted time of one call, a line for each mode; {where}, {setting}."
     yield Chart(setting, f"Time at {where}", alt, TIME, categories("mode", modes), series, across=True)
-    row = in_the_middle(rows, "gain")
+    row = having(rows, "gain")
     if row is not None:
         measured, predicted = Datum(row["gain"], 0, _gain(row)), Datum(row["predicted_gain"], 1, _gain(row))
         series = measured_and_predicted([measured], [predicted], of_mode(row["mixed"]))
@@ -108,8 +108,8 @@ def _failed(rows: Sequence[Row], along: str) -> list[Series]:
 
 
 def _line(rows: Sequence[Row], along: str, column: str) -> list[tuple[int, Row]]:
-    """Each position that has the column, and of its seeds the row in the middle."""
-    found = [(x, in_the_middle([row for row in rows if row[along] == x], column)) for x in _values(rows, along)]
+    """Each position that has the column, with its row."""
+    found = [(x, having([row for row in rows if row[along] == x], column)) for x in _values(rows, along)]
     return [(x, row) for x, row in found if row is not None]
 
 
@@ -132,11 +132,12 @@ def _setting(rows: Sequence[Row]) -> str:
 
 def _time(row: Row, mode: str) -> str:
     measured, predicted = seconds(row[f"{mode}_s"]), seconds(row[f"{mode}_predicted_s"])
-    return f"{_where(row)}, {mode}: {measured}, predicted {predicted}, {row['timings']} timings"
+    return f"{_where(row)}, {mode}: {measured}, predicted {predicted}, {row['timings']} timings{seeds_text(row)}"
 
 
 def _gain(row: Row) -> str:
-    return f"{_where(row)}, {row['mixed']}: {factor(row['gain'])}, predicted {factor(row['predicted_gain'])}"
+    predicted = factor(row["predicted_gain"])
+    return f"{_where(row)}, {row['mixed']}: {factor(row['gain'])}, predicted {predicted}{seeds_text(row)}"
 
 
 def _where(row: Row) -> str:

@@ -15,7 +15,7 @@ from prograd_experiments import timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.environment import machine_text
-from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.crew import crew
 from prograd_experiments.peers.engines import ENGINES
@@ -24,7 +24,7 @@ from prograd_experiments.peers.measure import OWN, PEERS, max_bytes, measure
 from prograd_experiments.peers.pictures import pictures
 from prograd_experiments.peers.workload import DTYPES, SIZES, TASK_WORDS, Workload, label
 from prograd_experiments.records import Record
-from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, ratio, setting, without_result
+from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, half_width, ratio, setting, without_result
 from prograd_experiments.units import factor, seconds
 
 SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
@@ -77,7 +77,7 @@ class Peers(Experiment):
         own = {key: value for key, value in config.items() if key in KEYS and key != "point"}
         return own | Workload.of(config).as_config()
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         with timed.conditions(config):
             return measure(config, crew(config["threads"], max_bytes(config), machine.current()))
 
@@ -105,8 +105,19 @@ class Peers(Experiment):
                 for to in OWN
             ),
             *(Column(f"{name.replace('/', '_')}_s", _way(name), csv="last") for name in ways),
-            *(Column(f"{name}_{what}", _of(name, what), csv="never") for name in ENGINES for what in _TOLD),
-            Column("timings", _most_timings, "timings", csv="never"),
+            *(
+                Column(f"{name}_{what}", _of(name, what), csv="never", merge=_first)
+                for name in ENGINES
+                for what in _TOLD
+            ),
+            *(
+                Column(
+                    f"{name}_to_{to}_quartiles", _of(name, f"to_{to}_quartiles"), csv="never", ends=f"{name}_to_{to}"
+                )
+                for name in ENGINES
+                for to in OWN
+            ),
+            Column("timings", _most_timings, "timings", csv="never", merge=timed.least),
         ]
 
     def derived(self, record: Record) -> Mapping[str, Any]:
@@ -148,7 +159,11 @@ class Peers(Experiment):
         return pictures(rows)
 
 
-_TOLD = ("note", "timings", "way", "to_floor_quartiles", "to_prograd_quartiles")
+_TOLD = ("note", "timings", "way")
+
+
+def _first(values: Sequence[Any]) -> Any:
+    return next((value for value in values if value is not None), None)
 
 
 def headline(record: Record, engine: str) -> str:
@@ -201,9 +216,9 @@ def _time(engine: str) -> Callable[[Row], Cell]:
     """Writes the time with its spread in percent, or in a word or two why there is none."""
 
     def write(row: Row) -> Cell:
-        time, spread, outcome = row[f"{engine}_s"], row[f"{engine}_iqr_s"], row[f"{engine}_outcome"]
+        time, outcome = row[f"{engine}_s"], row[f"{engine}_outcome"]
         if time is not None:
-            text = f"{seconds(time)} ±{50 * spread / time:.0f}%"
+            text = f"{seconds(time)} ±{100 * (half_width(row, f'{engine}_s', f'{engine}_iqr_s') or 0) / time:.0f}%"
             return Cell(text.replace(" ", "\N{NO-BREAK SPACE}", 1), time)
         if outcome in {None, NO_SUCH_TASK}:
             return Cell(NOTHING)

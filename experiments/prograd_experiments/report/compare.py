@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from prograd_experiments import seeds
 from prograd_experiments.config import identity
 from prograd_experiments.errors import RecordError
 from prograd_experiments.experiment import Experiment
 from prograd_experiments.gather import Gathered
+from prograd_experiments.records import Record
 from prograd_experiments.report.facts import flat
 from prograd_experiments.rows import NO_VALUE, Cell, Row, Table, ratio_cell, table
 from prograd_experiments.units import factor
@@ -95,17 +97,14 @@ def compare(sweeps: Sequence[Gathered]) -> Comparison:
 def ratio(new: Sequence[float], old: Sequence[float]) -> Cell:
     """The median of the ratios of every value of `new` to every value of `old`, ± half their interquartile range."""
     low, middle, high = np.quantile(np.divide.outer(np.asarray(new), np.asarray(old)), [0.25, 0.5, 0.75])
-    return ratio_cell(float(middle), float(high - low) if len(new) * len(old) > 1 else None)
+    return ratio_cell(float(middle), float(high - low) / 2 if len(new) * len(old) > 1 else None)
 
 
 def _tables(experiment: Experiment, sweeps: Sequence[Gathered]) -> list[Table]:
     """The tables of all sweeps with the same columns."""
     columns = experiment.columns([record for sweep in sweeps for record in sweep.records])
-    rows = [
-        experiment.row(columns, record, row["directory"])
-        for sweep in sweeps
-        for row, record in zip(sweep.rows, sweep.records, strict=True)
-    ]
+    rows = [row for sweep in sweeps for row in sweep.rows_in(columns)]
+    columns = [*columns, *seeds.further(columns, rows)]
     whole, ends = table(columns, rows), np.cumsum([len(sweep.rows) for sweep in sweeps])
     return [
         Table(whole.point, whole.results, whole.lines[end - len(sweep.rows) : end])
@@ -114,7 +113,7 @@ def _tables(experiment: Experiment, sweeps: Sequence[Gathered]) -> list[Table]:
 
 
 def _lines(experiment: Experiment, sweeps: Sequence[Gathered]) -> list[list[int | None]]:
-    configs = [[dict(flat(identity(record["config"]))) for record in sweep.records] for sweep in sweeps]
+    configs = [[_without_seed(records) for records in sweep.by_point] for sweep in sweeps]
     keys = sorted({key for its in configs for key in _varying(its)})
     where: dict[tuple[Any, ...], list[int | None]] = {}
     first: dict[tuple[Any, ...], Row] = {}
@@ -132,6 +131,12 @@ def _lines(experiment: Experiment, sweeps: Sequence[Gathered]) -> list[list[int 
     return [where[point] for point in sorted(where, key=lambda point: experiment.order(first[point]))]
 
 
+def _without_seed(records: Sequence[Record]) -> dict[str, Any]:
+    """The configuration of a point, whose runs differ in the seed alone."""
+    config = identity(records[0]["config"])
+    return dict(flat({key: value for key, value in config.items() if key != seeds.SEED}))
+
+
 def _same(rows: Sequence[Row]) -> dict[str, Any]:
     """The values that all rows have in common."""
     first, *others = rows
@@ -144,13 +149,22 @@ def _varying(configs: Sequence[Mapping[str, Any]]) -> set[str]:
 
 
 def _ratios(over: str, new: Gathered, old: Gathered, pairs: Sequence[tuple[int | None, int | None]]) -> Ratios:
-    compared = new.experiment.compared
+    compared = [[_pooled(sweep.experiment, records) for records in sweep.by_point] for sweep in (new, old)]
     values: list[tuple[Mapping[str, Sequence[float]], Mapping[str, Sequence[float]]]] = [
-        ({}, {}) if i is None or j is None else (compared(new.records[i]), compared(old.records[j])) for i, j in pairs
+        ({}, {}) if i is None or j is None else (compared[0][i], compared[1][j]) for i, j in pairs
     ]
     names = list(dict.fromkeys(name for a, b in values for name in a if name in b))
     cells = [[ratio(a[name], b[name]) if name in a and name in b else NO_VALUE for name in names] for a, b in values]
     return Ratios(over, names, cells)
+
+
+def _pooled(experiment: Experiment, records: Sequence[Record]) -> dict[str, list[float]]:
+    """The values of all seeds of a point, by heading."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        for name, values in experiment.compared(record).items():
+            found.setdefault(name, []).extend(values)
+    return found
 
 
 def _letter(number: int) -> str:

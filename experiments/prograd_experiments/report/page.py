@@ -80,21 +80,23 @@ def render(sweeps: Sequence[Gathered]) -> str:
             differing=[fact for fact in (*asked, *where) if fact.differs],
             failures=list(_failures(comparison)),
             sections=list(_sections(comparison)),
-            caption=comparison.experiment.caption(_timings(sweeps)),
+            caption=comparison.experiment.caption([row for sweep in sweeps for row in sweep.rows]),
             lines=list(_lines(comparison)),
-            records=sum(len(sweep.rows) for sweep in sweeps),
+            records=sum(len(sweep.records) for sweep in sweeps),
         )
     )
 
 
 def counted(sweep: Gathered) -> str:
     """`12 points: 10 complete, 2 failed`, followed by the number of unreadable files."""
-    found = [row["status"] for row in sweep.rows]
+    found = [row["status"] for row in sweep.runs]
     words = {"complete": "complete", **STATUS_WORDS}
     parts = [f"{found.count(status)} {word}" for status, word in words.items() if status in found]
     unreadable = len(sweep.unreadable)
     parts += [f"{unreadable} file{'s' * (unreadable > 1)} that can't be read"] if unreadable else []
-    return f"{len(found)} point{'s' * (len(found) > 1)}: {', '.join(parts)}"
+    points = f"{len(sweep.rows)} point{'s' * (len(sweep.rows) > 1)}"
+    runs = f", {len(found)} runs" if len(found) > len(sweep.rows) else ""
+    return f"{points}{runs}: {', '.join(parts)}"
 
 
 @cache
@@ -113,15 +115,10 @@ def _answer(sweep: Gathered) -> str:
     return re.sub(r"(?<=\d) (?=[mµn]?s\b)", "\N{NO-BREAK SPACE}", sweep.experiment.answer(sweep.rows))
 
 
-def _timings(sweeps: Sequence[Gathered]) -> str:
-    counts = [row["timings"] for sweep in sweeps for row in sweep.rows if row.get("timings")]
-    return f" of {' to '.join(map(str, dict.fromkeys((min(counts), max(counts)))))} timings" if counts else ""
-
-
 def _failures(comparison: Comparison) -> Iterator[Failure]:
     for number, sweep in enumerate(comparison.sweeps):
         letter = f"{comparison.letters[number]}: " if len(comparison.sweeps) > 1 else ""
-        for row, record in zip(sweep.rows, sweep.records, strict=True):
+        for row, record in zip(sweep.runs, sweep.records, strict=True):
             if record.get("error"):
                 yield Failure(letter, row["directory"], row["error"], record["error"]["traceback"])
             elif row["status"] != "complete":

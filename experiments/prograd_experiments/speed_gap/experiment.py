@@ -18,7 +18,7 @@ from prograd_benchmarks import timing
 from prograd_experiments import networks, timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.records import Record
 from prograd_experiments.rows import (
     Column,
@@ -61,7 +61,7 @@ class SpeedGap(Experiment):
     def without_effect(self, config: Config) -> Sequence[str]:
         return networks.without_effect(config)
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one gradient. Raises `AgreementError` before any timing."""
         modes, problem = timed.modes_of(config), networks.build(config)
         objective, w = problem.objective, problem.w
@@ -81,7 +81,7 @@ class SpeedGap(Experiment):
         shown = [mode for mode in MODES if mode in found or not found]
         return [
             *(setting(key, "always") for key in ("depth", "width")),
-            *(choice(key) for key in ("data", "network", "activation", "loss")),
+            *(choice(key, records=records) for key in ("data", "network", "activation", "loss")),
             replace(setting("batch", read=timed.samples_of), write=lambda row: plain(row["batch"], "all")),
             *(setting(key) for key in ("dtype", "threads", "machine", "seed")),
             *(Column(f"{mode}_s", at(f"median.{mode}"), mode if mode in shown else "", _time(mode)) for mode in MODES),
@@ -91,12 +91,15 @@ class SpeedGap(Experiment):
             *(Column(f"{mode}_iqr_s", at(f"spread.{mode}")) for mode in MODES),
             Column("gap_iqr", at("gap_spread")),
             *(Column(f"{mode}_multiply_adds", at(f"multiply_adds.{mode}")) for mode in MODES),
-            Column("timings", timed.fewest, "timings"),
+            Column("timings", timed.fewest, "timings", merge=timed.least),
             Column("relative_difference", at("agreement.relative_difference")),
             Column("parameters", at("problem.parameters")),
             Column("modes", lambda record: list(record.get("median", ())), csv="never"),
-            Column("gap_quartiles", _gap_quartiles, csv="never"),
-            *(Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never") for mode in {*MODES, *found}),
+            Column("gap_quartiles", _gap_quartiles, csv="never", ends="gap"),
+            *(
+                Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never", ends=f"{mode}_s")
+                for mode in {*MODES, *found}
+            ),
         ]
 
     def compared(self, record: Record) -> Mapping[str, Sequence[float]]:

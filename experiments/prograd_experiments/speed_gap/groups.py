@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from prograd_experiments.rows import Row, apart, further, further_text, in_the_middle, varying
+from prograd_experiments.rows import Row, apart, further, further_text, having, varying
 from prograd_experiments.timed import machine_text
 
 POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads", "machine", "seed")
@@ -21,7 +21,7 @@ UNITS = {"depth": "affine layers", "width": "outputs of a layer"}
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that differ only in the two `axes`, by default depth and width, and in the seed.
+    """Rows that differ only in the two `axes`, by default depth and width.
 
     `named` are the other keys of the configuration that tell groups apart.
     """
@@ -66,15 +66,15 @@ class Group:
         return self._values[key]
 
     def at(self, first: Number | None, second: Number | None) -> list[Row]:
-        """The rows of one point, one for each seed."""
+        """The rows of one point: one, unless a directory holds a point twice."""
         return self._at.get((first, second), [])
 
     def line(self, column: str, along: str, value: Number | None) -> list[tuple[Number, Row]]:
-        """The positions along one axis, at this value of the other, each with the median row of its seeds."""
+        """The positions along one axis, at this value of the other, each with its row."""
         found = []
         for position in self.values(along):
             place = (position, value) if along == self.axes[0] else (value, position)
-            row = in_the_middle(self.at(*place), column)
+            row = having(self.at(*place), column)
             if row is not None and position is not None:
                 found.append((position, row))
         return found

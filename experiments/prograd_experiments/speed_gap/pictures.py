@@ -18,15 +18,16 @@ from prograd_experiments.charts import (
     noted,
 )
 from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
-from prograd_experiments.rows import STATUS_WORDS, Row, in_the_middle
+from prograd_experiments.rows import DEVIATIONS, STATUS_WORDS, Row, half_width, having, seeds_text
 from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, place, slope_text
 from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
 MOST_GROUPS = 4
 MOST_REASONS = 3
 MOST_COLUMNS = 6  # of a map that has room for small print
-TIME = "median time (bars: middle half)"
-GAP = "gap: forward / reverse (bars: middle half)"
+TIME = "median time (bars: middle half{})"
+GAP = "gap: forward / reverse (bars: middle half{})"
+OF_SEEDS = "; of several seeds the mean and its deviation"
 MAPS = {
     "gap": ("Measured gap: time forward / reverse", "Small print: both times."),
     "predicted_gap": ("Predicted gap: multiply-adds forward / reverse", "Small print: both counts."),
@@ -73,7 +74,7 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
         f"Time of one gradient against {against}",
         f"Median time of one gradient against {against}, a line for each mode and {lines}; {group.setting}.",
         _axis(group, along),
-        Axis(TIME, short_seconds, log=True),
+        Axis(TIME.format(_of_seeds(group)), short_seconds, log=True),
         [*series, *_failed(group, along)],
     )
 
@@ -89,7 +90,7 @@ def _gaps(group: Group, along: str) -> Chart:
         f"Gap against {against}",
         f"The gap, measured and predicted, against {against} on log axes; {group.setting}.",
         _axis(group, along),
-        Axis(GAP, short_factor, log=True),
+        Axis(GAP.format(_of_seeds(group)), short_factor, log=True),
         [*measured_and_predicted(measured, predicted, of_mode("forward"), CIRCLE), *_failed(group, along)],
         reference=1.0,
     )
@@ -99,7 +100,7 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
     rows, where, times = group.rows, place(group.rows[0]), []
     left = _reasons([row for row in rows if row["status"] != "complete"])
     for at, mode in enumerate(modes):
-        row = in_the_middle(rows, f"{mode}_s")
+        row = having(rows, f"{mode}_s")
         if row is not None:
             datum = Datum(row[f"{mode}_s"], at, _time(row, mode), row[f"{mode}_quartiles"])
             times.append(Series(mode, [datum], of_mode(mode), CIRCLE, joined=False))
@@ -107,12 +108,12 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
         group.setting,
         "Time of one gradient" if rows[0]["depth"] is None else f"Time of one gradient at {where}",
         f"Median time of one gradient on a log axis, a line for each mode; {where}, {group.setting}.",
-        Axis(TIME, short_seconds, log=True),
+        Axis(TIME.format(_of_seeds(group)), short_seconds, log=True),
         categories("mode", modes),
         [*times, *failed([Datum(None, at, left) for at in range(len(modes)) if left])],
         across=True,
     )
-    row = in_the_middle(rows, "gap")
+    row = having(rows, "gap")
     if row is not None:
         measured = Datum(row["gap"], 0, _gap(row), row["gap_quartiles"])
         predicted = Datum(row["predicted_gap"], 1, _predicted(row))
@@ -120,7 +121,7 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
             group.setting,
             "Gap",
             f"The gap, measured and predicted, on a log axis; {where}, {group.setting}.",
-            Axis(GAP, short_factor, log=True),
+            Axis(GAP.format(_of_seeds(group)), short_factor, log=True),
             categories("", ("measured", "predicted")),
             measured_and_predicted([measured], [predicted], of_mode("forward")),
             across=True,
@@ -149,14 +150,13 @@ def _map(group: Group, key: str) -> Map:
 
 
 def _tile(rows: Sequence[Row], where: str, key: str, *, small: bool) -> Tile:
-    row = in_the_middle(rows, key)
+    row = having(rows, key)
     if row is None:
         words = {row["status"]: STATUS_WORDS.get(row["status"], "no gap") for row in rows}
         reasons = _reasons(rows) or f"{where}: no job"
         return Tile(None, ", ".join(words.values()) or "no job", [], reasons)
-    seeds = f"; the median of {len(rows)} seeds" if len(rows) > 1 else ""
     what, tooltip = ("s", _gap(row)) if key == "gap" else ("multiply_adds", _predicted(row))
-    return Tile(float(row[key]), factor(row[key]), _sides(row, what) if small else [], tooltip + seeds)
+    return Tile(float(row[key]), factor(row[key]), _sides(row, what) if small else [], tooltip)
 
 
 def _failed(group: Group, along: str) -> list[Series]:
@@ -176,14 +176,16 @@ def _axis(group: Group, along: str) -> Axis:
 
 def _time(row: Row, mode: str) -> str:
     low, high = row[f"{mode}_quartiles"]
-    half = f"middle half {seconds(low)} to {seconds(high)}"
-    return f"{place(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {row['timings']} timings"
+    half = f"{'deviation' if row.get(DEVIATIONS) else 'middle half'} {seconds(low)} to {seconds(high)}"
+    return f"{place(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {row['timings']} timings{seeds_text(row)}"
 
 
 def _gap(row: Row) -> str:
-    spread = "" if row["gap_iqr"] is None else f" ± {row['gap_iqr'] / 2:.2g}"
+    width = half_width(row, "gap", "gap_iqr")
+    spread = "" if width is None else f" ± {width:.2g}"
     sides = " ".join(_sides(row, "s"))
-    return f"{place(row)}: forward / reverse {factor(row['gap'])}{spread}; {sides}, {row['timings']} timings"
+    timings = f"{row['timings']} timings{seeds_text(row)}"
+    return f"{place(row)}: forward / reverse {factor(row['gap'])}{spread}; {sides}, {timings}"
 
 
 def _predicted(row: Row) -> str:
@@ -194,6 +196,10 @@ def _predicted(row: Row) -> str:
 def _sides(row: Row, what: str) -> list[str]:
     write = seconds if what == "s" else count
     return [f"{write(row[f'forward_{what}'])} /", write(row[f"reverse_{what}"])]
+
+
+def _of_seeds(group: Group) -> str:
+    return OF_SEEDS if any(row.get(DEVIATIONS) for row in group.rows) else ""
 
 
 def _reasons(rows: Sequence[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -39,20 +40,13 @@ class View:
     @property
     def range(self) -> tuple[int, int]:
         """The first byte, and the first after the last."""
-        low = high = self.offset
-        for n, stride in zip(self.shape, self.strides, strict=True):
-            if stride < 0:
-                low += (n - 1) * stride
-            else:
-                high += (n - 1) * stride
-        return low, high + self.dtype.itemsize
+        low, high, _ = _extent(self.shape, self.strides)
+        return self.offset + low, self.offset + high + self.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
         """Bytes of different entries."""
-        count = 1
-        for n, stride in zip(self.shape, self.strides, strict=True):
-            count *= n if stride else 1
+        _, _, count = _extent(self.shape, self.strides)
         return count * self.dtype.itemsize
 
     def same(self, other: View) -> bool:
@@ -71,6 +65,19 @@ class View:
             return False
         (a, b), (c, d) = self.range, other.range
         return a < d and c < b
+
+
+@lru_cache(4096)
+def _extent(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int, int]:
+    """Bytes from the start to the lowest and to the highest entry, and how many entries differ."""
+    low, high, count = 0, 0, 1
+    for n, stride in zip(shape, strides, strict=True):
+        if stride < 0:
+            low += (n - 1) * stride
+        else:
+            high += (n - 1) * stride
+        count *= n if stride else 1
+    return low, high, count
 
 
 @dataclass(slots=True)
@@ -105,6 +112,11 @@ class Instruction:
     times: int = 1
     """How many equal ones it stands for in a recording that only plans."""
     name: str = field(default="")
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it is a reduction: of a start and of an array, whose axes the result lacks."""
+        return self.name.endswith(".reduce")
 
     @property
     def inputs(self) -> tuple[View, ...]:

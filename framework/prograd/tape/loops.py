@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,13 +12,21 @@ from prograd.tape.instructions import AnyArray
 
 _BASE = np.zeros(2)  # where shadows are: memory that nobody reads
 ADDRESS: int = _BASE.__array_interface__["data"][0]
+SHAPES: Final = 4096  # that are kept: a network has few, and numpy takes long for each
 
 
+@lru_cache(SHAPES)
 def shadow(shape: tuple[int, ...], dtype: np.dtype[Any], strides: tuple[int, ...] | None = None) -> AnyArray:
-    """An array without numbers, whose views numpy can make. It must never be read."""
+    """An array without numbers, whose views numpy can make. It must be neither read nor changed."""
     if strides is None:
         strides = contiguous(shape, dtype.itemsize)
     return np.lib.stride_tricks.as_strided(_BASE.view(dtype), shape, strides)
+
+
+@lru_cache(SHAPES)
+def broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """`np.broadcast_shapes`."""
+    return np.broadcast_shapes(*shapes)
 
 
 def contiguous(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
@@ -31,7 +40,7 @@ def contiguous(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
 
 def like(operands: Sequence[AnyArray], shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
     """The array that numpy would make for the result of an elementwise operation: axes are in the operands' order."""
-    if len(shape) < 2 or all(a.flags.c_contiguous or a.ndim < 2 for a in operands):
+    if len(shape) < 2 or all(a.ndim < 2 or a.flags.c_contiguous for a in operands):
         return shadow(shape, dtype)
     strides = [np.broadcast_to(a, shape).strides for a in operands]
     order = _order(len(shape), strides)
