@@ -88,7 +88,7 @@ clean:  ## remove the environment, caches and results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Written last, so an interrupted set-up starts again.
-$(READY): pyproject.toml constraints.txt hatch_build.py framework/prograd/tape/_machine.c framework/prograd/tape/_threads.h
+$(READY): pyproject.toml constraints.txt hatch_build.py framework/prograd/tape/_machine.c framework/prograd/tape/_threads.h framework/prograd/tape/_loops.h
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "prograd needs Python 3.11 or later; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[experiments,test,dev,bench]"

@@ -30,8 +30,10 @@ def _shipped(name: str, task: DataTask) -> Data:
     found = getattr(datasets, f"load_{name}")()
     if task == "classification":
         data = of_classes(name, found.data, found.target, IMAGES.get(name))
-        return replace(data, classes=tuple(map(str, found.target_names)))
-    return of_numbers(name, found.data, found.target)
+        data = replace(data, classes=tuple(map(str, found.target_names)))
+    else:
+        data = of_numbers(name, found.data, found.target)
+    return replace(data, columns=tuple(map(str, found.feature_names)))
 
 
 def _synthetic(config: read.Config) -> Data:

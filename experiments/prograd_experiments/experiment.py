@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -20,6 +20,12 @@ BUSY = (
     "machine was busy; no other measurement within the job's time was steadier."
 )
 OVER_SEEDS = " A point of several seeds: mean over the seeds ± standard deviation."
+Progress = Callable[[int, int, str], None]
+"""Called as a job goes on: with how much is done, of how much, and how it stands in a few words."""
+
+
+def silent(done: int, total: int, how: str) -> None:
+    """Shows no progress."""
 
 
 class Experiment(ABC):
@@ -46,10 +52,11 @@ class Experiment(ABC):
         """
 
     @abstractmethod
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """The results of one job as JSON, for its record.
 
-        An earlier run may have left files in the job's directory; `force` means not to use them.
+        An earlier run may have left files in the job's directory; `force` means not to use them. A job that takes long
+        and times nothing may call `progress` on its way.
         """
 
     @abstractmethod

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +17,7 @@ from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.bracketing.experiment import Bracketing
 from prograd_experiments.config import Config, choice, config_hash, known_keys
 from prograd_experiments.errors import PartialError, RecordError
-from prograd_experiments.experiment import Experiment
+from prograd_experiments.experiment import Experiment, Progress, Results, silent
 from prograd_experiments.peers.experiment import Peers
 from prograd_experiments.records import Record, Status
 from prograd_experiments.speed_gap.experiment import SpeedGap
@@ -33,6 +35,15 @@ def experiment_of(config: Config) -> Experiment:
     return EXPERIMENTS[name]
 
 
+@dataclass(frozen=True)
+class Listener:
+    """Hears of a job: that a complete record makes it `skipped`, how it goes on, and the error that ended it."""
+
+    skipped: Callable[[], None] = lambda: None
+    progress: Progress = silent
+    failed: Callable[[BaseException], None] = lambda _: None
+
+
 def told(config: Config) -> str:
     """What a user's file was taken for, in one line, from a checked configuration; empty without such a file."""
     return data.load(config).told if "data" in config else ""
@@ -43,23 +54,22 @@ def run(
     directory: Path,
     *,
     force: bool = False,
-    skipped: Callable[[], None] = lambda: None,
-    failed: Callable[[BaseException], None] = lambda _: None,
+    listener: Listener | None = None,
 ) -> Record:
-    """Measures and writes `record.json` into `directory`; an exception goes into the record, and to `failed`.
+    """Measures and writes `record.json` into `directory`; an exception goes into the record and to the listener.
 
-    A complete record of the same configuration by the same code is returned as it is, after a call of `skipped`, unless
-    `force` is set. Launchers stop a sweep at the first job that raises, so an error of a measurement does not raise.
-    The record has status "running" during the measurement, which tells a killed job from one that never began. Raises
-    `ConfigError`, `BusyError` if another process is at this job, `RecordError` if the directory holds the record of
-    another configuration, and `OSError` if no record can be written.
+    A complete record of the same configuration by the same code is returned as it is, unless `force` is set. Launchers
+    stop a sweep at the first job that raises, so an error of a measurement does not raise. The record has status
+    "running" during the measurement, which tells a killed job from one that never began. Raises `ConfigError`,
+    `BusyError` if another process is at this job, `RecordError` if the directory holds the record of another
+    configuration, and `OSError` if no record can be written.
     """
-    experiment = experiment_of(config)
+    experiment, hears = experiment_of(config), listener or Listener()
     record = begun(experiment.check(config), directory)
     with storage.held(directory) as lock:
         status, here = records.found(directory, record["config_hash"], record["code"])
         if status is Status.COMPLETE and here is not None and not force:
-            skipped()
+            hears.skipped()
             return here
         if status is Status.FOREIGN and not force:
             raise RecordError(
@@ -68,9 +78,10 @@ def run(
             )
         if status in {Status.FOREIGN, Status.UNREADABLE}:
             storage.set_aside(directory / records.NAME)
-        error = _measure(experiment, record, directory, lock, force=force)
+        measure = partial(experiment.measure, record["config"], directory, force=force, progress=hears.progress)
+        error = _measured(measure, record, directory, lock)
     if error is not None:
-        failed(error)
+        hears.failed(error)
     return record
 
 
@@ -97,14 +108,15 @@ def described(error: BaseException) -> dict[str, str]:
     return {"type": type(error).__name__, **records.shortened(*texts)}
 
 
-def _measure(
-    experiment: Experiment, record: dict[str, Any], directory: Path, lock: int, *, force: bool
+def _measured(
+    measure: Callable[[], Results], record: dict[str, Any], directory: Path, lock: int
 ) -> BaseException | None:
+    """Writes the record of the job, and returns the error that ended it."""
     since = time.monotonic()
     records.write(directory, record)
     try:
         with process.as_found([lock]):
-            record |= experiment.measure(record["config"], directory, force=force)
+            record |= measure()
         record["status"] = "complete"
     except BaseException as error:
         if isinstance(error, PartialError):

@@ -13,7 +13,7 @@ from prograd_benchmarks.timing import paired_ratios
 from prograd_experiments import config as read
 from prograd_experiments import networks, timed
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.networks import Problem
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Column, Row, at, time
@@ -44,7 +44,7 @@ class Planned(Experiment):
         """A Jacobian depends on no loss."""
         return (*networks.without_effect(config), *["loss"] * (config.get("outputs") == "jacobian"))
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one call. Raises `AgreementError` before any timing."""
         problem = networks.build(config)
         with timed.conditions(config):

@@ -55,13 +55,17 @@ def application(cfg: DictConfig) -> str:
         read.several(read.setting(cfg, "pictures"), "pictures", FORMATS)
         console, config, errors = Console(), read.resolved(cfg), list[BaseException]()
         terminal.tell(console, jobs.told(jobs.experiment_of(config).check(config)))
-        record = jobs.run(
-            config,
-            directory,
-            force=read.boolean(cfg, "force"),
-            skipped=lambda: console.print("complete already; force=true runs it again", highlight=False),
-            failed=errors.append,
-        )
+        with terminal.progressing(console) as progress:
+            record = jobs.run(
+                config,
+                directory,
+                force=read.boolean(cfg, "force"),
+                listener=jobs.Listener(
+                    skipped=lambda: console.print("complete already; force=true runs it again", highlight=False),
+                    progress=progress,
+                    failed=errors.append,
+                ),
+            )
         for error in errors:
             if is_refusal(error) and not isinstance(error, NOT_THE_USERS):
                 raise error

@@ -52,8 +52,8 @@ class Data:
     """Features (N, n_1) and targets (N, n_{L+1}) as given: one-hot for classes, numbers for a regression.
 
     A feature that is missing is NaN. `x` and `y` are what an objective takes. If samples are images, `image` is
-    `(channels, height, width)`. `classes` names the columns of one-hot targets, `target` what is predicted, and `told`
-    says in a line what was read from a file.
+    `(channels, height, width)`. `classes` names the columns of one-hot targets, `columns` the
+    features, `target` what is predicted, and `told` says in a line what was read from a file.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Data:
     classes: Sequence[str] = ()
     drawn: bool = False
     """Synthetic data is left as drawn. In other data, columns have mean 0 and variance 1, or are 0 if constant."""
+    columns: Sequence[str] = ()
     target: str = "target"
     told: str = ""
 

@@ -113,6 +113,8 @@ class Problem(Struct, kw_only=True):
     parameters: Size | UnsetType = UNSET
     samples: Size | UnsetType = UNSET
     train_samples: Size | UnsetType = UNSET
+    validation_samples: Size | UnsetType = UNSET
+    target: Text | UnsetType = UNSET
     test_samples: Size | UnsetType = UNSET
 
 
@@ -150,12 +152,14 @@ class Curves(Struct):
 
     epochs: list[Size]
     train_loss: list[float | None]
-    test_loss: list[float | None]
     train_score: list[float | None]
-    test_score: list[float | None]
+    validation_loss: list[float | None] | UnsetType = UNSET
+    validation_score: list[float | None] | UnsetType = UNSET
+    test_loss: list[float | None] | UnsetType = UNSET  # of records from before there was a validation part
+    test_score: list[float | None] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if len({len(values) for values in msgspec.structs.astuple(self)}) > 1:
+        if len({len(values) for values in msgspec.structs.astuple(self) if values is not UNSET}) > 1:
             raise ValueError("expected curves of one length, got several")
 
 

@@ -168,7 +168,12 @@ def _csv(path: Path, _: int, __: int, options: Options) -> Data:
         hint = "data.missing=drop leaves out such rows, data.missing=mean takes the column's mean"
         raise table.refuse(row, int(owner), "a finite number" if owner not in words else "a word", hint)
     data = samples(Source("csv", path, table.names[target]), x, y, options.task)
-    return replace(data, told="; ".join([data.told, *told]))
+    named = [
+        name
+        for i in features
+        for name in ([f"{table.names[i]}={word}" for word in words[i].words] if i in words else [table.names[i]])
+    ]
+    return replace(data, columns=tuple(named), told="; ".join([data.told, *told]))
 
 
 def _sign(config: read.Config, key: str, signs: Mapping[str, str]) -> str | None:

@@ -49,7 +49,7 @@ def kind_of(one: Instruction) -> str:
     """One of `KINDS`."""
     if one.core:
         return "product"
-    if one.name.endswith(".reduce"):
+    if one.reduces:
         return "reduction"
     return "copy" if one.loop.ufunc is None and one.name.startswith(("copy", "cast")) else "function"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,18 +12,21 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 
 from prograd.commands.consoles import fitting
-from prograd_experiments.experiment import Experiment
+from prograd_experiments.experiment import Experiment, Progress
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Row, Table, table
+from prograd_experiments.units import seconds
 
 if TYPE_CHECKING:
     from prograd_experiments.collect import Collected  # imports matplotlib, which no job should wait for
 
 MOST_LINES = 200  # of a table in a terminal
+BETWEEN_LINES = 2.0  # seconds, at least, of progress where there is no terminal
 
 
 class Bar:
@@ -31,7 +36,7 @@ class Bar:
         self._console, self._total, self._done, self._points = console, total, 0, ""
         parts = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         # It draws only between jobs: a thread that draws during a job would disturb its timings.
-        self.live = Progress(
+        self.live = Bars(
             *parts,
             TextColumn("{task.description}"),
             console=console,
@@ -53,6 +58,29 @@ class Bar:
         if not self._console.is_terminal:
             text = f"[{self._done}/{self._total}] {self._points}: {', '.join(statuses)}"
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progressing(console: Console) -> Iterator[Progress]:
+    """Shows how far a job has come and the time that is left: in a terminal as a bar, elsewhere in a line at times."""
+    parts = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    bar = Bars(
+        *parts, TextColumn("{task.description}"), console=console, transient=True, disable=not console.is_terminal
+    )
+    with bar:
+        task, began = bar.add_task("", total=None, visible=False), time.monotonic()
+        said = began
+
+        def show_progress(done: int, total: int, how: str) -> None:
+            nonlocal said
+            bar.update(task, completed=done, total=total, description=escape(how), visible=True)
+            now = time.monotonic()
+            if not console.is_terminal and now - said >= BETWEEN_LINES and done < total:
+                left = seconds((now - began) / done * (total - done))
+                console.print(f"[{done}/{total}] {how}; {left} left", markup=False, highlight=False, soft_wrap=True)
+                said = now
+
+        yield show_progress
 
 
 def warn(console: Console, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 from prograd import checks, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.errors import LabelError, OptionError, ShapeError
+from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, ModeName
@@ -27,6 +28,7 @@ from prograd.tape.tape import Tape, record
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 SUMS = 2  # of the losses, and of `w`
+LARGE_BYTES = 2**19  # of `w`: more does not stay in a core's cache from one product to the next
 
 
 class Objective:
@@ -79,7 +81,9 @@ class Objective:
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
+        used, room = planning.resolve(
+            mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype, self.loss
+        )
         p = self._room(out, w)
         return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
 
@@ -114,7 +118,9 @@ class Objective:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype).char in self._chars else DOUBLE
-        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
+        used, room = planning.resolve(
+            mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype, self.loss
+        )
         x, y = self._data(dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
@@ -149,16 +155,18 @@ class Objective:
         return total / len(x)
 
     def _value(self, _: str, w: Array, x: Array, y: Array, sums: Array) -> None:
-        z = self.net.evaluate(self._evaluation(w, x, y).parameters, x)
-        _close(sums, np.add.reduce(self.loss.value(z, y)), w)
+        at = self._evaluation(w, x, y)
+        _close(sums, np.add.reduce(self.loss.value(self.net.evaluate(at.parameters, x), y)), at)
 
     def _gradient(  # noqa: PLR0913, PLR0917
         self, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, p: Array, sums: Array
     ) -> None:
-        _close(sums, mode.gradient(self._evaluation(w, x, y), p, max_bytes), w)
+        at = self._evaluation(w, x, y)
+        _close(sums, mode.gradient(at, p, max_bytes), at)
 
     def _each(self, _: str, w: Array, x: Array, y: Array, p: Array, sums: Array) -> None:
-        _close(sums, per_sample_gradients(self._evaluation(w, x, y), p), w)
+        at = self._evaluation(w, x, y)
+        _close(sums, per_sample_gradients(at, p), at)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         return self._as_given.get(dtype.char) or (_contiguous(self._x, dtype), _contiguous(self._y, dtype))
@@ -216,7 +224,7 @@ class Objective:
 
     def _room(self, out: Array | None, w: Array) -> Array:
         if out is None:
-            return np.empty_like(w) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
+            return np.empty(w.shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
         refuse_mask(out, "out")
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
@@ -233,9 +241,21 @@ def _contiguous(a: Array, dtype: np.dtype[Any]) -> Array:
     return a if a.dtype is dtype and a.flags.c_contiguous else np.ascontiguousarray(a, dtype)
 
 
-def _close(sums: Array, total: Array, w: Array) -> None:
+def _close(sums: Array, total: Array, at: Evaluation) -> None:
     """The sum of the losses, and the sum of `w`, which is finite only where `w` is."""
-    sums[0], sums[1] = total, np.add.reduce(w)
+    sums[0], sums[1] = total, np.add.reduce(at.w) if at.w.nbytes < LARGE_BYTES else _by_rows(at.parameters)
+
+
+def _by_rows(parameters: Sequence[Parameters]) -> Array:
+    """The sum of all entries. A tape adds up the rows of a matrix while the product that needs them has them."""
+    arrays = [a for of_layer in parameters for a in of_layer.values()]
+    rows = (a if a.ndim < 2 else np.add.reduce(a.reshape(len(a), -1), axis=1) for a in arrays if a.size)
+    return sum(map(_total, rows), start=np.zeros((), arrays[0].dtype))
+
+
+def _total(a: Array) -> Array:
+    total: Array = np.add.reduce(a, axis=None)
+    return total
 
 
 class _GaussNewton:

@@ -18,7 +18,7 @@ from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.samples import Data
 from prograd_experiments.training import lesson, loop, state
-from tests.helpers.configs import GD, LBFGS, SGD, TRAIN_CONFIG, train_config
+from tests.helpers.configs import ADAM, GD, LBFGS, SGD, TRAIN_CONFIG, train_config
 
 pytestmark = pytest.mark.usefixtures("no_git")
 
@@ -32,7 +32,7 @@ def trained(folder: Path, **changes: Any) -> tuple[dict[str, Any], state.State]:
     return loop.train(train_config(**changes), folder), weights(folder)
 
 
-@pytest.mark.parametrize("optimizer", [GD, SGD, LBFGS], ids=lambda found: found["name"])
+@pytest.mark.parametrize("optimizer", [GD, SGD, ADAM, LBFGS], ids=lambda found: found["name"])
 def test_forward_and_reverse_mode_give_the_same_trajectory(tmp_path: Path, optimizer: dict[str, Any]) -> None:
     forward, w = trained(tmp_path / "f", optimizer=optimizer, mode="forward")
     reverse, v = trained(tmp_path / "r", optimizer=optimizer, mode="reverse")
@@ -47,7 +47,7 @@ class Broken(Exception):  # noqa: N818
     pass
 
 
-@pytest.mark.parametrize("optimizer", [GD, SGD, LBFGS], ids=lambda found: found["name"])
+@pytest.mark.parametrize("optimizer", [GD, SGD, ADAM, LBFGS], ids=lambda found: found["name"])
 def test_interrupted_training_goes_on_bit_by_bit(tmp_path: Path, monkeypatch, optimizer: dict[str, Any]) -> None:
     whole, w = trained(tmp_path / "whole", optimizer=optimizer)
     folder, save = tmp_path / "broken", state.save
@@ -88,7 +88,7 @@ def test_more_epochs_from_a_checkpoint_are_as_if_they_had_been_asked_for_at_once
 def test_a_checkpoint_of_other_code_or_another_configuration_is_not_gone_on_from(tmp_path: Path) -> None:
     path = tmp_path / state.NAME
     for left in ("other code", "other configuration"):
-        at = state.State(np.full(3, 9.0), np.zeros(3), epoch=4)
+        at = state.State(np.full(3, 9.0), np.zeros(3), np.zeros(3), epoch=4)
         code = "another" if left == "other code" else environment.code()
         state.save(at, train_config(seed=1) if left == "other configuration" else train_config(), code, path)
         assert loop.train(train_config(), tmp_path)["resumed_from"] == 0
@@ -103,7 +103,7 @@ def rewritten(path: Path, **changes: object) -> None:
     about, curves = (json.loads(str(found[name])) for name in ("about", "curves"))
     about |= {key: value for key, value in changes.items() if key in about}
     curves |= {key: value for key, value in changes.items() if key in curves}
-    np.savez(path, w=found["w"], v=found["v"], about=np.array(json.dumps(about)), curves=np.array(json.dumps(curves)))
+    np.savez(path, **found | {"about": np.array(json.dumps(about)), "curves": np.array(json.dumps(curves))})
 
 
 def flipped(path: Path, at: int) -> None:
@@ -195,13 +195,14 @@ def test_a_checkpoint_holds_no_pickles(tmp_path: Path) -> None:
         assert {name: arrays[name].dtype.kind for name in arrays.files} == {
             "w": "f",
             "v": "f",
+            "s": "f",
             "about": "U",
             "curves": "U",
         }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", [GD, SGD, LBFGS], ids=lambda found: found["name"])
+@pytest.mark.parametrize("optimizer", [GD, SGD, ADAM, LBFGS], ids=lambda found: found["name"])
 def test_steps_are_their_formulas_on_least_squares(optimizer: dict[str, Any]) -> None:
     data = {"name": "synthetic", "task": "regression", "samples": 30, "features": 2, "outputs": 1}
     results = loop.train(train_config(data=data, depth=1, optimizer=optimizer, epochs=400))
@@ -211,7 +212,9 @@ def test_steps_are_their_formulas_on_least_squares(optimizer: dict[str, Any]) ->
     least = 0.5 * np.mean((design @ best - part.y) ** 2)
     # Batches leave noise about the optimum, as a large part of a loss this small; L-BFGS-B ends when a step gains less
     # than 2.2e-9; gradient descent comes to it.
-    close = {"sgd": {"abs": 0.02}, "lbfgs": {"abs": 2.3e-9}}.get(optimizer["name"], {"rel": 1e-9})
+    close = {"sgd": {"abs": 0.02}, "adam": {"abs": 0.02}, "lbfgs": {"abs": 2.3e-9}}.get(
+        optimizer["name"], {"rel": 1e-9}
+    )
     assert results["final"]["train_loss"] == pytest.approx(least, **close)
     assert results["curves"]["train_loss"][0] > 0.1
     assert results["converged"] == (optimizer is LBFGS)
@@ -222,14 +225,30 @@ def test_one_step_of_gradient_descent_and_of_sgd_by_hand() -> None:
     f = prograd.Objective(first.net, first.loss, first.train.x, first.train.y)
     g = f.gradient(first.w)
     one = train_config(epochs=1)
-    at = state.State(first.w, np.zeros_like(first.w))
+    at = state.beginning(first.w)
     loop.STEPS["gradient_descent"](at, first, one)
     np.testing.assert_array_equal(at.w, first.w - 0.2 * g)
 
-    at = state.State(first.w, np.ones_like(first.w))
+    at = state.State(first.w, np.ones_like(first.w), first.w)
     loop.STEPS["sgd"](at, first, train_config(optimizer=SGD | {"batch": 100}))
     np.testing.assert_allclose(at.v, 0.9 - 0.1 * g, rtol=1e-12)  # the sum over the samples in another order
     np.testing.assert_array_equal(at.w, first.w + at.v)
+
+
+def test_steps_of_adam_by_hand() -> None:
+    first = lesson.prepare(train_config())
+    f = prograd.Objective(first.net, first.loss, first.train.x, first.train.y)
+    at = state.beginning(first.w)
+    one_batch = train_config(optimizer=ADAM | {"batch": 100})
+    loop.STEPS["adam"](at, first, one_batch)
+    g = f.gradient(first.w)
+    # The first step is the rate in the direction of each sign: the means start at 0, and are corrected for that.
+    np.testing.assert_allclose(at.w, first.w - 0.05 * g / (np.abs(g) + 1e-8), rtol=1e-9)
+    h = f.gradient(at.w)
+    v, s = (0.9 * 0.1 * g + 0.1 * h) / (1 - 0.9**2), (0.99 * 0.01 * g**2 + 0.01 * h**2) / (1 - 0.99**2)
+    w, at.epoch = at.w, 1
+    loop.STEPS["adam"](at, first, one_batch)
+    np.testing.assert_allclose(at.w, w - 0.05 * v / (np.sqrt(s) + 1e-8), rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -261,25 +280,70 @@ def test_the_layer_that_is_named_is_the_first_one() -> None:
     with pytest.raises(
         prograd.errors.NonFiniteError, match=r"layers\[2\] \(affine\): expected finite outputs, got .* output 1"
     ):
-        from_steps(state.State(w, w), first, train_config(depth=3))
+        from_steps(state.beginning(w), first, train_config(depth=3))
 
 
 def test_parts_are_apart_and_standardised_by_the_training_part() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(3, 5, size=(20, 2))
     x[:, 1] = 0.1
-    train, test = lesson.split(Data("d", "regression", x, x[:, :1]), 0.3, 0, np.dtype("float64"))
-    assert (len(train.x), len(test.x)) == (14, 6)
-    np.testing.assert_allclose(train.x[:, 0].mean(), 0, atol=1e-15)
-    np.testing.assert_allclose(train.x[:, 0].std(), 1)
-    assert not train.x[:, 1].any()
-    assert not test.x[:, 1].any()
-    assert abs(test.x[:, 0].mean()) > 1e-3
-    assert not set(train.x[:, 0]) & set(test.x[:, 0])
-    np.testing.assert_allclose(train.y, train.x[:, :1])
+    data = Data("d", "regression", x, x[:, :1])
+    parts = lesson.split(data, 0.3, 0.2, np.random.default_rng(0), np.dtype("float64"))
+    assert [len(part.x) for part in parts[:3]] == [10, 4, 6]
+    np.testing.assert_allclose(parts.train.x[:, 0].mean(), 0, atol=1e-15)
+    np.testing.assert_allclose(parts.train.x[:, 0].std(), 1)
+    assert not any(part.x[:, 1].any() for part in parts[:3])
+    assert abs(parts.test.x[:, 0].mean()) > 1e-3
+    back = np.concatenate([parts.features.undo(part.x)[:, 0] for part in parts[:3]])
+    np.testing.assert_allclose(np.sort(back), np.sort(x[:, 0]))
+    np.testing.assert_allclose(parts.train.y, parts.train.x[:, :1])
+    other = lesson.split(data, 0.3, 0.0, np.random.default_rng(0), np.dtype("float64"))
+    np.testing.assert_allclose(other.features.undo(other.test.x), parts.features.undo(parts.test.x))
+    with pytest.raises(ConfigError, match=r"at least 2 of 20 samples to train on, got 0\.5 and 0\.45, which leave 1"):
+        lesson.split(data, 0.5, 0.45, np.random.default_rng(0), np.dtype("float64"))
 
 
 def test_scores_by_hand() -> None:
     assert lesson.accuracy(np.array([[2.0, 1], [0, 1]]), np.array([[1.0, 0], [1, 0]])) == 0.5
     assert lesson.accuracy(np.array([[2.0], [-1], [-3]]), np.array([[1.0], [1], [0]])) == pytest.approx(2 / 3)
-    assert lesson.error(np.array([[3.0], [0.0]]), np.array([[0.0], [4.0]])) == pytest.approx(np.sqrt(12.5))
+    y = np.array([[0.0, 1], [2, 3], [4, 5]])
+    assert lesson.r_squared(y, y) == 1
+    assert lesson.r_squared(np.full((3, 2), [2.0, 3]), y) == 0
+    assert lesson.r_squared(y + np.array([1, 0]), y) == pytest.approx((1 - 3 / 8 + 1) / 2)
+
+
+def test_the_error_is_in_the_units_of_the_target() -> None:
+    config = train_config(data={"name": "diabetes"}, depth=1, optimizer=LBFGS | {"iterations": 30})
+    results, found = loop.train(config), lesson.prepare(config)
+    deviation = found.split.targets.deviation[0]
+    assert deviation == pytest.approx(77, rel=0.1)
+    for part in ("train", "validation", "test"):
+        its = getattr(found.split, part)
+        # Half the mean square is the loss, in standard deviations of the training targets.
+        loss, error, score = (results["final"][f"{part}_{what}"] for what in ("loss", "error", "score"))
+        assert error == pytest.approx(deviation * np.sqrt(2 * loss))
+        assert score == pytest.approx(1 - 2 * loss / its.y.var())
+
+
+def test_the_test_part_is_looked_at_once_at_the_end(tmp_path: Path) -> None:
+    results, at = trained(tmp_path)
+    found = lesson.prepare(train_config())
+    assert not [name for name in results["curves"] if "test" in name]
+    assert results["final"]["test_loss"] == np.mean(
+        found.loss.value(found.net(at.w, found.split.test.x), found.split.test.y)
+    )
+    assert results["final"]["validation_loss"] == results["curves"]["validation_loss"][-1]
+    assert results["final"]["test_error"] is None
+    without = loop.train(train_config(test_fraction=0, validation_fraction=0))
+    assert without["final"]["test_loss"] is without["final"]["validation_score"] is None
+    assert without["curves"]["validation_loss"] == [None] * 7
+
+
+def test_each_epoch_is_told_with_how_it_stands() -> None:
+    told: list[tuple[int, int, str]] = []
+    results = loop.train(train_config(epochs=3, evaluate_every=2), progress=lambda *how: told.append(how))
+    assert [how[:2] for how in told] == [(1, 3), (2, 3), (3, 3)]
+    curves = results["curves"]
+    last = f"train loss {curves['train_loss'][-1]:.4g}, validation loss {curves['validation_loss'][-1]:.4g}"
+    assert told[-1][2] == last
+    assert told[0][2] != last

@@ -10,7 +10,7 @@ import yaml
 
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.training import experiment, lesson
-from tests.helpers.configs import GD, SGD, TRAIN_CONFIG, train_config
+from tests.helpers.configs import ADAM, GD, SGD, TRAIN_CONFIG, train_config
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,13 @@ from tests.helpers.configs import GD, SGD, TRAIN_CONFIG, train_config
             r"modes: expected .* experiment=train does not use this key, got \[\"reverse\"\]; set mode instead",
         ),
         ({"batch": 32}, r"batch: expected 1, .*, got 32; set optimizer\.batch instead"),
-        ({"optimizer": {"name": "adam"}}, r"optimizer\.name: expected one of gradient_descent, sgd, lbfgs, got adam"),
+        (
+            {"optimizer": {"name": "adan"}},
+            r"optimizer\.name: expected one of gradient_descent, sgd, adam, lbfgs, got adan; did you mean adam",
+        ),
+        ({"optimizer": ADAM | {"beta2": 1}}, r"optimizer\.beta2: expected a number from 0 up to"),
+        ({"optimizer": ADAM | {"epsilon": 0}}, r"optimizer\.epsilon: expected a finite number greater than 0, got 0"),
+        ({"validation_fraction": 1}, r"validation_fraction: expected a number from 0 .*, got 1"),
         ({"optimizer": GD | {"momentum": 0.9}}, r"optimizer: expected the keys name, rate, got momentum"),
         (
             {"optimizer": SGD | {"momentum": 1}},

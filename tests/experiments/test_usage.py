@@ -76,7 +76,7 @@ def test_a_mistake_is_one_line_and_nothing_runs(tmp_path: Path, words: str, mess
             "batch: expected at most the 1797 samples of the data set digits, got 4000",
         ),
         ("experiment=train loss=cross_entropy", "network.final=softmax makes probabilities of them"),
-        ("experiment=train data=synthetic data.samples=1", "test_fraction: expected a fraction that leaves at least 2"),
+        ("experiment=train data=synthetic data.samples=1", "validation_fraction: expected fractions that leave at"),
         (
             "experiment=train data=iris loss=squared_error optimizer.rate=1e9",
             "; optimizer.rate=1e+08 may be small enough",

@@ -62,6 +62,7 @@ CSV: dict[str, Any] = {
 
 GD = {"name": "gradient_descent", "rate": 0.2}
 SGD = {"name": "sgd", "rate": 0.1, "momentum": 0.9, "batch": 7}
+ADAM = {"name": "adam", "rate": 0.05, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8, "batch": 7}
 LBFGS = {"name": "lbfgs", "iterations": 3, "memory": 5}
 
 TRAIN_CONFIG: dict[str, Any] = {
@@ -79,6 +80,7 @@ TRAIN_CONFIG: dict[str, Any] = {
     "mode": "reverse",
     "epochs": 6,
     "test_fraction": 0.25,
+    "validation_fraction": 0.2,
     "evaluate_every": 1,
     "checkpoint_seconds": 0,
     "start": None,

@@ -18,7 +18,7 @@ from packaging.utils import parse_wheel_filename
 pytestmark = [pytest.mark.starts_processes, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {f"framework/prograd/tape/{name}" for name in ("_machine.c", "_threads.h")}
+SOURCES = {f"framework/prograd/tape/{name}" for name in ("_machine.c", "_threads.h", "_loops.h")}
 COMPILER = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
 REPLAY = """
 import numpy as np

@@ -142,3 +142,20 @@ def test_what_cannot_be_recorded_keeps_no_arrays() -> None:
     gc.collect()
     assert tapes.reason("asking") is not None
     assert left() is None
+
+
+def test_a_recording_leaves_the_search_for_cycles_as_it_was() -> None:
+    def recorded(change: Any) -> None:
+        record(lambda a, out: np.copyto(out, change(a)), [((2,), np.dtype(float))], [((2,), np.dtype(float))])
+
+    recorded(np.tanh)
+    assert gc.isenabled()
+    with pytest.raises(NotRecordable):
+        recorded(lambda a: float(a[0]))
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        recorded(np.tanh)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -78,3 +78,11 @@ def test_every_loss(loss: prograd.Loss, n: int, labels: tuple[int, ...]) -> None
 def test_wide_layers(name: str) -> None:
     net = prograd.Network([prograd.layer(name), prograd.layer("affine", width=20_000), prograd.layer(name)], 20_000)
     assert_recordings_hold_no_numbers(net, HalfSquare(), (20_000,), ["reverse"], samples=10)
+
+
+def test_indices_that_are_arrays() -> None:
+    def permuted(z: Any, out: Any) -> None:
+        out[...] = z[:, [3, 1, 0, 2]][:, :2]
+        z[:, np.array([True, False, False, True])] * 2
+
+    assert_holds_no_numbers(permuted, [(10**7, 4)], [(10**7, 2)])

@@ -15,7 +15,7 @@ from prograd_experiments.auto.pictures import pictures
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
-from prograd_experiments.experiment import Results
+from prograd_experiments.experiment import Progress, Results
 from prograd_experiments.planned import CLOSE, Planned, columns_of_modes
 from prograd_experiments.records import Record
 from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, plain, ratio, setting, without_result
@@ -69,7 +69,7 @@ class Auto(Planned):
         pointed = [] if config.get("point") is None else [key.removesuffix(".*") for key in POINT]
         return [*super().without_effect({**config, **_network_of(config), "outputs": _outputs(config)}), *pointed]
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         problem = networks.build(config)
         with timed.conditions(config):
             plan, where = self.plan(config, problem), environment()
@@ -80,7 +80,7 @@ class Auto(Planned):
             left_out = f"too large: {numbers:.2g} numbers, {cheapest:.2g} multiply-adds"
             about = {"environment": where, "problem": problem.described(), "plan": plan.as_json()}
             return {**about, "left_out": left_out}
-        return super().measure(config, directory, force=force)
+        return super().measure(config, directory, force=force, progress=progress)
 
     def worth_timing(self, config: Config, plan: prograd.Plan) -> Sequence[str]:
         limit = HOPELESS * min(plan.seconds.values())

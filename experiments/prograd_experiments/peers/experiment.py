@@ -15,7 +15,7 @@ from prograd_experiments import timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.environment import machine_text
-from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.peers.compare import NO_SUCH_TASK
 from prograd_experiments.peers.crew import crew
 from prograd_experiments.peers.engines import ENGINES
@@ -89,7 +89,7 @@ class Peers(Experiment):
         own = {key: value for key, value in config.items() if key in KEYS and key != "point"}
         return own | Workload.of(config).as_config()
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         with timed.conditions(config):
             return measure(config, crew(config["threads"], max_bytes(config), machine.current()))
 

@@ -18,7 +18,7 @@ from prograd_benchmarks import timing
 from prograd_experiments import networks, timed
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.records import Record
 from prograd_experiments.rows import (
     Column,
@@ -61,7 +61,7 @@ class SpeedGap(Experiment):
     def without_effect(self, config: Config) -> Sequence[str]:
         return networks.without_effect(config)
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one gradient. Raises `AgreementError` before any timing."""
         modes, problem = timed.modes_of(config), networks.build(config)
         objective, w = problem.objective, problem.w

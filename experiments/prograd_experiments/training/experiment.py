@@ -12,7 +12,7 @@ from prograd_experiments import config as read
 from prograd_experiments import files, networks
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
-from prograd_experiments.experiment import Experiment, Results
+from prograd_experiments.experiment import Experiment, Progress, Results
 from prograd_experiments.records import Record
 from prograd_experiments.rows import (
     NO_VALUE,
@@ -27,25 +27,45 @@ from prograd_experiments.rows import (
     time,
     without_result,
 )
-from prograd_experiments.training.lesson import ACCURACY
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures, score_text
+from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures
+from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
+from prograd_experiments.training.swept import CONFIG, without_seed
+from prograd_experiments.units import three
 
 KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
-    *("test_fraction", "evaluate_every", "checkpoint_seconds", "start", "start_sha256", "threads"),
+    *(
+        "test_fraction",
+        "validation_fraction",
+        "evaluate_every",
+        "checkpoint_seconds",
+        "start",
+        "start_sha256",
+        "threads",
+    ),
 )
 UNUSED: Config = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1, "machine": None})
 """Keys of other experiments, with their defaults."""
 
 INSTEAD = MappingProxyType({"modes": "mode", "batch": "optimizer.batch"})
 OPTIMIZERS: Mapping[str, Sequence[str]] = MappingProxyType(
-    {"gradient_descent": ("rate",), "sgd": ("rate", "momentum", "batch"), "lbfgs": ("iterations", "memory")}
+    {
+        "gradient_descent": ("rate",),
+        "sgd": ("rate", "momentum", "batch"),
+        "adam": ("rate", "beta1", "beta2", "epsilon", "batch"),
+        "lbfgs": ("iterations", "memory"),
+    }
 )
+OF: Mapping[str, str] = MappingProxyType({ACCURACY: "of the classes right", R_SQUARED: R_SQUARED})
+OF_ERRORS = "(standard deviations) of error"
+"""What a score is a number of; errors are those of records from before there was R²."""
+
 FEW = 4
 """So few points are listed one by one."""
 
-FINAL = ("train_loss", "test_loss", "train_score", "test_score")
+PARTS = ("train", "validation", "test")
+FINAL = tuple(f"{part}_{what}" for what in ("loss", "score", "error") for part in PARTS)
 
 
 class Training(Experiment):
@@ -54,15 +74,17 @@ class Training(Experiment):
     name = "train"
     question = "How well does the network predict samples that it has not seen?"
     how = (
-        "The seed shuffles and splits the samples. Features, and the targets of a regression, are standardised by the "
-        "training part alone. The loss is the mean over the samples, and the gradients come from the mode that the "
-        "configuration names. Accuracy is the fraction of samples with the right class; the error of a regression is "
-        "the root mean square error, in standard deviations of the training targets. Losses and scores come from one "
-        "run with one seed: a sweep over seeds shows their mean and standard deviation."
+        "The seed shuffles the samples and splits them into parts for training, validation and testing. Features, and "
+        "the targets of a regression, are standardised by the training part alone. The loss is the mean over the "
+        "samples, and the gradients come from the mode that the configuration names. Accuracy is the fraction of "
+        "samples with the right class. R² of a regression is 1 where predictions are exact, and 0 where they are as "
+        "good as the mean; its error is the root mean square error in the target's units. Of several runs, the "
+        "validation part chooses the one whose test score is the answer. Losses and scores come from one run with "
+        "one seed: a sweep over seeds shows their mean and standard deviation."
     )
     legend = (
-        "Losses are means over the samples; the test losses are of samples that were not trained on. A number "
-        "of one seed has no spread."
+        "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
+        "A number of one seed has no spread."
     )
     sorted_by = POINT
 
@@ -72,16 +94,17 @@ class Training(Experiment):
         name = read.choice(config, "optimizer.name", tuple(OPTIMIZERS))
         read.known_keys(config["optimizer"], ("name", *OPTIMIZERS[name]), "optimizer")
         for key in OPTIMIZERS[name]:
-            if key == "rate":
-                read.positive(config, "optimizer.rate")
-            elif key == "momentum":
-                read.fraction(config, "optimizer.momentum")
+            if key in {"rate", "epsilon"}:
+                read.positive(config, f"optimizer.{key}")
+            elif key in {"momentum", "beta1", "beta2"}:
+                read.fraction(config, f"optimizer.{key}")
             else:
                 read.integer(config, f"optimizer.{key}", 1)
         read.choice(config, "mode", (*prograd.MODES, "auto"))
         for key in ("epochs", "evaluate_every", "threads"):
             read.integer(config, key, 1)
         read.fraction(config, "test_fraction")
+        read.fraction(config, "validation_fraction")
         read.not_negative(config, "checkpoint_seconds")
         if read.get(config, "start") is not None:  # another checkpoint at the same path is another configuration
             config = {**config, "start_sha256": files.sha256(config, "start")}
@@ -91,10 +114,13 @@ class Training(Experiment):
     def without_effect(self, config: Config) -> Sequence[str]:
         return networks.without_effect(config)
 
-    def measure(self, config: Config, directory: Path, *, force: bool) -> Results:
-        return train(config, directory, force=force)
+    def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
+        return train(config, directory, force=force, progress=progress)
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
+        kinds = {record["score_is"] for record in records if record.get("score_is")}
+        score = next(iter(kinds)) if len(kinds) == 1 and kinds <= {*HIGHER} else "score"
+        with_errors = any((record.get("final") or {}).get("test_error") is not None for record in records)
         return [
             *(
                 choice(key, "always" if key in {"data", "optimizer"} else "varying", records)
@@ -103,14 +129,23 @@ class Training(Experiment):
                 for key in POINT
             ),
             Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
-            Column("train_loss", at("final.train_loss"), "train loss", _loss("train_loss")),
-            Column("test_loss", at("final.test_loss"), "test loss", _loss("test_loss")),
-            Column("train_score", at("final.train_score"), "train score", _score("train_score")),
-            Column("test_score", at("final.test_score"), "test score", _score("test_score")),
+            *(
+                Column(f"{part}_loss", at(f"final.{part}_loss"), f"{part} loss", _loss(f"{part}_loss"))
+                for part in PARTS
+            ),
+            *(
+                Column(f"{part}_score", at(f"final.{part}_score"), f"{part} {score}", _score(f"{part}_score"))
+                for part in PARTS
+            ),
+            Column("test_error", at("final.test_error"), "test error" if with_errors else "", _loss("test_error")),
             Column("score_is", at("score_is")),
-            *(Column(key, at(f"problem.{key}")) for key in ("train_samples", "test_samples", "parameters")),
+            *(
+                Column(key, at(f"problem.{key}"))
+                for key in ("target", *(f"{part}_samples" for part in PARTS), "parameters")
+            ),
             Column("seconds", at("seconds"), "took", time("seconds")),
             Column("curves", at("curves"), csv="never", merge=mean_curves),
+            Column(CONFIG, without_seed, csv="never"),
         ]
 
     def compared(self, record: Record) -> Mapping[str, Sequence[float]]:
@@ -139,25 +174,37 @@ def _distinct(rows: Sequence[Row]) -> list[str]:
 
 
 def _scores(rows: Sequence[Row]) -> str:
-    # A point that is picked by its score on these samples would be said to be better than it is.
     first, kinds = rows[0], {row["score_is"] for row in rows}
-    of = "of the classes right" if first["score_is"] == ACCURACY else "(standard deviations) of error"
-    samples = "samples that were not trained on"
     if len(rows) == 1:
-        scores = f"{_with_spread(first)} {of} on {first['test_samples']} {samples}"
-        return f"On {first['data']}: {scores}, after {_epochs(first)} of {first['optimizer']}{seeds_text(first)}."
-    if len(rows) <= FEW:
-        each = "; ".join(f"{_with_spread(row)} at {label(row, rows)}{seeds_text(row)}" for row in rows)
-        return f"On {first['data']}, {of} on {samples}: {each}."
+        return f"{_scored(first)}{seeds_text(first)}."
     if len(kinds) > 1:
         return f"On {first['data']}: {len(rows)} points with scores of several kinds, which the table has."
+    if all(row["validation_score"] is not None for row in rows):
+        better = 1 if first["score_is"] in HIGHER else -1
+        best = max(rows, key=lambda row: better * float(row["validation_score"]))
+        chosen = f"chosen from {len(rows)} points by its validation score"
+        return f"{_scored(best)}{seeds_text(best)}; {chosen} ({label(best, rows)})."
+    # A point that is picked by its score on these samples would be said to be better than it is.
+    on = f"On {first['data']}, {OF.get(first['score_is'], OF_ERRORS)} on samples that were not trained on"
+    if len(rows) <= FEW:
+        each = "; ".join(f"{_with_spread(row)} at {label(row, rows)}{seeds_text(row)}" for row in rows)
+        return f"{on}: {each}."
     values = sorted(row["test_score"] for row in rows)
     low, middle, high = (score_text(value, first) for value in (values[0], median(values), values[-1]))
-    on = f"On {first['data']}, {of} on {samples}"
     return (
         f"{on}: {low} to {high} at {len(rows)} points, {middle} in the median. The "
         "best of many is better than it would be on other samples."
     )
+
+
+def _scored(row: Row) -> str:
+    """`On iris: 97.4 % of the classes right on 38 samples that were not trained on, after 30 epochs of sgd`."""
+    of, error = OF.get(row["score_is"], OF_ERRORS), ""
+    words = (of, _with_spread(row)) if row["score_is"] == R_SQUARED else (_with_spread(row), of)
+    if row["test_error"] is not None:
+        error = f", an error of {_spread_cell(row, 'test_error', three).text} in {row['target']},"
+    samples = f"on {row['test_samples']} samples that were not trained on"
+    return f"On {row['data']}: {' '.join(words)}{error} {samples}, after {_epochs(row)} of {row['optimizer']}"
 
 
 def _with_spread(row: Row) -> str:

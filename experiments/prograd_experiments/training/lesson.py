@@ -1,4 +1,4 @@
-"""A lesson: a network, its loss, and samples split into a training part and a test part."""
+"""A lesson: a network, its loss, and samples split into the parts for training, validation and testing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import prograd
 from prograd_experiments import config as read
 from prograd_experiments import data, networks
 from prograd_experiments.config import Config
+from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Array, Data, Scaling
-
-ACCURACY = "accuracy"
-ERROR = "root mean square error in standard deviations"
+from prograd_experiments.training.scores import ACCURACY, R_SQUARED
 
 Score = Callable[[Array, Array], float]
 
@@ -26,44 +25,76 @@ class Part(NamedTuple):
     y: Array
 
 
-class Lesson(NamedTuple):
-    """All that training needs to know; it begins at `w`."""
+class Split(NamedTuple):
+    """Three parts of the samples, scaled by the first alone; targets that are classes have no scaling."""
 
+    train: Part
+    validation: Part
+    test: Part
+    features: Scaling
+    targets: Scaling | None
+
+
+class Lesson(NamedTuple):
+    """All that training needs to know; it begins at `w`. `layers` are the configurations of the network's layers."""
+
+    layers: list[dict[str, Any]]
     net: prograd.Network
     loss: prograd.Loss
-    train: Part
-    test: Part
+    split: Split
     w: Array
+    samples: Data
     score: Score
     score_is: str
+
+    @property
+    def train(self) -> Part:
+        """The part that is trained on."""
+        return self.split.train
+
+    def error(self, z: Array, y: Array) -> float | None:
+        """`√ mean (z − y)²` in the target's units; None for classes."""
+        if self.split.targets is None:
+            return None
+        return float(np.sqrt(np.mean((self.split.targets.deviation * (z - y)) ** 2)))
 
 
 def prepare(config: Config) -> Lesson:
     """The lesson that a checked configuration describes. Raises a `ProgradError` if its parts don't fit."""
     samples = networks.fitted(data.load(config), config)
     seed, kind = read.integer(config, "seed", 0), networks.dtype(config)
-    net = prograd.Network.from_config(networks.layers(config, samples), n_in=samples.features.shape[1])
-    train, test = split(samples, read.fraction(config, "test_fraction"), seed, kind)
+    layers = networks.layers(config, samples)
+    net = prograd.Network.from_config(layers, n_in=samples.features.shape[1])
+    fractions = read.fraction(config, "test_fraction"), read.fraction(config, "validation_fraction")
+    parts = split(samples, *fractions, np.random.default_rng([seed, len(samples.features)]), kind)
     w = net.init(np.random.default_rng(seed)).astype(kind)
     loss = networks.loss(config)
-    networks.require_fit(net, loss, w, train.x, train.y)
-    score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (error, ERROR)
-    return Lesson(net, loss, train, test, w, score, score_is)
+    networks.require_fit(net, loss, w, *parts.train)
+    score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (r_squared, R_SQUARED)
+    return Lesson(layers, net, loss, parts, w, samples, score, score_is)
 
 
-def split(samples: Data, test_fraction: float, seed: int, kind: np.dtype[Any]) -> tuple[Part, Part]:
-    """The training part and the test part, shuffled by the seed and standardised by the training part alone."""
-    order = np.random.default_rng([seed, len(samples.features)]).permutation(len(samples.features))
-    cut = round(test_fraction * len(order))
-    if len(order) - cut < 2:
-        got = f"{test_fraction:g}, which leaves {len(order) - cut}"
-        raise read.refused("test_fraction", "a fraction that leaves at least 2 samples to train on", got)
-    test, train = order[:cut], order[cut:]
-    x = Scaling.of(samples.features[train]).apply(samples.features)
-    y = samples.targets
-    if samples.task == "regression":
-        y = Scaling.of(y[train]).apply(y)
-    return Part(x[train].astype(kind), y[train].astype(kind)), Part(x[test].astype(kind), y[test].astype(kind))
+def split(
+    samples: Data, test_fraction: float, validation_fraction: float, rng: np.random.Generator, kind: np.dtype[Any]
+) -> Split:
+    """The parts, shuffled by the generator: the test part is the same for any validation part."""
+    count = len(samples.features)
+    order = rng.permutation(count)
+    testing, validating = round(test_fraction * count), round(validation_fraction * count)
+    if count - testing - validating < 2:
+        got = f"{test_fraction:g} and {validation_fraction:g}, which leave {max(count - testing - validating, 0)}"
+        keys = "test_fraction, validation_fraction"
+        raise ConfigError(f"{keys}: expected fractions that leave at least 2 of {count} samples to train on, got {got}")
+    rows = {"test": order[:testing], "validation": order[testing:][:validating], "train": order[testing + validating :]}
+    features = Scaling.of(samples.features[rows["train"]])
+    targets = Scaling.of(samples.targets[rows["train"]]) if samples.task == "regression" else None
+
+    def part(name: str) -> Part:
+        y = samples.targets[rows[name]]
+        x = features.apply(samples.features[rows[name]]).astype(kind)
+        return Part(x, (y if targets is None else targets.apply(y)).astype(kind))
+
+    return Split(part("train"), part("validation"), part("test"), features, targets)
 
 
 def accuracy(z: Array, y: Array) -> float:
@@ -72,6 +103,6 @@ def accuracy(z: Array, y: Array) -> float:
     return float(np.mean(right))
 
 
-def error(z: Array, y: Array) -> float:
-    """`√ mean (z − y)²`."""
-    return float(np.sqrt(np.mean((z - y) ** 2)))
+def r_squared(z: Array, y: Array) -> float:
+    """`1 − Σ (z − y)² / Σ (y − ȳ)²`, the mean over the outputs: 1 is exact, 0 as good as predicting the mean `ȳ`."""
+    return float(np.mean(1 - np.sum((z - y) ** 2, axis=0) / np.sum((y - y.mean(axis=0)) ** 2, axis=0)))

@@ -15,17 +15,24 @@ from prograd.errors import NonFiniteError
 from prograd_experiments import environment, storage
 from prograd_experiments.config import Config, config_hash
 from prograd_experiments.errors import DivergedError, RecordError
+from prograd_experiments.experiment import Progress, silent
+from prograd_experiments.samples import Array
 from prograd_experiments.training import state as checkpoint
+from prograd_experiments.training import trained
 from prograd_experiments.training.lesson import Lesson, Part, prepare
 from prograd_experiments.training.state import State
 from prograd_experiments.training.steps import STEPS, Watch
 
+SCORES = ("loss", "score", "error")
 
-def train(config: Config, directory: Path | None = None, *, force: bool = False) -> dict[str, Any]:
+
+def train(
+    config: Config, directory: Path | None = None, *, force: bool = False, progress: Progress = silent
+) -> dict[str, Any]:
     """The results of one job. Raises `DivergedError`, with the results so far, when a number is not finite.
 
     With a directory, training continues from `checkpoint.npz` in it, if the same configuration and code left that,
-    and keeps it up to date; with `force` it begins anew.
+    and keeps it up to date; with `force` it begins anew. At the end, `model.npz` there holds what was learned.
     """
     # Results are checked, and the layer is named; numpy's warnings would only say that something overflowed.
     with threadpool_limits(limits=config["threads"]), np.errstate(all="ignore"):
@@ -46,12 +53,15 @@ def train(config: Config, directory: Path | None = None, *, force: bool = False)
                 if path is not None and (end or time.monotonic() - last >= config["checkpoint_seconds"]):
                     checkpoint.save(state, config, environment.code(), path)
                     last = time.monotonic()
+                progress(state.epoch, config["epochs"], _told(state))
         except NonFiniteError as error:
-            results = _results(state, lesson, resumed) | set_aside
+            results = _results(state, lesson, resumed, ended=False) | set_aside
             rate = config["optimizer"].get("rate")
             hint = "" if rate is None else f"; optimizer.rate={rate / 10:g} may be small enough"
             raise DivergedError(f"training stopped after {state.epoch} epochs: {error}{hint}", results) from error
-        return _results(state, lesson, resumed) | set_aside
+        if directory is not None:
+            trained.save(lesson, state.w, directory / trained.NAME)
+        return _results(state, lesson, resumed, ended=True) | set_aside
 
 
 def _begin(config: Config, lesson: Lesson, path: Path | None) -> tuple[State, dict[str, str]]:
@@ -69,28 +79,46 @@ def _begin(config: Config, lesson: Lesson, path: Path | None) -> tuple[State, di
                 return found.state, set_aside
     if config["start"] is not None:
         return checkpoint.started_from(Path(config["start"]), config), set_aside
-    return State(lesson.w, np.zeros_like(lesson.w)), set_aside
+    return checkpoint.beginning(lesson.w), set_aside
 
 
 def _evaluate(state: State, lesson: Lesson) -> None:
     """Adds a point to the curves. Raises `NonFiniteError` if the loss on the training part is not finite."""
     watch = Watch(lesson.net, lesson.loss, lesson.train)
     watch.finite(state.w)
-    loss, score = _scored(state, lesson, lesson.train)
-    watch.finite(state.w, loss)
-    test_loss, test_score = _scored(state, lesson, lesson.test) if len(lesson.test.x) else (np.nan, np.nan)
-    values = (state.epoch, loss, test_loss, score, test_score)
+    found = _scored(state.w, lesson, lesson.train)
+    watch.finite(state.w, np.nan if found["loss"] is None else found["loss"])
+    validated = _scored(state.w, lesson, lesson.split.validation)
+    values = (state.epoch, found["loss"], validated["loss"], found["score"], validated["score"])
     for name, value in zip(checkpoint.CURVES, values, strict=True):
-        state.curves[name].append(value if np.isfinite(value) else None)
+        state.curves[name].append(value)
 
 
-def _scored(state: State, lesson: Lesson, part: Part) -> tuple[float, float]:
-    z = lesson.net(state.w, part.x)
-    return float(np.mean(lesson.loss.value(z, part.y))), lesson.score(z, part.y)
+def _scored(w: Array, lesson: Lesson, part: Part) -> dict[str, float | None]:
+    """Loss, score, and error of a part; None for one that is not finite, and for a part without samples."""
+    if not len(part.x):
+        return dict.fromkeys(SCORES)
+    z = lesson.net(w, part.x)
+    values = float(np.mean(lesson.loss.value(z, part.y))), lesson.score(z, part.y), lesson.error(z, part.y)
+    return {
+        name: value if value is not None and np.isfinite(value) else None
+        for name, value in zip(SCORES, values, strict=True)
+    }
 
 
-def _results(state: State, lesson: Lesson, resumed: int) -> dict[str, Any]:
-    curves = state.curves
+def _told(state: State) -> str:
+    """The last point of the curves in a few words."""
+    loss, validated = (state.curves[f"{part}_loss"][-1] for part in ("train", "validation"))
+    return f"train loss {loss:.4g}" + ("" if validated is None else f", validation loss {validated:.4g}")
+
+
+def _results(state: State, lesson: Lesson, resumed: int, *, ended: bool) -> dict[str, Any]:
+    curves, parts = state.curves, {"train": lesson.train, "validation": lesson.split.validation}
+    if ended:  # the test part is looked at once
+        scores = {name: _scored(state.w, lesson, part) for name, part in (parts | {"test": lesson.split.test}).items()}
+        final = {f"{part}_{name}": its[name] for name in SCORES for part, its in scores.items()}
+    else:
+        final = {name: values[-1] if values else None for name, values in curves.items() if name != "epochs"}
     return {
         "environment": environment.environment(),
         "problem": {
@@ -99,13 +127,15 @@ def _results(state: State, lesson: Lesson, resumed: int) -> dict[str, Any]:
             "parameters": int(lesson.net.size),
             "loss": lesson.loss.name,
             "dtype": str(lesson.w.dtype),
+            "target": lesson.samples.target,
             "train_samples": len(lesson.train.x),
-            "test_samples": len(lesson.test.x),
+            "validation_samples": len(lesson.split.validation.x),
+            "test_samples": len(lesson.split.test.x),
         },
         "epochs_done": state.epoch,
         "resumed_from": resumed,
         "converged": state.converged,
         "score_is": lesson.score_is,
-        "final": {name: values[-1] if values else None for name, values in curves.items() if name != "epochs"},
+        "final": final,
         "curves": curves,
     }

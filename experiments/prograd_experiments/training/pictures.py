@@ -8,8 +8,9 @@ from typing import Any
 
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
 from prograd_experiments.charts.palette import hue, marker
-from prograd_experiments.rows import DEVIATIONS, NOTHING, Row, further_text, seeds_text, varying
-from prograd_experiments.training.lesson import ACCURACY
+from prograd_experiments.rows import DEVIATIONS, Row, further_text, seeds_text, varying
+from prograd_experiments.training import swept
+from prograd_experiments.training.scores import score_text
 from prograd_experiments.units import three
 
 POINT = (
@@ -26,12 +27,13 @@ FEW_EPOCHS = 6  # each of them is a tick
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
-    """Loss and score, two lines for each point: one for the training part, one for the test part."""
+    """Test score against what was swept, then loss and score by epoch, two lines for each point."""
     with_curves = [row for row in rows if row["curves"] and row["curves"]["epochs"]]
     drawn = with_curves[:MOST_RUNS]
     left = len(rows) - len(drawn)
     note = f"Not drawn: {left} of {len(rows)} points. The table has them all." if left else ""
-    return [_chart(title, what, rows, drawn, note) for what, title in (("loss", "Mean loss"), ("score", "Score"))]
+    curves = [_chart(title, what, rows, drawn, note) for what, title in (("loss", "Mean loss"), ("score", "Score"))]
+    return [*swept.charts(rows), *curves]
 
 
 def label(row: Row, rows: Sequence[Row]) -> str:
@@ -62,13 +64,6 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return (middle - width if middle > width else min(values)), middle + width
 
 
-def score_text(value: float | None, row: Row) -> str:
-    """An accuracy in percent, an error with three digits."""
-    if value is None:
-        return NOTHING
-    return f"{100 * value:.1f} %" if row["score_is"] == ACCURACY else three(value)
-
-
 def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], note: str) -> Chart:
     series = [line for number, row in enumerate(drawn) for line in _curves(row, label(row, rows), what, number)]
     values = [datum.y for line in series for datum in line.data if datum.y is not None]
@@ -79,7 +74,7 @@ def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], not
     return Chart(
         "Epoch by epoch",
         title,
-        f"{title} against epochs for each point: a solid line for the training part, a dashed line for the test part.",
+        f"{title} against epochs for each point: solid for the training part, dashed for the validation part.",
         Axis("epochs", lambda value: f"{value:g}", ticks=ticks),
         Axis(
             ("mean over the samples" if what == "loss" else kinds) + over_seeds,
@@ -92,9 +87,9 @@ def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], not
 
 
 def _curves(row: Row, name: str, what: str, number: int) -> Iterator[Series]:
-    for part, key in (("training part", "train"), ("test part", "test")):
+    for part, key in (("training part", "train"), ("validation part", "validation"), ("test part", "test")):
         curves = row["curves"]
-        values = curves[f"{key}_{what}"]
+        values = curves.get(f"{key}_{what}", [None] * len(curves["epochs"]))
         spreads = curves.get("ends", {}).get(f"{key}_{what}", [None] * len(values))
         words = f"{name}: {what} {{}} on the {part} after {{}} epochs{seeds_text(row)}"
         data = [
@@ -104,7 +99,7 @@ def _curves(row: Row, name: str, what: str, number: int) -> Iterator[Series]:
         ]
         if data:
             ended = "" if row["status"] == "complete" else "did not finish"
-            yield Series(part, data, hue(number), marker(number), name, dashed=key == "test", note=ended)
+            yield Series(part, data, hue(number), marker(number), name, dashed=key != "train", note=ended)
 
 
 def _written(value: float, what: str, row: Row) -> str:

@@ -16,22 +16,31 @@ from prograd_experiments.errors import RecordError
 from prograd_experiments.samples import Array
 
 NAME = "checkpoint.npz"
-SCHEMA = "prograd.checkpoint/2"
+SCHEMA = "prograd.checkpoint/3"
 DIGITS = 64
-CURVES = ("epochs", "train_loss", "test_loss", "train_score", "test_score")
+CURVES = ("epochs", "train_loss", "validation_loss", "train_score", "validation_score")
 FREE = ("epochs", "start", "start_sha256", "checkpoint_seconds")
 """Keys in which training may differ from the training that left its checkpoint."""
 
 
 @dataclass
 class State:
-    """Everything that the next epoch depends on: `w`, the velocity `v`, the epochs done, and the curves so far."""
+    """Everything that the next epoch depends on: `w`, the means `v` and `s`, the epochs done, and the curves so far.
+
+    `v` is the velocity of `sgd` or the mean of the gradients of `adam`, and `s` the mean of their squares.
+    """
 
     w: Array
     v: Array
+    s: Array
     epoch: int = 0
     converged: bool = False
     curves: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in CURVES})
+
+
+def beginning(w: Array) -> State:
+    """The state before the first epoch."""
+    return State(w, np.zeros_like(w), np.zeros_like(w))
 
 
 @dataclass(frozen=True)
@@ -56,9 +65,8 @@ def save(state: State, config: Config, code: str, path: Path) -> None:
         "converged": state.converged,
     }
     content = io.BytesIO()
-    np.savez(
-        content, w=state.w, v=state.v, about=np.array(json.dumps(about)), curves=np.array(json.dumps(state.curves))
-    )
+    about_it, curves = (np.array(json.dumps(text)) for text in (about, state.curves))
+    np.savez(content, w=state.w, v=state.v, s=state.s, about=about_it, curves=curves)
     arrays = content.getvalue()
     storage.replace(path, arrays + _digest(arrays))
 
@@ -77,7 +85,7 @@ def load(path: Path) -> Checkpoint:
         about, curves = json.loads(str(found["about"])), json.loads(str(found["curves"]))
         if about["schema"] != SCHEMA:
             raise RecordError(f"{path}: expected the schema {SCHEMA!r}, got {about['schema']!r}")
-        state = State(found["w"], found["v"], about["epoch"], about["converged"], curves)
+        state = State(found["w"], found["v"], found["s"], about["epoch"], about["converged"], curves)
     return Checkpoint(state, about["config"], about["config_hash"], about["code"], hashlib.sha256(content).hexdigest())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,17 +53,25 @@ def gradient_descent(state: State, lesson: Lesson, config: Config) -> None:
 
 
 def sgd(state: State, lesson: Lesson, config: Config) -> None:
-    """`v := momentum v − rate ∇f_B(w)`, `w := w + v` for each batch B; an epoch uses every sample once.
-
-    The order of the samples follows from the seed and the number of the epoch, so the state needs no generator.
-    """
-    rate, momentum, batch = (config["optimizer"][key] for key in ("rate", "momentum", "batch"))
-    order = np.random.default_rng([config["seed"], state.epoch]).permutation(len(lesson.train.x))
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        part = Part(lesson.train.x[rows], lesson.train.y[rows])
+    """`v := momentum v − rate ∇f_B(w)`, `w := w + v` for each batch B; an epoch uses every sample once."""
+    rate, momentum = (config["optimizer"][key] for key in ("rate", "momentum"))
+    for part in _batches(state, lesson, config):
         state.v = momentum * state.v - rate * _gradient(lesson, part, config)(state.w)[1]
         state.w = state.w + state.v
+
+
+def adam(state: State, lesson: Lesson, config: Config) -> None:
+    """`v := β₁ v + (1 − β₁) g`, `s := β₂ s + (1 − β₂) g²`, `w := w − rate v̂ / (√ŝ + ε)` for each batch's gradient g.
+
+    `v̂ = v / (1 − β₁ᵗ)` and `ŝ = s / (1 − β₂ᵗ)` at the step t, which counts from 1. Source: Kingma and Ba (2015).
+    """
+    rate, beta1, beta2, epsilon = (config["optimizer"][key] for key in ("rate", "beta1", "beta2", "epsilon"))
+    parts = list(_batches(state, lesson, config))
+    for t, part in enumerate(parts, state.epoch * len(parts) + 1):
+        g = _gradient(lesson, part, config)(state.w)[1]
+        state.v = beta1 * state.v + (1 - beta1) * g
+        state.s = beta2 * state.s + (1 - beta2) * g**2
+        state.w = state.w - rate * (state.v / (1 - beta1**t)) / (np.sqrt(state.s / (1 - beta2**t)) + epsilon)
 
 
 def lbfgs(state: State, lesson: Lesson, config: Config) -> None:
@@ -80,7 +88,18 @@ def lbfgs(state: State, lesson: Lesson, config: Config) -> None:
     state.converged = bool(found.success)
 
 
-STEPS: Mapping[str, Step] = MappingProxyType({"gradient_descent": gradient_descent, "sgd": sgd, "lbfgs": lbfgs})
+STEPS: Mapping[str, Step] = MappingProxyType(
+    {"gradient_descent": gradient_descent, "sgd": sgd, "adam": adam, "lbfgs": lbfgs}
+)
+
+
+def _batches(state: State, lesson: Lesson, config: Config) -> Iterator[Part]:
+    """The training samples in batches, in an order that follows from the seed and the epoch."""
+    batch = config["optimizer"]["batch"]
+    order = np.random.default_rng([config["seed"], state.epoch]).permutation(len(lesson.train.x))
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        yield Part(lesson.train.x[rows], lesson.train.y[rows])
 
 
 def _gradient(lesson: Lesson, part: Part, config: Config) -> Callable[[Array], tuple[float, Array]]:

@@ -147,6 +147,8 @@ def instruction(kind: Kind, sizes: tuple[int, ...], rows: int = 0) -> Instructio
     items = [np.dtype(char).itemsize for char in kind.chars]
     far = sizes[-1] if "f" in kind.pattern else 0
     shape = sizes[:1] if far else (rows, *sizes) if rows else sizes
+    if "sums" in kind.name:
+        return _sums(kind, loop, shape)
     views = []
     for char, item, letter in zip(kind.chars, items, kind.pattern, strict=True):
         inner = {"0": 0, "c": item, "s": 3 * item, "f": far}[letter]
@@ -158,8 +160,17 @@ def instruction(kind: Kind, sizes: tuple[int, ...], rows: int = 0) -> Instructio
         by_numpy = ufuncs.reduced(kind.ufunc, None)
         return Instruction(loop, (into, through, into), 2, shape, strides, by_numpy, name=kind.name)
     reads = kind.ufunc.nin if kind.ufunc else len(views) - 1
-    by_numpy = ufuncs.called(loop) if kind.ufunc else ufuncs.select if reads == 3 else ufuncs.copyto
+    by_numpy = ufuncs.called(kind.ufunc) if kind.ufunc else ufuncs.select if reads == 3 else ufuncs.copyto
     return ufuncs.elementwise(loop, tuple(views), reads, shape, by_numpy)
+
+
+def _sums(kind: Kind, loop: Loop, shape: tuple[int, ...]) -> Instruction:
+    """The sums of rows or of columns, with a gap after each row."""
+    char, item = kind.chars[0], np.dtype(kind.chars[0]).itemsize
+    of_out = (item, 0) if kind.name.startswith("row") else (0, item)
+    strides = ((0, 0), ((shape[1] + 1) * item, item), of_out)
+    views = tuple(_view(shape, char, of) for of in strides)
+    return Instruction(loop, views, 2, shape, strides, ufuncs.reduced(kind.ufunc, None), name="add.reduce")
 
 
 def _generalized(kind: Kind, loop: Loop, sizes: tuple[int, ...]) -> Instruction:
@@ -181,7 +192,7 @@ def _generalized(kind: Kind, loop: Loop, sizes: tuple[int, ...]) -> Instruction:
         kind.ufunc.nin,
         (outer,),
         tuple(view.strides[:1] for view in views),
-        ufuncs.called(loop),
+        ufuncs.called(kind.ufunc),
         tuple(core),
         tuple(step for view in views for step in view.strides[1:]),
         name=kind.name,

@@ -37,7 +37,8 @@ KINDS = {
     "equal greater": "ccc scc",
     "absolute negative square sqrt exp expm1 log log1p tanh expit sin cos cosh": "cc",
     "isfinite": "00 cc",
-    "add.reduce": "000 0c0 ccc",
+    "row_sums_": "0c0",
+    "column_sums_": "0cc",
     "add_ multiply_": "0cc c0c ccc",
     "rows_copy": "cc 0c",
     "copy": "00 0c cc cs sc ss cf fc ff",
@@ -177,8 +178,7 @@ def _kind(name: str, char: str, pattern: str) -> Kind:
     if name in {"copy", "rows_copy", "select"}:
         flag = "?" if name == "select" else ""
         return Kind(f"{name}{np.dtype(char).itemsize}", None, 0, flag + char * (len(pattern) - len(flag)), pattern)
-    short = name.removesuffix(".reduce").rstrip("_")
+    short = "add" if name in {"row_sums_", "column_sums_"} else name.rstrip("_")
     ufunc: np.ufunc = getattr(np, short, None) or getattr(scipy.special, short)
     k, loop = next((k, of) for k, of in enumerate(ufunc.types) if of.startswith(f"{char * ufunc.nin}->"))
-    chars = char * 3 if name.endswith(".reduce") else loop.replace("->", "")
-    return Kind(f"{name}{char}" if name.endswith("_") else name, ufunc, k, chars, pattern)
+    return Kind(f"{name}{char}" if name.endswith("_") else name, ufunc, k, loop.replace("->", ""), pattern)

@@ -13,7 +13,7 @@ from prograd.planning.steps import Step
 from prograd.planning.tables import Table, positive
 from prograd.tape.machine import Machine
 
-SCHEMA = "prograd.rates/2"
+SCHEMA = "prograd.rates/3"
 
 
 @dataclass(frozen=True, eq=False)

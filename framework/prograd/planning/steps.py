@@ -41,7 +41,7 @@ class Kind:
     @property
     def by_rows(self) -> bool:
         """Whether it is a loop of the machine's own that goes through rows."""
-        return self.name.startswith(("add_", "subtract_", "multiply_", "rows_"))
+        return self.name.startswith(("add_", "subtract_", "multiply_", "rows_", "row_sums_", "column_sums_"))
 
     def __str__(self) -> str:
         return f"{self.name} {self.chars} {self.pattern}"
@@ -83,7 +83,7 @@ def each(tape: Tape) -> Iterator[tuple[Step, int]]:
 
 def _loop(instruction: Instruction, cut: Cut | None, group: Group) -> tuple[Kind, tuple[int, ...], int]:
     """The inner loop of an instruction, the sizes of a call, and the number of calls in all blocks."""
-    call = lowering.call_of(instruction, cut)
+    *_, (_, _, call) = lowering.steps(instruction, cut)  # the copy of a start counts for nothing
     dims, sizes, calls = list(call.dims), list(call.sizes), 1
     if cut:
         calls, length = group.blocks, math.ceil(cut.extent / group.blocks)
@@ -106,7 +106,7 @@ def _loop(instruction: Instruction, cut: Cut | None, group: Group) -> tuple[Kind
         pattern = "".join(_letter(step, view.dtype.itemsize) for step, view in zip(steps, views, strict=True))
         if "f" in pattern:  # lines whose addresses have many low zeros push each other out of the cache
             dims.append(max(step & -step for step, letter in zip(steps, pattern, strict=True) if letter == "f"))
-        if instruction.name.endswith(".reduce"):
+        if instruction.reduces and call.loop is instruction.loop:
             name = instruction.name
     chars = "".join(view.dtype.char for view in views)
     return Kind(name, loop.ufunc, loop.k, chars, pattern), tuple(dims), calls

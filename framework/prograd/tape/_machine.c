@@ -23,7 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define VERSION 5 /* of the words below; `machine.py` takes no other */
+#define VERSION 7 /* of the words below; `machine.py` takes no other */
 #define HEADER 5
 #define MAX_ARGS 16
 #define MAX_OUTER 32
@@ -36,6 +36,14 @@
 #define KEPT 8
 #define MOST_KEPT ((size_t)1 << 28) /* bytes of all results that are kept, and of each scratch memory */
 #define ERRORS (FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID)
+#if defined(__x86_64__) && defined(__GNUC__)
+/* The C library asks the old floating point unit too, which no loop uses; that takes as long as a short loop. */
+#define raised_errors() ((int)__builtin_ia32_stmxcsr() & ERRORS)
+#define clear_errors() __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() & ~(unsigned)ERRORS)
+#else
+#define raised_errors() fetestexcept(ERRORS)
+#define clear_errors() feclearexcept(ERRORS)
+#endif
 
 /* With AddressSanitizer no memory is kept for later, where it would hide what is used after it was freed, or beyond its
    end. numpy's loops are not instrumented, so the machine itself reads the first and the last of what it gives them. */
@@ -61,7 +69,8 @@ typedef struct {
     Py_ssize_t count;
     size_t scratch;
     int bases;       /* the null base, the scratch memory, then the arrays of a call */
-    int large;       /* worth releasing the GIL and waking helpers */
+    int large;       /* worth releasing the GIL */
+    int shares;      /* has blocks for helpers */
     word sizes[MAX_BASES]; /* bytes of each array of a call; negative where it is written */
 } Program;
 
@@ -149,7 +158,7 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
     if (outer == 0) {
         look(at, dims, steps, args, core);
         loop(at, dims, (npy_intp *)steps, data);
-        return fetestexcept(ERRORS);
+        return raised_errors();
     }
     for (;;) {
         char *here[MAX_ARGS];
@@ -178,7 +187,7 @@ instruction(const word *w, char *const *bases, npy_intp start, npy_intp length, 
             index[k] = 0;
         }
         if (k < 0) {
-            return fetestexcept(ERRORS); /* flags stay raised; reading them waits until all numbers are there */
+            return raised_errors(); /* flags stay raised; reading them waits until all numbers are there */
         }
     }
 }
@@ -214,8 +223,8 @@ static int
 run_program(const Program *program, char *const *bases, int threads, int whole)
 {
     const word *group = program->words, *stop = group + program->count;
-    int raised = 0, shared = threads > 1 && program->large && !whole && team_begin(threads);
-    feclearexcept(ERRORS);
+    int raised = 0, shared = threads > 1 && program->shares && !whole && team_begin(threads);
+    clear_errors();
     while (group < stop) {
         npy_intp blocks = (group[1] + group[2] - 1) / group[2];
         if (whole && group[4]) {
@@ -235,7 +244,7 @@ run_program(const Program *program, char *const *bases, int threads, int whole)
         }
         group = after(group);
         if (raised) {
-            feclearexcept(ERRORS);
+            clear_errors();
         }
     }
     if (shared) {
@@ -244,147 +253,7 @@ run_program(const Program *program, char *const *bases, int threads, int whole)
     return raised;
 }
 
-/* Loops of the machine's own, with the signature of numpy's: what no ufunc does. */
-
-#define ITEM_LOOPS(name, type)                                                                                         \
-    static void copy_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))          \
-    {                                                                                                                  \
-        char *from = args[0], *to = args[1];                                                                           \
-        if (steps[0] == sizeof(type) && steps[1] == sizeof(type)) {                                                    \
-            memmove(to, from, dims[0] * sizeof(type));                                                                 \
-            return;                                                                                                    \
-        }                                                                                                              \
-        for (npy_intp k = 0; k < dims[0]; k++, from += steps[0], to += steps[1]) {                                     \
-            *(type *)to = *(type *)from;                                                                               \
-        }                                                                                                              \
-    }                                                                                                                  \
-    static void select_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))        \
-    {                                                                                                                  \
-        char *where = args[0], *one = args[1], *other = args[2], *to = args[3];                                        \
-        for (npy_intp k = 0; k < dims[0]; k++) {                                                                       \
-            type a = *(type *)one, b = *(type *)other;                                                                 \
-            *(type *)to = *where ? a : b;                                                                              \
-            where += steps[0], one += steps[1], other += steps[2], to += steps[3];                                     \
-        }                                                                                                              \
-    }
-ITEM_LOOPS(1, uint8_t)
-ITEM_LOOPS(4, uint32_t)
-ITEM_LOOPS(8, uint64_t)
-
-#define CAST(name, from_type, to_type, value)                                                                          \
-    static void cast_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))          \
-    {                                                                                                                  \
-        char *from = args[0], *to = args[1];                                                                           \
-        for (npy_intp k = 0; k < dims[0]; k++, from += steps[0], to += steps[1]) {                                     \
-            from_type x = *(from_type *)from;                                                                          \
-            *(to_type *)to = (to_type)(value);                                                                         \
-        }                                                                                                              \
-    }
-CAST(fd, float, double, x)
-CAST(df, double, float, x)
-CAST(bf, uint8_t, float, x != 0)
-CAST(bd, uint8_t, double, x != 0)
-CAST(bl, uint8_t, int64_t, x != 0)
-CAST(lf, int64_t, float, x)
-CAST(ld, int64_t, double, x)
-CAST(fb, float, uint8_t, x != 0)
-CAST(db, double, uint8_t, x != 0)
-CAST(lb, int64_t, uint8_t, x != 0)
-
-/* Three axes at once: a bias, an outer product, rows times numbers, copies of rows. `steps` are those along the first axis,
-   then along the second, then along the third, where each operand is contiguous or one number. No operand lies in the
-   result, unless entry by entry. The processor does not foresee in time what is written next in a result larger than its
-   caches, so the loop asks for it, some `bytes` ahead. */
-#if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
-
-static inline void
-foresee(const char *at, npy_intp size)
-{
-#ifdef __GNUC__
-    for (npy_intp k = 0; k < size; k += ALIGNMENT) {
-        __builtin_prefetch(at + k, 1);
-    }
-#endif
-}
-
-#if defined(__GNUC__) && !defined(__clang__)
-#define ENTRY_BY_ENTRY _Pragma("GCC ivdep")
-#else
-#define ENTRY_BY_ENTRY
-#endif
-
-/* How many rows ahead a number of bytes is; at most a part. */
-static inline npy_intp
-rows_ahead(npy_intp bytes, npy_intp size, npy_intp rows)
-{
-    npy_intp ahead = bytes / (size ? size : 1);
-    return bytes == 0 ? 0 : ahead < 1 ? 1 : ahead < rows ? ahead : rows;
-}
-
-#define ROWS(type, operands, value)                                                                                    \
-    for (npy_intp k = 0; k < dims[0]; k++) {                                                                           \
-        for (npy_intp i = 0; i < dims[1]; i++) {                                                                       \
-            char *row = args[operands] + k * steps[operands] + i * steps[2 * operands + 1];                            \
-            const type *a = (const type *)(args[0] + k * steps[0] + i * steps[operands + 1]);                          \
-            const type *b = (const type *)(args[operands - 1] + k * steps[operands - 1] + i * steps[2 * operands]);    \
-            const type first = *a, other = *b;                                                                         \
-            (void)first, (void)other;                                                                                  \
-            if (ahead) {                                                                                               \
-                npy_intp next = i + ahead, part = next < dims[1] ? 0 : 1;                                              \
-                foresee(row + part * steps[operands] + (ahead - part * dims[1]) * steps[2 * operands + 1], size);      \
-            }                                                                                                          \
-            type *to = (type *)row;                                                                                    \
-            ENTRY_BY_ENTRY                                                                                             \
-            for (npy_intp j = 0; j < n; j++) {                                                                         \
-                to[j] = value;                                                                                         \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-
-#define AHEAD(type)                                                                                                    \
-    npy_intp n = dims[2], size = n * (npy_intp)sizeof(type), ahead = rows_ahead((intptr_t)bytes, size, dims[1])
-
-#define THREE_AXES(name, type, operator)                                                                               \
-    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *bytes)                       \
-    {                                                                                                                  \
-        AHEAD(type);                                                                                                   \
-        if (steps[6] && steps[7]) {                                                                                    \
-            ROWS(type, 2, a[j] operator b[j])                                                                          \
-        }                                                                                                              \
-        else if (steps[7]) {                                                                                           \
-            ROWS(type, 2, first operator b[j])                                                                         \
-        }                                                                                                              \
-        else if (steps[6]) {                                                                                           \
-            ROWS(type, 2, a[j] operator other)                                                                         \
-        }                                                                                                              \
-        else {                                                                                                         \
-            ROWS(type, 2, first operator other)                                                                        \
-        }                                                                                                              \
-    }
-THREE_AXES(add_f, float, +)
-THREE_AXES(add_d, double, +)
-THREE_AXES(subtract_f, float, -)
-THREE_AXES(subtract_d, double, -)
-THREE_AXES(multiply_f, float, *)
-THREE_AXES(multiply_d, double, *)
-
-#define COPIED_ROWS(name, type)                                                                                        \
-    WIDE static void name(char **args, const npy_intp *dims, const npy_intp *steps, void *bytes)                       \
-    {                                                                                                                  \
-        AHEAD(type);                                                                                                   \
-        if (steps[4]) {                                                                                                \
-            ROWS(type, 1, a[j])                                                                                        \
-        }                                                                                                              \
-        else {                                                                                                         \
-            ROWS(type, 1, first)                                                                                       \
-        }                                                                                                              \
-    }
-COPIED_ROWS(rows_4, uint32_t)
-COPIED_ROWS(rows_8, uint64_t)
+#include "_loops.h"
 
 /* Products by MKL, with the signature of matmul's loop: dims are the outer one, n, k, m. `lowering.py` sees to it that each
    matrix has rows or columns without gaps. MKL stays within the calling thread, and its caller's number of threads too. */
@@ -533,6 +402,10 @@ static const struct {
     {"rows_copy4", (PyUFuncGenericFunction)rows_4},  {"rows_copy8", (PyUFuncGenericFunction)rows_8},
     {"multiply_f", (PyUFuncGenericFunction)multiply_f}, {"multiply_d", (PyUFuncGenericFunction)multiply_d},
     {"mkl_f", (PyUFuncGenericFunction)mkl_f},      {"mkl_d", (PyUFuncGenericFunction)mkl_d},
+    {"row_sums_f", (PyUFuncGenericFunction)row_sums_f}, {"row_sums_d", (PyUFuncGenericFunction)row_sums_d},
+    {"column_sums_f", (PyUFuncGenericFunction)column_sums_f},
+    {"column_sums_d", (PyUFuncGenericFunction)column_sums_d},
+    {"absolute_f", (PyUFuncGenericFunction)absolute_f}, {"absolute_d", (PyUFuncGenericFunction)absolute_d},
 };
 
 static PyObject *
@@ -598,7 +471,10 @@ program(PyObject *NPY_UNUSED(module), PyObject *args)
     }
     else {
         memcpy(words, given.buf, given.len);
-        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large, {0}};
+        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large, 0, {0}};
+        for (const word *group = words; large && group < words + made->count; group = after(group)) {
+            made->shares |= group[3] && group[1] > group[2];
+        }
         memcpy(made->sizes, sizes.buf, sizes.len);
         capsule = PyCapsule_New(made, "prograd.tape.program", free_program);
     }

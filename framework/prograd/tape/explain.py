@@ -68,7 +68,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _cells(tape: Tape, one: Instruction, names: Sequence[str]) -> tuple[str, ...]:
-    reads = one.inputs[1:] if one.name.endswith(".reduce") else one.inputs
+    reads = one.inputs[1:] if one.reduces else one.inputs
     return (
         one.name,
         " ".join(_array(tape, view, names) for view in reads),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from prograd.tape.instructions import Instruction, Storage
 
@@ -18,6 +19,8 @@ WRITTEN = 2**18  # bytes of one array in such a block that no instruction of it 
 SECOND_LEVEL = 2**17  # bytes of one array in a block of a chain with a product, or of a matrix that meets one vector
 BLOCKED_BYTES = 2**16  # instructions that move less are not worth cutting
 ROWS = 128  # of a product of matrices in a block: with fewer, BLAS packs the other matrix too often
+MOST_ROWS = 512  # of a block of a chain with a product: with more, other cores get too few
+CHAINED = 2**15  # multiply-adds of ROWS rows of a product that is worth being part of a chain
 HALVED = 2**23  # multiply-adds from which a product with fewer rows is cut in two
 PRODUCT = 2**20  # multiply-adds of a product of matrices in a block
 MOST_BLOCKS = 16  # of a product of matrices
@@ -84,14 +87,15 @@ def groups(instructions: Sequence[Instruction]) -> list[Group]:
 
 def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
     plain, chain = Group(), _Chain()
-    for instruction in instructions:
+    readers, early = _readers(instructions), set[int]()
+    for k, instruction in enumerate(instructions):
         cuts = list(_chain_cuts(instruction))
-        if chain and chain.take(instruction, cuts):
+        if k in early or (chain and chain.take(instruction, cuts)):
             continue
         if chain:
             yield chain.group()
             chain = _Chain()
-        if all(cut.core for cut in cuts) and _product_block(instruction) is None:  # not worth cutting
+        if not cuts and _product_block(instruction) is None:  # not worth cutting
             plain.instructions.append(instruction)
             plain.cuts.append(None)
             continue
@@ -99,11 +103,52 @@ def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
             yield plain
             plain = Group()
         if not chain.take(instruction, cuts):
-            yield _product(instruction)
+            group = _product(instruction)
+            along = [j for j in _along(group, readers) if j > k]
+            early.update(along)
+            _add(group, [instructions[j] for j in along])
+            yield group
     if chain:
         yield chain.group()
     if plain.instructions:
         yield plain
+
+
+Rows: TypeAlias = tuple[Storage, tuple[int, int], int, int]
+"""Rows of an array: where it lies, how far it is from one to the next, and how many there are."""
+
+
+def _readers(instructions: Sequence[Instruction]) -> dict[Rows, list[int]]:
+    """The numbers of those that only read rows of one array that the tape is given: they can run at any time before."""
+    found: dict[Rows, list[int]] = {}
+    used: set[Storage] = set()
+    for j, one in enumerate(instructions):
+        cut = _elementwise_cut(one)
+        given = all(view.storage.kind in {"input", "constant"} for view in one.inputs)
+        if cut and given and not any(view.storage in used for view in one.outputs):
+            rows = _rows(one, cut)
+            if len(rows) == 1:
+                found.setdefault(rows[0], []).append(j)
+        used.update(view.storage for view in one.operands)
+    return found
+
+
+def _along(group: Group, readers: dict[Rows, list[int]]) -> Iterator[int]:
+    """What reads the rows of a product's matrix: in its blocks, so that they come from memory once."""
+    cut = group.cuts[0]
+    for rows in _rows(group.instructions[0], cut) if cut else ():
+        yield from readers.pop(rows, ())
+
+
+def _rows(instruction: Instruction, cut: Cut) -> list[Rows]:
+    steps = zip(instruction.inputs, cut.steps, strict=False)
+    return [(view.storage, view.range, step, cut.extent) for view, step in steps if step]
+
+
+def _add(group: Group, instructions: Sequence[Instruction]) -> None:
+    group.instructions += instructions
+    group.cuts += map(_elementwise_cut, instructions)
+    group.shared = sum(map(seconds, group.instructions)) > SHARED_SECONDS
 
 
 def _elementwise_cut(instruction: Instruction) -> Cut | None:
@@ -208,6 +253,8 @@ class _Chain:
             for view, step in zip(instruction.operands, cut.steps if cut else (), strict=True):
                 rows[view.storage] = max(rows.get(view.storage, 0), view.nbytes // self._group.extent if step else 0)
             read.update(view.storage for view in instruction.inputs)
+        if len(self._group.instructions) == 1:  # whose arrays nobody needs again
+            read.clear()
         kept = max((row for storage, row in rows.items() if storage in read), default=0)
         return max(1, min(FIRST_LEVEL // max(kept, 1), WRITTEN // max(1, *rows.values())))
 
@@ -222,7 +269,7 @@ class _Chain:
         self._group.extent = cut.extent
         if cut.core:
             row = max(abs(step) for step in cut.steps)
-            self._block = max(self._block, ROWS, math.ceil(SECOND_LEVEL / row / 16) * 16)
+            self._block = max(self._block, ROWS, min(math.ceil(SECOND_LEVEL / row / 16) * 16, MOST_ROWS))
         for storage, access in accesses:
             known = self._touched.get(storage)
             if known:
@@ -243,7 +290,7 @@ def _chain_cuts(instruction: Instruction) -> Iterator[Cut]:
     if cuts and min(instruction.core[0], instruction.core[2]) > 1:
         rows = cuts[0]
         row = max(abs(step) for step in rows.steps)
-        enough = instruction.multiply_adds * ROWS >= PRODUCT // 4 * rows.extent
+        enough = instruction.multiply_adds * ROWS >= CHAINED * rows.extent
         if rows.extent >= 4 * ROWS and row * ROWS <= 2 * SECOND_LEVEL and enough:
             yield rows
 

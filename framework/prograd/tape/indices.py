@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from prograd.tape import loops
 from prograd.tape.instructions import AnyArray
 
 MOST = 4096
@@ -26,24 +28,44 @@ class Split(NamedTuple):
     parts: list[tuple[slice, tuple[Any, ...]]]
 
 
-def split(key: Any, like: AnyArray) -> tuple[AnyArray, Split] | None:
-    """`like[key]`, whose entries mean nothing, and the index in parts; None where it doesn't have such a form.
+def split(key: Any, shadow: AnyArray) -> tuple[AnyArray, Split] | None:
+    """`shadow[key]` in bytes, a shadow too, and the index in parts; None where it doesn't have such a form.
 
     Raises `IndexError` where numpy does.
     """
-    taken = like[key]
-    parts = _whole(key if isinstance(key, tuple) else (key,), like.ndim)
+    parts = _whole(key if isinstance(key, tuple) else (key,), shadow.ndim)
+    # numpy says how the entries lie, for two of each axis that is taken as a whole: all of them would take memory.
+    few = [slice(2) if isinstance(p, slice) and p == slice(None) else slice(None) for p in parts if p is not None]
+    small = np.empty_like(shadow[tuple(few[: shadow.ndim])], np.int8)[key]
     places = [k for k, part in enumerate(parts) if isinstance(part, np.ndarray)]
     first, last = places[0], places[-1] + 1
     if len(places) < last - first or any(isinstance(part, (int, np.integer)) for part in parts):
         return None  # numpy has rules of its own for the order of the axes
     arrays = np.broadcast_arrays(*parts[first:last])
     axis = sum(part is not None for part in parts[:first])
-    flat = [np.where(one < 0, one + n, one).ravel() for one, n in zip(arrays, like.shape[axis:], strict=False)]
-    made = [(k, (*parts[:first], *key, *parts[last:])) for k, key in _progressions(flat)]
+    flat = [np.where(one < 0, one + n, one).ravel() for one, n in zip(arrays, shadow.shape[axis:], strict=False)]
+    progressions = islice(_progressions(flat), MOST + 1)
+    made = [(k, (*parts[:first], *key, *parts[last:])) for k, key in progressions]
     if len(made) > MOST:
         return None
-    return taken, Split(taken.shape[:first], flat[0].size, taken.shape[first + arrays[0].ndim :], made)
+    before = _sizes(parts[:first], shadow.shape)
+    after = _sizes(parts[last:], shadow.shape[axis + len(arrays) :])
+    taken = _laid_out(small, (*before, *arrays[0].shape, *after))
+    return taken, Split(before, flat[0].size, after, made)
+
+
+def _sizes(parts: Sequence[Any], shape: Sequence[int]) -> tuple[int, ...]:
+    axes = iter(shape)
+    return tuple(1 if part is None else len(range(next(axes))[part]) for part in parts)
+
+
+def _laid_out(small: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """A shadow of bytes with its axes in memory as in `small`."""
+    strides, step = [0] * len(shape), 1
+    for axis in sorted(range(len(shape)), key=lambda k: (small.strides[k], -k)):
+        strides[axis] = step
+        step *= max(shape[axis], 1)
+    return loops.shadow(shape, np.dtype(np.int8), tuple(strides))
 
 
 def _whole(key: tuple[Any, ...], ndim: int) -> list[Any]:

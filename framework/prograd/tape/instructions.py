@@ -114,6 +114,11 @@ class Instruction:
     name: str = field(default="")
 
     @property
+    def reduces(self) -> bool:
+        """Whether it is a reduction: of a start and of an array, whose axes the result lacks."""
+        return self.name.endswith(".reduce")
+
+    @property
     def inputs(self) -> tuple[View, ...]:
         """What it reads."""
         return self.operands[: self.reads]

@@ -69,12 +69,13 @@ def _place_step(
     instructions = [instruction for instruction, _ in step]
     uses = {}
     seen = defaultdict(set)
-    for position, (instruction, cut) in enumerate(step):
-        for view, rows in _cut(instruction, cut):
+    cuts = [list(_cut(instruction, cut)) for instruction, cut in step]
+    for position, of in enumerate(cuts):
+        for view, rows in of:
             uses[view.storage] = position
             seen[view.storage].add((_entries(view), rows))
-    for position, (instruction, cut) in enumerate(step):
-        for out, rows in list(_cut(instruction, cut))[instruction.reads :]:
+    for position, (instruction, of) in enumerate(zip(instructions, cuts, strict=True)):
+        for out, rows in of[instruction.reads :]:
             if out.storage.kind != "scratch" or out.storage in offsets:
                 continue
             donor = next(
@@ -83,6 +84,7 @@ def _place_step(
                     for other in instructions[: position + 1]
                     for view in (other.inputs if other is instruction else other.operands)
                     if instruction.rows
+                    and not (instruction.reduces and other is instruction)  # its start is written first
                     and not instruction.core
                     and view.storage.kind == "scratch"
                     and last[view.storage] == k

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -26,16 +28,15 @@ def words(groups: Sequence[Group], offsets: Mapping[Storage, int], address: Addr
     made: list[int] = []
     for group in groups:
         product = any(cut is not None and cut.core for cut in group.cuts)
-        made += (len(group.instructions), group.extent, group.block, int(group.shared), int(product))
         before: Instruction | None = None
-        one: list[int] = []
+        count, of_group, of_one = 0, [], []
         for instruction, cut in zip(group.instructions, group.cuts, strict=True):
             if instruction is not before:  # copies are timed together
-                call = call_of(instruction, cut)
-                if products == "mkl" and _for_blas(instruction):
-                    call.loop = Loop(f"mkl_{instruction.operands[0].dtype.char}")
-                before, one = instruction, _instruction(instruction, cut, call, offsets, address)
-            made += one
+                before, of_one = instruction, list(_calls(instruction, cut, offsets, address, products))
+            count += len(of_one)
+            of_group += of_one
+        made += (count, group.extent, group.block, int(group.shared), int(product))
+        made += itertools.chain.from_iterable(of_group)
     return np.array(made, np.int64).tobytes()
 
 
@@ -57,9 +58,34 @@ class Call:
     data: int = 0
 
 
-def call_of(instruction: Instruction, cut: Cut | None) -> Call:
-    """How the machine calls the loop of an instruction."""
-    return _product(instruction, cut) if instruction.core else _by_rows(_loop(instruction, cut), instruction)
+Step: TypeAlias = tuple[Instruction, Cut | None, Call]
+"""An instruction that is one call, how it is cut, and the call."""
+
+
+def steps(instruction: Instruction, cut: Cut | None) -> Iterator[Step]:
+    """What the machine runs for an instruction: one call, or for some reductions a copy of the start and a call."""
+    if instruction.core:
+        yield instruction, cut, _product(instruction, cut)
+        return
+    call = _loop(instruction, cut)
+    if not instruction.reduces:
+        yield instruction, cut, _absolute(_by_rows(call, instruction), instruction)
+        return
+    own = _sums(call, instruction)
+    if own:
+        yield instruction, cut, own
+        return
+    start, a, out = instruction.operands
+    of_start, of_a, of_out = instruction.strides
+    shape = tuple(n if stride else 1 for n, stride in zip(instruction.shape, of_out, strict=True))
+    copy = Loop(f"copy{out.dtype.itemsize}")
+    begin = replace(instruction, loop=copy, operands=(start, out), shape=shape, strides=(of_start, of_out), name="copy")
+    begin_cut = cut and replace(cut, steps=(cut.steps[0], cut.steps[2]))
+    yield begin, begin_cut, _loop(begin, begin_cut)
+    # numpy's loop adds up where the result is its first operand.
+    onto = replace(instruction, operands=(out, a, out), strides=(of_out, of_a, of_out))
+    onto_cut = cut and replace(cut, steps=(cut.steps[2], cut.steps[1], cut.steps[2]))
+    yield onto, onto_cut, _loop(onto, onto_cut)
 
 
 def _for_blas(instruction: Instruction) -> bool:
@@ -83,7 +109,16 @@ def _plain(rows: int, columns: int, along_rows: int, along_columns: int, item: i
     return by_rows(rows, columns, along_rows, along_columns) or by_rows(columns, rows, along_columns, along_rows)
 
 
-def _instruction(
+def _calls(
+    instruction: Instruction, cut: Cut | None, offsets: Mapping[Storage, int], address: Address, products: Blas
+) -> Iterator[list[int]]:
+    for one, own_cut, call in steps(instruction, cut):
+        if products == "mkl" and _for_blas(one):
+            call.loop = Loop(f"mkl_{one.operands[0].dtype.char}")
+        yield _words(one, own_cut, call, offsets, address)
+
+
+def _words(
     instruction: Instruction, cut: Cut | None, call: Call, offsets: Mapping[Storage, int], address: Address
 ) -> list[int]:
     count = len(instruction.operands)
@@ -115,7 +150,7 @@ def _loop(instruction: Instruction, cut: Cut | None) -> Call:
     axes = [k for k, n in enumerate(instruction.shape) if n > 1 and not (cut and k == cut.axis)]
     shape = [instruction.shape[k] for k in axes]
     strides = [[of[k] for k in axes] for of in instruction.strides]
-    if not instruction.name.endswith(".reduce"):
+    if not instruction.reduces:
         order = sorted(range(len(shape)), key=lambda k: -_reach(strides, k))
         shape, strides = [shape[k] for k in order], [[of[k] for k in order] for of in strides]
     shape, strides = _joined(shape, strides)
@@ -151,6 +186,42 @@ def _loop_by_rows(instruction: Instruction) -> str | None:
     if instruction.name in ARITHMETIC and dtypes in ({"f"}, {"d"}):
         return f"{instruction.name}_{dtypes.pop()}"
     return None
+
+
+def _absolute(call: Call, instruction: Instruction) -> Call:
+    """The call with the machine's own loop for absolute values, which is quicker, where they lie side by side."""
+    a = instruction.operands[0]
+    if instruction.name != "absolute" or a.dtype.char not in "fd" or set(call.steps) != {a.dtype.itemsize}:
+        return call
+    return replace(call, loop=Loop(f"absolute_{a.dtype.char}"))
+
+
+def _sums(call: Call, instruction: Instruction) -> Call | None:
+    """The call with a loop of the machine's own that adds up along one of two axes, if it has one for this layout."""
+    out = instruction.outputs[0].dtype
+    of_start, of_a, of_out = call.steps
+    outer = call.strides[2] if call.sizes else []
+    if instruction.name != "add.reduce" or out.char not in "fd":
+        return None
+    if of_out == 0 and of_a == out.itemsize and all(outer):
+        return _with_outer(call, f"row_sums_{out.char}")
+    side_by_side = of_start in {0, out.itemsize} and of_a == of_out == out.itemsize
+    if side_by_side and outer and outer[-1] == 0 and all(outer[:-1]):
+        return _with_outer(call, f"column_sums_{out.char}")
+    return None
+
+
+def _with_outer(call: Call, name: str) -> Call:
+    """The call of a loop over two axes: the innermost of `sizes`, if there is one, and the loop's own."""
+    part = 1 if call.part == 0 else call.part
+    if not call.sizes:
+        steps = [0] * len(call.steps) + call.steps
+        return Call(Loop(name), [1, *call.dims], steps, part=part, unit=call.unit)
+    steps = [of[-1] for of in call.strides] + call.steps
+    dims, sizes, outer = [call.sizes[-1], *call.dims], call.sizes[:-1], [of[:-1] for of in call.strides]
+    if call.part == 1:
+        part = 2 if sizes else 0
+    return Call(Loop(name), dims, steps, sizes, outer, part, call.unit)
 
 
 def _reach(strides: Sequence[Sequence[int]], k: int) -> int:

@@ -21,7 +21,7 @@ from prograd.tape import blas
 from prograd.tape.blas import Blas
 from prograd.tape.instructions import AnyArray, Loop
 
-VERSION: Final = 5  # of the words of a program
+VERSION: Final = 7  # of the words of a program
 
 compiled: Any
 try:

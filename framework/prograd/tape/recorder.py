@@ -17,9 +17,6 @@ from prograd.tape import functions, indices, loops, ufuncs
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, digest
 from prograd.tape.traced import Traced
 
-MOST: int = 10**6
-"""Instructions of a tape; where there are more, the interpreter's share is small in any case."""
-
 _NOT_GIVEN: Any = np._NoValue  # noqa: SLF001  (what np.sum passes on)
 MOST_ARRAYS, MOST_OPERANDS, MOST_CORE = 60, 16, 7  # what the machine has room for
 
@@ -28,6 +25,9 @@ _SPECIAL_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive
 
 class Recorder:
     """A recording: `inputs` and `outputs` are arrays that each replay is given, everything else is the tape's own."""
+
+    most = 10**6
+    """Instructions of a tape; where there are more, the interpreter's share is small in any case."""
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
@@ -68,6 +68,8 @@ class Recorder:
                 self.refuse("an array that was kept from another recording")
             return value if dtype is None or value.dtype == dtype else self.copied(value, dtype, "K")
         array = np.asarray(value) if dtype is None else np.asarray(value, dtype)
+        if type(value) in {bool, int, float}:
+            array.flags.writeable = False  # nobody else has it
         return self.constant(array)
 
     def close(self) -> None:
@@ -76,6 +78,14 @@ class Recorder:
             self.refuse(f"more than {MOST_ARRAYS} arrays")
         if any(before and digest(array) != before for _, array, before in self._constants.values()):
             self.refuse("to change an array of numpy's own after it was used (np.zeros and the like, without like=)")
+
+    def hold(self, storage: Storage) -> object:
+        """What an array of this memory keeps for as long as it lives."""
+        return None
+
+    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
+        """Which of some equal passes are recorded (see `arrays.passes`): all of them."""
+        return iter(starts)
 
     # Operations.
 
@@ -153,7 +163,8 @@ class Recorder:
 
     def assign(self, a: Traced, values: Any) -> None:
         """`a[...] = values`."""
-        given = self.traced(values if isinstance(values, Traced) else np.asarray(values))
+        number = type(values) in {bool, int, float} and a.dtype.kind == "f"
+        given = self.traced(values, a.dtype if number else None)
         if not isinstance(values, Traced) and given.dtype != a.dtype:
             given = self.constant(np.asarray(values).astype(a.dtype))
         while given.ndim > a.ndim and given.shape[0] == 1:
@@ -227,8 +238,8 @@ class Recorder:
                 self.refuse("to change an array that it was given to read")
         if all(instruction.shape) and all(all(view.shape) for view in instruction.outputs):
             self.instructions.append(instruction)
-        if len(self.instructions) > MOST:
-            self.refuse(f"more than {MOST} instructions")
+        if len(self.instructions) > self.most:
+            self.refuse(f"more than {self.most} instructions")
 
     def _given(self, kind: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Traced:
         shadow = loops.shadow(shape, dtype)
@@ -254,7 +265,7 @@ class Recorder:
         return basic
 
     def _split(self, a: Traced, key: Any) -> tuple[AnyArray, indices.Split]:
-        found = indices.split(key, np.empty_like(a.shadow, np.int8))
+        found = indices.split(key, a.shadow)
         if found is None:
             self.refuse("an index with arrays that is not made of a few slices")
         return found
@@ -358,9 +369,11 @@ class Recorder:
         else:
             result = self._new(_reduced_shadow(a.shadow, axes, kept, dtypes[-1]))
         first = ufunc.identity if initial is _NOT_GIVEN else initial
-        self._start(ufunc, a, result, axes, first)
+        start = self._start(ufunc, a, axes, first, result.dtype)
         if a.size:
-            self.write(ufuncs.reduction(loop, a, result, axes, first))
+            self.write(ufuncs.reduction(loop, start, a, result, axes, first))
+        elif start is not None:
+            self.assign(result, start)
         if out is not None and result is not out:
             self.assign(out, result.reshape(out.shape))
             return out
@@ -369,16 +382,17 @@ class Recorder:
             return self.reshape(result, shape, "C", None)
         return result
 
-    def _start(self, ufunc: np.ufunc, a: Traced, result: Traced, axes: tuple[int, ...], first: Any) -> None:
-        """Writes what a reduction starts with: a number, or the first entries."""
+    def _start(
+        self, ufunc: np.ufunc, a: Traced, axes: tuple[int, ...], first: Any, dtype: np.dtype[Any]
+    ) -> Traced | None:
+        """The number that a reduction starts with, or none if it starts with the first entries."""
         if isinstance(first, Traced):
             self.refuse(f"{ufunc.__name__}.reduce with an initial= that depends on values")
         if first is not None:
-            self.assign(result, first)
-        elif not all(a.shape[k] for k in axes):
+            return self.constant(np.asarray(first).astype(dtype))
+        if not all(a.shape[k] for k in axes):
             raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
-        else:
-            self.assign(result, a[tuple(0 if k in axes else slice(None) for k in range(a.ndim))])
+        return None
 
     def _accumulate(self, ufunc: np.ufunc, a: Any, out: Traced | None, axis: int = 0, dtype: Any = None) -> Traced:
         """`ufunc.accumulate(a, axis)`, entry after entry."""

@@ -86,7 +86,7 @@ class _Bench:
         """Copies of the instruction that all do the same: one that would overwrite what it reads writes elsewhere."""
         outputs = [
             replace(view, storage=_place(_aligned(view.storage.size)))
-            if any(self._overlap(view, read) for read in one.inputs) and not one.name.endswith(".reduce")
+            if any(self._overlap(view, read) for read in one.inputs)
             else self._placed(view)
             for view in one.outputs
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -47,7 +48,7 @@ def core_of(ufunc: np.ufunc) -> list[list[str]]:
 
 def elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[int, ...], by_numpy: Any) -> Instruction:
     """The instruction of an elementwise loop on views, of which the first `reads` are read."""
-    strides = tuple(broadcast_strides(view, shape) for view in views)
+    strides = tuple([broadcast_strides(view.shape, view.strides, shape) for view in views])
     count = math.prod(shape)
     multiply_adds = count if loop.name in {"multiply", "true_divide", "divide", "square"} else 0
     return Instruction(
@@ -55,13 +56,11 @@ def elementwise(loop: Loop, views: tuple[View, ...], reads: int, shape: tuple[in
     )
 
 
-def broadcast_strides(view: View, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides of a view that is broadcast to a shape."""
-    if view.shape == shape and 1 not in shape:
-        return view.strides
-    missing = len(shape) - len(view.shape)
-    own = (stride if n != 1 else 0 for n, stride in zip(view.shape, view.strides, strict=True))
-    return (0,) * missing + tuple(own)
+@lru_cache(loops.SHAPES)
+def broadcast_strides(own: tuple[int, ...], strides: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of an array of the shape `own` that is broadcast to `shape`."""
+    missing = len(shape) - len(own)
+    return (0,) * missing + tuple(stride if n != 1 else 0 for n, stride in zip(own, strides, strict=True))
 
 
 def matrices(  # noqa: PLR0913, PLR0917
@@ -78,11 +77,10 @@ def matrices(  # noqa: PLR0913, PLR0917
     core_strides: list[int] = []
     for a, names in zip(shadows, core, strict=True):
         place = a.ndim - len(names)
-        view = View(operands[0].storage, 0, a.shape[:place], a.strides[:place], a.dtype)
-        strides.append(broadcast_strides(view, lead))
-        core_strides += a.strides[place:]
-    names = list(dict.fromkeys(name for group in core for name in group))
-    dims = tuple(sizes[name] for name in names)
+        own = a.strides
+        strides.append(broadcast_strides(a.shape[:place], own[:place], lead))
+        core_strides += own[place:]
+    dims = tuple(sizes.values())  # in the order of the signature
     return Instruction(
         loop,
         tuple(a.view for a in operands),
@@ -97,21 +95,30 @@ def matrices(  # noqa: PLR0913, PLR0917
     )
 
 
-def reduction(loop: Loop, a: Traced, out: Traced, axes: tuple[int, ...], first: Any) -> Instruction:
-    """The instruction that adds `a` up into `out` along axes, in the order in which NumPy goes through them."""
+def reduction(  # noqa: PLR0913, PLR0917
+    loop: Loop, start: Traced | None, a: Traced, out: Traced, axes: tuple[int, ...], first: Any
+) -> Instruction:
+    """The instruction that adds `a` to a start along axes, in the order in which NumPy goes through them.
+
+    Without a number to start with, it starts with the first entries of `a`.
+    """
     to, through = loops.reduction(a.shadow, out.shadow, axes)
 
     def view(of: Traced, iterated: AnyArray) -> View:
         offset = iterated.__array_interface__["data"][0] - loops.ADDRESS
         return View(of.storage, offset, iterated.shape, iterated.strides, iterated.dtype)
 
-    into = view(out, to)
+    if start is None:
+        kept = tuple(stride if step else 0 for stride, step in zip(through.strides, to.strides, strict=True))
+        begins = replace(view(a, through), strides=kept)
+    else:
+        begins = replace(start.view, shape=through.shape, strides=(0,) * through.ndim)
     return Instruction(
         loop,
-        (into, view(a, through), into),
+        (begins, view(a, through), view(out, to)),
         2,
         through.shape,
-        (to.strides, through.strides, to.strides),
+        (begins.strides, through.strides, to.strides),
         reduced(loop.ufunc, first),
         rows=bool(to.strides) and to.strides[0] != 0 and through.ndim > 1,
         name=f"{loop.name}.reduce",
@@ -132,7 +139,7 @@ def reduced(ufunc: np.ufunc | None, first: Any) -> Any:
     """What reduces the operands of an instruction, as the loop does."""
     assert ufunc is not None  # noqa: S101  (reductions are ufuncs')
 
-    def call(into: Array, a: Array, out: Array) -> None:  # noqa: ARG001
+    def call(start: Array, a: Array, out: Array) -> None:  # noqa: ARG001
         axes = tuple(k for k, stride in enumerate(out.strides) if stride == 0 and a.shape[k] != 1)
         kept = out[(*(0 if k in axes else slice(None) for k in range(out.ndim)), ...)]
         options = {} if first is None else {"initial": first}
