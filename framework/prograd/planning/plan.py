@@ -21,8 +21,8 @@ from prograd.modes import AUTO, Mode, Outputs
 from prograd.modes.recomputation import object_bytes
 from prograd.network import Network
 from prograd.operators import ledger
-from prograd.planning.loops_calibration import machine_rates
-from prograd.planning.loops_rates import Rates
+from prograd.planning.calibration import machine_rates
+from prograd.planning.rates import Rates
 from prograd.planning.recording import Cost, Task, Variable, cost
 from prograd.tape import machine
 from prograd.tape.blas import Blas
