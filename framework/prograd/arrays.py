@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from numbers import Integral
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -42,6 +42,15 @@ def dispatched(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return call
+
+
+@dispatched
+def passes(starts: range, cuts: Sequence[int], like: Array) -> Iterator[int]:  # noqa: ARG001  (what is recorded for)
+    """`starts`, at which passes of the length of their step begin that are alike unless one of `cuts` lies inside.
+
+    Where `like` records for a plan, one pass between two cuts stands for all of them.
+    """
+    return iter(starts)
 
 
 def as_real(a: ArrayLike, what: str = "array") -> Array:
@@ -132,7 +141,9 @@ def one_hot(labels: ArrayLike, K: int) -> Array:
 
 def checked_bytes(max_bytes: int | None) -> int | None:
     """`max_bytes` as Python's own number. Raises `OptionError` unless it is a positive integer or None."""
+    if max_bytes is None:
+        return None
     whole = isinstance(max_bytes, Integral) and not isinstance(max_bytes, bool)
-    if max_bytes is not None and not (whole and max_bytes > 0):
+    if not (whole and max_bytes > 0):
         raise OptionError(f"max_bytes: expected a positive integer or None, got {max_bytes!r}")
-    return None if max_bytes is None else int(max_bytes)
+    return int(max_bytes)

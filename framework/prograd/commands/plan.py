@@ -13,7 +13,7 @@ from rich.text import Text
 
 from prograd import planning
 from prograd.commands.networks import network_of, network_options
-from prograd.planning import calibration
+from prograd.planning import loops_calibration as calibration
 
 
 @click.command()

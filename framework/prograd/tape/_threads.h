@@ -81,7 +81,7 @@ team_take(void)
     int raised = block(group, bases, k);
     if (raised) {
         atomic_fetch_or(&team.raised, raised);
-        feclearexcept(ERRORS);
+        clear_errors();
     }
     atomic_fetch_add_explicit(&team.done, 1, memory_order_release);
     return 1;

@@ -7,6 +7,7 @@ import gc
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -61,6 +62,7 @@ class Program:
         assert machine.compiled is not None  # noqa: S101  (whoever makes a program has asked)
         self._run = machine.compiled.run
         self._program: Any = machine.compiled.program(words, tape.scratch_bytes, _sizes(tape), large)
+        self.replay: Callable[..., int] = partial(self._run, self._program, 0, False)  # noqa: FBT003  (a C function)
 
     def run(self, *arrays: AnyArray, whole: bool = False) -> int:
         """Runs it on as many threads as BLAS may use; returns the floating point errors that were raised."""
@@ -91,6 +93,10 @@ class ByNumpy:
         self._calls: list[tuple[Callable[..., object], tuple[AnyArray, ...]]] = [
             (one.by_numpy, tuple(map(array, one.operands))) for one in tape.instructions
         ]
+
+    def replay(self, *arrays: AnyArray) -> int:
+        """`run(*arrays)`."""
+        return self.run(*arrays)
 
     def run(self, *arrays: AnyArray, whole: bool = False) -> int:
         """Runs it; numpy itself warns of floating point errors."""
@@ -127,13 +133,15 @@ def _viewed(array: AnyArray, view: View) -> AnyArray:
     return np.lib.stride_tricks.as_strided(np.ndarray((1,), view.dtype, memory), view.shape, view.strides)
 
 
-def record(function: Callable[..., None], inputs: Signature, outputs: Signature) -> Tape:
+def record(
+    function: Callable[..., None], inputs: Signature, outputs: Signature, recorder: Recorder | None = None
+) -> Tape:
     """The tape of `function(*inputs, *outputs)`, which reads the first and writes to the others.
 
     Raises `NotRecordable` where the function needs numbers, and errors of prograd's that the function raises.
     """
     with _no_collection():
-        recorder = Recorder()
+        recorder = Recorder() if recorder is None else recorder
         given = [recorder.input(shape, dtype) for shape, dtype in inputs]
         to = [recorder.output(shape, dtype) for shape, dtype in outputs]
         try:

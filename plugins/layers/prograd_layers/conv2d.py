@@ -112,11 +112,6 @@ class Convolution(Operator):
         out[...] = p
         return out
 
-    def scratch(self, vectors: int) -> int:
-        """The patches of a slab, the padded image, and the result before it is copied to its place."""
-        patches = self.windows.positions * self.windows.size
-        return min(vectors, self._slab) * (patches + math.prod(self.windows.padded) + max(self.rows, self.cols))
-
     def _each_slab(self, x: Array, out: Array, f: Callable[[Array], Array]) -> None:
         rows = math.prod(x.shape[:-1])
         x, y = x.reshape(rows, x.shape[-1]), out.reshape(rows, out.shape[-1])
