@@ -29,7 +29,7 @@ from prograd.tape import machine
 from prograd.tape.tape import ByNumpy
 
 FILE = "PROGRAD_RATES"
-BYTES = tuple(2**k for k in range(14, 27, 2))  # from what the first-level cache holds to what none does
+BYTES = tuple(2**k for k in (14, 16, 18, 20, 22, 24, 26, 27))  # from what the first-level cache holds to what none does
 KINDS = {
     "add subtract multiply divide maximum": "ccc",
     "add divide": "c0c",
@@ -43,13 +43,13 @@ KINDS = {
     "rows_copy": "cc 0c",
     "copy": "00 0c cc cs sc ss cf fc ff",
     "select": "cc0c cccc",
-    "matmul": "gemm rows columns dot outer",
+    "matmul": "gemm gemm-t rows columns dot outer stacked-gemm stacked-rows stacked-columns stacked-naive",
     "vecdot": "",
 }
 """Names of loops, and how they go through their operands; see `Kind`. Others are measured when a plan has them."""
 
 MIXTURE = {"ccc", "0c", "0c0", "gemm"}
-ROWS, CALLS = 64, "maximum"  # an instruction that calls its loop for each row
+CALLING, ROWS, CALLED = {"divide", "maximum"}, 64, (8,)  # loops that are called for each row, and entries
 INTERPRETED = 2.2  # calls of NumPy that the engine's and the layers' own Python takes as long as, with that call
 DAY = 86400
 
@@ -135,8 +135,8 @@ def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:
     kinds = [kind for char in "df" for kind in _kinds(char)]
     small = {kind: tuple(axis[1] for axis in bench.axes_of(kind)) for kind in kinds if kind.pattern in MIXTURE}
     mixture = [bench.instruction(kind, sizes) for kind, sizes in small.items()]
-    calling = next(kind for kind in kinds if kind.name == CALLS)
-    calls = Alone([bench.instruction(calling, bench.ENTRIES[1:2], ROWS)] * bench.COPIES)
+    calling = [kind for kind in kinds if kind.name in CALLING]
+    calls = Alone([bench.instruction(kind, CALLED, ROWS) for kind in calling])
     streams = bench.streams(BYTES)
     single: list[Callable[[], object]] = [bench.empty(), Alone(mixture), ByNumpy(Alone(mixture)).run, calls]
     each = {kind: bench.runs(kind) for kind in kinds}
@@ -147,14 +147,14 @@ def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:
     per_byte = [next(taken) / max(size, bench.STREAMED) for _ in range(2) for size in BYTES]
     tables = {kind: bench.tabled(kind, [next(taken) for _ in runs], nothing) for kind, runs in each.items()}
     alone = sum(tables[kind].at(*sizes) for kind, sizes in small.items())
-    called = (called - nothing) / bench.COPIES / ROWS - tables[calling].at(bench.ENTRIES[1])
+    by_itself = sum(tables[kind].at(*CALLED) for kind in calling)
     rates = Rates(
         {str(kind): table for kind, table in tables.items()},
         _beyond(per_byte[: len(BYTES)]),
         _beyond(per_byte[len(BYTES) :]),
         run=nothing,
         instruction=max((mixed - nothing - alone) / len(mixture), bench.SHORTEST),
-        call=max(called, bench.SHORTEST),
+        call=((called - nothing) / ROWS - by_itself) / len(calling),
         numpy=by_numpy / len(mixture),
         off=INTERPRETED * by_numpy / len(mixture),
         measured=time.time(),
