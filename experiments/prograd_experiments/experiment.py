@@ -8,13 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from prograd_experiments import distinct
+from prograd_experiments import distinct, steady
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
-from prograd_experiments.rows import DEVIATIONS, FURTHER, Column, Row, at, further, reason, sort_key
+from prograd_experiments.rows import DEVIATIONS, FURTHER, MARK, UNSTEADY, Column, Row, at, further, reason, sort_key
 
 Results = dict[str, Any]
+BUSY = (
+    f" {MARK} unsteady: the middle half of the timings is wider than {100 * steady.WIDEST:g} % of the median, so the "
+    "machine was busy; no other measurement within the job's time was steadier."
+)
 OVER_SEEDS = " A point of several seeds: mean over the seeds ± standard deviation."
 Progress = Callable[[int, int, str], None]
 """Called as a job goes on: with how much is done, of how much, and how it stands in a few words."""
@@ -90,6 +94,8 @@ class Experiment(ABC):
         """All columns for these records: status, the experiment's own, which record, its error, what else varies."""
         first, last = Column("status", at("status")), [Column(key, at(key)) for key in ("config_hash", "directory")]
         own = [first, *self.specification(records), *last, Column("error", reason)]
+        if self.timed:
+            own.append(Column(UNSTEADY, steady.unsteady_names, merge=steady.joined))
         return [*own, *_further(own, records)]
 
     @final
@@ -104,7 +110,8 @@ class Experiment(ABC):
         counts = [row["timings"] for row in rows if row.get("timings")]
         timings = f" of {' to '.join(map(str, dict.fromkeys((min(counts), max(counts)))))} timings" if counts else ""
         several = any(row.get(DEVIATIONS) for row in rows)
-        return self.legend.format(timed=self.timed, timings=timings) + OVER_SEEDS * several
+        busy = any(row.get(UNSTEADY) for row in rows)
+        return self.legend.format(timed=self.timed, timings=timings) + OVER_SEEDS * several + BUSY * busy
 
 
 def _further(own: Sequence[Column], records: Sequence[Record]) -> list[Column]:

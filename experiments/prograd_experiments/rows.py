@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
+from prograd_experiments import steady
 from prograd_experiments.records import Record
 from prograd_experiments.units import factor, seconds, three
 
@@ -18,6 +19,9 @@ FURTHER = "further"
 
 SEEDS, DEVIATIONS = "seeds", "deviations"
 """The keys under which a row has the number of its seeds, and the standard deviations over them by column."""
+
+UNSTEADY, MARK = "unsteady", "*"
+"""The key under which a row has what is unsteady in it, and the mark of a value that is."""
 
 STATUS_WORDS = {"failed": "failed", "running": "not finished"}
 """The words for the status of a record that is not complete."""
@@ -161,14 +165,20 @@ def time(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
         if median is None:
             return NO_VALUE
         width = half_width(row, key, spread)
-        return Cell(seconds(median) + ("" if width is None else f" ± {seconds(width, like=median)}"), median)
+        text = seconds(median) + ("" if width is None else f" ± {seconds(width, like=median)}")
+        return Cell(text + marked(row, key, spread), median)
 
     return write
 
 
 def ratio(key: str, spread: str | None = None) -> Callable[[Row], Cell]:
     """Writes `12.3× ± 0.4`: the median with half the interquartile range, or the mean with the deviation."""
-    return lambda row: ratio_cell(row[key], half_width(row, key, spread))
+
+    def write(row: Row) -> Cell:
+        cell = ratio_cell(row[key], half_width(row, key, spread))
+        return replace(cell, text=cell.text + marked(row, key, spread))
+
+    return write
 
 
 def ratio_cell(middle: float | None, width: float | None) -> Cell:
@@ -190,6 +200,16 @@ def half_width(row: Row, key: str, spread: str | None = None) -> float | None:
     if deviation is not None or row[spread] is None:
         return deviation
     return float(row[spread]) / 2
+
+
+def is_unsteady(row: Row, key: str, spread: str | None) -> bool:
+    """Whether the value in this column has a spread that makes it unsteady."""
+    return spread is not None and steady.is_unsteady(row.get(key), row.get(spread))
+
+
+def marked(row: Row, key: str, spread: str | None) -> str:
+    """The mark of a value that is unsteady, after a space; empty for any other."""
+    return f" {MARK}" if is_unsteady(row, key, spread) else ""
 
 
 def seeds_text(row: Row) -> str:
@@ -237,9 +257,11 @@ def ended(row: Row) -> str:
 
 
 def without_result(rows: Sequence[Row], what: str = "points gave no time") -> str:
-    """The end of an answer: how many jobs have no result; empty if all have one."""
+    """The end of an answer: how many points have no result, and how many are unsteady; empty if none."""
     left = sum(row["status"] != "complete" for row in rows)
-    return f" {left} of {len(rows)} {what}: see the table." if left else ""
+    busy = sum(bool(row.get(UNSTEADY)) for row in rows)
+    none = f" {left} of {len(rows)} {what}: see the table." if left else ""
+    return none + (f" The machine was busy at {busy} of {len(rows)} points, which {MARK} marks." if busy else "")
 
 
 def _result_cells(results: Sequence[Column], row: Row) -> list[Cell]:

@@ -14,7 +14,7 @@ import prograd
 from prograd.tape.machine import MACHINES, WORDS, using
 from prograd_benchmarks import timing
 from prograd_experiments import config as read
-from prograd_experiments import networks
+from prograd_experiments import networks, steady
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.errors import AgreementError
@@ -79,14 +79,18 @@ def measured(config: Config, problem: Problem, calls: Mapping[str, Callable[[], 
     Call it inside the `conditions` of the job. Raises `AgreementError` before any timing.
     """
     agreement = agree(calls, problem)
-    turns = timing.take_turns(
-        calls,
-        repeats=read.integer(config, "repeats", timing.LEAST_TIMINGS),
-        least_seconds=read.positive(config, "sample_seconds"),
-        max_seconds=read.positive(config, "max_seconds"),
+    turns, attempts = steady.steadiest(
+        lambda seconds: timing.take_turns(
+            calls,
+            repeats=read.integer(config, "repeats", timing.LEAST_TIMINGS),
+            least_seconds=read.positive(config, "sample_seconds"),
+            max_seconds=seconds,
+        ),
+        lambda turns: turns.timings,
+        read.positive(config, "max_seconds"),
     )
     about = {"environment": environment(), "problem": problem.described(), "agreement": agreement}
-    return about | summarised(turns.timings, turns.inner)
+    return about | {"attempts": attempts} | summarised(turns.timings, turns.inner)
 
 
 def summarised(timings: Mapping[str, Sequence[float]], inner: Mapping[str, int]) -> dict[str, Any]:

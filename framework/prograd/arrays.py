@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from numbers import Integral
 from typing import Any, ParamSpec, TypeAlias, TypeVar
@@ -42,6 +42,15 @@ def dispatched(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return call
+
+
+@dispatched
+def passes(starts: range, cuts: Sequence[int], like: Array) -> Iterator[int]:  # noqa: ARG001  (what is recorded for)
+    """`starts`, at which passes of the length of their step begin that are alike unless one of `cuts` lies inside.
+
+    Where `like` records for a plan, one pass between two cuts stands for all of them.
+    """
+    return iter(starts)
 
 
 def as_real(a: ArrayLike, what: str = "array") -> Array:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from prograd import recursions
-from prograd.arrays import Array, shown
+from prograd.arrays import Array, RecordingArray, shown
 from prograd.blocks import Block
 from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
@@ -78,12 +78,13 @@ def _refuse_sample(used: Loss, wrong: Any, z: Array, expected: str) -> None:
         raise NonFiniteError(f"loss {used.name}: expected outputs {expected}, got {shown(z[n])} for sample {n}")
 
 
-def _output(net: Network, i: int, z_next: object, samples: int) -> Array:
+def _output(net: Network, i: int, z_next: Any, samples: int) -> Array:
     expected = (samples, net.n[i + 1])
-    if not isinstance(z_next, np.ndarray) or z_next.shape != expected:
-        got = z_next.shape if isinstance(z_next, np.ndarray) else type(z_next).__name__
-        _refuse(net, i, f"g to give shape {expected}, got {got}")
-    return z_next
+    array = isinstance(z_next, (np.ndarray, RecordingArray))
+    if not array or z_next.shape != expected:
+        _refuse(net, i, f"g to give shape {expected}, got {z_next.shape if array else type(z_next).__name__}")
+    made: Array = z_next
+    return made
 
 
 def block(net: Network, i: int, given: Any, samples: int) -> Block:

@@ -12,7 +12,7 @@ from prograd.arrays import Array, checked_bytes
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
 from prograd.linearization import differentiated, linearize
-from prograd.modes import Mode, ModeName
+from prograd.modes import AUTO, Mode, ModeName, find
 from prograd.network import Network
 from prograd.tape import machine
 from prograd.tape.replay import tapes_of
@@ -67,7 +67,8 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
         if max_bytes is not None:
             raise OptionError(f"lazy=True holds left factors and no buffers: expected no max_bytes, got {max_bytes}")
         lin = linearize(net, w, x)
-        return LazyJacobian.in_mode(lin if wrt == "parameters" else lin.by_input(), mode)
+        used = planning.lazy_mode(net, lin.samples, wrt, lin.dtype) if mode == AUTO else find(mode)
+        return LazyJacobian.in_mode(lin if wrt == "parameters" else lin.by_input(), used)
     w, x, one = net.check(w, x)
     used, room = planning.resolve(mode, net, len(x), wrt, "jacobian", max_bytes, x.dtype)
 

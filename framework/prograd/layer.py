@@ -6,7 +6,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from prograd.arrays import Array
 from prograd.errors import OptionError
 from prograd.operators import Diagonal, Operator
 from prograd.operators.dense import OperatorLike
+from prograd.operators.ledger import uncounted
 
 
 class Parameters(dict[str, Array]):
@@ -38,6 +39,11 @@ class Layer(ABC):
 
     A layer has no forward rule and no backward rule: every mode is an order in which the engine multiplies `A` and `B`.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in {"g", "jacobian"} & vars(cls).keys():  # what a layer computes is no product of a mode
+            setattr(cls, name, uncounted(vars(cls)[name]))
 
     @property
     def name(self) -> str:

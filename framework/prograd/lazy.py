@@ -12,11 +12,9 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_vectors
 from prograd.errors import OptionError
 from prograd.linearization import Linearization
-from prograd.modes import AUTO, MODES, Left, Mode, factored, find
+from prograd.modes import AUTO, MODES, Left, Mode, factored
 from prograd.operators import Identity, Operator, Product, multiply
 from prograd.operators.export import ScipyOperator
-from prograd.operators.ledger import Ledger, Vectors
-from prograd.operators.multiplication import Planned
 
 CHUNK_NUMBERS = 2**20  # of columns that are written out at once: 8 MiB in float64
 
@@ -38,23 +36,12 @@ class LazyJacobian:
         self.dtype = lin.dtype
 
     @classmethod
-    def in_mode(cls, lin: Linearization, mode: str | Mode) -> LazyJacobian:
-        """The product in the order of a mode; "auto" takes the mode with the fewest multiply-adds.
-
-        Raises `UnknownNameError`, and `OptionError` for a mode that has no left factors.
-        """
-
-        def multiply_adds(one: Mode) -> int:
-            ledger = Ledger(lin.samples, lin.samples)
-            one.left_factors(lin.blocks, Planned(ledger.work(lin.samples)))
-            return ledger.multiply_adds
-
-        candidates = [one for one in MODES.values() if one.lazy]
-        used = min(candidates, key=multiply_adds) if mode == AUTO else find(mode)
-        if not used.lazy:
-            known = ", ".join(f'"{name}"' for name in (*(one.name for one in candidates), AUTO))
-            raise OptionError(f'lazy=True: expected a mode that keeps products of blocks ({known}), got "{used.name}"')
-        return cls(lin, used.left_factors(lin.blocks))
+    def in_mode(cls, lin: Linearization, mode: Mode) -> LazyJacobian:
+        """The product in the order of a mode. Raises `OptionError` for a mode that has no left factors."""
+        if not mode.lazy:
+            known = ", ".join(f'"{name}"' for name in (*(one.name for one in MODES.values() if one.lazy), AUTO))
+            raise OptionError(f'lazy=True: expected a mode that keeps products of blocks ({known}), got "{mode.name}"')
+        return cls(lin, mode.left_factors(lin.blocks))
 
     @cached_property
     def blocks(self) -> list[dict[str, Operator]]:
@@ -67,13 +54,10 @@ class LazyJacobian:
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one `vjp`, over all samples. A `jvp` takes as many, or fewer if samples share blocks."""
-        ledger = Ledger(self.lin.samples, self.lin.samples)
-        work, q = ledger.work(self.lin.samples), Vectors(1, self.lin.samples)
+        N, total = self.lin.samples, 0
         for i, P in self.P.items():
-            P.charge_vjp(work, q)
-            for A in self.lin.blocks[i][0].values():
-                A.charge_vjp(work, q)
-        return ledger.multiply_adds
+            total += P.vjp_multiply_adds(N) + sum(A.vjp_multiply_adds(N) for A in self.lin.blocks[i][0].values())
+        return total
 
     def jvp(self, dw: ArrayLike) -> Array:
         """`J dw`: `(..., size) -> (..., N, n_{L+1})`. Raises `ShapeError`."""

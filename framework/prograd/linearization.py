@@ -118,7 +118,7 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
 
 def differentiated(net: Network, w: Array, x: Array, wrt: Literal["parameters", "input"]) -> Linearization:
     """The blocks of a Jacobian for checked `w` and `x`. No `z^i` is kept unless a block views it."""
-    if not net.checked:
+    if not net.checked and not isinstance(x, RecordingArray):
         checks.linearize(net, net.unpack(w), x[:2])
     _, made = recursions.linearize(net.layers, net.unpack(w), x)
     if wrt == "parameters":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -73,6 +74,12 @@ class Network:
     def from_config(cls, configs: Sequence[Mapping[str, Any]], n_in: int) -> Network:
         """A network of registered layers: each config is `{"name": …, **options}` or a `Layer`."""
         return cls(layers_from_config(configs), n_in)
+
+    def with_layers(self, layers: Sequence[Layer]) -> Self:
+        """The network with other layers of the same shapes."""
+        made = copy.copy(self)
+        made.layers = tuple(layers)
+        return made
 
     def __call__(self, w: ArrayLike, x: ArrayLike) -> Array:
         """`h_x(w)`: `(N, n_1) -> (N, n_{L+1})`, or `(n_1,) -> (n_{L+1},)` for one sample."""

@@ -81,7 +81,9 @@ class Objective:
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype)
+        used, room = planning.resolve(
+            mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype, self.loss
+        )
         p = self._room(out, w)
         return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
 
@@ -116,7 +118,9 @@ class Objective:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype).char in self._chars else DOUBLE
-        used, room = planning.resolve(mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype)
+        used, room = planning.resolve(
+            mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype, self.loss
+        )
         x, y = self._data(dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)

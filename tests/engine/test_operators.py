@@ -121,7 +121,7 @@ COLUMN_EDGES = {
 @EACH
 def test_multiply_adds_of_a_column(name):
     op, _, _ = OPERATORS[name]
-    assert op.column_edges == COLUMN_EDGES.get(name, 0)
+    assert op.column_multiply_adds() == op.samples * COLUMN_EDGES.get(name, 0)
 
 
 @EACH

@@ -91,8 +91,7 @@ def test_as_many_multiply_adds_as_planned(name: str, outputs: str) -> None:
     for mode, cost in plan.costs.items():
         with counted() as count:
             f.gradient(w, mode=mode) if outputs == "gradient" else prograd.jacobian(net, w, x, mode=mode)
-        closing = 2 * net.size * net.n[-1] if (outputs, mode) == ("gradient", "forward") else 0  # no product counts it
-        assert count.multiply_adds + closing == cost.multiply_adds, mode
+        assert count.multiply_adds == cost.multiply_adds, mode
 
 
 @pytest.mark.slow
@@ -103,9 +102,9 @@ def test_ten_thousand_layers(name: str) -> None:
     f, x, w = task(net)
     for outputs in ("gradient", "jacobian"):
         plan = prograd.plan(net, 2, outputs=outputs)
-        assert set(plan.costs) == {"reverse", "forward"}
+        assert set(plan.costs) == {"reverse"}
         assert f"optimal: not planned: {len(net.layers)} layers are more than 200" in str(plan)
-        assert plan.as_json()["left_out"]["factored"].startswith(f"{len(net.layers)} layers are more than")
+        assert plan.as_json()["left_out"]["factored"].startswith("expected a recording of at most")
         assert len(str(plan)) < 3000
     gradient = f.gradient(w)
     assert np.isfinite(gradient).all()

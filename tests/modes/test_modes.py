@@ -8,39 +8,37 @@ import numpy as np
 import pytest
 
 import prograd
-from prograd import modes, recursions
+from prograd import modes
 from prograd.modes import AUTO, MODES, Mode, ModeName
-from prograd.operators.ledger import Cost, Step
 from tests.helpers.networks import classifier
 
 
 class Written(Mode):
-    """The recursion as the theory writes it: every block a matrix, all columns at once."""
+    """The recursion as the theory writes it, all columns at once: `J_i = (A_i | B_i J_{i-1})`."""
 
     name = "written"
 
     def gradient(self, at, p, max_bytes):
         lin = at.linearization()
         total, q = at.close(lin.z[-1])
-        p[...] = np.einsum("nrc,nr->c", recursions.dense(lin.blocks, lin.samples), q)
+        np.matmul(columns(lin, p).reshape(lin.size, -1), q.reshape(-1), out=p)
         return total
 
     def jacobian(self, lin, J, max_bytes):
-        J[...] = recursions.dense(lin.blocks, lin.samples)
+        J[...] = columns(lin, J).transpose(1, 2, 0)
 
-    def gradient_cost(self, of, max_bytes):
-        return self.jacobian_cost(of, max_bytes)
+    def order(self, lin, letters, max_bytes):
+        return MODES["forward"].order(lin, letters, max_bytes)
 
-    def jacobian_cost(self, of, max_bytes):
-        columns = multiply_adds = 0
-        for (_, B), span in zip(of.lin.blocks, of.lin.spans, strict=True):
-            multiply_adds += of.samples * columns * B.rows * B.cols
-            columns += len(span.all)
-        step = Step("product", len(of.lin.blocks), multiply_adds, 0)
-        return Cost((step,), (), of.samples * of.lin.rows * columns * of.item, of.item)
 
-    def order(self, of, letters, max_bytes):
-        return MODES["forward"].order(of, letters, max_bytes)
+def columns(lin, like):
+    J = np.zeros((0, lin.samples, lin.blocks[0][1].cols), like=like)
+    for A_i, B_i in lin.blocks:
+        own = [np.empty((A.cols, lin.samples, A.rows), like=like) for A in A_i.values()]
+        for A, written in zip(A_i.values(), own, strict=True):
+            A.columns_into(0, A.cols, written)
+        J = np.concatenate([*own, B_i.jvp(J)])
+    return J
 
 
 WRITTEN = Written()

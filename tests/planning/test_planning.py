@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,28 +14,13 @@ from click.testing import CliRunner
 import prograd
 from prograd.commands.group import main
 from prograd.errors import OptionError, ShapeError, UnknownNameError
-from prograd.operators.ledger import Cost, Step
+from prograd.modes.recomputation import object_bytes
 from prograd.planning import calibration
-from prograd.planning.rates import Rates, at
+from prograd.planning.recording import Cost
 from prograd.tape import machine
 from prograd.testing import counted
 
-RATES = Rates(
-    product64=((4, 1e9), (64, 1e10)),
-    product32=((4, 2e9),),
-    memory=((1e6, 1e10), (1e8, 1e9)),
-    write=((1e6, 1e10),),
-    transpose=((1e6, 1e10),),
-    replayed_write=((1e6, 4e10),),
-    replayed_transpose=((1e6, 2e10),),
-    sparse=1e9,
-    function=1e8,
-    call=1e-6,
-    columns_call=1e-5,
-    rule=5e-6,
-    layer=5e-6,
-    merge=4e-5,
-)
+RATES = calibration.read(Path(__file__).parents[1] / "rates.json")
 
 
 def affine(*widths):
@@ -73,6 +59,7 @@ MEMORY = {
     "scaled": (affine(64) + [{"name": "scale_shift"}, {"name": "sigmoid"}] * 3 + affine(10), 32, (400,)),
     "conv": (CONV, 144, (50,)),
 }
+ADDED = {"residual", "normalised"}  # numpy adds large temporary arrays in place, which no recording sees
 POINTS = [pytest.param(name, batch, id=f"{name}-{batch}") for name, (_, _, Ns) in MEMORY.items() for batch in Ns]
 
 
@@ -84,20 +71,30 @@ def network(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("name", "batch"), POINTS)
-def test_peak_bytes_within_a_tenth(name, batch, dtype, peak):
+def test_peak_bytes(name, batch, dtype, peak):
+    """The interpreted run's, by tracemalloc."""
     net, rng = network(name), np.random.default_rng(0)
     x, y = rng.normal(size=(batch, net.n[0])).astype(dtype), rng.normal(size=(batch, net.n[-1])).astype(dtype)
     w = net.init(rng).astype(dtype)
     f = prograd.Objective(net, prograd.loss("squared_error"), x, y)
-    for outputs in ("gradient", "jacobian"):
-        plan = prograd.plan(net, batch, outputs=outputs, dtype=dtype, rates=RATES)
-        for mode in ("reverse", "forward", "optimal"):
-            if plan.costs[mode].multiply_adds > 10**9 or plan.costs[mode].peak_bytes > 2 * 10**8:
+    for outputs, wrt in (("gradient", "parameters"), ("jacobian", "parameters"), ("jacobian", "input")):
+        for mode, cost in prograd.plan(net, batch, wrt, outputs, dtype=dtype, rates=RATES).costs.items():
+            if cost.multiply_adds > 10**9 or cost.peak_bytes > 2 * 10**8:
                 continue  # takes long; the smaller ones have the same shape
-            call = f.value_and_gradient if outputs == "gradient" else partial(prograd.jacobian, net, x=x)
+            call = f.value_and_gradient if outputs == "gradient" else partial(prograd.jacobian, net, x=x, wrt=wrt)
             with machine.using("off"):
                 measured = peak(partial(call, w=w, mode=mode))
-            assert plan.costs[mode].peak_bytes == pytest.approx(measured, rel=0.1), (outputs, mode)
+            most = 1.35 if name in ADDED else 1.05
+            objects = object_bytes(net) + 2**17  # Python's, and numpy's buffers
+            assert 0.95 * measured - objects <= cost.run_bytes <= most * measured + objects, (outputs, wrt, mode)
+
+
+def test_tape_bytes_are_those_of_the_tape():
+    net = network("residual")
+    f = prograd.Objective(net, prograd.loss("squared_error"), np.zeros((100, 32)), np.zeros((100, 10)))
+    for mode, cost in prograd.plan(net, 100, rates=RATES).costs.items():
+        if mode != "forward":  # a recording of all chunks takes long
+            assert cost.tape_bytes == pytest.approx(f.tape(mode).scratch_bytes + 8 * net.size, rel=0.05), mode
 
 
 def test_nothing_is_computed_and_no_memory_taken(peak):
@@ -128,12 +125,13 @@ def test_of_equal_modes_the_simpler_is_taken():
     net = prograd.Network.from_config(hidden(4) + affine(2), 3)
     made = prograd.plan(net, rates=RATES)
 
-    def mode(**layers):
-        costs = {name: Cost((), (Step("layer", calls, 0, 0),), 0, 8) for name, calls in layers.items()}
+    def mode(**times):
+        (step,) = {one for one in made.cost.steps if one.kind.name == "tanh"}
+        costs = {name: Cost(0, 0, 0, 0, (dataclasses.replace(step, times=n),)) for name, n in times.items()}
         return dataclasses.replace(made, costs=costs).mode
 
-    assert mode(reverse=104, forward=200, factored=100) == "reverse"
-    assert mode(reverse=106, forward=200, factored=100) == "factored"
+    assert mode(reverse=10_400, forward=20_000, factored=10_000) == "reverse"
+    assert mode(reverse=10_700, forward=20_000, factored=10_000) == "factored"
 
 
 def test_by_the_input():
@@ -167,99 +165,34 @@ def test_what_cannot_be_planned(options, error, match):
 
 def test_modes_that_max_bytes_is_too_small_for_are_left_out():
     net = prograd.Network.from_config(hidden(64) + affine(8), 16)
-    plan = prograd.plan(net, 32, outputs="jacobian", max_bytes=4_500_000, rates=RATES)
-    assert all(cost.peak_bytes <= 4_500_000 for cost in plan.costs.values())
-    assert (
-        plan.costs["forward"].peak_bytes
-        < prograd.plan(net, 32, outputs="jacobian", rates=RATES).costs["forward"].peak_bytes
-    )
-    least = prograd.plan(net, 32, outputs="jacobian", max_bytes=3_835_000, rates=RATES)
-    assert "reverse" in least.costs
-    assert "optimal" not in least.costs
+    free = prograd.plan(net, 32, outputs="jacobian", rates=RATES).costs
+    limit = free["reverse"].peak_bytes
+    plan = prograd.plan(net, 32, outputs="jacobian", max_bytes=3_600_000, rates=RATES)
+    assert list(plan.costs) == ["forward"]  # in smaller chunks
+    assert plan.costs["forward"].peak_bytes < min(limit, free["forward"].peak_bytes)
+    assert plan.left_out["reverse"].startswith("max_bytes: expected at least ")
     with pytest.raises(OptionError, match=r"max_bytes: expected at least .* for reverse mode, .* got 1000"):
         prograd.plan(net, 32, max_bytes=1000, rates=RATES)
-
-
-def test_seconds_are_the_longer_of_computing_and_moving():
-    cost = Cost((Step("product", 2, 10**9, 1000, 64.0),), (Step("copy", 1, 0, 10**6),), 0, 8)
-    assert RATES.seconds(cost) == pytest.approx(10**9 / 1e10 + 2e-6 + 1e-4 + 1e-6)
-    assert RATES.step_seconds(Step("product", 1, 10, 10**6, 1.0), 8) == pytest.approx(1e-4 + 1e-6)
-    assert RATES.step_seconds(Step("write", 1, 0, 10**6), 8) == pytest.approx(1e-4 + 1e-6)
-    assert RATES.step_seconds(Step("write", 1, 0, 10**6), 8, replayed=True) == pytest.approx(2.5e-5 + 1e-7)
-    assert RATES.step_seconds(Step("transpose", 1, 0, 10**6), 8, replayed=True) == pytest.approx(5e-5 + 1e-7)
-    assert at(RATES.product64, 16.0) == pytest.approx(np.sqrt(1e9 * 1e10))
-    assert at(RATES.product64, 1.0) == 1e9
-    assert at(RATES.product64, 1e6) == 1e10
 
 
 def test_auto_takes_what_is_predicted_to_be_the_quickest(monkeypatch, tmp_path):
     net = prograd.Network.from_config(hidden(30) + affine(200), 2)  # few inputs, many outputs: forward is cheaper
     w, x = net.init(0), np.ones((20, 2))
     expected = prograd.jacobian(net, w, x, wrt="input", mode="forward")
-    merging = dataclasses.replace(RATES, rule=1e-2)  # a machine on which factored and optimal mode take their time
-    for rates, mode in ((merging, "forward"), (dataclasses.replace(merging, columns_call=1.0), "reverse")):
-        path = tmp_path / f"{mode}.json"
-        calibration.write(path, rates)
+    found = set()
+    for seconds in (1e-9, 1.0):  # of an instruction: the fewest multiply-adds win, or the fewest instructions
+        path = tmp_path / f"{seconds}.json"
+        calibration.write(path, dataclasses.replace(RATES, off=seconds))
         monkeypatch.setenv(calibration.FILE, str(path))
-        with machine.using("off"):  # a replay calls no Python, whose time these rates are about
+        with machine.using("off"):
             plan = prograd.plan(net, 20, "input", "jacobian")
-            assert plan.mode == mode
-        with counted() as count:
-            J = prograd.jacobian(net, w, x, wrt="input", mode="auto")
+            with counted() as count:
+                J = prograd.jacobian(net, w, x, wrt="input", mode="auto")
         np.testing.assert_allclose(J, expected, rtol=1e-10)
-        assert [name for name, cost in plan.costs.items() if cost.multiply_adds == count.multiply_adds] == [mode]
-
-
-@pytest.mark.slow
-def test_calibration(monkeypatch, tmp_path):
-    rates = calibration.calibrate()
-    assert Rates.from_json(json.loads(str(rates))) == rates
-    monkeypatch.delenv(calibration.FILE)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(calibration.sys, "platform", "linux")
-    made = []
-    monkeypatch.setattr(calibration, "calibrate", lambda: made.append(1) or rates)
-
-    def again():
-        calibration.rates_of.cache_clear()
-        return calibration.machine_rates()
-
-    assert again() == again() == rates
-    assert len(made) == 1  # the second time it was read
-    (path,) = (tmp_path / "prograd").iterdir()
-    for broken in ("", "{", "[]", '{"schema": "prograd.rates/2"}', path.read_text().replace("call", "cell")):
-        path.write_text(broken)
-        assert again() == rates
-        assert calibration.read(path) == rates  # replaced
-    path.unlink()
-    (tmp_path / "prograd").rmdir()
-    (tmp_path / "prograd").write_text("in the way")  # as good as a home that can't be written to
-    assert again() == rates
-    calibration.rates_of.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        ({"schema": "prograd.rates/0"}, "schema"),
-        ({"sparse": -1}, "sparse: expected a positive number, got -1"),
-        ({"memory": [[2, 1], [1, 1]]}, "memory: expected pairs"),
-        ({"product64": []}, "product64: expected pairs"),
-        ({"call": None}, "call: expected a positive number, got None"),
-    ],
-)
-def test_rates_of_ones_own_are_checked(change, match, monkeypatch, tmp_path):
-    path = tmp_path / "rates.json"
-    path.write_text(json.dumps(RATES.as_json() | change))
-    monkeypatch.setenv(calibration.FILE, str(path))
-    with pytest.raises(OptionError, match=f"rates.json: .*{match}"):
-        prograd.plan(prograd.Network.from_config(affine(2), 3)).seconds  # noqa: B018  (worked out when asked for)
-
-
-def test_rates_that_are_not_there(monkeypatch, tmp_path):
-    monkeypatch.setenv(calibration.FILE, str(tmp_path / "none.json"))
-    with pytest.raises(OptionError, match=r"none\.json: expected a file of rates: No such file"):
-        prograd.plan(prograd.Network.from_config(affine(2), 3)).seconds  # noqa: B018  (worked out when asked for)
+        assert plan.mode == min(plan.seconds, key=plan.seconds.get)
+        assert count.multiply_adds == plan.cost.multiply_adds
+        found.add(plan.mode)
+    assert len(found) == 2
 
 
 def run(*arguments):

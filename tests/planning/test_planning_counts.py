@@ -1,4 +1,4 @@
-"""The planned multiply-adds are exactly those that are done, for every mode, layer and composition."""
+"""Multiply-adds: what a recording without numbers counts, a run counts, and closed forms say."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import prograd
 from prograd import Layer
 from prograd.modes import MODES
-from prograd.modes.structure import structure
 from prograd.operators import Dense, Operator
+from prograd.planning.recording import Task, cost
 from prograd.testing import counted
 from tests.helpers.networks import EXAMPLES, networks
 
@@ -26,12 +26,10 @@ class Problem:
         self.w = net.init(rng)
         self.f = prograd.Objective(net, prograd.loss("squared_error"), self.x, y)
         self.f.gradient(self.w)  # the first call checks what layers give
-        self.structure = structure(net, samples, np.dtype(float))
 
     def planned(self, outputs, mode):
-        of = self.structure.by_input() if outputs == "input" else self.structure
-        cost = MODES[mode].gradient_cost if outputs == "gradient" else MODES[mode].jacobian_cost
-        return cost(of, None).multiply_adds
+        wrt, what = ("parameters", "gradient") if outputs == "gradient" else (outputs, "jacobian")
+        return cost(Task(self.net, self.samples, wrt, what, np.dtype(float)), MODES[mode], None).multiply_adds
 
     def done(self, outputs, mode):
         with counted() as count:
@@ -39,8 +37,7 @@ class Problem:
                 self.f.gradient(self.w, mode=mode)
             else:
                 prograd.jacobian(self.net, self.w, self.x, wrt=outputs, mode=mode)
-        closing = self.samples * self.net.size * self.net.n[-1] if (outputs, mode) == ("gradient", "forward") else 0
-        return count.multiply_adds + closing
+        return count.multiply_adds
 
 
 def assert_exact(net, samples):
@@ -69,6 +66,34 @@ def test_every_layer_alone(layer, n_in):
 @given(networks(), st.integers(1, 4))
 def test_every_composition(net, samples):
     assert_exact(net, samples)
+
+
+def test_affine_chains():
+    """Reverse mode: `A_i^T q`, and `B_i^T q` for i > 1. Forward mode: the older columns through `B_i`."""
+    N, n = 3, (5, 4, 7, 2)
+    problem = Problem(prograd.Network([prograd.layer("affine", width=k, bias=False) for k in n[1:]], n[0]), N)
+    matrices = [rows * cols for rows, cols in zip(n[1:], n, strict=False)]
+    assert problem.done("gradient", "reverse") == N * (sum(matrices) + sum(matrices[1:]))
+    # The rows are the same for all samples until an A_i of each sample is multiplied.
+    assert problem.done("parameters", "reverse") == n[-1] * (N * sum(matrices) + sum(matrices[1:]))
+    pushed = N * sum(sum(matrices[:i]) * matrix for i, matrix in enumerate(matrices))
+    assert problem.done("parameters", "forward") == pushed
+    assert problem.done("gradient", "forward") == pushed + N * n[-1] * sum(matrices)  # and the columns times ∇ℓ
+    assert problem.done("input", "reverse") == n[-1] * sum(matrices)  # the same rows for all samples
+    assert problem.done("input", "forward") == n[0] * N * sum(matrices)
+
+
+def test_convolutions_and_residuals():
+    N, taps, pixels = 2, 3 * 3 * 2, 4 * 4
+    conv = prograd.layer("conv2d", image=[2, 4, 4], channels=3, kernel=3, padding=1)
+    first = N * 3 * pixels * taps  # the kernel of each channel at each pixel
+    bias = N * 3 * pixels
+    assert Problem(prograd.Network([conv], 32), N).done("gradient", "reverse") == first + bias
+    inside = [{"name": "affine", "width": 6, "bias": False}]
+    net = prograd.Network.from_config(
+        [{"name": "affine", "width": 6, "bias": False}, {"name": "residual", "layers": inside}], 6
+    )
+    assert Problem(net, N).done("gradient", "reverse") == 3 * N * 6 * 6  # A_1, A_2, and B_2 = I + W
 
 
 def test_chunks_count_the_same():
@@ -125,7 +150,7 @@ def test_a_layer_that_has_no_jacobian_at_all():
         prograd.errors.PluginError,
         match=r"layers\[0\] \(refusing\): expected a Jacobian that can be planned.*not today",
     ):
-        structure(prograd.Network([Refusing()], 2), 2, np.dtype(float))
+        prograd.plan(prograd.Network([Refusing()], 2), 2)
 
 
 class Misshapen(Layer):
@@ -141,4 +166,4 @@ class Misshapen(Layer):
 
 def test_blocks_are_checked():
     with pytest.raises(prograd.errors.PluginError, match="expected B to be 2 × 2"):
-        structure(prograd.Network([Misshapen()], 2), 2, np.dtype(float))
+        prograd.plan(prograd.Network([Misshapen()], 2), 2)

@@ -85,21 +85,32 @@ class Bracketing(Planned):
             return (
                 f"No point has times of a pure and a mixed mode, so there is no gain to report.{without_result(rows)}"
             )
-        best = max(measured, key=lambda row: float(row["gain"]))
+        best = max(measured, key=lambda row: (_differs(row), float(row["gain"])))
         pure = min((mode for mode in PURE if best.get(f"{mode}_s")), key=lambda mode: float(best[f"{mode}_s"]))
         close = sum(1 / WELL_PREDICTED <= row["gain"] / row["predicted_gain"] <= WELL_PREDICTED for row in measured)
         right = sum(row["over"] <= CLOSE for row in measured)
         mixed = best["mixed"]
+        judged = (
+            f" The gain is within 25 % of the predicted one at {close} of {len(measured)} points, and auto's choice "
+            f"within 10 % of the quickest at {right}.{without_result(rows)}"
+        )
+        if not _differs(best):
+            return f"At no point do the mixed mode and the better pure mode differ by more than the spreads.{judged}"
         return (
             f"At width {best['width']} with a bottleneck of {best['bottleneck']}, {mixed} mode takes "
             f"{seconds(best[f'{mixed}_s'])} and the better pure mode, {pure}, {seconds(best[f'{pure}_s'])}: "
-            f"{factor(best['gain'])}, predicted {factor(best['predicted_gain'])}. The gain is within 25 % of the "
-            f"predicted one at {close} of {len(measured)} points, and auto's choice within 10 % of the quickest at "
-            f"{right}.{without_result(rows)}"
+            f"{factor(best['gain'])}, predicted {factor(best['predicted_gain'])}.{judged}"
         )
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         return pictures(rows)
+
+
+def _differs(row: Row) -> bool:
+    """Whether the mixed mode and the better pure mode differ by more than the spreads of their timings."""
+    pure = min((mode for mode in PURE if row.get(f"{mode}_s")), key=lambda mode: float(row[f"{mode}_s"]))
+    (low, high), (least, most) = row[f"{pure}_quartiles"], row[f"{row['mixed']}_quartiles"]
+    return bool(high < least or most < low)
 
 
 def _without_bottleneck(config: Config) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from prograd_experiments.charts import (
     Axis,
@@ -17,7 +18,7 @@ from prograd_experiments.charts import (
 )
 from prograd_experiments.charts.palette import marker, of_mode, shade
 from prograd_experiments.planned import PURE, modes_of
-from prograd_experiments.rows import Row, apart, ended, further, further_text, having, seeds_text, varying
+from prograd_experiments.rows import Row, apart, ended, further, further_text, having, is_unsteady, seeds_text, varying
 from prograd_experiments.timed import machine_text
 from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
@@ -62,7 +63,7 @@ def _times(rows: Sequence[Row], modes: Sequence[str], along: str, title: str, ax
     series = []
     for number, mode in enumerate(modes):
         found = _line(rows, along, f"{mode}_s")
-        measured = [Datum(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
+        measured = [_measured(x, row, mode) for x, row in found]
         predicted = [Datum(x, row[f"{mode}_predicted_s"], _time(row, mode)) for x, row in found]
         series += measured_and_predicted(measured, predicted, of_mode(mode), marker(number), mode)
     alt = f"Median and predicted time of one call against the {along}, a line for each mode; {_setting(rows)}."
@@ -87,7 +88,8 @@ def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
     for place, mode in enumerate(modes):
         row = having(rows, f"{mode}_s")
         if row is not None:
-            measured = Datum(row[f"{mode}_s"], place, _time(row, mode), row[f"{mode}_quartiles"])
+            upright = _measured(place, row, mode)
+            measured = replace(upright, x=upright.y, y=upright.x)
             predicted = Datum(row[f"{mode}_predicted_s"], place, _time(row, mode))
             series += measured_and_predicted([measured], [predicted], of_mode(mode), group=mode)
     left = "; ".join(_reason(row) for row in rows if row["status"] != "complete")
@@ -101,6 +103,12 @@ def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
         alt = f"Time of the better pure mode over that of the mixed one, measured and predicted; {where}, {setting}."
         names = categories("", ("measured", "predicted"))
         yield Chart(setting, "Gain of the mixed bracketing", alt, GAIN, names, series, across=True, reference=1.0)
+
+
+def _measured(x: float, row: Row, mode: str) -> Datum:
+    time = f"{mode}_s"
+    unsteady = is_unsteady(row, time, f"{mode}_iqr_s")
+    return Datum(x, row[time], _time(row, mode), row[f"{mode}_quartiles"], unsteady)
 
 
 def _failed(rows: Sequence[Row], along: str) -> list[Series]:

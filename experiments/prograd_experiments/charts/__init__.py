@@ -15,6 +15,7 @@ FORMATS = ("png", "svg", "pdf")
 
 NO_VALUES = "no values"
 MOST_MARKERS = 16  # on one line
+HOLLOW = "Hollow markers: unsteady, since the machine was busy."
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Datum:
     y: float | None
     tooltip: str
     spread: tuple[float, float] | None = None  # the quartiles, along the measured axis
+    unsteady: bool = False  # drawn hollow
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,12 @@ class Chart:
         return [value for value in (*values, *spreads) if value is not None]
 
     @property
+    def foot(self) -> str:
+        """The note, with what a hollow marker means if there is one."""
+        hollow = any(datum.unsteady for series in self.series for datum in series.data)
+        return " ".join(filter(None, (HOLLOW * hollow, self.note)))
+
+    @property
     def legend(self) -> list[tuple[str, list[Series]]]:
         """The groups with their series. A series without a group forms its own."""
         groups: dict[str, list[Series]] = {}
@@ -123,6 +131,11 @@ class Map:
     columns: Sequence[str]
     tiles: Sequence[Sequence[Tile]]
     note: str = ""
+
+    @property
+    def foot(self) -> str:
+        """The note."""
+        return self.note
 
     @property
     def values(self) -> list[float]:

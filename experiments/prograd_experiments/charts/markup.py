@@ -22,7 +22,7 @@ STRETCHED = 1000  # lines are drawn this wide, and stretched to the width of the
 def draw(picture: Picture, companions: Sequence[Picture]) -> str:
     """The picture with its legend. Its scales have room for its companions, too."""
     drawn = _chart(picture, companions) if isinstance(picture, Chart) else _map(picture, companions)
-    return drawn + (f"\n<p>{escape(picture.note)}</p>" if picture.note else "")
+    return drawn + (f"\n<p>{escape(picture.foot)}</p>" if picture.foot else "")
 
 
 def _chart(chart: Chart, companions: Sequence[Picture]) -> str:
@@ -73,7 +73,7 @@ def _series(series: Series, scales: Frame, height: int, chart: Chart) -> str:
         parts.append(
             f'<g class="{kind}" role="img" tabindex="-1" aria-label="{escape(datum.tooltip)}" '
             f'style="transform:translate({_along(x)},{_down(y, height):.1f}px)">'
-            f'<circle class="hit" r="11"/>{_mark(series.marker)}</g>'
+            f'<circle class="hit" r="11"/>{_mark(series.marker, hollow=datum.unsteady)}</g>'
         )
     return "\n".join((*parts, "</g>"))
 
@@ -140,8 +140,9 @@ def _line(kind: str, start: tuple[float, float], end: tuple[float, float], heigh
     return f'<line class="{kind}" {at}/>'
 
 
-def _mark(marker: Marker) -> str:
-    return f'<path class="mark" d="M{"L".join(f"{x:g} {y:g}" for x, y in marker.corners)}z"/>'
+def _mark(marker: Marker, *, hollow: bool = False) -> str:
+    kind = "mark hollow" if hollow else "mark"
+    return f'<path class="{kind}" d="M{"L".join(f"{x:g} {y:g}" for x, y in marker.corners)}z"/>'
 
 
 def _colours(colour: Colour) -> str:

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.path import Path
 
 from prograd_experiments.charts import NO_VALUES, Chart, Map, Picture, Series, Tile
-from prograd_experiments.charts.palette import INK, ON_HEAT, PAPER, RULE, SOFT, heat
+from prograd_experiments.charts.palette import INK, ON_HEAT, PAPER, RULE, SOFT, Marker, heat
 from prograd_experiments.charts.scale import frame
 
 WIDTH = 13.2
@@ -93,7 +93,7 @@ def _frame_height(picture: Picture) -> float:
 def _foot(picture: Picture, width: float) -> list[str]:
     """The lines below a frame: the label of the axis, and the note."""
     label = picture.x.label if isinstance(picture, Chart) else picture.across
-    return [line for text in (label, picture.note) for line in wrap(text, int(width / LETTER) - 12)]
+    return [line for text in (label, picture.foot) for line in wrap(text, int(width / LETTER) - 12)]
 
 
 def _entries(picture: Picture, width: float) -> int:
@@ -149,28 +149,41 @@ def _series(axes: Axes, series: Series, *, across: bool) -> None:
     look = {"label": series.title, **_look(series)}
     places = [(datum.x, datum.y) for datum in series.data if datum.x is not None and datum.y is not None]
     axes.plot([x for x, _ in places], [y for _, y in places], zorder=3, **look)
+    hollow = [(datum.x, datum.y) for datum in series.data if datum.unsteady]
+    if hollow:
+        xs, ys = zip(*hollow, strict=True)
+        edge: dict[str, Any] = {"facecolors": PAPER.light, "edgecolors": series.colour.light, "linewidths": 1.5}
+        axes.scatter(xs, ys, s=_size(series.marker) ** 2, marker=_path(series.marker), zorder=4, **edge)
     spreads = [(datum.y if across else datum.x, *datum.spread) for datum in series.data if datum.spread is not None]
     if spreads:
         bars = axes.hlines if across else axes.vlines
         bars(*zip(*spreads, strict=True), color=series.colour.light, lw=4, alpha=0.6, zorder=2)
     for datum in series.data:
         if datum.x is None or datum.y is None:
-            edge = axes.get_yaxis_transform() if datum.x is None else axes.get_xaxis_transform()
-            axes.plot(datum.x or 0, datum.y or 0, transform=edge, clip_on=False, zorder=4, **look)
+            side = axes.get_yaxis_transform() if datum.x is None else axes.get_xaxis_transform()
+            axes.plot(datum.x or 0, datum.y or 0, transform=side, clip_on=False, zorder=4, **look)
 
 
 def _look(series: Series) -> dict[str, Any]:
-    corners = [(x, -y) for x, y in series.marker.corners]
     return {
         "color": series.colour.light,
         "ls": "None" if not series.joined else (0, (3, 2)) if series.dashed else "-",
         "lw": 1.8,
-        "marker": "None" if series.dense else Path([*corners, corners[0]], closed=True),
-        # matplotlib scales a path to this size, measured from its centre.
-        "ms": 2 * POINTS * max(abs(part) for corner in corners for part in corner),
+        "marker": "None" if series.dense else _path(series.marker),
+        "ms": _size(series.marker),
         "markeredgecolor": PAPER.light,
         "markeredgewidth": 0.7,
     }
+
+
+def _path(marker: Marker) -> Path:
+    corners = [(x, -y) for x, y in marker.corners]
+    return Path([*corners, corners[0]], closed=True)
+
+
+def _size(marker: Marker) -> float:
+    """The size to which matplotlib scales a path, measured from its centre."""
+    return 2 * POINTS * max(abs(part) for corner in marker.corners for part in corner)
 
 
 def _legend(axes: Axes, chart: Chart, at: tuple[float, float, float]) -> None:

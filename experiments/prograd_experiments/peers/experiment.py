@@ -24,7 +24,19 @@ from prograd_experiments.peers.measure import OWN, PEERS, max_bytes, measure
 from prograd_experiments.peers.pictures import pictures
 from prograd_experiments.peers.workload import DTYPES, SIZES, TASK_WORDS, Workload, label
 from prograd_experiments.records import Record
-from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, half_width, ratio, setting, without_result
+from prograd_experiments.rows import (
+    NOTHING,
+    Cell,
+    Column,
+    Row,
+    at,
+    half_width,
+    is_unsteady,
+    marked,
+    ratio,
+    setting,
+    without_result,
+)
 from prograd_experiments.units import factor, seconds
 
 SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
@@ -219,7 +231,8 @@ def _time(engine: str) -> Callable[[Row], Cell]:
         time, outcome = row[f"{engine}_s"], row[f"{engine}_outcome"]
         if time is not None:
             text = f"{seconds(time)} ±{100 * (half_width(row, f'{engine}_s', f'{engine}_iqr_s') or 0) / time:.0f}%"
-            return Cell(text.replace(" ", "\N{NO-BREAK SPACE}", 1), time)
+            mark = marked(row, f"{engine}_s", f"{engine}_iqr_s")
+            return Cell(text.replace(" ", "\N{NO-BREAK SPACE}", 1) + mark, time)
         if outcome in {None, NO_SUCH_TASK}:
             return Cell(NOTHING)
         return Cell(str(row[f"{engine}_note"]) if outcome == "too slow" else str(outcome))
@@ -229,14 +242,14 @@ def _time(engine: str) -> Callable[[Row], Cell]:
 
 def _of_task(task: str, rows: Sequence[Row]) -> str:
     parts = []
-    floors = [row for row in rows if row["prograd_to_floor"] is not None]
+    floors = _steady(rows, "prograd_to_floor")
     if floors:
         worst = max(floors, key=lambda row: float(row["prograd_to_floor"]))
         parts.append(
             f"takes {_median(floors, 'prograd_to_floor')} the time of the bare products in the median, at most "
             f"{factor(worst['prograd_to_floor'])} at {label(worst)} ({_both(worst, 'prograd', 'floor')})"
         )
-    peers = [row for row in rows if row["best_peer_to_prograd"] is not None]
+    peers = _steady(rows, "best_peer_to_prograd")
     if peers:
         worst = min(peers, key=lambda row: float(row["best_peer_to_prograd"]))
         best = str(worst["best_peer"])
@@ -246,6 +259,11 @@ def _of_task(task: str, rows: Sequence[Row]) -> str:
             f"({_both(worst, 'prograd', best.partition('/')[0])}, {best})"
         )
     return f"{TASK_WORDS[task].capitalize()}: prograd {'; it '.join(parts)}." if parts else ""
+
+
+def _steady(rows: Sequence[Row], key: str) -> list[Row]:
+    """The rows with a ratio that can be judged."""
+    return [row for row in rows if row[key] is not None and not is_unsteady(row, key, f"{key}_iqr")]
 
 
 def _both(row: Row, one: str, other: str) -> str:

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from prograd_benchmarks import timing
-from prograd_experiments import timed
+from prograd_experiments import steady, timed
 from prograd_experiments.config import Config
 from prograd_experiments.environment import environment
 from prograd_experiments.peers.compare import TIMED, Outcomes, compare, outcome
@@ -36,22 +36,27 @@ def measure(config: Config, crew: Crew) -> dict[str, Any]:
     stage = Stage(crew, workload.task, given, config["limit_seconds"], config["prepare_seconds"])
     try:
         outcomes = compare(stage, config["engines"], workload, given)
-        rounds = take_turns(
-            {
-                name: partial(stage.seconds, found["engine"], found["way"])
-                for name, found in outcomes.items()
-                if found["outcome"] == TIMED
-            },
-            repeats=config["repeats"],
-            least_seconds=config["sample_seconds"],
-            rest_seconds=config["rest_seconds"],
-            engine_seconds=config["engine_seconds"],
+        contestants = {
+            name: partial(stage.seconds, found["engine"], found["way"])
+            for name, found in outcomes.items()
+            if found["outcome"] == TIMED
+        }
+        rounds, attempts = steady.steadiest(
+            lambda _: take_turns(
+                contestants,
+                repeats=config["repeats"],
+                least_seconds=config["sample_seconds"],
+                rest_seconds=config["rest_seconds"],
+                engine_seconds=config["engine_seconds"],
+            ),
+            lambda rounds: rounds.timings,
+            config["engine_seconds"] * len(contestants),
         )
     finally:
         crew.forget()
     for name, lost in rounds.lost.items():
         outcomes[name] |= {"outcome": lost.outcome, "note": lost.note}
-    about = {"environment": environment(), "engines": crew.about(), "problem": problem}
+    about = {"environment": environment(), "engines": crew.about(), "problem": problem, "attempts": attempts}
     return about | results(outcomes, rounds)
 
 

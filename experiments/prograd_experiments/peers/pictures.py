@@ -9,7 +9,7 @@ from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.measure import PEERS
 from prograd_experiments.peers.workload import TASK_WORDS, label
-from prograd_experiments.rows import Row, ended, further_text
+from prograd_experiments.rows import Row, ended, further_text, is_unsteady
 from prograd_experiments.units import factor, seconds, short_factor
 
 LOOKS = dict(zip(("prograd", *PEERS, "floor"), zip(HUES, MARKERS, strict=True), strict=True))
@@ -44,7 +44,13 @@ def _dots(rows: Sequence[Row], base: str) -> Iterator[Series]:
     for engine in (name for name in ENGINES if name in LOOKS):
         ratio = f"{engine}_to_{base}"
         data = [
-            Datum(row[ratio], place, _ratio(row, engine, base), row[f"{ratio}_quartiles"])
+            Datum(
+                row[ratio],
+                place,
+                _ratio(row, engine, base),
+                row[f"{ratio}_quartiles"],
+                unsteady=is_unsteady(row, f"{engine}_s", f"{engine}_iqr_s"),
+            )
             for place, row in enumerate(rows)
             if row[ratio] is not None
         ]

@@ -116,9 +116,13 @@ class SpeedGap(Experiment):
                 f"No point has times of forward and reverse mode, so there is no gap to report.{without_result(rows)}"
             )
         least, most = (find(measured, key=lambda row: float(row["gap"])) for find in (min, max))
-        growth = " and with the ".join(key for key in ("width", "depth") if grows(measured, key))
-        sentence = f"{_on(rows)}orward mode takes {_ends(least, most)}"
-        return sentence + (f" The gap grows with the {growth} throughout." if growth else "") + without_result(rows)
+        grown = [text for key in ("width", "depth", *further(rows)) if (text := growth(measured, key))]
+        sentence = f"{_on(rows)}orward mode takes {_ends(least, most, len(measured))}"
+        return (
+            sentence
+            + (f" The gap grows with the {' and with the '.join(grown)}." if grown else "")
+            + without_result(rows)
+        )
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         return pictures(rows)
@@ -148,14 +152,27 @@ def gaps(timings: Mapping[str, Sequence[float]], multiply_adds: Mapping[str, int
     }
 
 
-def grows(rows: Sequence[Row], key: str) -> bool:
-    """Whether the gap increases with `key` wherever all else is equal, and there is something to compare."""
+def growth(rows: Sequence[Row], key: str) -> str:
+    """`width (8 to 64)` if the gap increases with the key wherever all else is equal, by more than the spreads.
+
+    Empty if it does not, or if no two points differ in the key alone.
+    """
+    if not all(isinstance(row[key], (int, float)) for row in rows if row[key] is not None):
+        return ""
+    others = [other for other in (*POINT, *further(rows)) if other not in {key, "seed"}]
     lines = [
-        sorted((row[key], row["gap"]) for row in line)
-        for line in apart(rows, [k for k in (*POINT, *further(rows)) if k != key])
+        sorted(line, key=lambda row: float(row[key])) for line in apart([r for r in rows if r[key] is not None], others)
     ]
-    compared = [[gap for _, gap in line] for line in lines if len(line) > 1]
-    return bool(compared) and all(a < b for line in compared for a, b in pairwise(line))
+    pairs = [pair for line in lines for pair in pairwise(line)]
+    if not pairs or not all(a[key] < b[key] and _below(a, b) for a, b in pairs):
+        return ""
+    values = sorted({row[key] for pair in pairs for row in pair})
+    return f"{further(rows).get(key, key)} ({values[0]} to {values[-1]})"
+
+
+def _below(a: Row, b: Row) -> bool:
+    """Whether the gap of `a` is smaller by more than the spreads: neither is within the other's."""
+    return bool(a["gap"] < b["gap"] and a["gap_quartiles"][1] < b["gap_quartiles"][0])
 
 
 def _further(mode: str) -> Iterator[Column]:
@@ -183,9 +200,17 @@ def _on(rows: Sequence[Row]) -> str:
     return f"On {name} ({batch} {'sample' if batch == 1 else 'samples'}), f"
 
 
-def _ends(least: Row, most: Row) -> str:
+def _ends(least: Row, most: Row, points: int) -> str:
     if least is most:
-        return f"{three(most['gap'])} times as long as reverse mode {_where(most)}: {_both(most)} for one gradient."
+        low, high = most["gap_quartiles"]
+        same = ", which its spread does not tell from the same time" if low <= 1 <= high else ""
+        times = f"{three(most['gap'])} times as long as reverse mode{same}"
+        return f"{times} {_where(most)}: {_both(most)} for one gradient."
+    if not _below(least, most):
+        return (
+            f"{three(least['gap'])} to {three(most['gap'])} times as long as reverse mode at {points} points, which "
+            "their spreads do not tell apart."
+        )
     return (
         f"{three(least['gap'])} to {three(most['gap'])} times as long as reverse mode: {_both(least)} for one "
         f"gradient {_where(least)}, {_both(most)} {_where(most)}."

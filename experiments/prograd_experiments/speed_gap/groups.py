@@ -16,6 +16,9 @@ POINT = ("depth", "width", "data", "network", "activation", "loss", "batch", "dt
 
 MODES = ("forward", "reverse")
 Number = float
+SURE, FLAT = 3, 0.1
+"""A slope is told if it is this many times its error, or if its error is no more than this."""
+
 UNITS = {"depth": "affine layers", "width": "outputs of a layer"}
 
 
@@ -132,7 +135,20 @@ def fitted_slope(x: Sequence[float], y: Sequence[float]) -> float | None:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def slope_text(x: Sequence[float], y: Sequence[float]) -> str:
-    """The slope for a legend."""
+def slope_error(x: Sequence[float], y: Sequence[float], ends: Sequence[tuple[float, float]]) -> float:
+    """What the slope may be off to either side: by the spreads of the points, or by how far they are from the line."""
+    at, values = np.log(x) - np.mean(np.log(x)), np.log(y)
+    weights = at / (at @ at)
+    half = np.array([(np.log(high) - np.log(low)) / 2 for low, high in ends])
+    left = values - np.mean(values) - at * (weights @ values)
+    scatter = np.sqrt(left @ left / (len(x) - 2) / (at @ at)) if len(x) > 2 else 0.0
+    return float(max(np.linalg.norm(weights * half), scatter))
+
+
+def slope_text(x: Sequence[float], y: Sequence[float], ends: Sequence[tuple[float, float]]) -> str:
+    """The slope for a legend, with its error; empty if the spreads, which have these ends, do not bear a slope."""
     slope = fitted_slope(x, y)
-    return "" if slope is None else f"slope {slope:.2f}"
+    if slope is None:
+        return ""
+    error = slope_error(x, y, ends)
+    return f"slope {slope:.2f} ± {error:.2f}" if error <= max(abs(slope) / SURE, FLAT) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from prograd_experiments.charts import (
     Axis,
@@ -18,7 +19,17 @@ from prograd_experiments.charts import (
     noted,
 )
 from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
-from prograd_experiments.rows import DEVIATIONS, STATUS_WORDS, Row, half_width, having, seeds_text
+from prograd_experiments.rows import (
+    DEVIATIONS,
+    MARK,
+    STATUS_WORDS,
+    Row,
+    half_width,
+    having,
+    is_unsteady,
+    marked,
+    seeds_text,
+)
 from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, place, slope_text
 from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
@@ -28,6 +39,7 @@ MOST_COLUMNS = 6  # of a map that has room for small print
 TIME = "median time (bars: middle half{})"
 GAP = "gap: forward / reverse (bars: middle half{})"
 OF_SEEDS = "; of several seeds the mean and its deviation"
+UNSTEADY_TILES = f"{MARK} unsteady, since the machine was busy."
 MAPS = {
     "gap": ("Measured gap: time forward / reverse", "Small print: both times."),
     "predicted_gap": ("Predicted gap: multiply-adds forward / reverse", "Small print: both counts."),
@@ -57,15 +69,16 @@ def _of(group: Group, modes: Sequence[str]) -> Iterator[Picture]:
 
 def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
     against, lines = group.name(along), group.name(group.other(along))
-    values, series = group.values(group.other(along)), []
+    values, axis, series = group.values(group.other(along)), _axis(group, along), []
     for mode in modes:
         for number, value in enumerate(values):
             found = group.line(f"{mode}_s", along, value)
             if not found:
                 continue
-            data = [Datum(x, row[f"{mode}_s"], _time(row, mode), row[f"{mode}_quartiles"]) for x, row in found]
+            data = [_measured(x, row, mode) for x, row in found]
             colour = shade(of_mode(mode), number, len(values))
-            slope = slope_text([x for x, _ in found], [row[f"{mode}_s"] for _, row in found])
+            times, ends = ([row[f"{mode}_{what}"] for _, row in found] for what in ("s", "quartiles"))
+            slope = slope_text([x for x, _ in found], times, ends) if axis.log else ""
             series.append(
                 Series("" if value is None else f"{lines} {value}", data, colour, marker(number), mode, note=slope)
             )
@@ -73,7 +86,7 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
         group.setting,
         f"Time of one gradient against {against}",
         f"Median time of one gradient against {against}, a line for each mode and {lines}; {group.setting}.",
-        _axis(group, along),
+        axis,
         Axis(TIME.format(_of_seeds(group)), short_seconds, log=True),
         [*series, *_failed(group, along)],
     )
@@ -81,7 +94,8 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
 
 def _gaps(group: Group, along: str) -> Chart:
     against, (value,) = group.name(along), group.values(group.other(along))
-    measured = [Datum(x, row["gap"], _gap(row), row["gap_quartiles"]) for x, row in group.line("gap", along, value)]
+    line = group.line("gap", along, value)
+    measured = [Datum(x, row["gap"], _gap(row), row["gap_quartiles"], _is_unsteady(row)) for x, row in line]
     predicted = [
         Datum(x, row["predicted_gap"], _predicted(row)) for x, row in group.line("predicted_gap", along, value)
     ]
@@ -102,8 +116,8 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
     for at, mode in enumerate(modes):
         row = having(rows, f"{mode}_s")
         if row is not None:
-            datum = Datum(row[f"{mode}_s"], at, _time(row, mode), row[f"{mode}_quartiles"])
-            times.append(Series(mode, [datum], of_mode(mode), CIRCLE, joined=False))
+            datum = _measured(at, row, mode)
+            times.append(Series(mode, [replace(datum, x=datum.y, y=datum.x)], of_mode(mode), CIRCLE, joined=False))
     yield Chart(
         group.setting,
         "Time of one gradient" if rows[0]["depth"] is None else f"Time of one gradient at {where}",
@@ -115,7 +129,7 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
     )
     row = having(rows, "gap")
     if row is not None:
-        measured = Datum(row["gap"], 0, _gap(row), row["gap_quartiles"])
+        measured = Datum(row["gap"], 0, _gap(row), row["gap_quartiles"], _is_unsteady(row))
         predicted = Datum(row["predicted_gap"], 1, _predicted(row))
         yield Chart(
             group.setting,
@@ -136,6 +150,8 @@ def _map(group: Group, key: str) -> Map:
     small = len(columns) <= MOST_COLUMNS
     tiles = [[_tile(group.at(y, x), f"{down} {y}, {across} {x}", key, small=small) for x in columns] for y in lines]
     alt = f"{title}, for each {down} and {across}; {group.setting}."
+    every = [tile for line in tiles for tile in line]
+    small_print, busy = any(tile.small for tile in every), any(tile.text.endswith(MARK) for tile in every)
     return Map(
         group.setting,
         title,
@@ -145,7 +161,7 @@ def _map(group: Group, key: str) -> Map:
         [str(value) for value in lines],
         [str(value) for value in columns],
         tiles,
-        note if any(tile.small for row in tiles for tile in row) else "",
+        " ".join(filter(None, (note * small_print, UNSTEADY_TILES * busy))),
     )
 
 
@@ -156,7 +172,18 @@ def _tile(rows: Sequence[Row], where: str, key: str, *, small: bool) -> Tile:
         reasons = _reasons(rows) or f"{where}: no job"
         return Tile(None, ", ".join(words.values()) or "no job", [], reasons)
     what, tooltip = ("s", _gap(row)) if key == "gap" else ("multiply_adds", _predicted(row))
-    return Tile(float(row[key]), factor(row[key]), _sides(row, what) if small else [], tooltip)
+    mark = marked(row, "gap", "gap_iqr") if key == "gap" else ""
+    return Tile(float(row[key]), factor(row[key]) + mark, _sides(row, what) if small else [], tooltip)
+
+
+def _measured(x: float, row: Row, mode: str) -> Datum:
+    time = f"{mode}_s"
+    unsteady = is_unsteady(row, time, f"{mode}_iqr_s")
+    return Datum(x, row[time], _time(row, mode), row[f"{mode}_quartiles"], unsteady)
+
+
+def _is_unsteady(row: Row) -> bool:
+    return is_unsteady(row, "gap", "gap_iqr")
 
 
 def _failed(group: Group, along: str) -> list[Series]:
@@ -177,15 +204,20 @@ def _axis(group: Group, along: str) -> Axis:
 def _time(row: Row, mode: str) -> str:
     low, high = row[f"{mode}_quartiles"]
     half = f"{'deviation' if row.get(DEVIATIONS) else 'middle half'} {seconds(low)} to {seconds(high)}"
-    return f"{place(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {row['timings']} timings{seeds_text(row)}"
+    timings = f"{row['timings']} timings{seeds_text(row)}{_busy(row, f'{mode}_s', f'{mode}_iqr_s')}"
+    return f"{place(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {timings}"
 
 
 def _gap(row: Row) -> str:
     width = half_width(row, "gap", "gap_iqr")
     spread = "" if width is None else f" ± {width:.2g}"
     sides = " ".join(_sides(row, "s"))
-    timings = f"{row['timings']} timings{seeds_text(row)}"
+    timings = f"{row['timings']} timings{seeds_text(row)}{_busy(row, 'gap', 'gap_iqr')}"
     return f"{place(row)}: forward / reverse {factor(row['gap'])}{spread}; {sides}, {timings}"
+
+
+def _busy(row: Row, key: str, spread: str) -> str:
+    return ", unsteady" if is_unsteady(row, key, spread) else ""
 
 
 def _predicted(row: Row) -> str:

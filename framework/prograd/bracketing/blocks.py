@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from prograd.blocks import Block
 from prograd.bracketing.programming import LayerCosts, Node, best
 from prograd.errors import OptionError
 from prograd.operators import Operator
-from prograd.operators.ledger import Ledger, Vectors, Work
 
 KEPT = 64  # bracketings: every step of gradient descent asks for the same one
 
@@ -33,53 +32,34 @@ def _cheapest(costs: LayerCosts, numbers: int | None) -> Node:
 
 
 def layer_costs(blocks: Sequence[Block], samples: int) -> LayerCosts:
-    """Multiply-adds of products with the blocks, for all samples. The blocks may have been made for fewer samples."""
+    """Multiply-adds of products with the blocks, for all samples."""
     A, B = [list(A_i.values()) for A_i, _ in blocks], [B_i for _, B_i in blocks]
     N = samples
-    shared, stack = Vectors(1, 1), Vectors(1, N)
 
     def pulled(operators: Sequence[Operator]) -> tuple[int, int]:
-        return sum(_vjp(J, shared, N) for J in operators), sum(_vjp(J, stack, N) for J in operators)
+        return sum(J.vjp_multiply_adds() for J in operators), sum(J.vjp_multiply_adds(N) for J in operators)
 
     return LayerCosts(
         rows=tuple(B_i.rows for B_i in B),
         cols=tuple(B_i.cols for B_i in B),
         own=tuple(sum(J.cols for J in A_i) for A_i in A),
-        push=tuple((_jvp(B_i, shared, N), _jvp(B_i, stack, N)) for B_i in B),
+        push=tuple((B_i.jvp_multiply_adds(), B_i.jvp_multiply_adds(N)) for B_i in B),
         pull=tuple(pulled([B_i]) for B_i in B),
         own_pull=tuple(pulled(A_i) for A_i in A),
-        dense=tuple(_written(B_i, N if B_i.samples > 1 else 1, N) for B_i in B),
-        own_dense=tuple(sum(_written(J, N, N) for J in A_i) for A_i in A),
+        dense=tuple(_written(B_i, N if B_i.samples > 1 else 1) for B_i in B),
+        own_dense=tuple(sum(_written(J, N) for J in A_i) for A_i in A),
         stacked=tuple(B_i.samples > 1 for B_i in B),
         samples=N,
     )
 
 
-def by_rows(J: Operator, samples: int, stack: int) -> bool:
-    """Whether `J` for `samples` samples costs less to write row by row than column by column; a stack has `stack`."""
-    columns = _columns(J, samples, stack)
-    return columns > 0 and _vjp(J, Vectors(J.rows, 1), stack) < columns
+def by_rows(J: Operator, samples: int) -> bool:
+    """Whether `J` for `samples` samples costs less to write row by row than column by column."""
+    columns = J.cols * J.column_multiply_adds(samples)
+    return columns > 0 and J.rows * J.vjp_multiply_adds() < columns
 
 
-def _written(J: Operator, samples: int, stack: int) -> int:
-    if by_rows(J, samples, stack):
-        return _vjp(J, Vectors(J.rows, 1), stack)
-    return _columns(J, samples, stack)
-
-
-def _jvp(J: Operator, v: Vectors, stack: int) -> int:
-    return _multiply_adds(lambda work: J.charge_jvp(work, v), stack)
-
-
-def _vjp(J: Operator, q: Vectors, stack: int) -> int:
-    return _multiply_adds(lambda work: J.charge_vjp(work, q), stack)
-
-
-def _columns(J: Operator, samples: int, stack: int) -> int:
-    return _multiply_adds(lambda work: J.charge_columns(work, Vectors(J.cols, samples)), stack)
-
-
-def _multiply_adds(charge: Callable[[Work], None], stack: int) -> int:
-    ledger = Ledger(stack, 1)
-    charge(ledger.work(stack))
-    return ledger.multiply_adds
+def _written(J: Operator, samples: int) -> int:
+    if by_rows(J, samples):
+        return J.rows * J.vjp_multiply_adds()
+    return J.cols * J.column_multiply_adds(samples)

@@ -1,7 +1,7 @@
 """The modes: orders in which the blocks of a network are multiplied.
 
-A mode is a class (`base.Mode`) with a gradient, a Jacobian, the cost of each, and the order written with brackets. It
-has its own file here and one entry in `MODES`, the only list of modes. Everything else asks the mode itself.
+A mode is a class (`base.Mode`) with a gradient, a Jacobian, and the order written with brackets. It has its own file
+here and one entry in `MODES`, the only list of modes. Everything else asks the mode itself.
 """
 
 from __future__ import annotations

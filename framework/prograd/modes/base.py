@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
@@ -19,16 +19,12 @@ from prograd.errors import OptionError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
-from prograd.modes.structure import Structure, object_bytes
 from prograd.network import Network
 from prograd.operators import Operator
-from prograd.operators.ledger import Cost
-from prograd.operators.multiplication import NUMBERS, Arithmetic
 
 Outputs: TypeAlias = Literal["gradient", "jacobian"]
 
 SHARES: Final = (1, 2, 4, 8, 16, 64, 256)  # of a limit, for what the mode itself holds
-MARGIN: Final = 1.1  # plans know peaks within a tenth
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +77,8 @@ class Left(NamedTuple):
 class Mode(ABC):
     """An order of multiplication. Meant to be subclassed, one mode to a file.
 
-    A mode computes a gradient and a Jacobian, says what each will cost, and writes the order down with brackets.
+    A mode computes a gradient and a Jacobian, and writes the order down with brackets. What it costs is found by
+    recording it (see `prograd.planning`).
     `mode=` takes the name of a listed mode or an object of such a class.
     """
 
@@ -102,42 +99,32 @@ class Mode(ABC):
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
         """Writes the Jacobian to `J`, `(N, n_{L+1}, size)`. Raises `OptionError` where `max_bytes` is too small."""
 
-    @abstractmethod
-    def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """What `gradient` costs. Raises `OptionError` where `max_bytes` is too small."""
-
-    @abstractmethod
-    def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """What `jacobian` costs. Raises `OptionError` where `max_bytes` is too small."""
-
-    def cost(self, of: Structure, outputs: Outputs, max_bytes: int | None) -> Cost:
-        """What `gradient` or `jacobian` costs."""
-        return (self.gradient_cost if outputs == "gradient" else self.jacobian_cost)(of, max_bytes)
-
-    def room(self, of: Structure, outputs: Outputs, max_bytes: int) -> int | None:
+    def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """What to give the mode as `max_bytes`, so that all that a call allocates takes no more than `max_bytes`.
 
-        Raises `OptionError` that says how many bytes it takes at least.
+        `peak` says how much it allocates, given that. Raises `OptionError` that says how many bytes it takes at least.
         """
+        if peak(None) <= max_bytes:
+            return None
         least = inf
         for share in SHARES:
             given = max(max_bytes // share, 1)
             try:
-                peak = self.cost(of, outputs, given).peak_bytes * MARGIN + object_bytes(of.net)
+                needed = peak(given)
             except OptionError:
                 if least == inf:
                     raise
                 break  # less is too little for one column or one sample
-            if peak <= max_bytes:
+            if needed <= max_bytes:
                 return given
-            least = min(least, peak)
+            least = min(least, needed)
         raise OptionError(f"max_bytes: expected at least {math.ceil(least)} for {self.name} mode, got {max_bytes}")
 
     @abstractmethod
-    def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
-        """The products with their brackets, such as `(A_3 | (B_3 A_2))`."""
+    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
+        """The products with their brackets, such as `(A_3 | (B_3 A_2))`; the blocks of `lin` may hold no numbers."""
 
-    def left_factors(self, blocks: Sequence[Block], by: Arithmetic = NUMBERS) -> list[Left]:
+    def left_factors(self, blocks: Sequence[Block]) -> list[Left]:
         """The left factors of `J` as operators, multiplied in the mode's order; for modes that are `lazy`."""
         raise NotImplementedError(self.name)
 

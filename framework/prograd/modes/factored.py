@@ -13,18 +13,16 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 
-from prograd.arrays import Array
+from prograd.arrays import Array, passes
 from prograd.blocks import Block
 from prograd.bracketing.words import Letters, joined, times
 from prograd.errors import OptionError
 from prograd.linearization import Linearization
 from prograd.modes.base import Evaluation, Left, Mode
 from prograd.modes.forward import DEFAULT_BYTES
-from prograd.modes.structure import Structure
 from prograd.network import Network, slices
 from prograd.operators import Dense, Identity, Operator
-from prograd.operators.ledger import Cost, Vectors
-from prograd.operators.multiplication import NUMBERS, Arithmetic, Planned, multiply
+from prograd.operators.multiplication import join, multiply
 from prograd.recursions import Apply, add_into, sum_into
 
 
@@ -33,13 +31,14 @@ class Factored(Mode):
 
     name = "factored"
     lazy = True
-    longest = 1500  # layers whose products are counted in a fraction of a second; the time grows faster than the depth
 
     def gradient(self, at: Evaluation, p: Array, max_bytes: int | None) -> Array:
         """`∇ℓ` pulled through the left factors, for one part of the samples after the other."""
         p_by_layer = slices(p, at.net.spans)
         totals: list[Array] = []
-        for rows in parts_that_fit(at.net, at.samples, p.itemsize, max_bytes):
+        step = part_that_fits(at.net, at.samples, p.itemsize, max_bytes)
+        for start in passes(range(0, at.samples, step), [step], p):
+            rows = slice(start, min(start + step, at.samples))
             z, made = at.linearize(rows)
             blocks = list(made)
             total, q = at.close(z[-1], rows)
@@ -51,40 +50,7 @@ class Factored(Mode):
         """The left factors, then their products with the `A_i`, row by row."""
         rows_into(each(self.left_factors(lin.blocks), lin.blocks), lin, J)
 
-    def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """The left factors of one part after the other, and `∇ℓ` pulled through them."""
-        lin, item, ledger = of.lin, of.item, of.ledger()
-        cuts = parts_that_fit(of.net, of.samples, item, max_bytes)
-        rows = cuts[0].stop
-        ledger.hold(lin.size * item)
-        of.charge_forward_pass(ledger, rows, len(cuts))
-        ledger.hold(of.made(lin.blocks, rows) + 2 * rows * lin.rows * item)
-        work, q = ledger.work(rows, len(cuts)), Vectors(1, of.samples)
-        for P, layers in self.left_factors(lin.blocks, Planned(work)):
-            P.charge_vjp(work, q)
-            for A in (A for j in layers for A in lin.blocks[j][0].values()):
-                A.charge_vjp_sum(work, ledger.through(P, q))
-                ledger.touch((rows * P.cols + A.sum_scratch(rows)) * item)
-        return ledger.cost()
-
-    def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """The left factors of all samples, then the rows."""
-        lin, item, ledger = of.lin, of.item, of.ledger()
-        of.charge_kept_blocks(ledger)
-        P_by_layer = each(self.left_factors(lin.blocks, Planned(ledger.work(of.samples))), lin.blocks)
-        size = of.samples * lin.rows * lin.size
-        ledger.hold(size * item)
-        work = ledger.work(of.samples)
-        for j, P in P_by_layer.items():
-            q = ledger.through(P, Vectors(lin.rows, 1))
-            P.charge_row_block(work, Vectors(lin.rows, 1))
-            ledger.touch(P.row_block_scratch(q.all) * item)
-            for A in lin.blocks[j][0].values():
-                A.charge_vjp_into(work, q)
-                ledger.touch(A.row_scratch(ledger.through(A, q).all) * item)
-        return ledger.cost()
-
-    def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
         """`(A_L | … | (B_L (B_{L-1} B_{L-2})) A_{L-3})`: what is left of an `A_i` is multiplied from the right."""
         letters = letters.shortened()
         parts = []
@@ -94,14 +60,14 @@ class Factored(Mode):
                 parts.append(times(times(letters.q, P), letters.own[i]))
         return joined(parts)
 
-    def left_factors(self, blocks: Sequence[Block], by: Arithmetic = NUMBERS) -> list[Left]:
+    def left_factors(self, blocks: Sequence[Block]) -> list[Left]:
         """`J_1 = A_1`, `J_i = (A_i | B_i J_{i-1})`: the left factors of `J_L`, newest layer first."""
         J: list[Left] = []
         for i, (A_i, B_i) in enumerate(blocks):
-            J = [Left(multiply(B_i, P, by), layers) for P, layers in J]
+            J = [Left(multiply(B_i, P), layers) for P, layers in J]
             if A_i:
                 J.insert(0, Left(Identity(B_i.rows), (i,)))
-            J = _side_by_side(J, by)
+            J = _side_by_side(J)
         return J
 
 
@@ -138,8 +104,8 @@ def rows_into(P_by_layer: Mapping[int, Operator], lin: Linearization, J: Array) 
             A.vjp_into(q, p[i][name])
 
 
-def parts_that_fit(net: Network, samples: int, itemsize: int, max_bytes: int | None) -> list[slice]:
-    """`range(samples)` in parts, so that the left factors of one fit into `max_bytes`.
+def part_that_fits(net: Network, samples: int, itemsize: int, max_bytes: int | None) -> int:
+    """How many samples are in a part, so that its left factors fit into `max_bytes`.
 
     After an activation each sample has its own matrix for every layer: up to `n_{i+1} × Σ_j n_{j+1}` numbers, as many
     again while they are multiplied, and once more while matrices are joined. Raises `OptionError` where not even one
@@ -153,13 +119,10 @@ def parts_that_fit(net: Network, samples: int, itemsize: int, max_bytes: int | N
     limit = DEFAULT_BYTES if max_bytes is None else max_bytes
     if max_bytes is not None and one > max_bytes:
         raise OptionError(f"max_bytes: expected at least {one}, the left factors of one sample, got {max_bytes}")
-    if samples * one <= limit:
-        return [slice(0, samples)]
-    step = max(1, limit // one)
-    return [slice(start, min(start + step, samples)) for start in range(0, samples, step)]
+    return samples if samples * one <= limit else max(1, limit // one)
 
 
-def _side_by_side(J: Sequence[Left], by: Arithmetic) -> list[Left]:
+def _side_by_side(J: Sequence[Left]) -> list[Left]:
     """Matrices joined into one where the newer is at least as wide.
 
     So a few products take the place of many small ones, and a column is copied only as often as its matrix doubles.
@@ -173,7 +136,7 @@ def _side_by_side(J: Sequence[Left], by: Arithmetic) -> list[Left]:
             and newer.P.samples == older.P.samples
             and newer.P.cols >= older.P.cols
         ):
-            joined[-1] = Left(by.join(newer.P, older.P), newer.layers + older.layers)
+            joined[-1] = Left(join(newer.P, older.P), newer.layers + older.layers)
         else:
             joined.append(older)
     return joined

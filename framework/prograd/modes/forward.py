@@ -8,14 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from prograd import recursions
-from prograd.arrays import Array
+from prograd.arrays import Array, passes
 from prograd.bracketing.words import Letters, joined, times
 from prograd.errors import OptionError
 from prograd.linearization import Linearization
 from prograd.modes.base import Evaluation, Mode
-from prograd.modes.structure import Structure
 from prograd.operators import Operator
-from prograd.operators.ledger import Cost, Ledger, Step, Vectors
+from prograd.operators.ledger import write_down
 
 DEFAULT_BYTES: Final = 64 * 2**20
 BUFFER_BYTES: Final = 2**19  # of one buffer: both, and a layer's matrix, fit into a core's own cache
@@ -35,6 +34,7 @@ class Forward(Mode):
         q = q.reshape(-1)
 
         def use(chunk: range, J: Array) -> None:
+            write_down(lambda: J.size)
             np.matmul(J.reshape(len(J), -1), q, out=p[chunk.start : chunk.stop])
 
         columns(lin, use, p, max_bytes)
@@ -44,28 +44,7 @@ class Forward(Mode):
         """Each chunk of columns copied to its place."""
         columns_into(lin, J, max_bytes)
 
-    def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """The columns, and one more product with each."""
-        lin, ledger = of.lin, of.ledger()
-        of.charge_forward_pass(ledger, of.samples)
-        ledger.hold(of.made(lin.blocks, of.samples))
-        outputs = of.samples * lin.rows
-        ledger.hold((2 * outputs + lin.size) * of.item)
-        step = charge_columns(ledger, lin, max_bytes)
-        chunks = -(-lin.size // step)
-        moved = (lin.size + chunks) * outputs * of.item
-        ledger.steps.append(Step("product", chunks, lin.size * outputs, moved))
-        return ledger.cost()
-
-    def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """The columns, copied."""
-        ledger = of.ledger()
-        of.charge_kept_blocks(ledger)
-        ledger.hold(of.samples * of.lin.rows * of.lin.size * of.item)
-        charge_columns_into(ledger, of.lin, max_bytes)
-        return ledger.cost()
-
-    def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
         """`(A_L | (B_L (A_{L-1} | …)))`: the innermost product comes first."""
         letters = letters.shortened()
         J = ""
@@ -84,7 +63,8 @@ def columns(lin: Linearization, use: Callable[[range, Array], None], like: Array
     def room(columns: int, B: Operator) -> Array:
         return np.empty((columns, lin.samples, B.rows), lin.dtype, like=like)
 
-    for start in range(0, lin.size, step):
+    cuts = [at.start for span in lin.spans for at in span.each.values()]
+    for start in passes(range(0, lin.size, step), cuts, like):
         chunk = range(start, min(start + step, lin.size))
         none = np.empty((0, lin.samples, 0), lin.dtype, like=like)
         use(chunk, recursions.forward(lin.blocks, lin.spans, chunk, none, room))
@@ -129,32 +109,3 @@ def column_bytes(widest: int, samples: int, dtype: np.dtype[Any]) -> int:
     with which columns are written.
     """
     return (3 * widest + 1) * samples * dtype.itemsize + INDICES
-
-
-def charge_columns(ledger: Ledger, lin: Linearization, max_bytes: int | None = None) -> int:
-    """Writes down what all chunks cost; returns how many columns are in one."""
-    step = chunking(lin, max_bytes)
-    ledger.around.append(Step("merge", 1, 0, 0))  # the buffers, and what calls the chunks
-    samples = lin.samples
-    for (A, B), span in zip(lin.blocks, lin.spans, strict=True):
-        older = lin.size - span.all.stop
-        calls = -(-lin.size // step) - span.all.stop // step
-        if older:
-            B.charge_jvp(ledger.work(samples, calls), Vectors(older, samples))
-            pushed = min(step, older) * samples
-            ledger.touch(ledger.item * (pushed * (B.cols + B.rows) + B.into_scratch(pushed, B.rows)))
-        for name, at in span.each.items():
-            calls = -(-at.stop // step) - at.start // step
-            if at:
-                A[name].charge_columns(ledger.work(samples, calls), Vectors(len(at), samples))
-                before, columns = min(step, older) * samples * B.cols, min(step, lin.size - span.all.start) * samples
-                scratch = A[name].column_scratch(min(step, len(at)) * samples)
-                ledger.touch(ledger.item * (before + columns * B.rows + scratch))
-    return step
-
-
-def charge_columns_into(ledger: Ledger, lin: Linearization, max_bytes: int | None = None) -> None:
-    """Writes down the chunks, and their copies into a Jacobian."""
-    step = charge_columns(ledger, lin, max_bytes)
-    moved = 2 * lin.size * lin.samples * lin.rows * ledger.item
-    ledger.around.append(Step("transpose", -(-lin.size // step), 0, moved))

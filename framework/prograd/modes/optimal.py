@@ -12,7 +12,7 @@ columns and reverse mode's rows do all the work, on linearizations in which one 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -26,12 +26,10 @@ from prograd.bracketing.words import Letters, expressions, joined, times
 from prograd.errors import OptionError
 from prograd.linearization import Linearization
 from prograd.modes.base import Evaluation, Mode, Outputs
-from prograd.modes.forward import charge_columns_into, columns_into
-from prograd.modes.reverse import Reverse, charge_rows
-from prograd.modes.structure import Structure
+from prograd.modes.forward import columns_into
+from prograd.modes.reverse import Reverse
 from prograd.network import NO_COLUMNS, Span, slices
 from prograd.operators import Dense, Identity, Operator, Zero
-from prograd.operators.ledger import Cost, Ledger, Step, Vectors
 
 REVERSE = Reverse()
 MOST: Final = 2000  # layers; the search for the order takes about a minute, and half a gigabyte
@@ -50,27 +48,16 @@ class Optimal(Mode):
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
         Accumulation(lin, J).into(_tree(lin, max_bytes), J)
 
-    def gradient_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        return REVERSE.gradient_cost(of, max_bytes)
-
-    def room(self, of: Structure, outputs: Outputs, max_bytes: int) -> int | None:
+    def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """As reverse mode for a gradient."""
-        if outputs == "gradient":
-            return REVERSE.room(of, outputs, max_bytes)
-        return super().room(of, outputs, max_bytes)
+        return (
+            REVERSE.room(peak, outputs, max_bytes) if outputs == "gradient" else super().room(peak, outputs, max_bytes)
+        )
 
-    def jacobian_cost(self, of: Structure, max_bytes: int | None) -> Cost:
-        """The forward pass, and the accumulation carried out with matrices that hold no numbers."""
-        ledger = of.ledger()
-        of.charge_kept_blocks(ledger)
-        planned = PlannedAccumulation(of, ledger)
-        planned.into(_tree(of.lin, max_bytes), planned.room(of.samples, of.lin.rows, of.lin.size))
-        return ledger.cost()
-
-    def order(self, of: Structure, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
         if letters.q:
-            return REVERSE.order(of, letters, max_bytes)
-        return joined(expressions(_tree(of.lin, max_bytes), letters.own, letters.through, times)[1])
+            return REVERSE.order(lin, letters, max_bytes)
+        return joined(expressions(_tree(lin, max_bytes), letters.own, letters.through, times)[1])
 
 
 def _tree(lin: Linearization, max_bytes: int | None) -> Node:
@@ -112,10 +99,7 @@ class Merged(NamedTuple):
 
 
 class Accumulation:
-    """Accumulates the layers of a linearization.
-
-    Meant to be subclassed for planning: `room`, `push`, `pull` and `written` take all memory and do all the work.
-    """
+    """Accumulates the layers of a linearization."""
 
     def __init__(self, lin: Linearization, like: Array) -> None:
         self.lin, self.like = lin, like
@@ -139,27 +123,19 @@ class Accumulation:
             return (yield self._tangents(node, W))
         return (yield self._adjoints(node, W))
 
-    def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:
+    def _room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:
         """Memory for an array `(samples, rows, columns)`, stored row by row or column by column."""
         if by_columns:
             return np.empty((columns, samples, rows), self.lin.dtype, like=self.like).transpose(1, 2, 0)
         return np.empty((samples, rows, columns), self.lin.dtype, like=self.like)
 
-    def push(self, lin: Linearization, W: Array) -> None:
-        """Forward mode into `W`."""
-        columns_into(lin, W)
-
-    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]]) -> None:
-        """Reverse mode from the rows `q`, `(rows, N, n)`, into `p`."""
-        recursions.reverse(blocks, q, p, recursions.each_into)
-
-    def written(self, operator: Operator, samples: int) -> Dense:
+    def _written(self, operator: Operator, samples: int) -> Dense:
         """The operator as a matrix for `samples` samples, by rows where that takes less."""
         if isinstance(operator, Dense) and (operator.samples > 1) == (samples > 1):
             return operator
-        if by_rows(operator, samples, self.lin.samples):
+        if by_rows(operator, samples):
             return Dense(operator.row_block(slice(None), self.like).transpose(1, 0, 2))
-        W = self.room(samples, operator.rows, operator.cols, by_columns=True)
+        W = self._room(samples, operator.rows, operator.cols, by_columns=True)
         operator.columns_into(0, operator.cols, W.transpose(2, 0, 1))
         return Dense(W)
 
@@ -167,8 +143,8 @@ class Accumulation:
         """One layer, with `P` as a matrix if it is wanted, and as a matrix, too, what is cheaper by rows."""
         A, B = self.lin.blocks[node.start]
         N = self.lin.samples
-        A = {name: self.written(operator, N) if by_rows(operator, N, N) else operator for name, operator in A.items()}
-        P = self.written(B, self._samples(node)) if node.product else _none(B)
+        A = {name: self._written(operator, N) if by_rows(operator, N) else operator for name, operator in A.items()}
+        P = self._written(B, self._samples(node)) if node.product else _none(B)
         return Merged(A, P, self.lin.spans[node.start])
 
     def _merged(self, node: Node) -> Parts:
@@ -177,7 +153,7 @@ class Accumulation:
             return self._single(node)
         columns, rows = self._size(node), self.lin.blocks[node.stop - 1][1].rows
         # Tangents come column after column, and what follows reads them in that order.
-        W = self.room(self.lin.samples, rows, columns, by_columns=node.way == "tangents")
+        W = self._room(self.lin.samples, rows, columns, by_columns=node.way == "tangents")
         P = yield self._into(node, W)
         A: dict[str, Operator] = {"W": Dense(W)} if columns else {}
         return Merged(A, P or Zero(rows, 0), Span(range(columns), {name: range(columns) for name in A}))
@@ -205,10 +181,10 @@ class Accumulation:
         if not node.product:
             return None
         n, samples = start.B.cols, self._samples(node)
-        P = self.room(samples, blocks[-1][1].rows, n, by_columns=True)
+        P = self._room(samples, blocks[-1][1].rows, n, by_columns=True)
         through: list[Block] = [({"P": start.B}, _none(start.B)), *(({}, B) for _, B in blocks)]
         entries = Span(range(n), {"P": range(n)})
-        self.push(Linearization(through, [entries, *(NO_COLUMNS for _ in blocks)], samples, self.lin.dtype), P)
+        columns_into(Linearization(through, [entries, *(NO_COLUMNS for _ in blocks)], samples, self.lin.dtype), P)
         return Dense(P)
 
     def _goes_on(self, node: Node, inner: Node) -> bool:
@@ -218,7 +194,7 @@ class Accumulation:
 
     def _columns(self, blocks: Sequence[Block], spans: Sequence[Span], W: Array) -> None:
         if W.shape[-1]:
-            self.push(Linearization(blocks, _placed(spans), self.lin.samples, self.lin.dtype), W)
+            columns_into(Linearization(blocks, _placed(spans), self.lin.samples, self.lin.dtype), W)
 
     def _adjoints(self, node: Node, W: Array) -> Parts:
         """The rows of the outer `P` back through the inner layers, one after the other or merged into one."""
@@ -229,18 +205,18 @@ class Accumulation:
         blocks, spans = self.lin.blocks[node.start : node.split], self.lin.spans[node.start : node.split]
         if node.inner is not None:
             inner = yield self._merged(node.inner)
-            A = {name: self.written(operator, self.lin.samples) for name, operator in inner.A.items()}
+            A = {name: self._written(operator, self.lin.samples) for name, operator in inner.A.items()}
             blocks, spans = [(A, inner.B)], [inner.span]
         q = P.stack.swapaxes(0, 1)
         own = W[..., newer:].swapaxes(0, 1)
         p = slices(own, _placed(spans))
         if not node.product:
-            self.pull(blocks, q, p)
+            recursions.reverse(blocks, q, p, recursions.each_into)
             return None
         n = blocks[0][1].cols
-        after = self.room(self._samples(node), P.rows, n)
+        after = self._room(self._samples(node), P.rows, n)
         blocks, p = [({"P": Identity(n)}, Zero(n, 0)), *blocks], [{"P": after.swapaxes(0, 1)}, *p]
-        self.pull(blocks, q, p)
+        recursions.reverse(blocks, q, p, recursions.each_into)
         return Dense(after)
 
     def _size(self, node: Node) -> int:
@@ -250,37 +226,6 @@ class Accumulation:
         """Of `P`: N, or 1 where all samples share it."""
         stacked = any(B.samples > 1 for _, B in self.lin.blocks[node.start : node.stop])
         return self.lin.samples if stacked else 1
-
-
-class PlannedAccumulation(Accumulation):
-    """Writes down what an accumulation would do and hold. A stack counts for all samples, whatever it was made for."""
-
-    def __init__(self, of: Structure, ledger: Ledger) -> None:
-        super().__init__(of.lin, np.empty(0, of.lin.dtype))
-        self._ledger = ledger
-
-    def room(self, samples: int, rows: int, columns: int, *, by_columns: bool = False) -> Array:
-        """An array of as many samples as were seen, without numbers."""
-        size = samples * rows * columns * self._ledger.item
-        return self._ledger.matrices(self._ledger.seen if samples > 1 else 1, rows, columns, size)
-
-    def push(self, lin: Linearization, W: Array) -> None:
-        charge_columns_into(self._ledger, lin)
-
-    def pull(self, blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]]) -> None:
-        """Reverse mode's products with all rows."""
-        self._ledger.around.append(Step("merge", 1, 0, 0))
-        N = self.lin.samples
-        charge_rows(self._ledger.work(N), blocks, Vectors(len(q), N if q.shape[1] > 1 else 1))
-
-    def written(self, operator: Operator, samples: int) -> Dense:
-        if isinstance(operator, Dense) and (operator.samples > 1) == (samples > 1):
-            return operator
-        if by_rows(operator, samples, self.lin.samples):
-            operator.charge_row_block(self._ledger.work(self.lin.samples), Vectors(operator.rows, 1))
-            return Dense(self.room(self._ledger.stack(operator), operator.rows, operator.cols))
-        operator.charge_columns(self._ledger.work(samples), Vectors(operator.cols, samples))
-        return Dense(self.room(samples, operator.rows, operator.cols))
 
 
 def _there(node: Node | None) -> Node:

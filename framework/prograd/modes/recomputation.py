@@ -9,16 +9,21 @@ from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 
+from prograd import recursions
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
 from prograd.errors import OptionError
+from prograd.layer import Layer
 from prograd.modes.base import Evaluation
 from prograd.modes.checkpoints import Schedule, best_schedule, inputs
-from prograd.modes.structure import Structure, layer_key, object_bytes, of_layer
+from prograd.modes.recordable import given_parameters, layer_key, recordable
 from prograd.network import Network
+from prograd.operators import Identity
+from prograd.operators.ledger import uncounted
+from prograd.tape.meter import Meter
 
 LOSS_ARRAYS: Final = 4  # of the shape of the output, while a loss computes its value and its gradient
-TEMPORARIES: Final = 3  # arrays of the shape of its output that a layer takes for a moment, besides those of its blocks
+LAYER_BYTES, PARAMETER_BYTES, OBJECTS = 512, 512, 2**14
 KEPT: Final = 64  # schedules, which come back in every step of gradient descent
 
 
@@ -72,10 +77,11 @@ def schedule_within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: in
     work = (LOSS_ARRAYS * net.n[-1] + sum(net.n[-2:])) * rows * item
     behind = [*itertools.accumulate(reversed(net.n), max)][::-1]  # the widest from here on
     known: dict[Hashable, _Needs] = {}  # deep networks repeat a few layers
-    for i, layer in enumerate(net.layers):
+    layers = recordable(net, dtype)
+    for i, layer in enumerate(layers):
         key = layer_key(layer, net.n[i], i)
         if key not in known:
-            known[key] = _needs(of_layer(net, i, rows, dtype), rows)
+            known[key] = _needs(net, i, layer, rows, dtype)
         needs = known[key]
         states.append(rows * net.n[i] * item if i else 0)  # z^1 is the samples themselves
         costs.append(needs.cost)
@@ -92,6 +98,12 @@ def schedule_within(net: Network, rows: int, dtype: np.dtype[Any], max_bytes: in
     return best_schedule(states, costs, left)
 
 
+def object_bytes(net: Network) -> int:
+    """Bytes of the views of `w` and of the gradient, of their names, and of what calls the layers."""
+    parameters = sum(len(span.each) for span in net.spans)
+    return OBJECTS + LAYER_BYTES * len(net.layers) + PARAMETER_BYTES * parameters
+
+
 class _Needs(NamedTuple):
     """Multiply-adds of evaluating a layer; bytes of evaluating and of reversing it, input and output included."""
 
@@ -100,14 +112,19 @@ class _Needs(NamedTuple):
     reversed: int
 
 
-def _needs(layer: Structure, rows: int) -> _Needs:
-    (A, B), item = layer.lin.blocks[0], layer.item
-    made = layer.made(layer.lin.blocks, rows)
-    output = rows * B.rows
-    evaluated = rows * B.cols + (1 + TEMPORARIES) * output + B.scratch(rows)
-    sums = max((J.sum_scratch(rows) for J in A.values()), default=0)
-    pulled = rows * B.cols + B.scratch(rows)
-    slopes = TEMPORARIES * output if made else 0
-    reversed_ = rows * B.cols + 2 * output + max(sums, pulled, slopes)
+@uncounted
+def _needs(net: Network, i: int, layer: Layer, rows: int, dtype: np.dtype[Any]) -> _Needs:
+    """What a layer needs, by recording it."""
+    meter = Meter()
+    w = given_parameters(meter, net.shapes[i], dtype)
+    z: Any = meter.input((rows, net.n[i]), dtype)
+    z_next = layer.g(w, z)
+    evaluated = meter.peak
+    meter.peak = meter.held
+    q: Any = meter.input((rows, net.n[i + 1]), dtype)
+    p: dict[str, Any] = {name: meter.output((len(at),), dtype) for name, at in net.spans[i].each.items()}
+    (A, B) = Blocks([layer], [w], [z, z_next])[0]
+    recursions.reverse([({}, Identity(B.cols)), (A, B)], q, [{}, p], recursions.sum_into)
+    given = rows * (net.n[i] + net.n[i + 1]) * dtype.itemsize
     cost = B.rows + max(J.edges for J in (B, *A.values()))
-    return _Needs(cost, evaluated * item + made, reversed_ * item + made)
+    return _Needs(cost, given + evaluated, given + meter.peak)

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from prograd.arrays import Array, RecordingArray, unit_vectors
 from prograd.errors import ShapeError
-from prograd.operators.costs import OperatorCosts, derived
+from prograd.operators.derived import derived
 from prograd.operators.export import ScipyOperator
-from prograd.operators.ledger import Vectors, Work
+from prograd.operators.ledger import counts, uncounted
 from prograd.operators.rules import PRODUCTS, SUMS
 
 SHOWN: Final = 8  # factors of a product, at most, in its repr
 
 
-class Operator(OperatorCosts, ABC):
+def _jvp(J: Operator, v: Array, *_: Any, **__: Any) -> int:
+    return int(math.prod(v.shape[:-2])) * J.jvp_multiply_adds(v.shape[-2])
+
+
+def _vjp(J: Operator, q: Array, *_: Any, **__: Any) -> int:
+    return int(math.prod(q.shape[:-2])) * J.vjp_multiply_adds(q.shape[-2])
+
+
+def _columns(J: Operator, start: int, stop: int, out: Array) -> int:
+    return (stop - start) * J.column_multiply_adds(out.shape[1])
+
+
+_COUNTED: Final[dict[str, Callable[..., int]]] = {
+    "jvp": _jvp,
+    "jvp_into": _jvp,
+    "vjp": _vjp,
+    "vjp_into": _vjp,
+    "vjp_sum": _vjp,
+    "columns_into": _columns,
+}
+"""The products that a ledger knows, with their multiply-adds."""
+
+
+class Operator(ABC):
     """A stack of N linear maps `J : R^cols -> R^rows`, one for each sample, or one map that all samples share.
 
     Meant to be subclassed: an author's own operator gives `rows`, `cols`, `jvp` and `vjp`; the rest has defaults.
@@ -34,6 +58,12 @@ class Operator(OperatorCosts, ABC):
     in_place = False
     """Whether `jvp_into(v, out)` accepts `v` itself as `out`."""
     __array_ufunc__ = None  # numpy must not take `op @ array` for its own
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, multiply_adds in _COUNTED.items():
+            if name in vars(cls):
+                setattr(cls, name, counts(vars(cls)[name], multiply_adds))
 
     @abstractmethod
     def jvp(self, v: Array) -> Array:
@@ -79,6 +109,36 @@ class Operator(OperatorCosts, ABC):
         return self.columns(0, self.cols).transpose(1, 2, 0).copy()
 
     @derived
+    def edges(self) -> int:
+        """Multiply-adds of one `jvp` or `vjp`, for one sample. The default is that of a dense matrix."""
+        return self.rows * self.cols
+
+    @derived
+    def column_edges(self) -> int:
+        """Multiply-adds of one column in `columns_into`, for one sample. The default is that of a `jvp`."""
+        return self.edges
+
+    def jvp_multiply_adds(self, samples: int = 1) -> int:
+        """Those of `jvp` for one vector, or for one each of `samples` samples."""
+        return max(samples, self.samples) * self.edges
+
+    def vjp_multiply_adds(self, samples: int = 1) -> int:
+        """Those of `vjp`."""
+        return max(samples, self.samples) * self.edges
+
+    def column_multiply_adds(self, samples: int = 1) -> int:
+        """Those of one column in `columns_into`, for `samples` samples."""
+        return self.samples * self.column_edges
+
+    def arrays(self) -> Iterator[Array]:
+        """The arrays that a product reads; the default finds those among the operator's attributes."""
+        for value in vars(self).values():
+            if isinstance(value, (np.ndarray, RecordingArray)):
+                yield value  # type: ignore[misc]  # what records is as good as an array
+            elif isinstance(value, Operator):
+                yield from value.arrays()
+
+    @derived
     def samples(self) -> int:
         """N, or 1 when all samples share one map."""
         return int(self._probe().shape[-2])
@@ -89,7 +149,7 @@ class Operator(OperatorCosts, ABC):
         return self._probe().dtype
 
     def _probe(self) -> Array:
-        y = self.jvp(np.zeros((1, self.cols), np.float32))
+        y: Array = uncounted(self.jvp)(np.zeros((1, self.cols), np.float32))
         if y.ndim != 2:
             raise ShapeError(f"{type(self).__name__}: jvp of shape (1, {self.cols}): expected 2 axes, got {y.shape}")
         return y
@@ -211,11 +271,16 @@ class Product(Operator):
         for factor in self.factors:
             yield from factor.arrays()
 
-    @derived
-    def column_edges(self) -> int:
-        """The column of the innermost factor, and all others applied to it."""
-        last = self.factors[-1]
-        return self.edges - last.edges + last.column_edges
+    def jvp_multiply_adds(self, samples: int = 1) -> int:
+        return _through(self.factors[::-1], samples, lambda J, N: J.jvp_multiply_adds(N))
+
+    def vjp_multiply_adds(self, samples: int = 1) -> int:
+        return _through(self.factors, samples, lambda J, N: J.vjp_multiply_adds(N))
+
+    def column_multiply_adds(self, samples: int = 1) -> int:
+        """A column of the innermost factor, and all others applied to it."""
+        *others, last = self.factors
+        return last.column_multiply_adds(samples) + sum(factor.jvp_multiply_adds(samples) for factor in others)
 
     @derived
     def samples(self) -> int:
@@ -225,55 +290,20 @@ class Product(Operator):
     def dtype(self) -> np.dtype[Any]:
         return np.result_type(*(factor.dtype for factor in self.factors))
 
-    def scratch(self, vectors: int) -> int:
-        """What goes into a factor and comes out of it, but for the first and the last, and what the factor holds."""
-        return max(self._between(vectors, k) + factor.scratch(vectors) for k, factor in enumerate(self.factors))
-
-    def sum_scratch(self, vectors: int) -> int:
-        *others, last = self.factors
-        held = [self._between(vectors, k) + factor.scratch(vectors) for k, factor in enumerate(others)]
-        return max(*held, vectors * last.rows + last.sum_scratch(vectors))
-
-    def column_scratch(self, vectors: int) -> int:
-        """The columns of two factors, and what one factor holds."""
-        *others, last = self.factors
-        held = [
-            self._between(vectors, k) + factor.into_scratch(vectors, factor.rows) for k, factor in enumerate(others)
-        ]
-        return max(*held, vectors * last.rows + last.column_scratch(vectors))
-
-    def _between(self, vectors: int, k: int) -> int:
-        factor = self.factors[k]
-        return vectors * ((factor.rows if k else 0) + (factor.cols if k + 1 < len(self.factors) else 0))
-
-    def charge_jvp(self, work: Work, v: Vectors) -> None:
-        for factor in reversed(self.factors):
-            factor.charge_jvp(work, v)
-            v = work.ledger.through(factor, v)
-
-    def charge_vjp(self, work: Work, q: Vectors) -> None:
-        for factor in self.factors:
-            factor.charge_vjp(work, q)
-            q = work.ledger.through(factor, q)
-
-    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
-        *others, last = self.factors
-        for factor in others:
-            factor.charge_vjp(work, q)
-            q = work.ledger.through(factor, q)
-        last.charge_vjp_sum(work, q)
-
-    def charge_columns(self, work: Work, v: Vectors) -> None:
-        *others, last = self.factors
-        last.charge_columns(work, v)
-        for factor in reversed(others):
-            factor.charge_jvp(work, v)
-
     def __repr__(self) -> str:
         shown = [repr(factor) for factor in self.factors]
         if len(shown) > SHOWN:
             shown[SHOWN // 2 : -SHOWN // 2] = ["…"]
         return f"({' @ '.join(shown)})"
+
+
+def _through(factors: Sequence[Operator], samples: int, multiply_adds: Callable[[Operator, int], int]) -> int:
+    """Of a vector that goes through all factors: a stack makes one for each sample of one for all."""
+    total = 0
+    for factor in factors:
+        total += multiply_adds(factor, samples)
+        samples = max(samples, factor.samples)
+    return total
 
 
 def factors_of(operator: Operator) -> tuple[Operator, ...]:
@@ -320,9 +350,14 @@ class Sum(Operator):
     def edges(self) -> int:
         return self.left.edges + self.right.edges
 
-    @derived
-    def column_edges(self) -> int:
-        return self.left.column_edges + self.right.column_edges
+    def jvp_multiply_adds(self, samples: int = 1) -> int:
+        return self.left.jvp_multiply_adds(samples) + self.right.jvp_multiply_adds(samples)
+
+    def vjp_multiply_adds(self, samples: int = 1) -> int:
+        return self.left.vjp_multiply_adds(samples) + self.right.vjp_multiply_adds(samples)
+
+    def column_multiply_adds(self, samples: int = 1) -> int:
+        return self.left.column_multiply_adds(samples) + self.right.column_multiply_adds(samples)
 
     @derived
     def samples(self) -> int:
@@ -331,39 +366,6 @@ class Sum(Operator):
     @derived
     def dtype(self) -> np.dtype[Any]:
         return np.result_type(self.left.dtype, self.right.dtype)
-
-    def scratch(self, vectors: int) -> int:
-        """What `left` gave, and what one term holds."""
-        left = 0 if self.left.returns_argument else vectors * max(self.rows, self.cols)
-        return max(self.left.scratch(vectors), left + self.right.scratch(vectors))
-
-    def sum_scratch(self, vectors: int) -> int:
-        return max(self.left.sum_scratch(vectors), self.right.sum_scratch(vectors))
-
-    def column_scratch(self, vectors: int) -> int:
-        """The columns of `right`, and what one term holds."""
-        return max(self.left.column_scratch(vectors), vectors * self.rows + self.right.column_scratch(vectors))
-
-    def charge_jvp(self, work: Work, v: Vectors) -> None:
-        self.left.charge_jvp(work, v)
-        self.right.charge_jvp(work, v)
-        work.copy(3 * work.ledger.through(self, v).all * self.rows)
-
-    def charge_vjp(self, work: Work, q: Vectors) -> None:
-        self.left.charge_vjp(work, q)
-        self.right.charge_vjp(work, q)
-        work.copy(3 * work.ledger.through(self, q).all * self.cols)
-
-    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
-        q = work.ledger.through(self, q)
-        self.left.charge_vjp_sum(work, q)
-        self.right.charge_vjp_sum(work, q)
-        work.copy(3 * q.many * self.cols)
-
-    def charge_columns(self, work: Work, v: Vectors) -> None:
-        self.left.charge_columns(work, v)
-        self.right.charge_columns(work, v)
-        work.copy(3 * v.all * self.rows)
 
     def __repr__(self) -> str:
         return f"({self.left!r} + {self.right!r})"

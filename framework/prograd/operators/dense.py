@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, RecordingArray, as_real
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-from prograd.operators.ledger import Vectors, Work
 
 OperatorLike: TypeAlias = Operator | Array
 """What a layer may give as a block: an operator or an array."""
@@ -76,39 +75,6 @@ class Dense(Operator):
 
     def column_blocks(self, step: int) -> Iterator[Array]:
         yield self.stack
-
-    @property
-    def writes_through(self) -> bool:  # type: ignore[override]
-        """Whether all samples share the matrix."""
-        return self.samples == 1
-
-    def scratch(self, vectors: int) -> int:
-        """Vectors and results in another order, where each sample has its own matrix."""
-        return 0 if self.samples == 1 else vectors * (self.rows + self.cols)
-
-    def sum_scratch(self, vectors: int) -> int:
-        return 0
-
-    def column_scratch(self, vectors: int) -> int:
-        return 0
-
-    def row_scratch(self, vectors: int) -> int:
-        """The result, which is no contiguous part of a Jacobian's rows."""
-        return vectors * self.cols + self.scratch(vectors)
-
-    def row_block_scratch(self, vectors: int) -> int:
-        """None: rows are views."""
-        return 0
-
-    def charge_row_block(self, work: Work, q: Vectors) -> None:
-        """Nothing."""
-
-    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
-        """One product with the sum of the vectors, where all samples share the matrix."""
-        if self.samples == 1:
-            work.product(self, q, self.rows, depth=1.0)
-        else:
-            super().charge_vjp_sum(work, q)
 
 
 def as_operator(block: OperatorLike) -> Operator:

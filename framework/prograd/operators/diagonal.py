@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-from prograd.operators.costs import derived
-from prograd.operators.ledger import Vectors, Work
+from prograd.operators.derived import derived
 
 
 class Diagonal(Operator):
@@ -20,7 +19,7 @@ class Diagonal(Operator):
     samples: int
     dtype: np.dtype[Any]
     column_edges = 0  # columns are written down
-    in_place = writes_through = True
+    in_place = True
 
     def __init__(self, d: ArrayLike) -> None:
         self.d = as_real(d, "Diagonal")
@@ -56,9 +55,6 @@ class Diagonal(Operator):
         """One multiplication for each entry."""
         return self.rows
 
-    def column_scratch(self, vectors: int) -> int:
-        return 0
-
 
 class Identity(Operator):
     """`I_n`."""
@@ -66,7 +62,6 @@ class Identity(Operator):
     samples = 1
     edges = column_edges = 0
     dtype = np.dtype(np.float32)  # widens nothing
-    returns_argument = writes_through = True
 
     def __init__(self, n: int) -> None:
         self.rows = self.cols = size(n, "Identity: n")
@@ -88,18 +83,6 @@ class Identity(Operator):
         out[...] = 0
         diagonal(out[:, :, start:stop])[...] = 1
 
-    def column_scratch(self, vectors: int) -> int:
-        return 0
-
-    def sum_scratch(self, vectors: int) -> int:
-        return 0
-
-    def charge_jvp(self, work: Work, v: Vectors) -> None:
-        """Nothing."""
-
-    def charge_vjp(self, work: Work, q: Vectors) -> None:
-        """Nothing."""
-
 
 class Zero(Operator):
     """The map that sends everything to zero."""
@@ -107,7 +90,6 @@ class Zero(Operator):
     samples = 1
     edges = column_edges = 0
     dtype = np.dtype(np.float32)  # widens nothing
-    writes_through = True
 
     def __init__(self, rows: int, cols: int) -> None:
         self.rows, self.cols = size(rows, "Zero: rows"), size(cols, "Zero: cols")
@@ -126,6 +108,3 @@ class Zero(Operator):
 
     def part(self, at: slice) -> Zero:
         return Zero(self.rows, len(range(self.cols)[at]))
-
-    def column_scratch(self, vectors: int) -> int:
-        return 0

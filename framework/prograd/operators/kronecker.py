@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real, size
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-from prograd.operators.costs import derived
 from prograd.operators.dense import Dense
+from prograd.operators.derived import derived
 from prograd.operators.diagonal import Identity
-from prograd.operators.ledger import Vectors, Work
 
 
 class Kronecker(Operator):
@@ -149,35 +148,6 @@ class Kronecker(Operator):
     @derived
     def dtype(self) -> np.dtype[Any]:
         return self.right.dtype if self.left is None else np.result_type(self.left, self.right)
-
-    @property
-    def writes_through(self) -> bool:  # type: ignore[override]
-        """Whether a sample's right factor has one row."""
-        return self.s == 1
-
-    def scratch(self, vectors: int) -> int:
-        """The product with `left`."""
-        return 0 if self.left is None else vectors * self.m * self.s
-
-    def sum_scratch(self, vectors: int) -> int:
-        """The product with `left`, and its entries in another order where `right` has several rows."""
-        pulled = 0 if self.left is None else self.m
-        return vectors * self.s * (pulled + (self.m if self.s > 1 else 0))
-
-    def column_scratch(self, vectors: int) -> int:
-        """The columns of both factors."""
-        return vectors * (self.s + (0 if self.left is None else self.m_out))
-
-    def depth(self, samples: int = 1) -> float:
-        """As a product of matrices that adds up `s` rows for each sample."""
-        return min(self.m, self.t, self.s * samples)
-
-    def charge_vjp_into(self, work: Work, q: Vectors) -> None:
-        """Outer products, written to their place at once where `left` is `I_m`."""
-        if self.s == 1 and self.left is None:
-            work.write(q, self.cols, multiply_adds=work.ledger.through(self, q).all * self.edges)
-        else:
-            super().charge_vjp_into(work, q)
 
     def _pulled(self, q: Array) -> Array:
         """`left^T q`, for a right factor of one row."""

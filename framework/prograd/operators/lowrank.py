@@ -10,14 +10,12 @@ from numpy.typing import ArrayLike
 from prograd.arrays import Array, as_real, diagonal
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-from prograd.operators.costs import derived
+from prograd.operators.derived import derived
 from prograd.rows import MOST
 
 
 class DiagonalPlusLowRank(Operator):
     """`diag(d) + U V^T`: `d` is `(n,)` or `(N, n)`; `U` and `V` are `(n, k)` or `(N, n, k)`."""
-
-    writes_through = True
 
     def __init__(self, d: ArrayLike, U: ArrayLike, V: ArrayLike) -> None:
         self.d = as_real(d, "DiagonalPlusLowRank: d")
@@ -34,7 +32,6 @@ class DiagonalPlusLowRank(Operator):
                 f"DiagonalPlusLowRank: expected U and V of one rank, got {self.U.shape[-1]} and {self.V.shape[-1]}"
             )
         self.rows = self.cols = n
-        self.passes = 1 + 2 * self.U.shape[-1]
 
     @classmethod
     def minus_square(cls, d: Array | float, u: Array, diagonal: Array) -> DiagonalPlusLowRank:
@@ -91,17 +88,12 @@ class DiagonalPlusLowRank(Operator):
     def dtype(self) -> np.dtype[Any]:
         return np.result_type(self.d, self.U, self.V)
 
-    def scratch(self, vectors: int) -> int:
-        """The product with `U V^T`."""
-        return vectors * self.rows
-
-    def column_scratch(self, vectors: int) -> int:
-        """The columns of `U V^T`."""
-        return vectors * self.rows
-
 
 def _apply(d: Array, U: Array, V: Array, v: Array) -> Array:
-    return d * v + _low_rank(U, V, v)
+    scaled, rest = d * v, _low_rank(U, V, v)
+    same = (scaled.shape, scaled.dtype) == (rest.shape, rest.dtype)
+    total: Array = np.add(scaled, rest, out=scaled if same else None)
+    return total
 
 
 def _apply_into(d: Array, U: Array, V: Array, v: Array, out: Array) -> None:

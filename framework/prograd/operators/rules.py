@@ -6,7 +6,7 @@
     @sum_rule(MyOperator, Identity)              # left + right, and so right + left
 
     @multiply_rule(MyOperator, Dense)            # multiply(outer, inner): carrying the product out
-    def pushed(outer, inner, by): …              # `by` does the arithmetic, see `multiplication`
+    def pushed(outer, inner): …
 
 The rule for the closest classes comes first: that of the classes themselves before that of their bases, and among
 equals the one that was registered first. A rule that would not pay declines by returning None, and the next one is
@@ -70,5 +70,5 @@ def sum_rule(left: type[Any], right: type[Any]) -> Callable[[RuleT], RuleT]:
 
 
 def multiply_rule(outer: type[Any], inner: type[Any]) -> Callable[[RuleT], RuleT]:
-    """Registers how `multiply(outer, inner)` carries a product out: a function of both and of the arithmetic."""
+    """Registers how `multiply(outer, inner)` carries a product out: a function of both."""
     return MULTIPLICATIONS.rule(outer, inner)

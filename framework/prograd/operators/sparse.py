@@ -12,15 +12,13 @@ import scipy.sparse
 from prograd.arrays import Array, dispatched
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
-from prograd.operators.costs import derived
-from prograd.operators.ledger import Vectors, Work
+from prograd.operators.derived import derived
 
 
 class Sparse(Operator):
     """A `scipy.sparse` matrix or array of any format, kept as CSR in both directions."""
 
     dtype: np.dtype[Any]
-    kind = "sparse"
     samples = 1
     column_edges = 0  # columns are copied
 
@@ -64,17 +62,6 @@ class Sparse(Operator):
         """The entries and where they stand, in both directions."""
         for matrix in (self.matrix, self.transposed):
             yield from (matrix.data, matrix.indices, matrix.indptr)
-
-    def scratch(self, vectors: int) -> int:
-        """Vectors and results in another order."""
-        return vectors * (self.rows + self.cols)
-
-    def sum_scratch(self, vectors: int) -> int:
-        return 0
-
-    def charge_vjp_sum(self, work: Work, q: Vectors) -> None:
-        """One product with the sum of the vectors."""
-        work.product(self, q, self.rows, depth=1.0)
 
 
 @dispatched

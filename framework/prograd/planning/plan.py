@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from math import inf
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,19 +15,22 @@ from prograd import modes as listed
 from prograd import threads
 from prograd.arrays import checked_bytes
 from prograd.bracketing.words import Letters
-from prograd.errors import OptionError, ShapeError, UnknownNameError
+from prograd.errors import NotRecordable, OptionError, ShapeError, UnknownNameError
+from prograd.loss import Loss
 from prograd.modes import AUTO, Mode, Outputs
-from prograd.modes.structure import Structure, structure
+from prograd.modes.recomputation import object_bytes
 from prograd.network import Network
-from prograd.operators.ledger import Cost
+from prograd.operators import ledger
 from prograd.planning.calibration import machine_rates
 from prograd.planning.rates import Rates
+from prograd.planning.recording import Cost, Task, Variable, cost
 from prograd.tape import machine
 from prograd.tape.blas import Blas
 from prograd.tape.machine import Machine
+from prograd.tape.meter import HOPELESS, MOST, Limits
 
-TIE = 1.05  # predicted times within this factor count as equal: measured times vary by more
-Variable = Literal["parameters", "input"]
+TIE: Final = 1.05  # predicted times within this factor count as equal: measured times vary by more
+MARGIN: Final = 1.05  # for what numpy allocates inside its loops
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Plan:
     def seconds(self) -> dict[str, float]:
         """The predicted time of each mode."""
         rates = machine_rates() if self.rates is None else self.rates
-        return {mode: rates.seconds(cost, replayed=self.machine == "c") for mode, cost in self.costs.items()}
+        return {mode: rates.seconds(cost.steps, self.machine, self.threads) for mode, cost in self.costs.items()}
 
     @property
     def mode(self) -> str:
@@ -146,8 +150,8 @@ def plan(  # noqa: PLR0913
     """The cost of the gradient or the Jacobian of a network in each mode, from shapes and structure alone.
 
     `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
-    out, and reverse mode is planned without recomputation. `rates` defaults to those of this
-    machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and `PluginError` for blocks that don't fit.
+    out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and
+    `PluginError` for blocks that don't fit.
     """
     if not isinstance(net, Network):
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
@@ -160,18 +164,20 @@ def plan(  # noqa: PLR0913
     if (wrt, outputs) == ("input", "gradient"):
         raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
     max_bytes = checked_bytes(max_bytes)
-    found = _dtype(dtype)
-    of = _structure(net, int(batch), wrt, found)
+    task = Task(net, int(batch), wrt, outputs, _dtype(dtype))
     chosen = [listed.find(mode) for mode in modes]
-    costs, left_out = _costs(of, chosen, outputs, max_bytes)
+    costs, left_out = _costs(task, chosen, max_bytes)
+    if not costs and left_out:
+        raise OptionError(next(iter(left_out.values())))
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
-    orders = {mode.name: mode.order(of, letters, max_bytes) for mode in chosen if mode.name in costs}
+    lin = task.linearization()
+    orders = {mode.name: mode.order(lin, letters, max_bytes) for mode in chosen if mode.name in costs}
     return Plan(
         repr(net),
-        int(batch),
+        task.samples,
         wrt,
         outputs,
-        str(found),
+        str(task.dtype),
         threads.available(),
         machine.current(),
         costs,
@@ -183,7 +189,14 @@ def plan(  # noqa: PLR0913
 
 
 def resolve(  # noqa: PLR0913, PLR0917
-    mode: str | Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int | None, dtype: Any
+    mode: str | Mode,
+    net: Network,
+    samples: int,
+    wrt: Variable,
+    outputs: Outputs,
+    max_bytes: int | None,
+    dtype: Any,
+    loss: Loss | None = None,
 ) -> tuple[Mode, int | None]:
     """The mode of this name, and what to give it as `max_bytes` so that all that a call allocates stays within that.
 
@@ -192,48 +205,42 @@ def resolve(  # noqa: PLR0913, PLR0917
     """
     if max_bytes is None and isinstance(mode, str) and mode in listed.MODES:
         return listed.MODES[mode], None
-    found = (
-        listed.find(mode)
-        if mode != AUTO
-        else listed.MODES[
-            _choice(
-                net,
-                samples,
-                wrt,
-                outputs,
-                max_bytes,
-                np.dtype(dtype),
-                machine_rates(),
-                replayed=machine.current() == "c",
-            )
-        ]
-    )
-    if max_bytes is None:
-        return found, None
-    return found, _room(found, net, samples, wrt, outputs, max_bytes, np.dtype(dtype))
+    task = Task(net, samples, wrt, outputs, np.dtype(dtype), loss)
+    if mode == AUTO:
+        used = _choice(task, max_bytes, machine_rates(), machine.current(), threads.available())
+    else:
+        used = listed.find(mode)
+    return used, None if max_bytes is None else _room(task, used, max_bytes)
+
+
+def lazy_mode(net: Network, samples: int, wrt: Variable, dtype: Any) -> Mode:
+    """The mode that forms the left factors of a Jacobian with the fewest multiply-adds."""
+    lin = Task(net, samples, wrt, "jacobian", np.dtype(dtype)).linearization()
+
+    def multiply_adds(mode: Mode) -> int:
+        with ledger.opened() as written:
+            mode.left_factors(lin.blocks)
+        return written.multiply_adds
+
+    return min((mode for mode in listed.MODES.values() if mode.lazy), key=multiply_adds)
 
 
 @lru_cache(maxsize=256)
-def _room(  # noqa: PLR0913, PLR0917
-    mode: Mode, net: Network, samples: int, wrt: Variable, outputs: Outputs, max_bytes: int, dtype: np.dtype[Any]
-) -> int | None:
-    return mode.room(_structure(net, samples, wrt, dtype), outputs, max_bytes)
+def _room(task: Task, mode: Mode, max_bytes: int, limits: Limits | None = None) -> int | None:
+    def peak(given: int | None) -> float:
+        return cost(task, mode, given, limits).peak_bytes * MARGIN + object_bytes(task.net)
+
+    return mode.room(peak, task.outputs, max_bytes)
 
 
 @lru_cache(maxsize=256)
-def _choice(  # noqa: PLR0913, PLR0917
-    net: Network,
-    samples: int,
-    wrt: Variable,
-    outputs: Outputs,
-    max_bytes: int | None,
-    dtype: np.dtype[Any],
-    rates: Rates,
-    *,
-    replayed: bool,
-) -> str:
-    costs, _ = _costs(_structure(net, samples, wrt, dtype), listed.MODES.values(), outputs, max_bytes)
-    return _quickest({mode: rates.seconds(cost, replayed=replayed) for mode, cost in costs.items()})
+def _choice(task: Task, max_bytes: int | None, rates: Rates, used: Machine, available: int) -> Mode:
+    costs, left_out = _costs(task, listed.MODES.values(), max_bytes, hopeless=HOPELESS)
+    if not costs:
+        if max_bytes is None:  # too many layers to plan: reverse mode takes the fewest steps
+            return listed.MODES["reverse"]
+        raise OptionError(next(iter(left_out.values())))
+    return listed.MODES[_quickest({mode: rates.seconds(cost.steps, used, available) for mode, cost in costs.items()})]
 
 
 def _quickest(seconds: Mapping[str, float]) -> str:
@@ -243,21 +250,25 @@ def _quickest(seconds: Mapping[str, float]) -> str:
 
 
 def _costs(
-    of: Structure, modes: Iterable[Mode], outputs: Outputs, max_bytes: int | None
+    task: Task, modes: Iterable[Mode], max_bytes: int | None, hopeless: float = inf
 ) -> tuple[dict[str, Cost], dict[str, str]]:
-    """The costs by mode, and why a mode has none."""
-    costs, left_out = {}, {}
+    """The costs by mode, and why a mode has none. The first, the simplest, is planned however long that takes.
+
+    No mode is planned to its end that takes `hopeless` times the multiply-adds of another one.
+    """
+    costs: dict[str, Cost] = {}
+    left_out: dict[str, str] = {}
     for mode in modes:
-        if len(of.net.layers) > mode.longest:
-            left_out[mode.name] = f"{len(of.net.layers)} layers are more than {mode.longest}"
+        if len(task.net.layers) > mode.longest:
+            left_out[mode.name] = f"{len(task.net.layers)} layers are more than {mode.longest}"
             continue
         try:
-            room = None if max_bytes is None else mode.room(of, outputs, max_bytes)
-            costs[mode.name] = mode.cost(of, outputs, room)
-        except OptionError as error:
+            fewest = min((one.multiply_adds for one in costs.values()), default=inf)
+            limits = Limits(MOST, hopeless * max(fewest, 1)) if costs or left_out else Limits()
+            room = None if max_bytes is None else _room(task, mode, max_bytes, limits)
+            costs[mode.name] = cost(task, mode, room, limits)
+        except (OptionError, NotRecordable) as error:
             left_out[mode.name] = str(error)
-    if not costs and left_out:
-        raise OptionError(next(iter(left_out.values())))
     return costs, left_out
 
 
@@ -269,8 +280,3 @@ def _dtype(given: DTypeLike) -> np.dtype[Any]:
     if found is None or found.char not in "df":
         raise OptionError(f"dtype: expected float64 or float32, got {found or repr(given)}")
     return found
-
-
-def _structure(net: Network, samples: int, wrt: Variable, dtype: np.dtype[Any]) -> Structure:
-    of = structure(net, samples, dtype)
-    return of if wrt == "parameters" else of.by_input()

@@ -1,87 +1,57 @@
-"""How fast the machine is: the rates that turn multiply-adds and bytes into seconds."""
+"""How fast the machine is: what turns the steps of a tape into seconds."""
 
 from __future__ import annotations
 
 import json
-import math
-from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any, Self
 
 from prograd.errors import OptionError
-from prograd.operators.ledger import Cost, Step
+from prograd.planning import bench
+from prograd.planning.steps import Step
+from prograd.planning.tables import Table, finite, positive
+from prograd.tape.machine import Machine
 
-SCHEMA = "prograd.rates/2"
-CURVES = ("product64", "product32", "memory", "write", "transpose", "replayed_write", "replayed_transpose")
-INSTRUCTION_SECONDS = 1e-7  # to start one
-Curve = tuple[tuple[float, float], ...]
-"""Pairs `(size, rate)` with growing sizes. Rates are interpolated on log axes, and constant beyond the ends."""
+SCHEMA = "prograd.rates/3"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rates:
-    """Rates of one core per second: multiply-adds of products, moved bytes, and numbers that a function maps.
+    """Seconds of one core.
 
-    `product64` and `product32` are curves over the multiply-adds for each number read or written, `memory` is one over
-    the bytes that a call touches, `write` and `transpose` are curves over the bytes of a Jacobian, and so are
-    `replayed_write` and `replayed_transpose`, for a tape. The others are seconds: a `call` of an operator, a call that
-    writes columns, the overhead of a `rule` of multiplication, the calls of a `layer`, and a `merge` of layers in a
-    bracketing.
+    `tables` has the seconds of a call of an inner loop by the sizes of its data, which is in the first-level cache.
+    `read` and `write` are what a byte takes in addition, by the bytes that were touched since it was touched the last
+    time. `run` is for one replay, `instruction` for each of its instructions, `call` for each call of a loop if an
+    instruction makes several; it may be negative, since the tables are of instructions that make one. `numpy` and `off`
+    are for each instruction when NumPy replays a tape, and when Python interprets the mode. `measured` is when, in
+    seconds since 1970.
     """
 
-    product64: Curve
-    product32: Curve
-    memory: Curve
-    write: Curve
-    transpose: Curve
-    replayed_write: Curve
-    replayed_transpose: Curve
-    sparse: float
-    function: float
+    tables: Mapping[str, Table]
+    read: Table
+    write: Table
+    run: float
+    instruction: float
     call: float
-    columns_call: float
-    rule: float
-    layer: float
-    merge: float
+    numpy: float
+    off: float
+    measured: float
 
-    def seconds(self, cost: Cost, *, replayed: bool = False) -> float:
-        """The predicted time. A product takes the time of its multiply-adds or of its bytes, whichever is longer.
+    def seconds(self, steps: Iterable[Step], machine: Machine, threads: int = 1) -> float:
+        """The predicted time of a tape: Σ over its steps; blocks are shared among threads of the compiled machine."""
+        return self.run + sum(step.times * self.step_seconds(step, machine, threads) for step in steps)
 
-        Writes, copies and functions take the time of their bytes. Calls and rules are added;
-        where a tape is `replayed`, no Python is called, and an instruction takes next to nothing.
-        """
-        return sum(self.step_seconds(step, cost.item, replayed=replayed) for step in (*cost.steps, *cost.around))
-
-    def step_seconds(self, step: Step, item: int, *, replayed: bool = False) -> float:  # noqa: C901  (one case a kind)
-        """The predicted time of a step whose numbers have `item` bytes."""
-        if not step.calls:
-            return 0.0
-        moving = step.moved / at(self.memory, step.moved / step.calls)
-        call = self.call
-        match step.kind:
-            case "product":
-                work = max(step.multiply_adds / at(self.product64 if item == 8 else self.product32, step.depth), moving)
-            case "sparse":
-                work = max(step.multiply_adds / self.sparse, moving)
-            case "columns":
-                work, call = moving, self.columns_call
-            case "write":
-                work = step.moved / at(self.replayed_write if replayed else self.write, step.moved)
-            case "layer":
-                work, call = 0.0, self.layer
-            case "merge":
-                work, call = 0.0, self.merge
-            case "transpose":
-                work = step.moved / at(self.replayed_transpose if replayed else self.transpose, step.moved)
-            case "function":
-                work = step.moved / (2 * item * self.function)
-            case _:
-                work = moving
-        if replayed:
-            return work + step.calls * INSTRUCTION_SECONDS
-        return work + step.calls * call + step.rules * self.rule
+    def step_seconds(self, step: Step, machine: Machine, threads: int = 1) -> float:
+        """The predicted time of one instruction."""
+        table = self.tables.get(str(step.kind)) or bench.table(step.kind)
+        work = step.calls * (table.at(*step.sizes) + (self.call if step.calls > 1 else 0.0))
+        for written, away, size in step.traffic:
+            beyond = self.write if written else self.read
+            work += size * beyond.at(min(away, beyond.axes[0][-1]))
+        if machine == "c":
+            return work / min(threads, step.blocks) + self.instruction
+        return work + (self.numpy if machine == "numpy" else self.off)
 
     def as_json(self) -> dict[str, Any]:
         """The content of a file of rates."""
@@ -95,37 +65,18 @@ class Rates:
         found: dict[str, Any] = {}
         for name in cls.__dataclass_fields__:
             value: Any = content.get(name)
-            if name in CURVES:
-                found[name] = _curve(name, value)
-            elif _positive(value):
+            if name in {"read", "write"}:
+                found[name] = Table.from_json(name, value)
+            elif name == "tables":
+                if not isinstance(value, Mapping):
+                    raise OptionError(f"tables: expected a table for each kind of loop, got {str(value)[:80]}")
+                found[name] = {kind: Table.from_json(kind, table) for kind, table in value.items()}
+            elif finite(value) if name == "call" else positive(value):
                 found[name] = float(value)
             else:
-                raise OptionError(f"{name}: expected a positive number, got {value!r}")
+                kind = "number" if name == "call" else "positive number"
+                raise OptionError(f"{name}: expected a {kind}, got {value!r}")
         return cls(**found)
 
     def __str__(self) -> str:
         return json.dumps(self.as_json())
-
-
-def at(curve: Curve, size: float) -> float:
-    """The rate for a size."""
-    k = bisect_left(curve, (size, 0.0))
-    if k == 0 or k == len(curve):
-        return curve[min(k, len(curve) - 1)][1]
-    (below, low), (above, high) = curve[k - 1], curve[k]
-    part = math.log(size / below) / math.log(above / below)
-    return float(low ** (1 - part) * high**part)
-
-
-def _curve(name: str, value: Any) -> Curve:
-    points = value if isinstance(value, (list, tuple)) else ()
-    good = bool(points) and all(
-        isinstance(point, (list, tuple)) and len(point) == 2 and all(map(_positive, point)) for point in points
-    )
-    if not good or any(a[0] >= b[0] for a, b in pairwise(points)):
-        raise OptionError(f"{name}: expected pairs of a growing size and a rate, got {value!r}")
-    return tuple((float(size), float(rate)) for size, rate in points)
-
-
-def _positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf

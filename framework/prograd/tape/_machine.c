@@ -69,7 +69,8 @@ typedef struct {
     Py_ssize_t count;
     size_t scratch;
     int bases;       /* the null base, the scratch memory, then the arrays of a call */
-    int large;       /* worth releasing the GIL and waking helpers */
+    int large;       /* worth releasing the GIL */
+    int shares;      /* has blocks for helpers */
     word sizes[MAX_BASES]; /* bytes of each array of a call; negative where it is written */
 } Program;
 
@@ -222,7 +223,7 @@ static int
 run_program(const Program *program, char *const *bases, int threads, int whole)
 {
     const word *group = program->words, *stop = group + program->count;
-    int raised = 0, shared = threads > 1 && program->large && !whole && team_begin(threads);
+    int raised = 0, shared = threads > 1 && program->shares && !whole && team_begin(threads);
     clear_errors();
     while (group < stop) {
         npy_intp blocks = (group[1] + group[2] - 1) / group[2];
@@ -470,7 +471,10 @@ program(PyObject *NPY_UNUSED(module), PyObject *args)
     }
     else {
         memcpy(words, given.buf, given.len);
-        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large, {0}};
+        *made = (Program){words, given.len / (Py_ssize_t)sizeof(word), (size_t)scratch, arrays + 2, large, 0, {0}};
+        for (const word *group = words; large && group < words + made->count; group = after(group)) {
+            made->shares |= group[3] && group[1] > group[2];
+        }
         memcpy(made->sizes, sizes.buf, sizes.len);
         capsule = PyCapsule_New(made, "prograd.tape.program", free_program);
     }

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prograd.arrays import passes
 from prograd.operators.sparse import rows_into, rows_times
 from prograd.tape import sparse
 from prograd.tape.traced import Traced
@@ -88,6 +89,11 @@ def _implements(*functions: Function) -> Callable[[Function], Function]:
         return implementation
 
     return add
+
+
+@_implements(passes)
+def _passes(recorder: Recorder, starts: range, cuts: Sequence[int], like: Traced) -> Iterator[int]:
+    return recorder.passes(starts, cuts)
 
 
 _implements(rows_times)(sparse.times)

@@ -19,6 +19,8 @@ WRITTEN = 2**18  # bytes of one array in such a block that no instruction of it 
 SECOND_LEVEL = 2**17  # bytes of one array in a block of a chain with a product, or of a matrix that meets one vector
 BLOCKED_BYTES = 2**16  # instructions that move less are not worth cutting
 ROWS = 128  # of a product of matrices in a block: with fewer, BLAS packs the other matrix too often
+MOST_ROWS = 512  # of a block of a chain with a product: with more, other cores get too few
+CHAINED = 2**15  # multiply-adds of ROWS rows of a product that is worth being part of a chain
 HALVED = 2**23  # multiply-adds from which a product with fewer rows is cut in two
 PRODUCT = 2**20  # multiply-adds of a product of matrices in a block
 MOST_BLOCKS = 16  # of a product of matrices
@@ -93,7 +95,7 @@ def _groups(instructions: Sequence[Instruction]) -> Iterator[Group]:
         if chain:
             yield chain.group()
             chain = _Chain()
-        if all(cut.core for cut in cuts) and _product_block(instruction) is None:  # not worth cutting
+        if not cuts and _product_block(instruction) is None:  # not worth cutting
             plain.instructions.append(instruction)
             plain.cuts.append(None)
             continue
@@ -267,7 +269,7 @@ class _Chain:
         self._group.extent = cut.extent
         if cut.core:
             row = max(abs(step) for step in cut.steps)
-            self._block = max(self._block, ROWS, math.ceil(SECOND_LEVEL / row / 16) * 16)
+            self._block = max(self._block, ROWS, min(math.ceil(SECOND_LEVEL / row / 16) * 16, MOST_ROWS))
         for storage, access in accesses:
             known = self._touched.get(storage)
             if known:
@@ -288,7 +290,7 @@ def _chain_cuts(instruction: Instruction) -> Iterator[Cut]:
     if cuts and min(instruction.core[0], instruction.core[2]) > 1:
         rows = cuts[0]
         row = max(abs(step) for step in rows.steps)
-        enough = instruction.multiply_adds * ROWS >= PRODUCT // 4 * rows.extent
+        enough = instruction.multiply_adds * ROWS >= CHAINED * rows.extent
         if rows.extent >= 4 * ROWS and row * ROWS <= 2 * SECOND_LEVEL and enough:
             yield rows
 

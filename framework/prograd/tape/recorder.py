@@ -17,9 +17,6 @@ from prograd.tape import functions, indices, loops, ufuncs
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, digest
 from prograd.tape.traced import Traced
 
-MOST: int = 10**6
-"""Instructions of a tape; where there are more, the interpreter's share is small in any case."""
-
 _NOT_GIVEN: Any = np._NoValue  # noqa: SLF001  (what np.sum passes on)
 MOST_ARRAYS, MOST_OPERANDS, MOST_CORE = 60, 16, 7  # what the machine has room for
 
@@ -28,6 +25,9 @@ _SPECIAL_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive
 
 class Recorder:
     """A recording: `inputs` and `outputs` are arrays that each replay is given, everything else is the tape's own."""
+
+    most = 10**6
+    """Instructions of a tape; where there are more, the interpreter's share is small in any case."""
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
@@ -78,6 +78,14 @@ class Recorder:
             self.refuse(f"more than {MOST_ARRAYS} arrays")
         if any(before and digest(array) != before for _, array, before in self._constants.values()):
             self.refuse("to change an array of numpy's own after it was used (np.zeros and the like, without like=)")
+
+    def hold(self, storage: Storage) -> object:
+        """What an array of this memory keeps for as long as it lives."""
+        return None
+
+    def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
+        """Which of some equal passes are recorded (see `arrays.passes`): all of them."""
+        return iter(starts)
 
     # Operations.
 
@@ -230,8 +238,8 @@ class Recorder:
                 self.refuse("to change an array that it was given to read")
         if all(instruction.shape) and all(all(view.shape) for view in instruction.outputs):
             self.instructions.append(instruction)
-        if len(self.instructions) > MOST:
-            self.refuse(f"more than {MOST} instructions")
+        if len(self.instructions) > self.most:
+            self.refuse(f"more than {self.most} instructions")
 
     def _given(self, kind: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Traced:
         shadow = loops.shadow(shape, dtype)

@@ -133,13 +133,15 @@ def _viewed(array: AnyArray, view: View) -> AnyArray:
     return np.lib.stride_tricks.as_strided(np.ndarray((1,), view.dtype, memory), view.shape, view.strides)
 
 
-def record(function: Callable[..., None], inputs: Signature, outputs: Signature) -> Tape:
+def record(
+    function: Callable[..., None], inputs: Signature, outputs: Signature, recorder: Recorder | None = None
+) -> Tape:
     """The tape of `function(*inputs, *outputs)`, which reads the first and writes to the others.
 
     Raises `NotRecordable` where the function needs numbers, and errors of prograd's that the function raises.
     """
     with _no_collection():
-        recorder = Recorder()
+        recorder = Recorder() if recorder is None else recorder
         given = [recorder.input(shape, dtype) for shape, dtype in inputs]
         to = [recorder.output(shape, dtype) for shape, dtype in outputs]
         try:

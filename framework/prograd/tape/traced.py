@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 class Traced(np.lib.mixins.NDArrayOperatorsMixin, RecordingArray):
     """An array in a recording: it holds no numbers, and refuses what would need them."""
 
-    __slots__ = ("_view", "recorder", "shadow", "storage")
+    __slots__ = ("_held", "_view", "recorder", "shadow", "storage")
     __array_priority__ = 1000
     __hash__ = None  # type: ignore[assignment]  # as arrays
 
     def __init__(self, recorder: Recorder, storage: Storage, shadow: AnyArray) -> None:
         self.recorder, self.storage, self.shadow = recorder, storage, shadow
         self._view: View | None = None
+        self._held = recorder.hold(storage)
 
     # What numpy asks of a duck array.
 

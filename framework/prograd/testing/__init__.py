@@ -14,7 +14,8 @@ No reference uses the code under test: blocks are compared with finite differenc
 from __future__ import annotations
 
 from prograd.errors import ConformanceError
-from prograd.testing.counted import Count, counted
+from prograd.operators.ledger import Count
+from prograd.testing.counted import counted
 from prograd.testing.layer_checks import check_layer
 from prograd.testing.loss_checks import check_loss
 from prograd.testing.operator_checks import check_operator

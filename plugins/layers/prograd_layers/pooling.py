@@ -131,10 +131,6 @@ class Average(Operator):
             pixel[...] = shares
         return out
 
-    def scratch(self, vectors: int) -> int:
-        """The shares of one pixel of each tile."""
-        return vectors * self.rows
-
 
 class Selection(Operator):
     """The `chosen` pixel of each tile, `(window², N, C, down, across)`: true for one pixel of a tile."""
@@ -161,7 +157,3 @@ class Selection(Operator):
         for chosen, pixel in zip(self.chosen, self.tiles.pixels(out), strict=True):
             pixel[...] = np.where(chosen, q, 0)
         return out
-
-    def scratch(self, vectors: int) -> int:
-        """One pixel of each tile."""
-        return vectors * self.rows
