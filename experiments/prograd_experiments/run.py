@@ -46,14 +46,15 @@ def application(cfg: DictConfig) -> str:
     context = HydraConfig.get()
     directory = Path(context.runtime.output_dir)
     if context.mode == RunMode.MULTIRUN:
-        return str(jobs.run(read.resolved(cfg), directory, force=read.boolean(cfg, "force"))["status"])
+        listener = jobs.Listener(progress=terminal.progress_in_a_sweep(Console(), " ".join(context.overrides.task)))
+        record = jobs.run(read.resolved(cfg), directory, force=read.boolean(cfg, "force"), listener=listener)
+        return str(record["status"])
     # Hydra would print the overrides above an exception's message, and the message alone is complete.
     with reported():
         read.in_place(context.job.chdir)
-        config = read.resolved(cfg)
+        console, config, errors = Console(), read.resolved(cfg), list[BaseException]()
         effect.require(arguments.keys(context.overrides.task), [(cfg, effect.without(config))])
         read.several(read.setting(cfg, "pictures"), "pictures", FORMATS)
-        console, config, errors = Console(), read.resolved(cfg), list[BaseException]()
         terminal.tell(console, jobs.told(jobs.experiment_of(config).check(config)))
         with terminal.progressing(console) as progress:
             record = jobs.run(

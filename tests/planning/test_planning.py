@@ -15,7 +15,7 @@ import prograd
 from prograd.commands.group import main
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.modes.recomputation import object_bytes
-from prograd.planning import loops_calibration as calibration
+from prograd.planning import calibration
 from prograd.planning.recording import Cost
 from prograd.tape import machine
 from prograd.testing import counted

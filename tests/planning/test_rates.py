@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 import scipy.sparse
+from click.testing import CliRunner
 
 import prograd
+from prograd.commands.group import main
 from prograd.errors import OptionError
 from prograd.operators.sparse import rows_times
-from prograd.planning import bench
-from prograd.planning import loops_calibration as calibration
-from prograd.planning.loops_rates import Rates
+from prograd.planning import bench, calibration
+from prograd.planning.rates import Rates
 from prograd.planning.steps import Kind, Step, each, steps_of
 from prograd.planning.tables import Table
 from prograd.tape.tape import record
@@ -266,6 +267,20 @@ def test_rates_that_are_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv(calibration.FILE, str(tmp_path / "none.json"))
     with pytest.raises(OptionError, match=r"none\.json: expected a file of rates: No such file"):
         again()
+
+
+def test_the_command_says_how_old_the_rates_are_and_measures_them_again(monkeypatch, tmp_path):
+    count = made(monkeypatch, tmp_path, (rates(), True))
+    arguments = ["plan", "--n-in", "2", "-l", "tanh"]
+    for expected, options in [(1, []), (1, []), (2, ["--recalibrate"]), (2, ["--json"])]:
+        output = CliRunner().invoke(main, [*arguments, *options]).output
+        assert ("--recalibrate measures them again" in output) == ("--json" not in options)
+        assert len(count) == expected
+    path = tmp_path / "rates.json"
+    calibration.write(path, rates())
+    assert "recalibrate" not in CliRunner().invoke(main, [*arguments, "--rates", str(path)]).output
+    refused = CliRunner().invoke(main, [*arguments, "--rates", str(path), "--recalibrate"])
+    assert "--rates and --recalibrate exclude each other" in refused.output
 
 
 @pytest.mark.parametrize(("days", "when"), [(0.2, "today"), (1.5, "yesterday"), (3.1, "3 days ago")])

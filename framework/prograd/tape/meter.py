@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from prograd.errors import OptionError
@@ -17,6 +17,15 @@ from prograd.tape.traced import Traced
 
 MOST: Final = 10_000
 """Instructions that are recorded in a fraction of a second."""
+HOPELESS: Final = 100
+"""A mode with so many times the multiply-adds of another one is not the quickest, whatever it does them with."""
+
+
+class Limits(NamedTuple):
+    """What a recording may not exceed: a number of instructions, and one of multiply-adds."""
+
+    instructions: float = inf
+    multiply_adds: float = inf
 
 
 class Meter(Recorder):
@@ -26,9 +35,9 @@ class Meter(Recorder):
     `ledger`, if it is open.
     """
 
-    def __init__(self, ledger: Count | None = None, most: float = inf) -> None:
+    def __init__(self, ledger: Count | None = None, limits: Limits | None = None) -> None:
         super().__init__()
-        self._most = most
+        self._limits = limits or Limits()
         self.held = self.peak = 0
         self._alive: WeakValueDictionary[int, _Held] = WeakValueDictionary()
         self._ledger = Count() if ledger is None else ledger
@@ -65,10 +74,11 @@ class Meter(Recorder):
     def write(self, instruction: Instruction) -> None:
         instruction.times = self._ledger.times
         super().write(instruction)
-        if len(self.instructions) > self._most:
-            raise OptionError(
-                f"expected a recording of at most {self._most} instructions, so that planning takes no time, got more"
-            )
+        most, fewest = self._limits
+        if len(self.instructions) > most:
+            raise OptionError(f"expected a recording of at most {most} instructions, so that planning takes no time")
+        if self._ledger.multiply_adds > fewest:
+            raise OptionError(f"expected at most {fewest:.0f} multiply-adds, {HOPELESS} times those of another mode")
 
 
 class _Held:

@@ -22,10 +22,11 @@ from prograd import threads
 from prograd.errors import OptionError
 from prograd.planning import bench
 from prograd.planning.bench import Alone, Clock
-from prograd.planning.loops_rates import Rates
+from prograd.planning.rates import Rates
 from prograd.planning.steps import Kind
 from prograd.planning.tables import Table
 from prograd.tape import machine
+from prograd.tape.blas import Blas
 from prograd.tape.tape import ByNumpy
 
 FILE = "PROGRAD_RATES"
@@ -60,25 +61,31 @@ def machine_rates() -> Rates:
     The rates of this machine are measured once and kept in the user's cache directory. A file there that is damaged or
     of an older version is replaced. Raises `OptionError` if the file that `PROGRAD_RATES` names can't be read.
     """
-    return rates_of(os.environ.get(FILE, ""), threads.available())
+    return rates_of(os.environ.get(FILE) or path_of(threads.available(), machine.products()))
 
 
 @lru_cache(maxsize=8)
-def rates_of(given: str, available: int) -> Rates:
-    """The rates in the file `given`, or those of the machine for `available` threads. Found once."""
-    if given:
-        return read(Path(given))
+def rates_of(path: str | Path) -> Rates:
+    """The rates in the file that a user gives, or in this machine's own, which is written if need be. Found once."""
+    if isinstance(path, str):
+        return read(Path(path))
     with contextlib.suppress(OptionError):
-        return read(path_of(available))
-    return recalibrated(available)
+        return read(path)
+    return measured(path)
 
 
-def recalibrated(available: int) -> Rates:
-    """New rates of this machine, in place of those in its file unless other processes disturbed the measurement."""
+def recalibrated() -> Rates:
+    """New rates of this machine, in place of those in its file."""
+    rates_of.cache_clear()
+    return measured(path_of(threads.available(), machine.products()))
+
+
+def measured(path: Path) -> Rates:
+    """New rates, which are kept unless other processes disturbed the measurement."""
     rates, quiet = calibrate()
     if quiet:
         with contextlib.suppress(OSError):  # the directory is not writable: the next process measures again
-            write(path_of(available), rates)
+            write(path, rates)
     return rates
 
 
@@ -110,16 +117,8 @@ def write(path: Path, rates: Rates) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def path_of(available: int) -> Path:
+def path_of(available: int, products: Blas) -> Path:
     """The file of this user's rates for this machine, BLAS, number of threads and NumPy."""
-    blas = [
-        {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
-        for library in threadpool_info()
-        if library.get("user_api") == "blas"
-    ]
-    compiled = machine.VERSION if machine.available() else 0
-    own = [platform.node(), platform.machine(), os.cpu_count(), np.__version__, compiled, machine.products()]
-    fingerprint = hashlib.sha256(json.dumps([own, blas, available]).encode()).hexdigest()[:16]
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA", "")
     elif sys.platform == "darwin":
@@ -127,7 +126,19 @@ def path_of(available: int) -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(os.path.expanduser(base or "~/.cache"))  # noqa: PTH111  (Path raises where there is no home)
-    return home / "prograd" / f"rates-{fingerprint}.json"
+    return home / "prograd" / f"rates-{_fingerprint(available, products)}.json"
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(available: int, products: Blas) -> str:
+    blas = [
+        {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
+        for library in threadpool_info()
+        if library.get("user_api") == "blas"
+    ]
+    compiled = machine.VERSION if machine.available() else 0
+    own = [platform.node(), platform.machine(), os.cpu_count(), np.__version__, compiled, products]
+    return hashlib.sha256(json.dumps([own, blas, available]).encode()).hexdigest()[:16]
 
 
 def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:
