@@ -24,6 +24,7 @@ from prograd_experiments.samples import Array, Data
 from prograd_experiments.targets import MISSING, Source, Words, samples
 from prograd_experiments.units import counted
 
+Values: TypeAlias = np.ndarray[Any, Any]
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 KEYS = (
@@ -41,6 +42,9 @@ CHUNK = 1 << 16  # rows that are parsed at a time
 MOST_CATEGORIES = 1000  # of one column
 NO_VALUES = sorted({write(word) for word in MISSING for write in (str, str.upper, str.title)} | {"NaN", "Na"})
 COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+LIKE_A_NUMBER = re.compile(
+    r"[^\w\s]?\s?[+-]?\d[\d.,'\s]*[^\w\s]?"
+)  # with signs that no number has here: $1 234.50, 20%
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ class Table:
         """The error for a cell."""
         line, cells = next(islice(self.rows(), row, None))
         got = f"{cells[column].strip()!r}; {hint}".removesuffix("; ")
-        return ConfigError(f"{self.path}, row {line}, column {self.names[column]}: expected {expected}, got {got}")
+        name = self.names[column] or column
+        return ConfigError(f"{self.path}, row {line}, column {name}: expected {expected}, got {got}")
 
 
 class Cells(NamedTuple):
@@ -128,17 +133,17 @@ def csv(config: read.Config) -> Data:
 @cache
 def _csv(path: Path, _: int, __: int, options: Options) -> Data:
     table, told = _written(path, options)
-    out = {table.column("data.leave_out", name) for name in options.leave_out}
+    cells = _cells(table)
+    out = {table.column("data.leave_out", name) for name in options.leave_out} | _nothing(table, cells)
     left = [i for i in range(len(table.names)) if i not in out]
     target = table.column("data.target", (left or [0])[-1] if options.target is None else options.target)
     categories = {table.column("data.categories", name) for name in options.categories}
     features = [i for i in left if i != target]
-    cells = _cells(table)
     if not features or not len(cells.numbers):
         got = f"{counted(len(table.names), 'column')} and {counted(len(cells.numbers), 'row')} below the heading"
         hint = "; data.delimiter says where cells end" if len(table.names) == 1 else ""
         raise ConfigError(f"{path}: expected at least a feature, a target and a sample, got {got}{hint}")
-    last = len(table.names) - 1
+    last = max(left)
     wordy = {i for i in (*features, target, last) if cells.wordy[i] or (i == target and cells.truths[i])}
     words = _words(table, wordy | categories & {*features})
     if (words[last].number < 0 if last in words else np.isnan(cells.numbers[:, last])).any():
@@ -153,20 +158,8 @@ def _csv(path: Path, _: int, __: int, options: Options) -> Data:
     y: Words | Array = words.get(target, cells.numbers[:, target])
     if isinstance(y, Words) and options.task != "classification":
         _refuse_words_among_numbers(table, target, y, options.task)
-    gaps, without = np.isnan(x), y.number < 0 if isinstance(y, Words) else np.isnan(y)
-    if options.missing == "drop":
-        kept = ~(without | gaps.any(axis=1))
-        x, y = x[kept], y.take(kept) if isinstance(y, Words) else y[kept]
-        if not len(x):
-            raise read.refused("data.missing", "rows without missing values to be left", "drop", f"{path} has none")
-    elif without.any():
-        hint = "data.missing=drop leaves out such rows"
-        raise table.refuse(int(np.argmax(without)), target, "a target", hint)
-    elif gaps.any() and options.missing is None:
-        row = int(np.argmax(gaps.any(axis=1)))
-        owner = np.repeat(features, [column.shape[1] for column in columns])[int(np.argmax(gaps[row]))]
-        hint = "data.missing=drop leaves out such rows, data.missing=mean takes the column's mean"
-        raise table.refuse(row, int(owner), "a finite number" if owner not in words else "a word", hint)
+    owners = np.repeat(features, [column.shape[1] for column in columns])
+    x, y = _without_gaps(table, options.missing, (x, y), (owners, target))
     data = samples(Source("csv", path, table.names[target]), x, y, options.task)
     named = [
         name
@@ -174,6 +167,39 @@ def _csv(path: Path, _: int, __: int, options: Options) -> Data:
         for name in ([f"{table.names[i]}={word}" for word in words[i].words] if i in words else [table.names[i]])
     ]
     return replace(data, columns=tuple(named), told="; ".join([data.told, *told]))
+
+
+def _without_gaps(
+    table: Table, missing: str | None, found: tuple[Array, Words | Array], columns: tuple[Values, int]
+) -> tuple[Array, Words | Array]:
+    """Features and targets without missing values, or with those that may be. Raises `ConfigError` for the first other.
+
+    `columns` are those that the features and the target come from.
+    """
+    (x, y), (owners, target) = found, columns
+    gaps, without = np.isnan(x), y.number < 0 if isinstance(y, Words) else np.isnan(y)
+    if missing == "drop":
+        kept = ~(without | gaps.any(axis=1))
+        x, y = x[kept], y.take(kept) if isinstance(y, Words) else y[kept]
+        if not len(x):
+            raise read.refused(
+                "data.missing", "rows without missing values to be left", "drop", f"{table.path} has none"
+            )
+    elif without.any():
+        hint = "data.missing=drop leaves out such rows"
+        raise table.refuse(int(np.argmax(without)), target, "a target", hint)
+    elif gaps.any() and missing is None:
+        row = int(np.argmax(gaps.any(axis=1)))
+        owner = int(owners[np.argmax(gaps[row])])
+        hint = "data.missing=drop leaves out such rows, data.missing=mean takes the column's mean"
+        raise table.refuse(row, owner, "a value", hint)
+    return x, y
+
+
+def _nothing(table: Table, cells: Cells) -> set[int]:
+    """The columns without a name and without values: a delimiter ends each row."""
+    empty = np.isnan(cells.numbers).all(axis=0) & ~cells.wordy if len(cells.numbers) else cells.wordy
+    return {i for i, name in enumerate(table.names) if empty[i] and not name}
 
 
 def _sign(config: read.Config, key: str, signs: Mapping[str, str]) -> str | None:
@@ -375,26 +401,27 @@ def _refuse_words(table: Table, found: Mapping[int, Words]) -> None:
         return
     for column, its in found.items():
         _refuse_words_among_numbers(table, column, its, "a feature")
-    names = ",".join(table.names[i] for i in found)
     shown = ", ".join(f"{its.words[0]!r} in {table.names[i]}" for i, its in islice(found.items(), 3) if its.words)
-    raise ConfigError(
-        f"{table.path}: expected numbers in every column but the target, got words ({shown}); "
-        f"'data.categories=[{names}]' makes a feature of each word, 'data.leave_out=[{names}]' leaves them out"
-    )
+    hint = f"'data.leave_out=[{','.join(table.names[i] for i in found)}]' leaves them out"
+    # Of names and dates, which hardly return, features would say nothing of other samples.
+    if kinds := [table.names[i] for i, its in found.items() if 2 * len(its.words) <= len(its.number)]:
+        hint = f"'data.categories=[{','.join(kinds)}]' makes a feature of each word, {hint}"
+    raise ConfigError(f"{table.path}: expected numbers in every column but the target, got words ({shown}); {hint}")
 
 
 def _refuse_words_among_numbers(table: Table, column: int, found: Words, use: str | None) -> None:
     """Raises `ConfigError` for a word in a column where most cells look like numbers, or all must be."""
     numeric = np.array([*(_is_number(word, table.decimal) for word in found.words), True])[found.number]
-    alike = np.array([*(bool(COMMA.fullmatch(word)) for word in found.words), False])[found.number]
+    alike = np.array([*(bool(LIKE_A_NUMBER.fullmatch(word)) for word in found.words), False])[found.number]
     given = np.count_nonzero(found.number >= 0)
     if use == "regression" or 2 * np.count_nonzero((numeric | alike) & (found.number >= 0)) > given:
         row = int(np.argmax(~numeric))
-        hint = "data.task=classification makes a class of it" if use is None else ""
-        if alike[row]:
-            without = "write numbers with a point, and without a comma between thousands"
-            hint = without if table.delimiter == "," else "data.decimal=comma?"
-        raise table.refuse(row, column, "a finite number", hint)
+        hints = ["data.task=classification makes a class of it"] if use is None else []
+        if COMMA.fullmatch(found.words[found.number[row]]) and table.delimiter != ",":
+            hints = ["data.decimal=comma?"]
+        elif alike[row]:
+            hints.insert(0, "plain numbers, such as 1234.5, are read")
+        raise table.refuse(row, column, "a finite number", ", ".join(hints))
 
 
 def _refuse_ragged(table: Table) -> None:
@@ -407,7 +434,7 @@ def _refuse_ragged(table: Table) -> None:
                 raise _open_quote(table.path, begins)
             if len(row) != len(table.names):
                 (sign,) = (name for name, each in DELIMITERS.items() if each == table.delimiter)
-                expected = f"{len(table.names)} cells, as in the first row"
+                expected = f"{counted(len(table.names), 'cell')}, as in the first row"
                 hint = f"cells end with data.delimiter={sign}"
                 raise ConfigError(f"{table.path}, row {line}: expected {expected}, got {len(row)}; {hint}")
     except BadTable as error:
