@@ -9,7 +9,6 @@ from typing import Literal
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from prograd import planning
@@ -44,7 +43,7 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
     recalibrate: bool,
     as_json: bool,
 ) -> None:
-    r"""Predict multiply-adds, peak memory, bytes moved and seconds of every mode.
+    r"""Predict multiply-adds, peak memory, that of a replay, bytes moved and seconds of every mode.
 
     \b
         prograd plan --n-in 64 -l 'affine width=32' -l tanh -l 'affine width=10'
@@ -67,21 +66,6 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
     if as_json:
         click.echo(json.dumps(predicted.as_json(), indent=2))
     else:
-        _show(predicted)
+        Console().print(Text(str(predicted)), soft_wrap=True)  # as wide as the table is: a terminal wraps it
         if not rates:
             click.echo(calibration.age(used, time.time()))
-
-
-def _show(predicted: planning.Plan) -> None:
-    """Print the table, the quickest mode first, and the order of products that this mode takes."""
-    headings, *rows = predicted.rows()
-    table = Table(box=None, pad_edge=False)
-    for k, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if k else "left", no_wrap=True)
-    for k, row in enumerate(rows):
-        table.add_row(*(Text(cell, style="" if k else "bold") for cell in row))
-    console = Console()
-    console.print(Text(predicted.title), soft_wrap=True)
-    console.print(table)
-    for note in predicted.notes():
-        console.print(Text(note), soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -17,8 +17,8 @@ from prograd.planning.tables import Table
 from prograd.tape import loops, machine, ufuncs
 from prograd.tape.grouping import Group
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View
-from prograd.tape.replay import replayable
-from prograd.tape.tape import Tape
+from prograd.tape.replay import replayable, signature
+from prograd.tape.tape import Tape, record
 
 COPIES = 8  # of an instruction in one run
 STACKED = "stacked-"
@@ -123,6 +123,14 @@ def runs(kind: Kind) -> list[Alone]:
 def empty() -> Alone:
     """A run that does nothing."""
     return Alone([])
+
+
+def handed() -> Callable[[], object]:
+    """A run of one small instruction that is given four arrays, as tapes of gradients and Jacobians are."""
+    given = [np.ones(1) for _ in range(4)]
+    tape = record(lambda a, b, c, out: np.copyto(out, a), signature(given[:3]), signature(given[3:]))  # noqa: ARG005
+    ready = replayable(tape, "c" if machine.available() else "numpy", machine.products())
+    return partial(ready.run, *given)
 
 
 def streams(sizes: Sequence[int]) -> list[Alone]:

@@ -149,12 +149,18 @@ def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:
     calling = [kind for kind in kinds if kind.name in CALLING]
     calls = Alone([bench.instruction(kind, CALLED, ROWS) for kind in calling])
     streams = bench.streams(BYTES)
-    single: list[Callable[[], object]] = [bench.empty(), Alone(mixture), ByNumpy(Alone(mixture)).run, calls]
+    single: list[Callable[[], object]] = [
+        bench.empty(),
+        bench.handed(),
+        Alone(mixture),
+        ByNumpy(Alone(mixture)).run,
+        calls,
+    ]
     each = {kind: bench.runs(kind) for kind in kinds}
     with threads.one_blas_thread():
         found, quiet = bench.quickest([*single, *streams, *(run for runs in each.values() for run in runs)], clock)
     taken = iter(found)
-    nothing, mixed, by_numpy, called = (next(taken) for _ in single)
+    nothing, handed, mixed, by_numpy, called = (next(taken) for _ in single)
     per_byte = [next(taken) / max(size, bench.STREAMED) for _ in range(2) for size in BYTES]
     tables = {kind: bench.tabled(kind, [next(taken) for _ in runs], nothing) for kind, runs in each.items()}
     alone = sum(tables[kind].at(*sizes) for kind, sizes in small.items())
@@ -163,7 +169,7 @@ def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:
         {str(kind): table for kind, table in tables.items()},
         _beyond(per_byte[: len(BYTES)]),
         _beyond(per_byte[len(BYTES) :]),
-        run=nothing,
+        run=handed,
         instruction=max((mixed - nothing - alone) / len(mixture), bench.SHORTEST),
         call=((called - nothing) / ROWS - by_itself) / len(calling),
         numpy=by_numpy / len(mixture),

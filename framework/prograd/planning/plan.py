@@ -94,6 +94,8 @@ class Plan:
                 mode: {
                     "multiply_adds": cost.multiply_adds,
                     "peak_bytes": cost.peak_bytes,
+                    "run_bytes": cost.run_bytes,
+                    "tape_bytes": cost.tape_bytes,
                     "moved_bytes": cost.moved_bytes,
                     "seconds": self.seconds[mode],
                     "order": self.orders[mode],
@@ -105,10 +107,10 @@ class Plan:
 
     def rows(self) -> list[list[str]]:
         """The plan as a table: headings, then a line for each mode, the quickest first."""
-        lines = [["mode", "multiply-adds", "peak bytes", "bytes moved", "seconds"]]
+        lines = [["mode", "multiply-adds", "peak bytes", "tape bytes", "bytes moved", "seconds"]]
         for mode in sorted(self.seconds, key=self.seconds.__getitem__):
             cost = self.costs[mode]
-            numbers = (cost.multiply_adds, cost.peak_bytes, cost.moved_bytes)
+            numbers = (cost.multiply_adds, cost.peak_bytes, cost.tape_bytes, cost.moved_bytes)
             lines.append([mode, *(f"{number:,}" for number in numbers), f"{self.seconds[mode]:.3g}"])
         return lines
 
