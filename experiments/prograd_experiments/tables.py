@@ -69,9 +69,11 @@ def csv(config: read.Config) -> Data:
     `data.target` is the name or the number of the column to predict, or null for the last one. `targets.samples` says
     what `data.task` null means. Raises `ConfigError` with the row and the column of what can't be used.
     """
-    missing = read.get(config, "data.missing")
+    target, missing = read.get(config, "data.target"), read.get(config, "data.missing")
+    if target is not None and (isinstance(target, bool) or not isinstance(target, (str, int))):
+        raise read.refused("data.target", "a column, by name or number", target)
     options = Options(
-        read.get(config, "data.target"),
+        target,
         files.task(config),
         Said.by(config),
         None if missing is None else read.one_of("data.missing", missing, ("drop", "mean")),

@@ -199,6 +199,8 @@ def test_missing_values_are_left_out_or_become_the_mean(tmp_path: Path) -> None:
         (TABLE, {"delimiter": "semicolon"}, "got 1 column and 3 rows"),
         (TABLE, {"heading": "yes"}, r"data\.heading: expected true or false, got yes"),
         (TABLE, {"missing": "zero"}, r"data\.missing: expected one of drop, mean, got zero"),
+        (TABLE, {"target": ["kind"]}, r"data\.target: expected a column, by name or number, got \[\"kind\"\]"),
+        (TABLE, {"target": 3}, r"data\.target: expected one of height, width, kind, got 3"),
         (TABLE, {"leave_out": [1.5]}, r"data\.leave_out: expected a list of columns, by name or number"),
         ("a,t\n1,7\n2,7\n", {}, "target t: expected at least 2 classes, got one: 7"),
         ("a,t\n1,7\n2,7\n", {"task": "regression"}, "target t: expected numbers that vary, got 7 alone"),
