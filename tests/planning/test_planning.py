@@ -59,7 +59,7 @@ MEMORY = {
     "scaled": (affine(64) + [{"name": "scale_shift"}, {"name": "sigmoid"}] * 3 + affine(10), 32, (400,)),
     "conv": (CONV, 144, (50,)),
 }
-ADDED = {"residual", "normalised"}  # numpy adds large temporary arrays in place, which no recording sees
+ADDED = {"residual"}  # numpy adds large temporary arrays in place, which no recording sees
 POINTS = [pytest.param(name, batch, id=f"{name}-{batch}") for name, (_, _, Ns) in MEMORY.items() for batch in Ns]
 
 
