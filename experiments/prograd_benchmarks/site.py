@@ -6,6 +6,7 @@ module replaces them by copies: from packages of the extra `bench`, or, for the 
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -33,6 +34,8 @@ PACKAGED = {
 """The name of a file that asv's page loads -> the distribution that has it, and its name there."""
 OWN = ("stupidtable.min.js", "md5.min.js", "jquery.flot.orderBars.js")
 FONTS = ("js.bootstrap", "glyphicons-halflings-regular.*")
+ONE = "One revision is measured, and each graph shows a point. Lines begin with the second: asv run --skip-existing REVISIONS"
+NOTICE = f'<p id="one-revision" style="position: fixed; bottom: 0; right: 1em; z-index: 1000">{ONE}</p>'
 
 
 class SiteError(click.ClickException):
@@ -43,6 +46,8 @@ class SiteError(click.ClickException):
 
 def offline(html: Path) -> list[str]:
     """Rewrites `index.html` in `html` to load nothing from the web; returns the replaced addresses.
+
+    A page of a single revision says that lines begin with the second.
 
     Raises `SiteError`, and writes nothing, if there is no page, if no known package has one of the files, or if that
     package is not installed.
@@ -58,8 +63,17 @@ def offline(html: Path) -> list[str]:
         (html / folder).mkdir(exist_ok=True)
         for source in files:
             shutil.copyfile(source, html / folder / source.name)
-    index.write_text(REMOTE.sub(_local(sources), text), encoding="utf-8")
+    text = REMOTE.sub(_local(sources), text)
+    if revisions(html) == 1 and NOTICE not in text:
+        text = text.replace("</body>", f"{NOTICE}</body>")
+    index.write_text(text, encoding="utf-8")
     return addresses
+
+
+def revisions(html: Path) -> int:
+    """How many revisions the graphs have points of."""
+    graphs = (json.loads(path.read_text("utf-8")) for path in (html / "graphs" / "summary").rglob("*.json"))
+    return len({point[0] for graph in graphs for point in graph})
 
 
 def _local(sources: dict[str, Path]) -> Callable[[re.Match[str]], str]:
@@ -103,6 +117,8 @@ def main(html: Path) -> None:
     """Make the pages of `asv publish` in HTML load nothing from the web. Exit code 0: done; 2: not possible."""
     write_anything()
     replaced = offline(html)
+    if revisions(html) == 1:
+        click.echo(f"{ONE}.")
     click.echo(f"{len(replaced)} scripts and styles now come from {html / FOLDER}. To look at the page:")
     click.echo(f"  python -m http.server --directory {html} 8000    # http://localhost:8000")
 

@@ -217,7 +217,7 @@ class TestAsv:
 
     @pytest.fixture
     def stats(self, tmp_path: Path) -> dict[str, Any]:
-        """What asv keeps of the smallest gap after a run in the present environment, as `make bench` does it."""
+        """What asv keeps of the smallest gap after a run in the present environment."""
         env = os.environ | {"HOME": str(tmp_path)}
         git = ["git", "-C", str(tmp_path), "-c", "user.name=prograd", "-c", "user.email=prograd@localhost"]
         subprocess.run([*git, "init", "--quiet"], env=env, check=True)

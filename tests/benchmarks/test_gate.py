@@ -13,8 +13,7 @@ import pytest
 from asv.results import Results
 from rich.console import Console
 
-from prograd_benchmarks.gate import __main__ as command
-from prograd_benchmarks.gate import running
+from prograd_benchmarks.gate import report, revisions, running
 from prograd_benchmarks.gate.decision import (
     Finding,
     Judgement,
@@ -27,11 +26,13 @@ from prograd_benchmarks.gate.decision import (
     verdict,
     wants_more_turns,
 )
+from prograd_benchmarks.gate.report import Report
 from prograd_benchmarks.gate.running import read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+CONFIG = '{"version": 1, "project": "waves", "repo": ".", "environment_type": "none"}'
 COUNT, RATIO, TIME = "counts.track_calls", "gap.track_ratio", "gradient.track_seconds"
 CONTROLS = {"ratio": "control.track_ratio", "seconds": "control.track_seconds"}
 
@@ -157,6 +158,25 @@ def test_the_control_of_times_says_nothing_of_ratios() -> None:
 def test_without_a_control_no_regression_is_told_from_the_machine() -> None:
     base, head = [[{RATIO: drawn(value, seed=k)} for k in range(4)] for value in (2.0, 3.0)]
     assert found(base, head) == (Finding.UNCLEAR, Verdict.UNDECIDED)
+    assert reasons(base, head) == {"there is no control in ratio"}
+
+
+def test_what_is_wrong_with_the_control_is_told() -> None:
+    base = turns([2.0] * 4)
+    assert reasons(base, turns([3.0] * 4, control=1.5)) == {"the control moved: the machine changed"}
+    loud = [turn | {CONTROLS["ratio"]: drawn(1.0, scatter=0.9)} for turn in turns([3.0] * 4)]
+    assert reasons(base, loud) == {"the control has no value yet"}
+
+
+def reasons(base, head) -> set[str]:
+    return {row.why for row in against_control(judge(base, head)) if row.name == RATIO}
+
+
+def test_the_control_of_a_unit_in_which_nothing_is_compared_decides_nothing() -> None:
+    base, head = ([{CONTROLS["seconds"]: drawn(value, "seconds")}] * 4 + exact(10) for value in (1.0, 2.0))
+    got = against_control(judge(base, head))
+    assert verdict(got) is Verdict.FINE
+    assert not wants_more_turns(got)
 
 
 def test_the_same_code_is_hardly_ever_a_regression() -> None:
@@ -207,15 +227,12 @@ def test_an_unknown_unit_is_not_judged() -> None:
 
 def test_the_table_names_what_got_worse() -> None:
     console = Console(record=True, width=160, file=io.StringIO())
-    command.show(
-        [
+    rows = [
             Judgement("a.track(1)", "calls", 1, 2, Finding.REGRESSION, "why"),
             Judgement("a.track(2)", "calls", 3, 3, Finding.FINE),
-        ],
-        console,
-    )
-    for said in Verdict:
-        command.say(said, console)
+    ]
+    for shown in (Report("main", "HEAD", rows), Report("main", "HEAD", rows[1:]), Report("main", "HEAD")):
+        report.show(shown, console)
     text = console.export_text()
     assert "regression: why" in text
     assert all(f"exit status {said.value}" in text for said in Verdict)
@@ -239,16 +256,17 @@ def test_accept_lines_that_match_nothing_are_told() -> None:
     accepted = accepted_names("\n".join(f"bench: accept {name}" for name in (COUNT, RATIO, "counts.gone", "")))
     judged = judge([*exact(10), {RATIO: drawn(1.0)}], [*exact(11), {RATIO: drawn(1.0)}], accepted)
     assert unused(accepted, judged) == [RATIO, "counts.gone", ""]
-    console = Console(record=True, width=160, file=io.StringIO())
-    command.say_unused(accepted, judged, console)
-    said = console.export_text().splitlines()
+    said = report.unused_lines(accepted, judged)
     assert said[1] == "bench: accept counts.gone: expected the name of a count that was measured, got none of this name"
     assert len(said) == 3
     assert unused([COUNT + "(1, 2)", COUNT + "(3, 4)"], judged) == [COUNT + "(3, 4)"]
 
 
 def test_reads_what_asv_writes(tmp_path: Path) -> None:
-    benchmarks = {"a.track": {"unit": "ratio"}, "b.track": {"unit": "calls"}}
+    benchmarks = {
+        "a.track": {"unit": "ratio", "params": [["1", "2", "3"]], "code": ""},
+        "b.track": {"unit": "calls", "params": [], "code": ""},
+    }
     samples = [[1.0, 2.0, 3.0], None, None]
     results = {
         "a.track": [[2.0, None, float("nan")], [["1", "2", "3"]], "v", samples],
@@ -267,8 +285,8 @@ def test_an_unknown_base_is_not_decided(tmp_path: Path) -> None:
     init = ["git", "init", "--quiet", tmp_path]
     subprocess.run(init, check=True)
     (tmp_path / "asv.conf.json").write_text("{}")
-    with pytest.raises(running.CannotDecideError, match="got 'nowhere', which is none"):
-        running.commit_of(tmp_path, "nowhere")
+    with pytest.raises(revisions.CannotDecideError, match="got 'nowhere', which is none"):
+        revisions.commit_of(tmp_path, "nowhere")
     command = [sys.executable, "-m", "prograd_benchmarks.gate", "nowhere"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, "could not decide" in done.stdout) == (2, True), done.stdout + done.stderr
@@ -279,7 +297,7 @@ def repository(tmp_path: Path) -> Path:
     """Three commits, the second of which accepts a benchmark."""
     folder = tmp_path / "repository"
     git(tmp_path, "init", "--quiet", "--initial-branch=main", str(folder))
-    (folder / "asv.conf.json").write_text("{}")
+    (folder / "asv.conf.json").write_text(CONFIG)
     git(folder, "add", ".")
     for message in ("One", "Two\n\nbench: accept counts.grown", "Three"):
         git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
@@ -306,7 +324,7 @@ def test_a_second_gate_in_a_checkout_is_refused_as_busy(repository: Path) -> Non
     with running.alone(suite):
         (suite.directory / "1-base").mkdir(parents=True)
         assert "expected no other gate at work here, got a busy one" in gate(repository, "HEAD~2")
-        with pytest.raises(running.CannotDecideError, match="got a busy one"), running.alone(suite):
+        with pytest.raises(revisions.CannotDecideError, match="got a busy one"), running.alone(suite):
             pass
         assert (suite.directory / "1-base").exists()
     with running.alone(suite):
@@ -329,9 +347,9 @@ def test_a_shallow_clone_does_not_lose_what_commits_accept(
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "--quiet", f"--depth={depth}", f"file://{repository}", str(shallow))
     if cut:
-        with pytest.raises(running.CannotDecideError, match="this clone is shallow and its history is cut"):
-            running.commit_of(shallow, base)
+        with pytest.raises(revisions.CannotDecideError, match="this clone is shallow and its history is cut"):
+            revisions.commit_of(shallow, base)
         git(shallow, "fetch", "--quiet", "--depth=1", "origin", base)  # as a workflow may, to have something to build
         assert "its history is cut; `git fetch --unshallow` brings the rest" in gate(shallow, base)
     else:
-        assert running.accepted(shallow, base, head) == ["counts.grown"]
+        assert revisions.accepted(shallow, base, head) == ["counts.grown"]

@@ -49,14 +49,15 @@ def published(tmp_path_factory):
 
     asv = (sys.executable, "-m", "asv")
     run("git", "init", "-q", ".")
-    for factor in ("1.0", "1.5"):
+    for revisions, factor in enumerate(("1.0", "1.5"), 1):
         (home / "factor").write_text(factor)
         run("git", "add", "-A")
         run("git", "commit", "-q", "-m", factor)
         commit = run("git", "rev-parse", "HEAD")
         run(*asv, "run", "--python=same", "--machine=here", f"--set-commit-hash={commit}")
-    run(*asv, "publish")
-    site.offline(home / "html")
+        run(*asv, "publish")
+        site.offline(home / "html")
+        (home / str(revisions)).write_text((home / "html/index.html").read_text())
     return home / "html"
 
 
@@ -64,6 +65,14 @@ def published(tmp_path_factory):
 def test_nothing_is_loaded_from_the_web(published):
     assert not site.REMOTE.search((published / "index.html").read_text())
     assert site.offline(published) == []  # a second time there is nothing to do
+
+
+@pytest.mark.starts_processes
+def test_one_revision_makes_no_line_and_the_page_says_so(published):
+    one, two = ((published.parent / number).read_text() for number in "12")
+    assert "Lines begin with the second" in one
+    assert "Lines begin" not in two
+    assert site.revisions(published) == 2
 
 
 @pytest.mark.starts_processes

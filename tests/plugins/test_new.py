@@ -91,10 +91,15 @@ def test_every_file_has_its_place_and_its_names(tmp_path):
     folder = write("Prograd-Calm.Waves", tmp_path)
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {
+        ".github/workflows/benchmarks.yml",
         ".github/workflows/ci.yml",
         ".gitignore",
         "LICENSE",
         "README.md",
+        "asv.conf.json",
+        "benchmarks/__init__.py",
+        "benchmarks/control.py",
+        "benchmarks/gradient.py",
         "pyproject.toml",
         "src/prograd_calm_waves/__init__.py",
         "src/prograd_calm_waves/py.typed",
@@ -108,6 +113,10 @@ def test_every_file_has_its_place_and_its_names(tmp_path):
     assert project["entry-points"] == {"prograd": {"calm_waves": "prograd_calm_waves"}}
     workflow = yaml.safe_load((folder / ".github/workflows/ci.yml").read_text())
     assert {"run": "python -m pytest"} in workflow["jobs"]["test"]["steps"]
+    gate = yaml.safe_load((folder / ".github/workflows/benchmarks.yml").read_text())["jobs"]["gate"]["steps"]
+    assert {"run": 'python -m pip install -e ".[bench]"'} in gate
+    assert any("python -m prograd_benchmarks.gate" in step.get("run", "") for step in gate)
+    assert ".asv/" in (folder / ".gitignore").read_text().splitlines()
 
 
 def test_others_may_read_what_it_writes(tmp_path):
@@ -122,10 +131,11 @@ def test_others_may_read_what_it_writes(tmp_path):
 
 def test_the_template_was_written_for_this_version(tmp_path):
     project = tomllib.loads((write("waves", tmp_path) / "pyproject.toml").read_text())["project"]
-    (requirement,) = [r for r in map(Requirement, project["dependencies"]) if r.name == "prograd"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["bench"]]
+    found = [requirement.specifier for requirement in map(Requirement, wanted) if requirement.name == "prograd"]
     here = Version(prograd.__version__)
-    assert requirement.specifier.contains(here)
-    assert not requirement.specifier.contains(Version(f"{here.major + 1}.0"))
+    assert [specifier.contains(here) for specifier in found] == [True, True]
+    assert [specifier.contains(Version(f"{here.major + 1}.0")) for specifier in found] == [False, False]
 
 
 def test_names_follow_from_the_distributions():

@@ -7,7 +7,7 @@ from prograd_rates import SignedHadamard
 
 import prograd
 from prograd.operators import Dense
-from prograd_benchmarks import control, counts
+from prograd_benchmarks import counts
 from prograd_benchmarks.timing import Statistics, ratio, seconds, statistics
 
 SIZES = (64, 1024)
@@ -73,17 +73,3 @@ class Rates:
             return counts.python_calls(self.gradient)
 
     track_python_calls.unit = "calls"
-
-
-class Control:
-    """Timings that no revision of the plugin can change. If they move, the machine has changed."""
-
-    def track_python_loop(self) -> Statistics:
-        return statistics(seconds({"": control.python_loop()})[""])
-
-    track_python_loop.unit = "seconds"
-
-    def track_python_loop_over_product(self) -> Statistics:
-        return ratio(control.python_loop(), control.product())
-
-    track_python_loop_over_product.unit = "ratio"

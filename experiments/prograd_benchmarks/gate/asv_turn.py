@@ -1,12 +1,14 @@
 """One turn of asv: builds one revision of a project into asv's environment and runs the chosen benchmarks.
 
-`python -m prograd_benchmarks.gate.asv_turn CONFIG RESULTS REVISION [PATTERN …]` is a process of its own, since asv
-changes the working directory and writes to the standard output. `asv run` would keep a single folder of results.
+`python -m prograd_benchmarks.gate.asv_turn CONFIG SUITE RESULTS REVISION [PATTERN …]` is a process of its own, since
+asv changes the working directory and writes to the standard output. `asv run` would keep a single folder of results.
+The pattern `just-discover` lists the suite, and nothing runs.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,10 +23,12 @@ MACHINE = "gate"
 
 def main() -> None:
     """Fills the folder of results. Exit code 1: nothing could run; a single benchmark's failure is in the results."""
-    config, results, revision, *patterns = sys.argv[1:]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asv ends what it has started on ctrl-C alone
+    config, suite, results, revision, *patterns = sys.argv[1:]
     os.chdir(Path(config).parent)
     log.enable(verbose=True)
     settings = Config.load(config)
+    settings.benchmark_dir = suite
     settings.results_dir = results
     settings.branches = [revision]  # asv discovers the suite through these if the revision does not build
     settings.html_dir = str(Path(results) / "html")

@@ -63,6 +63,9 @@ OPEN = frozenset({Finding.UNCLEAR, Finding.MOVED})
 """The findings that further turns may change."""
 
 
+_COMPARED = OPEN | {Finding.FINE, Finding.BETTER, Finding.REGRESSION}
+
+
 class Verdict(IntEnum):
     """What the gate says in the end; the value is its exit status."""
 
@@ -132,14 +135,17 @@ def verdict(found: Sequence[Judgement]) -> Verdict:
 
 
 def against_control(found: Sequence[Judgement]) -> list[Judgement]:
-    """The same judgements, but a regression is unclear if the control of its unit moved or is missing.
+    """The same judgements, but a regression is unclear unless the controls of its unit are fine.
 
     A benchmark that seems fine on a machine that moved may still have got worse. The control itself stays among the
-    judgements as moved, so nothing is decided.
+    judgements as moved, so nothing is decided. Controls of a unit in which nothing else is compared are not judged.
     """
-    steady = {control.unit for control in found if is_control(control.name) and control.finding is Finding.FINE}
-    moved = {control.unit for control in found if is_control(control.name) and control.finding is not Finding.FINE}
-    return [_doubted(judgement, judgement.unit in steady - moved) for judgement in found]
+    compared = {one.unit for one in found if not is_control(one.name) and one.finding in _COMPARED}
+    controls: dict[str, set[Finding]] = {}
+    for one in found:
+        if is_control(one.name):
+            controls.setdefault(one.unit, set()).add(one.finding)
+    return [_with_controls(one, compared, controls.get(one.unit, set())) for one in found]
 
 
 def wants_more_turns(found: Iterable[Judgement]) -> bool:
@@ -249,8 +255,17 @@ def _value(turns: Sequence[Measurement]) -> float | None:
     return median(timings) if timings else min(turn.value for turn in turns)
 
 
-def _doubted(judgement: Judgement, trusted: bool) -> Judgement:  # noqa: FBT001
-    regression = judgement.finding is Finding.REGRESSION and judgement.unit in LIMITS and not is_control(judgement.name)
-    if trusted or not regression:
+def _with_controls(judgement: Judgement, compared: Collection[str], controls: Collection[Finding]) -> Judgement:
+    if is_control(judgement.name):
+        if judgement.unit in compared:
+            return judgement
+        return replace(judgement, finding=Finding.UNJUDGED, why="nothing is compared in this unit")
+    if judgement.finding is not Finding.REGRESSION or judgement.unit not in LIMITS or set(controls) == {Finding.FINE}:
         return judgement
-    return replace(judgement, finding=Finding.UNCLEAR, why="the control moved, or there is none")
+    if not controls:
+        why = f"there is no control in {judgement.unit}"
+    elif Finding.MOVED in controls:
+        why = "the control moved: the machine changed"
+    else:
+        why = "the control has no value yet"
+    return replace(judgement, finding=Finding.UNCLEAR, why=why)

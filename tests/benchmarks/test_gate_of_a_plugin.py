@@ -1,0 +1,142 @@
+"""A maintainer's walk: `prograd new` writes a plugin, its repository grows, and its own gate judges the commits.
+
+Counts decide, so nothing depends on how busy the machine is. Nothing is downloaded: asv's environment finds prograd and
+its dependencies where the tests run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prograd.commands.new import write
+from tests.helpers.distributions import Site, dependencies
+
+pytestmark = [pytest.mark.starts_processes, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("framework", "plugins/layers", "plugins/losses", "experiments")
+LAYER, G, SLOWER = "src/calm_waves/__init__.py", "return z / self._scale(z)", "return -(-z / self._scale(z))"
+COUNTS = ("--bench", r"^gradient\..*_(instructions|multiply_adds|python_calls)")
+
+
+class Repository:
+    """The plugin in a repository of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = write("calm-waves", home)
+        site = Site(home / "site")
+        site.install("wheel", {}, version="0.45")  # asv installs it into its environments, where nothing needs it
+        found = [dependencies(home / "dependencies"), site.folder, *(ROOT / source for source in SOURCES)]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PIP_"))}
+        self.environment = kept | {
+            "ASV_PYTHONPATH": os.pathsep.join(map(str, found)),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1",
+        }
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.first = self.commit("A plugin")
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@localhost")
+        command = ["git", "-C", str(self.folder), *who, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def write(self, path: str, old: str, new: str) -> None:
+        text = (self.folder / path).read_text()
+        assert text.count(old) == 1, f"the template's {path} has changed"
+        (self.folder / path).write_text(text.replace(old, new))
+
+    def commit(self, message: str) -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def gate(self, base: str, *options: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "prograd_benchmarks.gate", base, *options]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        said = done.stdout + done.stderr
+        sys.stdout.write(said)  # pytest shows it when the test fails
+        return done.returncode, said
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("plugin"))
+
+
+@pytest.fixture
+def repository(written: Repository) -> Repository:
+    written.git("reset", "--quiet", "--hard", written.first)
+    written.git("clean", "--quiet", "--force")
+    return written
+
+
+def test_an_innocent_commit_is_fine(repository: Repository) -> None:
+    repository.write("README.md", "A layer for prograd", "A fine layer for prograd")
+    repository.commit("Say that it is fine")
+    code, said = repository.gate(repository.first, *COUNTS)
+    assert code == 0
+    assert "fine: nothing costs more than it may" in said
+
+
+def test_a_slower_layer_is_a_regression(repository: Repository) -> None:
+    repository.write(LAYER, G, SLOWER)
+    repository.commit("Two more operations")
+    code, said = repository.gate(repository.first, "--markdown", "comment.md", "--json", "gate.json")
+    assert code == 1
+    (line,) = [line for line in said.splitlines() if line.startswith("gradient.Gradient.track_instructions")]
+    assert "regression: a count may not grow" in line
+    comment = (repository.folder / "comment.md").read_text()
+    assert comment.startswith("### Benchmarks: regression\n")
+    assert r"| gradient.Gradient.track\_instructions: 2, the most at" in comment
+    told = json.loads((repository.folder / "gate.json").read_text())
+    assert (told["verdict"], told["exit_status"]) == ("regression", 1)
+    findings = {one["name"]: one["finding"] for one in told["benchmarks"]}
+    assert findings["gradient.Gradient.track_instructions('reverse')"] == "regression"
+    assert any(name.startswith("control.Control.") for name in findings)
+
+
+def test_the_work_tree_is_judged_on_demand(repository: Repository) -> None:
+    repository.write(LAYER, G, SLOWER)
+    code, said = repository.gate(repository.first)
+    assert code == 2
+    assert f"1 uncommitted file not judged, such as {LAYER}" in said
+    assert "--worktree judges them too" in said
+    before = repository.git("status", "--porcelain")
+    code, said = repository.gate(repository.first, "--worktree", *COUNTS)
+    assert code == 1
+    assert repository.git("status", "--porcelain") == before
+
+
+def test_a_suite_without_a_control_is_refused_before_anything_is_measured(repository: Repository) -> None:
+    (repository.folder / "benchmarks/control.py").rename(repository.folder / "benchmarks/controls.py")
+    repository.commit("No control")
+    code, said = repository.gate(repository.first)
+    assert code == 2
+    assert "expected a control of each unit that has noise, got none of ratio" in said
+    assert "move controls.Control there, or write" in said
+    assert "turn 1" not in said
+
+
+def test_benchmarks_that_are_gone_or_renamed_are_named(repository: Repository) -> None:
+    suite = repository.folder / "benchmarks"
+    text = (suite / "gradient.py").read_text().replace("track_python_calls", "track_entered")
+    start, end = text.index("    def track_multiply_adds"), text.index("    def track_entered")
+    (suite / "gradient.py").unlink()
+    (suite / "costs.py").write_text(text[:start] + text[end:])
+    repository.commit("Another name, and a benchmark less")
+    code, said = repository.gate(repository.first, "--bench", "_(instructions|multiply_adds|python_calls|entered)")
+    assert code == 0
+    removed, *renamed = [line for line in said.splitlines() if line.startswith("gradient.")]
+    assert removed.startswith("gradient.Gradient.track_multiply_adds: removed;")
+    names = {"instructions": "instructions", "python_calls": "entered", "gradient_over_product": "gradient_over_product"}
+    for line, (old, new) in zip(renamed, names.items(), strict=True):
+        assert line.startswith(f"gradient.Gradient.track_{old}: renamed to costs.Gradient.track_{new},")
