@@ -34,7 +34,7 @@ PACKAGED = {
 """The name of a file that asv's page loads -> the distribution that has it, and its name there."""
 OWN = ("stupidtable.min.js", "md5.min.js", "jquery.flot.orderBars.js")
 FONTS = ("js.bootstrap", "glyphicons-halflings-regular.*")
-ONE = "One revision is measured, and each graph shows a point. Lines begin with the second: asv run --skip-existing REVISIONS"
+ONE = "One revision is measured, so graphs show points. Lines begin with the second: asv run --skip-existing REVISIONS"
 NOTICE = f'<p id="one-revision" style="position: fixed; bottom: 0; right: 1em; z-index: 1000">{ONE}</p>'
 
 

@@ -228,8 +228,8 @@ def test_an_unknown_unit_is_not_judged() -> None:
 def test_the_table_names_what_got_worse() -> None:
     console = Console(record=True, width=160, file=io.StringIO())
     rows = [
-            Judgement("a.track(1)", "calls", 1, 2, Finding.REGRESSION, "why"),
-            Judgement("a.track(2)", "calls", 3, 3, Finding.FINE),
+        Judgement("a.track(1)", "calls", 1, 2, Finding.REGRESSION, "why"),
+        Judgement("a.track(2)", "calls", 3, 3, Finding.FINE),
     ]
     for shown in (Report("main", "HEAD", rows), Report("main", "HEAD", rows[1:]), Report("main", "HEAD")):
         report.show(shown, console)

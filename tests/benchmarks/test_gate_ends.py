@@ -52,7 +52,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda one: str(one)
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
 )
 def test_a_signal_is_no_regression_and_leaves_nothing_running(
     repository: Path, tmp_path: Path, number: signal.Signals, code: int
@@ -91,7 +91,8 @@ def runs(process: int) -> bool:
 
 
 def processes() -> list[str]:
-    return subprocess.run(["ps", "-ewwo", "args"], check=True, capture_output=True, text=True).stdout.splitlines()
+    command = ["ps", "-ewwo", "args"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["--help"], []], ids=["undecided", "help", "usage"])
@@ -129,7 +130,8 @@ def test_an_output_that_is_closed_from_the_start_is_no_regression(repository: Pa
 
 @pytest.mark.parametrize("missing", ["asv", "filelock"])
 def test_a_missing_package_is_named_and_no_regression(repository: Path, missing: str) -> None:
-    code = f"import runpy, sys; sys.modules[{missing!r}] = None; sys.argv[1:] = ['HEAD~1']; " + (
+    code = (
+        f"import runpy, sys; sys.modules[{missing!r}] = None; sys.argv[1:] = ['HEAD~1']; "
         "runpy.run_module('prograd_benchmarks.gate', run_name='__main__', alter_sys=True)"
     )
     command = [sys.executable, "-c", code]
@@ -156,7 +158,7 @@ def test_a_wrong_command_line_is_no_regression(repository: Path, arguments: list
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
-def test_what_is_no_repository_is_told(repository: Path, tmp_path: Path) -> None:
+def test_what_is_no_repository_is_told(tmp_path: Path) -> None:
     (tmp_path / "asv.conf.json").write_text(CONFIG)
     command = [*GATE, "HEAD~1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -28,7 +28,9 @@ def test_patterns_choose_by_name_and_parameters() -> None:
 
 
 def test_each_unit_with_noise_needs_a_control_and_counts_need_none() -> None:
-    here = suite(("a.A.track_x", "calls"), ("b.B.track_y", "ratio"), ("b.B.track_z", "seconds"), ("control.C.t", "ratio"))
+    here = suite(
+        ("a.A.track_x", "calls"), ("b.B.track_y", "ratio"), ("b.B.track_z", "seconds"), ("control.C.t", "ratio")
+    )
     assert listing.uncontrolled(here, listing.selected(here, ())) == {"seconds": ["b.B.track_z"]}
     assert listing.uncontrolled(here, listing.selected(here, ["_y", "_x"])) == {}
 
@@ -37,6 +39,8 @@ def test_a_control_in_another_module_is_found() -> None:
     assert listing.misplaced_controls(suite(("features.Control.a", "ratio"), ("features.Control.b", "ratio"))) == [
         "features.Control"
     ]
+    only_misplaced = suite(("features.Control.a", "ratio"))
+    assert listing.uncontrolled(only_misplaced, listing.selected(only_misplaced, ())) == {"ratio": ["features.Control.a"]}
     assert listing.misplaced_controls(suite(("control.Control.a", "ratio"), ("features.F.a", "ratio"))) == []
 
 
@@ -124,11 +128,17 @@ def test_a_work_tree_is_a_commit_of_its_own(repository: Path) -> None:
     changes = git(repository, "diff", "--name-status", "--no-renames", head, commit).splitlines()
     assert changes == ["M\tchanged.py", "A\tnew.py", "D\told.py", "A\trenamed file.py", "A\tsuite/new.py"]
     assert (git(repository, "status", "--porcelain"), git(repository, "rev-parse", "HEAD")) == (status, head)
-    assert sorted(revisions.uncommitted(repository, repository / "suite")) == ["changed.py", "new.py", "renamed file.py"]
+    assert sorted(revisions.uncommitted(repository, repository / "suite")) == [
+        "changed.py",
+        "new.py",
+        "renamed file.py",
+    ]
 
 
 @pytest.mark.starts_processes
-def test_the_suite_of_the_base_is_read_from_its_commit(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_suite_of_the_base_is_read_from_its_commit(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     head, folder, target = git(repository, "rev-parse", "HEAD"), repository / "suite", tmp_path_factory.mktemp("base")
     assert revisions.same_folder(repository, head, folder)
     (folder / "new.py").touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sysconfig
+import zipfile
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -49,6 +50,21 @@ def dependencies(folder: Path) -> Path:
         if path.name not in left_out:
             (folder / path.name).symlink_to(path)
     return folder
+
+
+def stand_in(folder: Path, name: str, version: str, paths: Iterable[Path] = (), points: str = "") -> None:
+    """Write a wheel of this name that adds the paths to Python's, for environments that must not download anything."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}_stand_in.pth": "".join(f"{path}\n" for path in paths),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: prograd\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": points,
+    }
+    files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(file, text)
 
 
 class Site:

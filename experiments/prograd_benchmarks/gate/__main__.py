@@ -64,10 +64,11 @@ def _run(arguments: list[str]) -> int:
     try:
         from prograd_benchmarks.gate.command import gate  # noqa: PLC0415  (needs asv, which may be missing)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in {"prograd", "prograd_benchmarks"}:
+        missing = (error.name or "").partition(".")[0]
+        if missing in {"prograd", "prograd_benchmarks"}:
             raise
         _complain(
-            f"could not decide: expected the module {error.name!r}, got none of that name; "
+            f"could not decide: expected the module {missing!r}, got none of that name; "
             "pip install 'prograd[bench]' installs it"
         )
         return UNDECIDED

@@ -67,7 +67,9 @@ def uncontrolled(listing: Listing, names: Collection[str]) -> dict[str, list[str
     for benchmark in listing.values():
         if benchmark.unit in LIMITS and benchmark.unit not in controlled and not set(names).isdisjoint(benchmark.names):
             lacking.setdefault(benchmark.unit, []).append(benchmark.name)
-    return lacking
+    misplaced = tuple(f"{name}." for name in misplaced_controls(listing))
+    others = {unit: [name for name in those if not name.startswith(misplaced)] for unit, those in lacking.items()}
+    return {unit: those for unit, those in others.items() if those} or lacking
 
 
 def misplaced_controls(listing: Listing) -> list[str]:

@@ -226,11 +226,10 @@ def _matching(patterns: Sequence[str]) -> str:
 
 def _without_control(suite: Suite, here: Listing, lacking: Mapping[str, Sequence[str]]) -> str:
     needed = "; ".join(f"{unit}: {', '.join(names)}" for unit, names in lacking.items())
-    cure = f"write {suite.benchmarks / 'control.py'} with the line `from prograd_benchmarks.control import Control`"
+    place = suite.benchmarks / "control.py"
+    cure = f"write {place} with the line `from prograd_benchmarks.control import Control`"
     if misplaced := listing.misplaced_controls(here):
-        cure = (
-            f"the gate takes for controls what is in the module `control`: move {', '.join(misplaced)} there, or {cure}"
-        )
+        cure = f"controls are the benchmarks of the module `control`: move {', '.join(misplaced)} to {place}"
     return (
         f"{suite.benchmarks}: expected a control of each unit that has noise, got none of {' and '.join(lacking)}, so "
         f"a busy machine could not be told from a slower commit. These need one: {needed}. Hint: {cure}"
