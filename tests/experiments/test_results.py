@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import prograd
 from prograd_experiments import jobs, records, schema
 from prograd_experiments.charts import Chart, Map, palette
 from prograd_experiments.collect import Collected, as_csv, collect
 from prograd_experiments.errors import RecordError
 from prograd_experiments.gather import gather
-from prograd_experiments.speed_gap import groups, pictures
+from prograd_experiments.speed_gap import groups, pictures, theory
 from prograd_experiments.speed_gap.experiment import SpeedGap, gaps
 from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import failed, failed_training, lay_out, record
@@ -121,6 +123,53 @@ def test_slopes_are_those_of_the_power_law(tmp_path: Path) -> None:
         for mode, slope in (("forward", "2.00"), ("reverse", "1.00"))
     }
     assert groups.fitted_slope([3], [1.0]) is None
+
+
+def test_guides_have_the_slopes_of_the_theory(tmp_path: Path) -> None:
+    drawn = pictures.pictures(gather(lay_out(tmp_path, [*GRID, failed(16, 8)])).rows)
+    guides = [{guide.colour: guide for guide in picture.guides} for picture in drawn[:2]]
+    for axis, along in zip(("depth", "width"), guides, strict=True):
+        for mode in ("forward", "reverse"):
+            guide = along[palette.of_mode(mode)]
+            (x, y), (last, top) = guide.start, guide.end
+            assert math.log(top / y) / math.log(last / x) == pytest.approx(theory.SLOPES[mode][axis])
+            assert guide.label == f"slope {theory.SLOPES[mode][axis]}"
+            highest = max(row["median"][mode] for row in GRID)
+            assert (last, top) == ({"depth": 8, "width": 16}[axis], pytest.approx(pictures.ABOVE * highest))
+    assert all(pictures.THEORY in picture.foot for picture in drawn[:2])
+    drawn_alike(drawn)
+
+
+@pytest.mark.parametrize(
+    ("made", "number"),
+    [
+        ([power_law(depth, 8) for depth in (2, 4)], 2),
+        ([power_law(2, 8), failed(4, 8)], 0),
+        ([record(2, width, 1e-3, 1e-4, network={"name": "residual", "layer": None}) for width in (8, 16)], 2),
+        ([record(2, width, 1e-3, 1e-4, network={"name": "hourglass", "bottleneck": 2}) for width in (8, 16)], 0),
+        ([record(2, width, 1e-3, 1e-4, network={"name": "mlp", "layer": "scale_shift"}) for width in (8, 16)], 0),
+        ([record(2, 8, 1e-3, 1e-4, rank=rank) for rank in (1, 2)], 0),
+    ],
+    ids=["depth", "one measured", "residual", "hourglass", "other layer", "other key"],
+)
+def test_guides_are_only_where_the_theory_holds_and_two_points_vary(
+    tmp_path: Path, made: list[dict[str, Any]], number: int
+) -> None:
+    times, *_ = pictures.pictures(gather(lay_out(tmp_path, made)).rows)
+    assert len(times.guides) == number
+    assert (pictures.THEORY in times.foot) == bool(number)
+
+
+@pytest.mark.parametrize("mode", theory.SLOPES)
+@pytest.mark.parametrize("along", ["depth", "width"])
+def test_large_networks_have_the_slopes_of_the_theory(mode: str, along: str) -> None:
+    def multiply_adds(depth: int, width: int) -> int:
+        layers = [prograd.layer("affine", width=width), prograd.layer("tanh")] * (depth - 1)
+        net = prograd.Network([*layers, prograd.layer("affine", width=10)], n_in=64)
+        return prograd.plan(net, modes=[mode]).cost.multiply_adds
+
+    few, many = ((32, 16), (64, 16)) if along == "depth" else ((8, 512), (8, 1024))
+    assert math.log2(multiply_adds(*many) / multiply_adds(*few)) == pytest.approx(theory.SLOPES[mode][along], abs=0.2)
 
 
 def test_the_map_shows_every_gap_with_both_times(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from prograd_experiments.rows import (
     without_result,
 )
 from prograd_experiments.seeds import members
+from prograd_experiments.speed_gap import theory
 from prograd_experiments.speed_gap.groups import MODES, POINT, place
 from prograd_experiments.speed_gap.pictures import pictures
 from prograd_experiments.units import seconds, three
@@ -112,6 +113,7 @@ class SpeedGap(Experiment):
             Column("relative_difference", at("agreement.relative_difference")),
             Column("parameters", at("problem.parameters")),
             Column("modes", lambda record: list(record.get("median", ())), csv="never"),
+            Column("theory", theory.holds, csv="never"),
             Column("gap_quartiles", _gap_quartiles, csv="never", ends="gap"),
             *(
                 Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never", ends=f"{mode}_s")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import sqrt
 
 from prograd_experiments.charts import (
     Axis,
     Chart,
     Datum,
+    Guide,
     Map,
     Picture,
     Series,
     Tile,
     categories,
     failed,
+    guide,
     noted,
 )
 from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
@@ -31,6 +34,7 @@ from prograd_experiments.rows import (
 )
 from prograd_experiments.speed_gap.gaps import GAPS, Gap
 from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, place, slope_text
+from prograd_experiments.speed_gap.theory import SLOPES
 from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
 MOST_GROUPS = 4
@@ -38,6 +42,8 @@ MOST_REASONS = 3
 MOST_COLUMNS = 6  # of a map that has room for small print
 TIME = "median time (bars: middle half{})"
 GAP = "gap: forward / reverse (bars: middle half{})"
+ABOVE = 1.5  # times the end of a line, where its guide ends
+THEORY = "Dotted lines: slopes of multiply-adds in large networks."
 OF_SEEDS = "; of several seeds the mean and its deviation"
 UNSTEADY_TILES = f"{MARK} unsteady, since the machine was busy."
 
@@ -78,6 +84,7 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
             series.append(
                 Series("" if value is None else f"{lines} {value}", data, colour, marker(number), mode, note=slope)
             )
+    guides = list(_guides(group, modes, along)) if axis.log else []
     return Chart(
         group.setting,
         f"Time of one gradient against {against}",
@@ -85,7 +92,22 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
         axis,
         Axis(TIME.format(_of_seeds(group)), short_seconds, log=True),
         [*series, *_failed(group, along)],
+        guides=guides,
+        note=THEORY if guides else "",
     )
+
+
+def _guides(group: Group, modes: Sequence[str], along: str) -> Iterator[Guide]:
+    """The slopes of the theory, each a little above the end of its mode's highest line."""
+    if along not in UNITS or not all(row["theory"] for row in group.rows):
+        return
+    for mode in modes:
+        lines = [group.line(f"{mode}_s", along, value) for value in group.values(group.other(along))]
+        lines = [line for line in lines if len(line) > 1]
+        if lines and mode in SLOPES:
+            (first, _), *_, (last, row) = max(lines, key=lambda line: float(line[-1][1][f"{mode}_s"]))
+            end = (last, ABOVE * row[f"{mode}_s"])
+            yield guide(SLOPES[mode][along], end, sqrt(first * last), of_mode(mode))
 
 
 def _gaps(group: Group, along: str) -> Chart:
