@@ -96,7 +96,9 @@ def _npz(path: Path, _: int, __: int, task: str | None) -> Data:
 
 def _arrays(path: Path) -> tuple[Values, Values]:
     if not zipfile.is_zipfile(path):
-        raise ConfigError(f"{path}: expected arrays in NPZ format, got another file; numpy.savez writes them")
+        raise ConfigError(
+            f"{path}: expected arrays in NPZ format, got another file or a part of one; numpy.savez writes them"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}

@@ -46,8 +46,9 @@ def application(cfg: DictConfig) -> str:
     context = HydraConfig.get()
     directory = Path(context.runtime.output_dir)
     if context.mode == RunMode.MULTIRUN:
-        wishes = Wishes.of(cfg)
-        return str(jobs.run(read.resolved(cfg), directory, force=wishes.force)["status"])
+        listener = jobs.Listener(progress=terminal.progress_in_a_sweep(Console(), " ".join(context.overrides.task)))
+        record = jobs.run(read.resolved(cfg), directory, force=Wishes.of(cfg).force, listener=listener)
+        return str(record["status"])
     # Hydra would print the overrides above an exception's message, and the message alone is complete.
     with reported():
         read.in_place(context.job.chdir)

@@ -1,46 +1,46 @@
-"""Samples from a table of numbers and words, as CSV. Its first rows show how it is written, unless that is set."""
+"""Samples from a table of numbers and words, as CSV."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from csv import Error as BadTable
-from csv import reader
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from prograd_experiments import config as read
 from prograd_experiments import files
+from prograd_experiments.dialects import (
+    COMMA,
+    Said,
+    Table,
+    is_number,
+    no_text,
+    refuse_ragged,
+    written,
+)
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Array, Data
 from prograd_experiments.targets import MISSING, Source, Words, samples
 from prograd_experiments.units import counted
 
+Values: TypeAlias = np.ndarray[Any, Any]
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 KEYS = (
     *("path", "target", "task", "delimiter", "decimal", "heading", "missing", "categories", "leave_out"),
     "sha256",
 )
-DELIMITERS: Mapping[str, str] = MappingProxyType(
-    {"tab": "\t", "semicolon": ";", "bar": "|", "comma": ",", "space": " "}
-)
-DECIMALS: Mapping[str, str] = MappingProxyType({"point": ".", "comma": ","})
 
-HEAD_BYTES, HEAD_ROWS = 1 << 18, 200  # which show how a table is written
-FITTING = 0.9  # of the rows have one number of cells if the delimiter is right
 CHUNK = 1 << 16  # rows that are parsed at a time
 MOST_CATEGORIES = 1000  # of one column
 NO_VALUES = sorted({write(word) for word in MISSING for write in (str, str.upper, str.title)} | {"NaN", "Na"})
-COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+# With signs that no number has here: $1 234.50, 20%.
+LIKE_A_NUMBER = re.compile(r"[^\w\s]?\s?[+-]?\d[\d.,'\s]*[^\w\s]?")
 
 
 @dataclass(frozen=True)
@@ -49,49 +49,10 @@ class Options:
 
     target: str | int | None
     task: str | None
-    delimiter: str | None
-    decimal: str | None
-    heading: bool | None
+    written: Said
     missing: str | None
     categories: Sequence[str | int]
     leave_out: Sequence[str | int]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A file, how it is written, and the names of its columns. `skipped` lines end with the heading."""
-
-    path: Path
-    delimiter: str
-    decimal: str
-    skipped: int
-    names: Sequence[str]
-
-    def column(self, key: str, given: str | int) -> int:
-        """The number of the column with this name, or with this number. Raises `ConfigError`."""
-        if isinstance(given, int) and not isinstance(given, bool) and -len(self.names) <= given < len(self.names):
-            return given % len(self.names)
-        name = read.one_of(key, given, self.names)
-        if self.names.count(name) > 1:
-            raise read.refused(key, "the name of one column", name, "several columns have it: set a column's number")
-        return self.names.index(name)
-
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """The cells of each row below the heading, and the line on which it begins. Slow: for messages."""
-        with self.path.open(encoding="utf-8-sig", newline="") as file:
-            for _ in range(self.skipped):
-                file.readline()
-            begins = self.skipped + 1
-            for ends, row in _parsed(file, self.delimiter):
-                if row:
-                    yield begins, row
-                begins = self.skipped + ends + 1
-
-    def refuse(self, row: int, column: int, expected: str, hint: str) -> ConfigError:
-        """The error for a cell."""
-        line, cells = next(islice(self.rows(), row, None))
-        got = f"{cells[column].strip()!r}; {hint}".removesuffix("; ")
-        return ConfigError(f"{self.path}, row {line}, column {self.names[column]}: expected {expected}, got {got}")
 
 
 class Cells(NamedTuple):
@@ -108,41 +69,39 @@ def csv(config: read.Config) -> Data:
     `data.target` is the name or the number of the column to predict, or null for the last one. `targets.samples` says
     what `data.task` null means. Raises `ConfigError` with the row and the column of what can't be used.
     """
-    missing = read.get(config, "data.missing")
+    target, missing = read.get(config, "data.target"), read.get(config, "data.missing")
+    if target is not None and (isinstance(target, bool) or not isinstance(target, (str, int))):
+        raise read.refused("data.target", "a column, by name or number", target)
     options = Options(
-        read.get(config, "data.target"),
+        target,
         files.task(config),
-        _sign(config, "data.delimiter", DELIMITERS),
-        _sign(config, "data.decimal", DECIMALS),
-        None if read.get(config, "data.heading") is None else read.boolean(config, "data.heading"),
+        Said.by(config),
         None if missing is None else read.one_of("data.missing", missing, ("drop", "mean")),
         _columns(config, "data.categories"),
         _columns(config, "data.leave_out"),
     )
-    if options.decimal is not None and options.decimal == options.delimiter:
-        raise read.refused("data.decimal", "another sign than data.delimiter", options.decimal)
     return _csv(*files.known_file(config), options)
 
 
 # A file's time and size identify its content, so a sweep reads it once.
 @cache
 def _csv(path: Path, _: int, __: int, options: Options) -> Data:
-    table, told = _written(path, options)
-    out = {table.column("data.leave_out", name) for name in options.leave_out}
+    table, told = written(path, options.written)
+    cells = _cells(table)
+    out = {table.column("data.leave_out", name) for name in options.leave_out} | _nothing(table, cells)
     left = [i for i in range(len(table.names)) if i not in out]
     target = table.column("data.target", (left or [0])[-1] if options.target is None else options.target)
     categories = {table.column("data.categories", name) for name in options.categories}
     features = [i for i in left if i != target]
-    cells = _cells(table)
     if not features or not len(cells.numbers):
         got = f"{counted(len(table.names), 'column')} and {counted(len(cells.numbers), 'row')} below the heading"
         hint = "; data.delimiter says where cells end" if len(table.names) == 1 else ""
         raise ConfigError(f"{path}: expected at least a feature, a target and a sample, got {got}{hint}")
-    last = len(table.names) - 1
+    last = max(left)
     wordy = {i for i in (*features, target, last) if cells.wordy[i] or (i == target and cells.truths[i])}
     words = _words(table, wordy | categories & {*features})
     if (words[last].number < 0 if last in words else np.isnan(cells.numbers[:, last])).any():
-        _refuse_ragged(table)
+        refuse_ragged(table)
     for i in wordy - categories:
         if (i != target or options.task != "classification") and (found := _as_numbers(table, words[i])) is not None:
             cells.numbers[:, i] = found
@@ -153,20 +112,8 @@ def _csv(path: Path, _: int, __: int, options: Options) -> Data:
     y: Words | Array = words.get(target, cells.numbers[:, target])
     if isinstance(y, Words) and options.task != "classification":
         _refuse_words_among_numbers(table, target, y, options.task)
-    gaps, without = np.isnan(x), y.number < 0 if isinstance(y, Words) else np.isnan(y)
-    if options.missing == "drop":
-        kept = ~(without | gaps.any(axis=1))
-        x, y = x[kept], y.take(kept) if isinstance(y, Words) else y[kept]
-        if not len(x):
-            raise read.refused("data.missing", "rows without missing values to be left", "drop", f"{path} has none")
-    elif without.any():
-        hint = "data.missing=drop leaves out such rows"
-        raise table.refuse(int(np.argmax(without)), target, "a target", hint)
-    elif gaps.any() and options.missing is None:
-        row = int(np.argmax(gaps.any(axis=1)))
-        owner = np.repeat(features, [column.shape[1] for column in columns])[int(np.argmax(gaps[row]))]
-        hint = "data.missing=drop leaves out such rows, data.missing=mean takes the column's mean"
-        raise table.refuse(row, int(owner), "a finite number" if owner not in words else "a word", hint)
+    owners = np.repeat(features, [column.shape[1] for column in columns])
+    x, y = _without_gaps(table, options.missing, (x, y), (owners, target))
     data = samples(Source("csv", path, table.names[target]), x, y, options.task)
     named = [
         name
@@ -176,9 +123,37 @@ def _csv(path: Path, _: int, __: int, options: Options) -> Data:
     return replace(data, columns=tuple(named), told="; ".join([data.told, *told]))
 
 
-def _sign(config: read.Config, key: str, signs: Mapping[str, str]) -> str | None:
-    given = read.get(config, key)
-    return given if given is None or given in signs.values() else signs[read.one_of(key, given, signs)]
+def _without_gaps(
+    table: Table, missing: str | None, found: tuple[Array, Words | Array], columns: tuple[Values, int]
+) -> tuple[Array, Words | Array]:
+    """Features and targets without missing values, or with those that may be. Raises `ConfigError` for the first other.
+
+    `columns` are those that the features and the target come from.
+    """
+    (x, y), (owners, target) = found, columns
+    gaps, without = np.isnan(x), y.number < 0 if isinstance(y, Words) else np.isnan(y)
+    if missing == "drop":
+        kept = ~(without | gaps.any(axis=1))
+        x, y = x[kept], y.take(kept) if isinstance(y, Words) else y[kept]
+        if not len(x):
+            raise read.refused(
+                "data.missing", "rows without missing values to be left", "drop", f"{table.path} has none"
+            )
+    elif without.any():
+        hint = "data.missing=drop leaves out such rows"
+        raise table.refuse(int(np.argmax(without)), target, "a target", hint)
+    elif gaps.any() and missing is None:
+        row = int(np.argmax(gaps.any(axis=1)))
+        owner = int(owners[np.argmax(gaps[row])])
+        hint = "data.missing=drop leaves out such rows, data.missing=mean takes the column's mean"
+        raise table.refuse(row, owner, "a value", hint)
+    return x, y
+
+
+def _nothing(table: Table, cells: Cells) -> set[int]:
+    """The columns without a name and without values: a delimiter ends each row."""
+    empty = np.isnan(cells.numbers).all(axis=0) & ~cells.wordy if len(cells.numbers) else cells.wordy
+    return {i for i, name in enumerate(table.names) if empty[i] and not name}
 
 
 def _columns(config: read.Config, key: str) -> tuple[str | int, ...]:
@@ -187,100 +162,6 @@ def _columns(config: read.Config, key: str) -> tuple[str | int, ...]:
     if any(isinstance(name, bool) or not isinstance(name, (str, int)) for name in names):
         raise read.refused(key, "a list of columns, by name or number", given)
     return tuple(names)
-
-
-def _written(path: Path, options: Options) -> tuple[Table, list[str]]:
-    """The table as its first rows show it to be written, and what to tell of that."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = file.readlines(HEAD_BYTES)
-    except UnicodeDecodeError as error:
-        raise _no_text(path, error) from error
-    delimiter = options.delimiter or _delimiter(lines)
-    found = [(ends, row) for ends, row in _head(lines, delimiter) if row]
-    rows = [row for _, row in found]
-    if not rows and any(map(str.strip, lines)):
-        raise _open_quote(path, 1)
-    if not rows:
-        raise ConfigError(f"{path}: expected at least a feature, a target and a sample, got an empty file")
-    decimal, told = options.decimal or _decimal(rows, delimiter), []
-    if decimal == "," and options.decimal is None:
-        told.append("a comma before decimals")
-    heading = _is_heading(rows, decimal) if options.heading is None else options.heading
-    if options.heading is None and not heading:
-        told.append("no heading (data.heading=true takes the first row for one)")
-    if options.heading is None and heading and any(_is_number(cell, decimal) for cell in rows[0]):
-        told.append(f"the heading is {', '.join(rows[0])} (data.heading=false takes it for a sample)")
-    if any(set(cell) & {"\n", "\r"} for cell in rows[0]):
-        raise _open_quote(path, 1)
-    names = rows[0] if heading else [str(i) for i in range(len(rows[0]))]
-    return Table(path, delimiter, decimal, found[0][0] if heading else 0, names), told
-
-
-def _parsed(lines: Iterator[str] | Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each row, and the number of the line that it ends on."""
-    if delimiter == " ":
-        yield from ((number, line.split()) for number, line in enumerate(lines, 1))
-        return
-    table = reader(lines, delimiter=delimiter, skipinitialspace=True)
-    for row in table:
-        yield table.line_num, [cell.strip() for cell in row]
-
-
-def _head(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
-    rows: list[tuple[int, list[str]]] = []
-    with suppress(BadTable):  # a cell without an end: the rows before it show enough, and who reads all refuses it
-        rows.extend(islice(_parsed(lines, delimiter), HEAD_ROWS))
-    return rows
-
-
-def _delimiter(lines: Sequence[str]) -> str:
-    """The delimiter that cuts the most rows into one number of cells, at least two."""
-    shares: dict[str, float] = {}
-    for delimiter in DELIMITERS.values():
-        widths = [len(row) for _, row in _head(lines, delimiter) if row]
-        width, count = Counter(widths).most_common(1)[0] if widths else (0, 0)
-        shares[delimiter] = count / len(widths) if width > 1 else 0.0
-        if shares[delimiter] >= FITTING:
-            return delimiter
-    best = max(shares, key=lambda delimiter: shares[delimiter])
-    return best if shares[best] else ","
-
-
-def _decimal(rows: Sequence[Sequence[str]], delimiter: str) -> str:
-    cells = [cell for row in rows for cell in row]
-    pointed = any("." in cell and _is_number(cell, ".") for cell in cells)
-    return "," if delimiter != "," and not pointed and any(map(COMMA.fullmatch, cells)) else "."
-
-
-def _is_heading(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Whether the first row names the columns.
-
-    A word above numbers alone is a name. A row without numbers is a heading, unless its words return below. Whole
-    numbers that grow, such as years, are names beside words that never return though the others below do.
-    """
-    first, *others = rows
-    below = [[row[i] for row in others if i < len(row) and row[i].lower() not in MISSING] for i in range(len(first))]
-    words = [i for i, cell in enumerate(first) if cell.lower() not in MISSING and not _is_number(cell, decimal)]
-    if any(below[i] and all(_is_number(cell, decimal) for cell in below[i]) for i in words):
-        return True
-    return_below = any(first[i] in below[i] for i in words)
-    numbers = [float(cell) for cell in first if _is_number(cell, ".")]
-    if not any(_is_number(cell, decimal) for cell in first):
-        return not return_below
-    years = len(numbers) > 1 and all(a.is_integer() and a < b for a, b in pairwise(numbers))
-    repeat = all(len(set(below[i])) < len(below[i]) for i in words)
-    return bool(words) and years and repeat and not return_below
-
-
-def _is_number(text: str, decimal: str) -> bool:
-    if decimal == ",":
-        text = text.replace(".", "x").replace(",", ".")
-    try:
-        float(text.replace("_", "x"))
-    except ValueError:
-        return False
-    return True
 
 
 def _frames(table: Table, **more: Any) -> Iterator[Any]:
@@ -306,14 +187,14 @@ def _frames(table: Table, **more: Any) -> Iterator[Any]:
         with read_csv(table.path, **how, **more) as frames:
             for frame in frames:
                 if "usecols" not in more and frame.shape[1] != len(table.names):
-                    _refuse_ragged(table)
+                    refuse_ragged(table)
                 yield frame
     except errors.EmptyDataError:
         return
     except UnicodeDecodeError as error:
-        raise _no_text(table.path, error) from error
+        raise no_text(table.path, error) from error
     except errors.ParserError as error:
-        _refuse_ragged(table)
+        refuse_ragged(table)
         raise ConfigError(f"{table.path}: expected a table, got {error}") from error
 
 
@@ -347,13 +228,13 @@ def _words(table: Table, columns: set[int]) -> dict[int, Words]:
             numbers[i].append(np.array([*new, -1])[column.codes])
     found = {i: Words.of(list(seen[i]), np.concatenate(numbers[i])) for i in columns}
     if any(set(word) & {"\n", "\r"} for each in found.values() for word in each.words):
-        _refuse_ragged(table)
+        refuse_ragged(table)
     return found
 
 
 def _as_numbers(table: Table, found: Words) -> Array | None:
     """The numbers that the words write, such as `1 ` with a space at its end; None if one is no number."""
-    if not all(_is_number(word, table.decimal) for word in found.words):
+    if not all(is_number(word, table.decimal) for word in found.words):
         return None
     values = np.array([*(float(word.replace(table.decimal, ".")) for word in found.words), np.nan])
     values[np.isinf(values)] = np.nan
@@ -375,51 +256,24 @@ def _refuse_words(table: Table, found: Mapping[int, Words]) -> None:
         return
     for column, its in found.items():
         _refuse_words_among_numbers(table, column, its, "a feature")
-    names = ",".join(table.names[i] for i in found)
     shown = ", ".join(f"{its.words[0]!r} in {table.names[i]}" for i, its in islice(found.items(), 3) if its.words)
-    raise ConfigError(
-        f"{table.path}: expected numbers in every column but the target, got words ({shown}); "
-        f"'data.categories=[{names}]' makes a feature of each word, 'data.leave_out=[{names}]' leaves them out"
-    )
+    hint = f"'data.leave_out=[{','.join(table.names[i] for i in found)}]' leaves them out"
+    # Of names and dates, which hardly return, features would say nothing of other samples.
+    if kinds := [table.names[i] for i, its in found.items() if 2 * len(its.words) <= len(its.number)]:
+        hint = f"'data.categories=[{','.join(kinds)}]' makes a feature of each word, {hint}"
+    raise ConfigError(f"{table.path}: expected numbers in every column but the target, got words ({shown}); {hint}")
 
 
 def _refuse_words_among_numbers(table: Table, column: int, found: Words, use: str | None) -> None:
     """Raises `ConfigError` for a word in a column where most cells look like numbers, or all must be."""
-    numeric = np.array([*(_is_number(word, table.decimal) for word in found.words), True])[found.number]
-    alike = np.array([*(bool(COMMA.fullmatch(word)) for word in found.words), False])[found.number]
+    numeric = np.array([*(is_number(word, table.decimal) for word in found.words), True])[found.number]
+    alike = np.array([*(bool(LIKE_A_NUMBER.fullmatch(word)) for word in found.words), False])[found.number]
     given = np.count_nonzero(found.number >= 0)
     if use == "regression" or 2 * np.count_nonzero((numeric | alike) & (found.number >= 0)) > given:
         row = int(np.argmax(~numeric))
-        hint = "data.task=classification makes a class of it" if use is None else ""
-        if alike[row]:
-            without = "write numbers with a point, and without a comma between thousands"
-            hint = without if table.delimiter == "," else "data.decimal=comma?"
-        raise table.refuse(row, column, "a finite number", hint)
-
-
-def _refuse_ragged(table: Table) -> None:
-    """Raises `ConfigError` for the first row with a line break in a cell, or with more or fewer cells than names."""
-    begins = table.skipped
-    try:
-        for line, row in table.rows():
-            begins = line
-            if any(set(cell) & {"\n", "\r"} for cell in row):
-                raise _open_quote(table.path, begins)
-            if len(row) != len(table.names):
-                (sign,) = (name for name, each in DELIMITERS.items() if each == table.delimiter)
-                expected = f"{len(table.names)} cells, as in the first row"
-                hint = f"cells end with data.delimiter={sign}"
-                raise ConfigError(f"{table.path}, row {line}: expected {expected}, got {len(row)}; {hint}")
-    except BadTable as error:
-        raise _open_quote(table.path, begins + 1) from error
-
-
-def _open_quote(path: Path, line: int) -> ConfigError:
-    return ConfigError(
-        f"{path}, row {line}: expected a quote that ends on its line, got a cell over several lines; close it"
-    )
-
-
-def _no_text(path: Path, error: UnicodeDecodeError) -> ConfigError:
-    got = f"the byte 0x{error.object[error.start]:02x}"
-    return ConfigError(f"{path}: expected a table in UTF-8, got {got}; save it as UTF-8")
+        hints = ["data.task=classification makes a class of it"] if use is None else []
+        if COMMA.fullmatch(found.words[found.number[row]]) and table.delimiter != ",":
+            hints = ["data.decimal=comma?"]
+        elif alike[row]:
+            hints.insert(0, "plain numbers, such as 1234.5, are read")
+        raise table.refuse(row, column, "a finite number", ", ".join(hints))

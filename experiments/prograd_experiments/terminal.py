@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,25 +62,58 @@ class Bar:
 
 @contextmanager
 def progressing(console: Console) -> Iterator[Progress]:
-    """Shows how far a job has come and the time that is left: in a terminal as a bar, elsewhere in a line at times."""
+    """Shows how far a job has come and the time that is left: in a terminal as a bar, elsewhere in a line at times.
+
+    Nothing is drawn before the job tells of its progress: a thread that draws would disturb timings.
+    """
+    if not console.is_terminal:
+        yield Lines(lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+        return
     parts = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    bar = Bars(
-        *parts, TextColumn("{task.description}"), console=console, transient=True, disable=not console.is_terminal
-    )
-    with bar:
-        task, began = bar.add_task("", total=None, visible=False), time.monotonic()
-        said = began
+    bar = Bars(*parts, TextColumn("{task.description}"), console=console, transient=True)
+    task = bar.add_task("", total=None)
 
-        def show_progress(done: int, total: int, how: str) -> None:
-            nonlocal said
-            bar.update(task, completed=done, total=total, description=escape(how), visible=True)
-            now = time.monotonic()
-            if not console.is_terminal and now - said >= BETWEEN_LINES and done < total:
-                left = seconds((now - began) / done * (total - done))
-                console.print(f"[{done}/{total}] {how}; {left} left", markup=False, highlight=False, soft_wrap=True)
-                said = now
+    def show_progress(done: int, total: int, how: str) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total, description=escape(how))
 
+    try:
         yield show_progress
+    finally:
+        bar.stop()
+
+
+def progress_in_a_sweep(console: Console, point: str, clock: Callable[[], float] = time.monotonic) -> Progress:
+    """Shows how far one of a sweep's jobs has come: in a terminal in place of the sweep's bar, elsewhere in lines."""
+
+    def write(line: str) -> None:
+        if console.is_terminal:
+            # The bar, which another process draws between jobs, is one line, and its next drawing clears the line.
+            console.file.write(f"\r\x1b[2K{fitting(f'{line}; {point}', console.encoding)[: console.width - 1]}")
+            console.file.flush()
+        else:
+            console.print(f"{line}; {point}", markup=False, highlight=False, soft_wrap=True)
+
+    return Lines(write, clock)
+
+
+class Lines:
+    """Progress in a line of text now and then, with the time that is left."""
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock = write, clock
+        self._first: tuple[float, int] | None = None
+        self._said = clock()
+
+    def __call__(self, done: int, total: int, how: str) -> None:
+        """A job that goes on from a checkpoint has done something before, so that the first call begins the count."""
+        now = self._clock()
+        began, before = self._first = self._first or (now, done)
+        if now - self._said < BETWEEN_LINES or done in {before, total}:
+            return
+        left = seconds((now - began) / (done - before) * (total - done))
+        self._write(f"[{done}/{total}] {left} left, {how}")
+        self._said = now
 
 
 def warn(console: Console, text: str) -> None:

@@ -119,6 +119,8 @@ def test_columns_with_words_become_features_or_are_left_out(tmp_path: Path) -> N
     found = table(tmp_path / "a.csv", WORDS, categories=["colour", 1])
     np.testing.assert_array_equal(found.features, [[0, 1, 0, 0, 1], [1, 0, 0, 1, 0], [0, 1, 1, 0, 0]])
     assert table(tmp_path / "b.csv", WORDS, categories=["colour"], leave_out=["size"]).features.shape == (3, 2)
+    # A delimiter at the end of each row makes no column.
+    assert table(tmp_path / "e.csv", "a,b,t,\n1,2,3.5,\n3,4,5,\n").target == "t"
     assert table(tmp_path / "c.csv", "n,a,t\nx,1,2.5\ny,2,3\n", leave_out="n").features.tolist() == [[1], [2]]
     # Without the last column, the one before it is the target.
     assert table(tmp_path / "d.csv", TABLE + "4,6,cat\n", leave_out=["kind"]).target == "width"
@@ -144,7 +146,7 @@ def test_missing_values_are_left_out_or_become_the_mean(tmp_path: Path) -> None:
         (
             TABLE + "1,nan,cat\n",
             {},
-            r"row 5, column width: expected a finite number, got 'nan'; data\.missing=drop leaves",
+            r"row 5, column width: expected a value, got 'nan'; data\.missing=drop leaves",
         ),
         (
             TABLE + "1,2\n",
@@ -179,17 +181,26 @@ def test_missing_values_are_left_out_or_become_the_mean(tmp_path: Path) -> None:
         (TABLE, {"task": "guess"}, r"data\.task: expected one of classification, regression, got guess"),
         (TABLE, {"task": "regression"}, r"row 2, column kind: expected a finite number, got 'cat'"),
         (
-            WORDS,
+            WORDS + WORDS.partition("\n")[2],
             {},
             r"got words \('blue' in colour, 'L' in size\); 'data\.categories=\[colour,size\]' makes a feature of",
         ),
         ("a;t\n1;2,5\n2;3,5\n", {"decimal": "point"}, r"row 2, column t: .*, got '2,5'; data\.decimal=comma\?"),
-        ('a,t\n"1,234",2.5\n"2,234",3\n', {}, "without a comma between thousands"),
+        ('a,t\n"1,234",2.5\n"2,234",3\n', {}, r"got '1,234'; plain numbers, such as 1234\.5, are read"),
+        ("a,t\n$2,2.5\n$3,3\n", {}, r"row 2, column a: expected a finite number, got '\$2'; plain numbers"),
+        (
+            "a;t\n1;1.234,5\n2;2.345,6\n3;1,5\n",
+            {},
+            r"column t: .*, got '1\.234,5'; plain numbers, .*, data\.task=class",
+        ),
+        ("n,t\n2020-01-01,2.5\n2020-01-02,3\n", {}, r"got words \('2020-01-01' in n\); 'data\.leave_out=\[n\]' leaves"),
         ("a;t\n1;2\n", {"delimiter": ";", "decimal": "x"}, r"data\.decimal: expected one of point, comma, got x"),
         (TABLE, {"delimiter": "comma", "decimal": "comma"}, r"expected another sign than data\.delimiter"),
         (TABLE, {"delimiter": "semicolon"}, "got 1 column and 3 rows"),
         (TABLE, {"heading": "yes"}, r"data\.heading: expected true or false, got yes"),
         (TABLE, {"missing": "zero"}, r"data\.missing: expected one of drop, mean, got zero"),
+        (TABLE, {"target": ["kind"]}, r"data\.target: expected a column, by name or number, got \[\"kind\"\]"),
+        (TABLE, {"target": 3}, r"data\.target: expected one of height, width, kind, got 3"),
         (TABLE, {"leave_out": [1.5]}, r"data\.leave_out: expected a list of columns, by name or number"),
         ("a,t\n1,7\n2,7\n", {}, "target t: expected at least 2 classes, got one: 7"),
         ("a,t\n1,7\n2,7\n", {"task": "regression"}, "target t: expected numbers that vary, got 7 alone"),

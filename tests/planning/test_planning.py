@@ -15,7 +15,7 @@ import prograd
 from prograd.commands.group import main
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.modes.recomputation import object_bytes
-from prograd.planning import loops_calibration as calibration
+from prograd.planning import calibration
 from prograd.planning.recording import Cost
 from prograd.tape import machine
 from prograd.testing import counted
@@ -59,7 +59,7 @@ MEMORY = {
     "scaled": (affine(64) + [{"name": "scale_shift"}, {"name": "sigmoid"}] * 3 + affine(10), 32, (400,)),
     "conv": (CONV, 144, (50,)),
 }
-ADDED = {"residual", "normalised"}  # numpy adds large temporary arrays in place, which no recording sees
+ADDED = {"residual"}  # numpy adds large temporary arrays in place, which no recording sees
 POINTS = [pytest.param(name, batch, id=f"{name}-{batch}") for name, (_, _, Ns) in MEMORY.items() for batch in Ns]
 
 
@@ -203,11 +203,21 @@ def test_the_command():
     arguments = ["--n-in", "8", "-l", "affine width=4 bias=false", "-l", "tanh", "-l", "affine width=2", "--batch", "7"]
     result = run(*arguments)
     assert result.exit_code == 0
-    for word in ("8 → affine → 4", "7 samples", "reverse", "forward", "peak bytes", "(q "):
+    for word in ("8 → affine → 4", "7 samples", "reverse", "forward", "peak bytes", "tape bytes", "(q "):
         assert word in result.output
     content = json.loads(run(*arguments, "--wrt", "input", "--json").output)
     assert content["outputs"] == "jacobian"
     assert set(content["modes"]) == set(prograd.MODES)
+    for mode in content["modes"].values():
+        assert mode["peak_bytes"] == max(mode["run_bytes"], mode["tape_bytes"])
+
+
+def test_the_table_of_the_command_cuts_no_number():
+    arguments = ["--n-in", "6400", "-l", "affine width=3200", "-l", "tanh", "-l", "affine width=1000"]
+    output = run(*arguments, "--batch", "10000").output
+    modes = json.loads(run(*arguments, "--batch", "10000", "--json").output)["modes"]
+    for key in ("multiply_adds", "peak_bytes", "tape_bytes", "moved_bytes"):
+        assert f"{modes['forward'][key]:,}" in output
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 import scipy.sparse
+from click.testing import CliRunner
 
 import prograd
+from prograd.commands.group import main
 from prograd.errors import OptionError
 from prograd.operators.sparse import rows_times
-from prograd.planning import bench
-from prograd.planning import loops_calibration as calibration
-from prograd.planning.loops_rates import Rates
+from prograd.planning import bench, calibration
+from prograd.planning.rates import Rates
 from prograd.planning.steps import Kind, Step, each, steps_of
 from prograd.planning.tables import Table
 from prograd.tape.tape import record
@@ -49,15 +50,17 @@ def test_tables_are_linear_between_points():
     assert table.at(3, 20) == 4.0
     assert table.at(2, 15) == 2.5
     assert table.at(0.5, 5) == 1.0  # as at the edge
-    assert table.at(6, 40) == 16.0  # twice the size twice
+    assert table.at(5, 20) == 6.0  # as from 1 to 3
     assert Table(((8.0,),), (2.0,)).at(16) == 4.0
+    three = Table(((1.0, 2.0), (1.0, 2.0), (1.0, 2.0)), (1.0,) * 7 + (8.0,))
+    assert three.at(4, 4, 4) == 64.0  # twice the size three times
 
 
 @pytest.mark.parametrize(
     ("function", "shapes", "pattern", "sizes"),
     [
         (lambda a, b, to: np.matmul(a, b, out=to), [(3, 4), (4, 5), (3, 5)], "gemm", (3, 4, 5)),
-        (lambda a, b, to: np.matmul(a, b.T, out=to), [(3, 4), (5, 4), (3, 5)], "gemm", (3, 4, 5)),
+        (lambda a, b, to: np.matmul(a, b.T, out=to), [(3, 4), (5, 4), (3, 5)], "gemm-t", (3, 4, 5)),
         (lambda a, b, to: np.matmul(a, b, out=to), [(3, 4), (4, 1), (3, 1)], "rows", (3, 4)),
         (lambda a, b, to: np.matmul(a, b, out=to), [(1, 4), (4, 5), (1, 5)], "columns", (5, 4)),
         (lambda a, b, to: np.matmul(a, b.T, out=to), [(1, 4), (5, 4), (1, 5)], "rows", (5, 4)),
@@ -91,7 +94,7 @@ def test_loops_that_are_called_several_times():
     (step,) = only(lambda a, b, to: np.divide(a[:, :4], b[:, :4], out=to[:, :4]), (3, 5), (3, 5), (3, 5))
     assert (step.sizes, step.calls) == ((4,), 3)
     (step,) = only(lambda a, b, to: np.matmul(a, b, out=to), (7, 3, 4), (7, 4, 5), (7, 3, 5))
-    assert (step.sizes, step.calls) == ((3, 4, 5), 7)
+    assert (step.kind.pattern, step.sizes, step.calls) == ("stacked-gemm", (3, 4, 5), 7)
 
 
 def test_what_moves_depends_on_what_was_touched_since():
@@ -120,6 +123,7 @@ def test_seconds_add_up():
     step = Step(ADD, (100,), 3, ((False, 2**20, 800),), blocks=4, times=2)
     assert rates().seconds([step], "c") == pytest.approx(6e-7)
     assert rates(run=1.0).seconds([step], "c") == pytest.approx(1.0)
+    assert rates(call=-5e-8).seconds([step], "c") == pytest.approx(3e-7)  # a call may be faster than an instruction
     assert rates(call=1e-6).seconds([step], "c") == pytest.approx(6.6e-6)
     assert rates(instruction=1e-6).seconds([step], "c") == pytest.approx(2.6e-6)
     assert rates(read=Table(((2.0**20,),), (1e-9,))).seconds([step], "c") == pytest.approx(6e-7 + 1.6e-6)
@@ -241,7 +245,8 @@ def test_rates_of_a_busy_machine_are_not_kept(monkeypatch, tmp_path):
     ("change", "match"),
     [
         ({"schema": "prograd.rates/1"}, "schema"),
-        ({"call": -1}, "call: expected a positive number, got -1"),
+        ({"run": -1}, "run: expected a positive number, got -1"),
+        ({"call": "slow"}, "call: expected a number, got 'slow'"),
         ({"off": None}, "off: expected a positive number, got None"),
         ({"tables": []}, "tables: expected a table for each kind"),
         ({"tables": {"tanh": {"axes": [[2, 1]], "seconds": [1, 1]}}}, "tanh: expected growing sizes"),
@@ -262,6 +267,20 @@ def test_rates_that_are_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv(calibration.FILE, str(tmp_path / "none.json"))
     with pytest.raises(OptionError, match=r"none\.json: expected a file of rates: No such file"):
         again()
+
+
+def test_the_command_says_how_old_the_rates_are_and_measures_them_again(monkeypatch, tmp_path):
+    count = made(monkeypatch, tmp_path, (rates(), True))
+    arguments = ["plan", "--n-in", "2", "-l", "tanh"]
+    for expected, options in [(1, []), (1, []), (2, ["--recalibrate"]), (2, ["--json"])]:
+        output = CliRunner().invoke(main, [*arguments, *options]).output
+        assert ("--recalibrate measures them again" in output) == ("--json" not in options)
+        assert len(count) == expected
+    path = tmp_path / "rates.json"
+    calibration.write(path, rates())
+    assert "recalibrate" not in CliRunner().invoke(main, [*arguments, "--rates", str(path)]).output
+    refused = CliRunner().invoke(main, [*arguments, "--rates", str(path), "--recalibrate"])
+    assert "--rates and --recalibrate exclude each other" in refused.output
 
 
 @pytest.mark.parametrize(("days", "when"), [(0.2, "today"), (1.5, "yesterday"), (3.1, "3 days ago")])

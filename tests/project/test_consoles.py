@@ -119,7 +119,7 @@ def test_names_of_files_that_are_no_text_keep_their_bytes(monkeypatch: pytest.Mo
 def test_a_sweep_and_its_summary(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     bin_ = Path(sys.executable).parent
-    sweep = [bin_ / "prograd-run", "-m", "depth=1", "width=2", "repeats=3", f"hydra.sweep.dir={tmp_path}"]
+    sweep = [bin_ / "prograd-run", "-m", "depth=2", "width=2", "repeats=3", f"hydra.sweep.dir={tmp_path}"]
     for command in (sweep, [bin_ / "prograd", "collect", tmp_path]):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="ascii", check=False)
         assert done.returncode == 0, done.stderr

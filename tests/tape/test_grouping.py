@@ -51,3 +51,15 @@ def test_the_sum_of_a_matrix_is_taken_while_a_product_has_its_rows() -> None:
         with pytest.raises(NonFiniteError, match="w"):
             f.gradient(w)
         w[k] = 1
+
+
+def test_a_cut_runs_along_the_axis_that_is_longest_in_memory() -> None:
+    n, m = 512, 64
+
+    def by_columns(z: Array, p: Array) -> None:
+        np.multiply(z.T, 2, out=p.T)
+
+    (group,) = record(by_columns, [((n, m), DOUBLE)], [((n, m), DOUBLE)]).groups
+    (cut,) = group.cuts
+    assert cut is not None
+    assert (cut.extent, cut.steps) == (n, (8 * m, 0, 8 * m))

@@ -20,7 +20,7 @@ from prograd.errors import NonFiniteError, NotRecordable, ShapeError
 from prograd.modes import MODES
 from prograd.operators import Diagonal
 from prograd.tape import machine
-from prograd.tape.replay import KEPT
+from prograd.tape.replay import KEPT, tapes_of
 from tests.helpers.networks import EXAMPLES, networks
 from tests.helpers.recorded import MACHINES
 
@@ -360,7 +360,7 @@ def test_the_tape_that_was_used_last_is_kept() -> None:
     w, x = net.init(0), np.ones((1, 2))
     for _ in range(2):
         prograd.jacobian(net, w, x)
-    (tapes,) = net.kept.values()
+    tapes = tapes_of(net)
     (first,) = tapes.keys()
     for samples in range(2, KEPT + 3):
         for _ in range(2):
@@ -375,7 +375,7 @@ def test_tapes_of_one_owner_are_bounded() -> None:
     for samples in range(1, 2 * KEPT):
         for _ in range(2):
             prograd.jacobian(net, w, np.ones((samples, 2)))
-    (tapes,) = net.kept.values()
+    tapes = tapes_of(net)
     assert len(tapes) <= KEPT
 
 

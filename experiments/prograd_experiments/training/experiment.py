@@ -142,12 +142,15 @@ class Training(Experiment):
             ),
             Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
             *(
-                Column(f"{part}_loss", at(f"final.{part}_loss"), f"{part} loss", _loss(f"{part}_loss"))
-                for part in PARTS
-            ),
-            *(
-                Column(f"{part}_score", at(f"final.{part}_score"), f"{part} {score}", _score(f"{part}_score"))
-                for part in PARTS
+                Column(key, at(f"final.{key}"), heading, write(key))
+                for key, heading, write in (
+                    ("train_loss", "train loss", _loss),
+                    ("validation_loss", "validation loss", _loss),
+                    ("test_loss", "", _loss),  # a terminal has no room for all
+                    ("train_score", "", _score),
+                    ("validation_score", f"validation {score}", _score),
+                    ("test_score", f"test {score}", _score),
+                )
             ),
             Column("test_error", at("final.test_error"), "test error" if with_errors else "", _loss("test_error")),
             Column("score_is", at("score_is")),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Literal
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from prograd import planning
 from prograd.commands.networks import network_of, network_options
-from prograd.planning import loops_calibration as calibration
+from prograd.planning import calibration
+from prograd.planning.calibration import machine_rates
 
 
 @click.command()
@@ -26,6 +27,7 @@ from prograd.planning import loops_calibration as calibration
 @click.option(
     "--rates", type=click.Path(path_type=Path, dir_okay=False), help="A file of rates to use instead of this machine's."
 )
+@click.option("--recalibrate", is_flag=True, help="Measure this machine's rates again.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def plan(  # noqa: PLR0913  (click passes an argument for each option)
     *,
@@ -38,16 +40,20 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
     dtype: str,
     max_bytes: int | None,
     rates: Path | None,
+    recalibrate: bool,
     as_json: bool,
 ) -> None:
-    r"""Predict multiply-adds, peak memory, bytes moved and seconds of every mode.
+    r"""Predict multiply-adds, peak memory, that of a replay, bytes moved and seconds of every mode.
 
     \b
         prograd plan --n-in 64 -l 'affine width=32' -l tanh -l 'affine width=10'
         prograd plan --network network.yaml --batch 100 --outputs jacobian --json
 
-    No derivative is computed. The first run measures the rates of this machine, which takes half a second.
+    No derivative is computed. The first run measures the rates of this machine, which takes a second or two.
     """
+    if rates and recalibrate:
+        raise click.UsageError("--rates and --recalibrate exclude each other")
+    used = calibration.read(rates) if rates else calibration.recalibrated() if recalibrate else machine_rates()
     predicted = planning.plan(
         network_of(layers, network, n_in),
         batch,
@@ -55,24 +61,11 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
         outputs or ("jacobian" if wrt == "input" else "gradient"),
         dtype=dtype,
         max_bytes=max_bytes,
-        rates=calibration.read(rates) if rates else None,
+        rates=used,
     )
     if as_json:
         click.echo(json.dumps(predicted.as_json(), indent=2))
     else:
-        _show(predicted)
-
-
-def _show(predicted: planning.Plan) -> None:
-    """Print the table, the quickest mode first, and the order of products that this mode takes."""
-    headings, *rows = predicted.rows()
-    table = Table(box=None, pad_edge=False)
-    for k, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if k else "left", no_wrap=True)
-    for k, row in enumerate(rows):
-        table.add_row(*(Text(cell, style="" if k else "bold") for cell in row))
-    console = Console()
-    console.print(Text(predicted.title), soft_wrap=True)
-    console.print(table)
-    for note in predicted.notes():
-        console.print(Text(note), soft_wrap=True)
+        Console().print(Text(str(predicted)), soft_wrap=True)  # as wide as the table is: a terminal wraps it
+        if not rates:
+            click.echo(calibration.age(used, time.time()))

@@ -125,6 +125,5 @@ def _needs(net: Network, i: int, layer: Layer, rows: int, dtype: np.dtype[Any]) 
     p: dict[str, Any] = {name: meter.output((len(at),), dtype) for name, at in net.spans[i].each.items()}
     (A, B) = Blocks([layer], [w], [z, z_next])[0]
     recursions.reverse([({}, Identity(B.cols)), (A, B)], q, [{}, p], recursions.sum_into)
-    given = rows * (net.n[i] + net.n[i + 1]) * dtype.itemsize
     cost = B.rows + max(J.edges for J in (B, *A.values()))
-    return _Needs(cost, given + evaluated, given + meter.peak)
+    return _Needs(cost, z.nbytes + evaluated, z.nbytes + q.nbytes + meter.peak)

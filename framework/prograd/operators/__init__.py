@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prograd.arrays import passes
 from prograd.operators import composition as _composition  # noqa: F401  (registers the rules of `@` and `+`)
 from prograd.operators.base import Operator, Product, Sum
 from prograd.operators.dense import Dense, as_operator
@@ -26,6 +27,7 @@ __all__ = [
     "as_operator",
     "multiply",
     "multiply_rule",
+    "passes",
     "product_rule",
     "sum_rule",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prograd.planning.loops_rates import Rates
 from prograd.planning.plan import Plan, lazy_mode, plan, resolve
+from prograd.planning.rates import Rates
 
 __all__ = ["Plan", "Rates", "lazy_mode", "plan", "resolve"]

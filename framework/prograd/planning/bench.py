@@ -5,30 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
 import scipy.sparse
 
 from prograd.operators.sparse import rows_times
-from prograd.planning.steps import Kind
+from prograd.planning.steps import FARTHEST, Kind
 from prograd.planning.tables import Table
 from prograd.tape import loops, machine, ufuncs
 from prograd.tape.grouping import Group
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View
-from prograd.tape.replay import replayable
-from prograd.tape.tape import Tape
+from prograd.tape.replay import replayable, signature
+from prograd.tape.tape import Tape, record
 
 COPIES = 8  # of an instruction in one run
+STACKED = "stacked-"
+GAP = 64  # bytes between rows
 STREAMED = 2**20  # bytes that a stream moves at least
 PAGE = 4096
 ENTRIES = (1, 8, 64, 1024)
-ROWS = (1, 16)
-FAR = ((8, 64, 512), (64, 512, 2048, 8192))  # entries, and bytes from one to the next
+ROWS = ((1, 32), (1, 3, 8, 64))
+FAR = ((8, 32, 128, 512), (64, 512, 2048, FARTHEST))  # entries, and bytes from one to the next
 MATRIX = (2, 4, 8, 32, 128)
-VECTOR = (2, 8, 32, 64)
+VECTOR = (2, 8, 64)
 CORE = (1, 4, 32)
+STACK = (1, 16)
 OUTPUTS = 64  # of a sparse matrix
 SHORTEST = 1e-10  # seconds: less is the clock's grain
 
@@ -102,17 +105,19 @@ def axes_of(kind: Kind) -> tuple[tuple[int, ...], ...]:
     if "f" in kind.pattern:
         return FAR
     if kind.pattern == "sparse":
-        return (ROWS, (OUTPUTS, 16 * OUTPUTS))
+        return (STACK, (OUTPUTS, 16 * OUTPUTS))
     if kind.name == "matmul":
-        return {"gemm": (MATRIX,) * 3, "naive": (CORE,) * 3, "dot": (ENTRIES,)}.get(kind.pattern, (VECTOR,) * 2)
+        axes = {"gemm": (MATRIX,) * 3, "gemm-t": (MATRIX,) * 3, "naive": (CORE,) * 3, "dot": (ENTRIES,)}
+        return axes.get(kind.pattern.removeprefix(STACKED), (VECTOR,) * 2)
     if not kind.pattern:
-        return (ROWS, *((*CORE, 256),) * len(_core(kind)))
-    return (ROWS, ENTRIES) if kind.by_rows else (ENTRIES,)
+        return (STACK, *((*CORE, 256),) * len(_core(kind)))
+    return ROWS if kind.by_rows else (ENTRIES,)
 
 
 def runs(kind: Kind) -> list[Alone]:
-    """What to time for each entry of a table: `COPIES` calls of the loop."""
-    return [Alone([instruction(kind, sizes)] * COPIES) for sizes in product(*axes_of(kind))]
+    """What to time for each entry of a table: `COPIES` calls of the loop, or products of a stack."""
+    copies = 1 if kind.pattern.startswith(STACKED) else COPIES
+    return [Alone([instruction(kind, sizes)] * copies) for sizes in product(*axes_of(kind))]
 
 
 def empty() -> Alone:
@@ -120,18 +125,27 @@ def empty() -> Alone:
     return Alone([])
 
 
+def handed() -> Callable[[], object]:
+    """A run of one small instruction that is given four arrays, as tapes of gradients and Jacobians are."""
+    given = [np.ones(1) for _ in range(4)]
+    tape = record(lambda a, b, c, out: np.copyto(out, a), signature(given[:3]), signature(given[3:]))  # noqa: ARG005
+    ready = replayable(tape, "c" if machine.available() else "numpy", machine.products())
+    return partial(ready.run, *given)
+
+
 def streams(sizes: Sequence[int]) -> list[Alone]:
-    """Reads of so many bytes, then writes, by copies of a page to or from one that stays in the cache.
+    """Reads of so many bytes, then writes, by functions of a page to or from one that stays in the cache.
 
     Each goes through its bytes again until it has moved `STREAMED` bytes.
     """
+    negative = Loop("negative", np.negative, np.negative.types.index("d->d"))  # a copy would spare the cache
     memory = _view((max(sizes) // PAGE, PAGE // 8), "d", (PAGE, 8))
     made = []
     for written, size in product((False, True), sizes):
         shape = (size // PAGE, PAGE // 8)
         far, near = replace(memory, shape=shape), _view(shape, "d", (0, 8))
         views = (near, far) if written else (far, near)
-        one = ufuncs.elementwise(Loop("copy8"), views, 1, shape, ufuncs.copyto)
+        one = ufuncs.elementwise(negative, views, 1, shape, ufuncs.called(np.negative))
         made.append(Alone([one] * max(1, STREAMED // size)))
     return made
 
@@ -149,10 +163,10 @@ def instruction(kind: Kind, sizes: tuple[int, ...], rows: int = 0) -> Instructio
     shape = sizes[:1] if far else (rows, *sizes) if rows else sizes
     if "sums" in kind.name:
         return _sums(kind, loop, shape)
-    views = []
+    views: list[View] = []
     for char, item, letter in zip(kind.chars, items, kind.pattern, strict=True):
         inner = {"0": 0, "c": item, "s": 3 * item, "f": far}[letter]
-        outer = (inner * shape[-1] or item) + item  # rows with a gap don't become one
+        outer = inner * shape[-1] + GAP if inner else item  # without a gap rows would become one
         views.append(_view(shape, char, (outer, inner)[-len(shape) :]))
     if kind.name.endswith(".reduce"):
         into, through, _ = views
@@ -178,14 +192,18 @@ def _generalized(kind: Kind, loop: Loop, sizes: tuple[int, ...]) -> Instruction:
     assert kind.ufunc is not None  # noqa: S101  (the machine's own loops have none)
     a, b = sizes[0], sizes[-1]
     shaped = {"rows": (1, a, b, 1), "columns": (1, 1, b, a), "dot": (1, 1, a, 1), "outer": (1, a, 1, b), "": sizes}
-    outer, *core = shaped.get(kind.pattern, (1, *sizes))
+    pattern = kind.pattern.removeprefix(STACKED)
+    outer, *core = shaped.get(pattern, (1, *sizes))
+    outer = outer if pattern == kind.pattern else COPIES
     size = dict(zip(_core(kind), core, strict=True))
-    apart = 2 if kind.pattern == "naive" else 1  # no BLAS takes such strides
-    views = []
+    apart = 2 if pattern == "naive" else 1  # no BLAS takes such strides
+    views: list[View] = []
     for char, names in zip(kind.chars, ufuncs.core_of(kind.ufunc), strict=True):
         shape = (outer, *(size[name] for name in names))
         strides = loops.contiguous(shape, apart * np.dtype(char).itemsize)
-        views.append(_view(shape, char, strides))
+        if pattern == "gemm-t" and len(views) == 1:
+            strides = (*strides[:1], strides[2], strides[2] * shape[1])
+        views.append(_view(shape, char, (strides[0] if pattern == kind.pattern else 0, *strides[1:])))
     return Instruction(
         loop,
         tuple(views),

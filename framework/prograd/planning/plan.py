@@ -21,13 +21,13 @@ from prograd.modes import AUTO, Mode, Outputs
 from prograd.modes.recomputation import object_bytes
 from prograd.network import Network
 from prograd.operators import ledger
-from prograd.planning.loops_calibration import machine_rates
-from prograd.planning.loops_rates import Rates
+from prograd.planning.calibration import machine_rates
+from prograd.planning.rates import Rates
 from prograd.planning.recording import Cost, Task, Variable, cost
 from prograd.tape import machine
 from prograd.tape.blas import Blas
 from prograd.tape.machine import Machine
-from prograd.tape.meter import MOST
+from prograd.tape.meter import HOPELESS, MOST, Limits
 
 TIE: Final = 1.05  # predicted times within this factor count as equal: measured times vary by more
 MARGIN: Final = 1.05  # for what numpy allocates inside its loops
@@ -94,6 +94,8 @@ class Plan:
                 mode: {
                     "multiply_adds": cost.multiply_adds,
                     "peak_bytes": cost.peak_bytes,
+                    "run_bytes": cost.run_bytes,
+                    "tape_bytes": cost.tape_bytes,
                     "moved_bytes": cost.moved_bytes,
                     "seconds": self.seconds[mode],
                     "order": self.orders[mode],
@@ -105,10 +107,10 @@ class Plan:
 
     def rows(self) -> list[list[str]]:
         """The plan as a table: headings, then a line for each mode, the quickest first."""
-        lines = [["mode", "multiply-adds", "peak bytes", "bytes moved", "seconds"]]
+        lines = [["mode", "multiply-adds", "peak bytes", "tape bytes", "bytes moved", "seconds"]]
         for mode in sorted(self.seconds, key=self.seconds.__getitem__):
             cost = self.costs[mode]
-            numbers = (cost.multiply_adds, cost.peak_bytes, cost.moved_bytes)
+            numbers = (cost.multiply_adds, cost.peak_bytes, cost.tape_bytes, cost.moved_bytes)
             lines.append([mode, *(f"{number:,}" for number in numbers), f"{self.seconds[mode]:.3g}"])
         return lines
 
@@ -226,16 +228,16 @@ def lazy_mode(net: Network, samples: int, wrt: Variable, dtype: Any) -> Mode:
 
 
 @lru_cache(maxsize=256)
-def _room(task: Task, mode: Mode, max_bytes: int, most: float = inf) -> int | None:
+def _room(task: Task, mode: Mode, max_bytes: int, limits: Limits | None = None) -> int | None:
     def peak(given: int | None) -> float:
-        return cost(task, mode, given, most).peak_bytes * MARGIN + object_bytes(task.net)
+        return cost(task, mode, given, limits).peak_bytes * MARGIN + object_bytes(task.net)
 
     return mode.room(peak, task.outputs, max_bytes)
 
 
 @lru_cache(maxsize=256)
 def _choice(task: Task, max_bytes: int | None, rates: Rates, used: Machine, available: int) -> Mode:
-    costs, left_out = _costs(task, listed.MODES.values(), max_bytes)
+    costs, left_out = _costs(task, listed.MODES.values(), max_bytes, hopeless=HOPELESS)
     if not costs:
         if max_bytes is None:  # too many layers to plan: reverse mode takes the fewest steps
             return listed.MODES["reverse"]
@@ -249,8 +251,13 @@ def _quickest(seconds: Mapping[str, float]) -> str:
     return next(mode for mode in seconds if seconds[mode] <= TIE * least)
 
 
-def _costs(task: Task, modes: Iterable[Mode], max_bytes: int | None) -> tuple[dict[str, Cost], dict[str, str]]:
-    """The costs by mode, and why a mode has none. The first, the simplest, is planned however long that takes."""
+def _costs(
+    task: Task, modes: Iterable[Mode], max_bytes: int | None, hopeless: float = inf
+) -> tuple[dict[str, Cost], dict[str, str]]:
+    """The costs by mode, and why a mode has none. The first, the simplest, is planned however long that takes.
+
+    No mode is planned to its end that takes `hopeless` times the multiply-adds of another one.
+    """
     costs: dict[str, Cost] = {}
     left_out: dict[str, str] = {}
     for mode in modes:
@@ -258,9 +265,10 @@ def _costs(task: Task, modes: Iterable[Mode], max_bytes: int | None) -> tuple[di
             left_out[mode.name] = f"{len(task.net.layers)} layers are more than {mode.longest}"
             continue
         try:
-            most = MOST if costs or left_out else inf
-            room = None if max_bytes is None else _room(task, mode, max_bytes, most)
-            costs[mode.name] = cost(task, mode, room, most)
+            fewest = min((one.multiply_adds for one in costs.values()), default=inf)
+            limits = Limits(MOST, hopeless * max(fewest, 1)) if costs or left_out else Limits()
+            room = None if max_bytes is None else _room(task, mode, max_bytes, limits)
+            costs[mode.name] = cost(task, mode, room, limits)
         except (OptionError, NotRecordable) as error:
             left_out[mode.name] = str(error)
     return costs, left_out

@@ -17,7 +17,7 @@ from prograd.modes.recordable import recordable
 from prograd.network import Network
 from prograd.operators import ledger
 from prograd.planning.steps import Step, steps_of
-from prograd.tape.meter import MOST, Meter
+from prograd.tape.meter import Limits, Meter
 from prograd.tape.tape import Tape, record
 
 Variable = Literal["parameters", "input"]
@@ -67,15 +67,15 @@ class Task:
 
 
 @lru_cache(KEPT)
-def cost(task: Task, mode: Mode, max_bytes: int | None, most: float = MOST) -> Cost:
-    """The cost of a task in a mode that is given `max_bytes`, from a recording of at most `most` instructions.
+def cost(task: Task, mode: Mode, max_bytes: int | None, limits: Limits | None = None) -> Cost:
+    """The cost of a task in a mode that is given `max_bytes`, from a recording within limits.
 
-    Raises `OptionError` where `max_bytes` is too small or the recording gets longer, `PluginError` for blocks that
+    Raises `OptionError` where `max_bytes` is too small or a limit is exceeded, `PluginError` for blocks that
     don't fit, and `NotRecordable` for a mode that needs numbers.
     """
     net = _recordable(task)
     with ledger.opened() as written:
-        meter = Meter(written, most)
+        meter = Meter(written, limits)
         tape, output = _recorded(net, task, mode, max_bytes, meter)
     moved = sum(one.times * one.nbytes for one in tape.instructions)
     return Cost(written.multiply_adds, output + meter.peak, output + tape.scratch_bytes, moved, steps_of(tape))

@@ -15,6 +15,7 @@ from prograd.tape.instructions import Instruction, Storage, View
 from prograd.tape.tape import Tape
 
 LINE = 64  # bytes that come from memory together
+FARTHEST = 2**13  # bytes between entries: more is no worse for a cache
 NEAR = 2**14  # bytes: what was touched so recently is in the first-level cache
 
 Traffic = tuple[tuple[bool, int, int], ...]
@@ -26,9 +27,11 @@ class Kind:
     """An inner loop, and how it goes through its operands.
 
     `pattern` has a letter for each operand of an elementwise loop: 0 for one number, c for neighbours, s for steps
-    within a line of the cache, f for longer ones. For a product of matrices it is what NumPy does: "gemm"; "rows" or
+    within a line of the cache, f for longer ones. For a product of matrices it is what NumPy does: "gemm", or
+    "gemm-t" if the second one is contiguous along its columns; "rows" or
     "columns" for a matrix and a vector, where the matrix is contiguous along the axis that is summed or along the
-    other; "dot", "outer", or "naive" without BLAS; "sparse" for a sparse matrix. Other generalized ufuncs have none.
+    other; "dot", "outer", or "naive" without BLAS; all these after "stacked-" if the loop computes several. "sparse" is
+    one with a sparse matrix. Other generalized ufuncs have none.
     """
 
     name: str
@@ -49,7 +52,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`calls` calls of an inner loop with data of `sizes`, in one instruction.
+    """`calls` calls of an inner loop with data of `sizes`, or products of a stack, in one instruction.
 
     `traffic` says what the operands move: how many bytes were touched since they were touched the last time, rounded
     to a power of two, whether they are written, and how many bytes they have. `blocks` is into how many parts the
@@ -96,7 +99,9 @@ def _loop(instruction: Instruction, cut: Cut | None, group: Group) -> tuple[Kind
     pattern, name = "", call.loop.name
     if name == "matmul":
         calls *= dims[0]
+        stacked = "stacked-" if dims[0] > 1 else ""
         pattern, dims = _product(dims, instruction)
+        pattern = stacked + pattern
     elif name.startswith("sparse_"):
         entries = instruction.multiply_adds // instruction.shape[0]
         pattern, dims = "sparse", [dims[0], entries or dims[1]]
@@ -105,7 +110,8 @@ def _loop(instruction: Instruction, cut: Cut | None, group: Group) -> tuple[Kind
         steps = call.steps[-len(views) :]
         pattern = "".join(_letter(step, view.dtype.itemsize) for step, view in zip(steps, views, strict=True))
         if "f" in pattern:  # lines whose addresses have many low zeros push each other out of the cache
-            dims.append(max(step & -step for step, letter in zip(steps, pattern, strict=True) if letter == "f"))
+            apart = max(step & -step for step, letter in zip(steps, pattern, strict=True) if letter == "f")
+            dims.append(min(apart, FARTHEST))
         if instruction.reduces and call.loop is instruction.loop:
             name = instruction.name
     chars = "".join(view.dtype.char for view in views)
@@ -139,7 +145,7 @@ def _product(dims: list[int], instruction: Instruction) -> tuple[str, list[int]]
     elif k > 1:
         ours, theirs = blas(a_n, a_k, k) or blas(a_k, a_n, n), blas(b_k, b_m, m) or blas(b_m, b_k, k)
         if ours and theirs and (blas(c_n, c_m, m) or blas(c_m, c_n, n)):
-            return "gemm", [n, k, m]
+            return ("gemm" if b_m == item else "gemm-t"), [n, k, m]
     return "naive", [n, k, m]
 
 

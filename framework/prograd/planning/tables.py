@@ -16,7 +16,8 @@ from prograd.errors import OptionError
 class Table:
     """Seconds on a grid of sizes, those along the last axis next to each other; linear in each size between points.
 
-    Below the grid the seconds are those of its edge; beyond, they grow as the size does.
+    Below the grid the seconds are those of its edge. Beyond, they go on linearly; with three axes, where noise would
+    count too much, or a single size, they grow as the size does.
     """
 
     axes: tuple[tuple[float, ...], ...]
@@ -25,17 +26,17 @@ class Table:
     def at(self, *sizes: float) -> float:
         """The seconds for these sizes."""
         factor, corners = 1.0, [(0, 1.0)]
-        for axis, size in zip(self.axes, sizes, strict=True):
-            last = len(axis) - 1
-            factor *= max(1.0, size / axis[last])
-            k = min(bisect_right(axis, size), last)
-            low = axis[max(k - 1, 0)]
-            part = min(max((size - low) / (axis[k] - low), 0.0), 1.0) if k else 0.0
+        proportional = len(self.axes) > 2
+        for axis, given in zip(self.axes, sizes, strict=True):
+            size = min(given, axis[-1]) if proportional or len(axis) == 1 else given
+            factor *= given / size if given > size else 1.0
+            k = min(max(bisect_right(axis, size), 1), len(axis) - 1)
+            part = max((size - axis[k - 1]) / (axis[k] - axis[k - 1]), 0.0) if k else 0.0
             ends = ((max(k - 1, 0), 1 - part), (k, part))
             corners = [
-                (at * (last + 1) + end, share * weight) for at, share in corners for end, weight in ends if weight
+                (at * len(axis) + end, share * weight) for at, share in corners for end, weight in ends if weight
             ]
-        return factor * sum(self.seconds[at] * share for at, share in corners)
+        return factor * max(sum(self.seconds[at] * share for at, share in corners), min(self.seconds))
 
     def as_json(self) -> dict[str, Any]:
         """The content of a file."""
@@ -54,10 +55,15 @@ class Table:
         raise OptionError(f"{name}: expected growing sizes and the seconds for each, got {str(content)[:80]}")
 
 
-def positive(value: object) -> bool:
+def finite(value: object) -> bool:
+    """Whether a value of a file is a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def positive(value: Any) -> bool:
     """Whether a value of a file is a positive number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+    return finite(value) and value > 0
 
 
 def _numbers(values: object) -> bool:
-    return isinstance(values, (list, tuple)) and bool(values) and all(map(positive, values))
+    return isinstance(values, (list, tuple)) and len(values) > 0 and all(map(positive, values))

@@ -152,13 +152,16 @@ def _add(group: Group, instructions: Sequence[Instruction]) -> None:
 
 
 def _elementwise_cut(instruction: Instruction) -> Cut | None:
-    """The first axis of an instruction that moves much and whose rows are independent: a reduction may be one."""
-    if not instruction.rows or instruction.nbytes < BLOCKED_BYTES:
+    """How an instruction that moves much is cut if its rows are independent: along the axis that is longest in memory.
+
+    Of a reduction that is the first one.
+    """
+    axes = [axis for axis, n in enumerate(instruction.shape) if n > 1]
+    if not (axes and instruction.rows) or instruction.nbytes < BLOCKED_BYTES:
         return None
-    for axis, n in enumerate(instruction.shape):
-        if n > 1:
-            return Cut(axis, n, tuple(strides[axis] for strides in instruction.strides))
-    return None
+    written = instruction.strides[-1]
+    axis = axes[0] if instruction.reduces else max(axes, key=lambda axis: abs(written[axis]))
+    return Cut(axis, instruction.shape[axis], tuple(strides[axis] for strides in instruction.strides))
 
 
 def _product_cuts(instruction: Instruction) -> tuple[Cut, Cut] | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from prograd.errors import OptionError
@@ -17,6 +19,16 @@ from prograd.tape.traced import Traced
 
 MOST: Final = 10_000
 """Instructions that are recorded in a fraction of a second."""
+BUFFERED: Final = 8192  # entries of each operand in numpy's buffers
+HOPELESS: Final = 100
+"""A mode with so many times the multiply-adds of another one is not the quickest, whatever it does them with."""
+
+
+class Limits(NamedTuple):
+    """What a recording may not exceed: a number of instructions, and one of multiply-adds."""
+
+    instructions: float = inf
+    multiply_adds: float = inf
 
 
 class Meter(Recorder):
@@ -26,9 +38,9 @@ class Meter(Recorder):
     `ledger`, if it is open.
     """
 
-    def __init__(self, ledger: Count | None = None, most: float = inf) -> None:
+    def __init__(self, ledger: Count | None = None, limits: Limits | None = None) -> None:
         super().__init__()
-        self._most = most
+        self._limits = limits or Limits()
         self.held = self.peak = 0
         self._alive: WeakValueDictionary[int, _Held] = WeakValueDictionary()
         self._ledger = Count() if ledger is None else ledger
@@ -63,12 +75,41 @@ class Meter(Recorder):
             self._ledger.times = before
 
     def write(self, instruction: Instruction) -> None:
+        """Writes it down for all passes it stands for, with the buffers that numpy takes for it."""
         instruction.times = self._ledger.times
         super().write(instruction)
-        if len(self.instructions) > self._most:
-            raise OptionError(
-                f"expected a recording of at most {self._most} instructions, so that planning takes no time, got more"
-            )
+        self.peak = max(self.peak, self.held + _buffers(instruction))
+        most, fewest = self._limits
+        if len(self.instructions) > most:
+            raise OptionError(f"expected a recording of at most {most} instructions, so that planning takes no time")
+        if self._ledger.multiply_adds > fewest:
+            raise OptionError(f"expected at most {fewest:.0f} multiply-adds, {HOPELESS} times those of another mode")
+
+
+def _buffers(instruction: Instruction) -> int:
+    """Bytes that numpy's iterator takes for an elementwise operation: a buffer for each operand with unequal steps.
+
+    There are none where the inner loop that all operands share is as long as a buffer.
+    """
+    if instruction.loop.ufunc is None or instruction.core:
+        return 0
+    shape, strides = instruction.shape, instruction.strides
+    if _linear(shape, strides) >= BUFFERED:
+        return 0
+    entries = math.prod(shape)
+    operands = zip(instruction.operands, strides, strict=True)
+    return min(entries, BUFFERED) * sum(view.dtype.itemsize for view, of in operands if _linear(shape, [of]) < entries)
+
+
+def _linear(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> int:
+    """How many entries the operands go through in equal steps."""
+    axes = [k for k, n in enumerate(shape) if n > 1]
+    count = shape[axes[-1]] if axes else 1
+    for k, after in reversed(list(pairwise(axes))):
+        if any(of[k] != shape[after] * of[after] for of in strides):
+            break
+        count *= shape[k]
+    return count
 
 
 class _Held:

@@ -74,14 +74,16 @@ class Elu(Elementwise):
 
 @dataclass(frozen=True)
 class Sigmoid(Elementwise):
-    """φ(z) = 1 / (1 + exp(−z)); φ'(z) = φ(z)·φ(−z)."""
+    """φ(z) = 1 / (1 + exp(−z)); φ'(z) = e/(1 + e)² with e = exp(−|z|)."""
 
     def phi(self, z: Array) -> Array:
-        return special.expit(z)
+        return _sigmoid(z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        d = special.expit(-z)
-        d *= z_next
+        d = _decay(z)
+        size = 1 + d
+        size *= size
+        d /= size
         return d
 
 
@@ -93,7 +95,7 @@ class Tanh(Elementwise):
         return np.tanh(z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        d = np.exp(-np.abs(z))
+        d = _decay(z)
         size = np.abs(z_next)
         size += 1
         d *= size
@@ -107,15 +109,13 @@ class Softplus(Elementwise):
 
     def phi(self, z: Array) -> Array:
         """`max(z, 0) + log1p(exp(−|z|))`, which can't overflow."""
-        z_next = np.abs(z)
-        np.negative(z_next, out=z_next)
-        np.exp(z_next, out=z_next)
+        z_next = _decay(z)
         np.log1p(z_next, out=z_next)
         z_next += np.maximum(z, 0)
         return z_next
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        return special.expit(z)
+        return _sigmoid(z)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Silu(Elementwise):
         return _times_sigmoid(z, z)
 
     def dphi(self, z: Array, z_next: Array) -> Array:
-        d = special.expit(-z)
+        d = _sigmoid(-z)
         d *= z
         d += 1
         return _times_sigmoid(d, z)
@@ -177,11 +177,26 @@ class Sine(Elementwise):
         return d
 
 
+def _decay(z: Array) -> Array:
+    """`exp(−|z|)`."""
+    d: Array = np.abs(z)
+    np.negative(d, out=d)
+    return np.exp(d, out=d)
+
+
+def _sigmoid(z: Array) -> Array:
+    """`1/(1 + e)` for `z > 0`, else `e/(1 + e)`, with `e = exp(−|z|)`: nothing overflows."""
+    d = _decay(z)
+    size = 1 + d
+    return np.divide(np.where(z > 0, 1, d), size, out=size)
+
+
 def _times_sigmoid(a: Array, z: Array) -> Array:
     """`a·σ(z) = h·a·σ(|z|)·h` with `h = exp(min(z, 0)/2)`, since σ(z) may be denormal where the product is not."""
     h = np.exp(0.5 * np.minimum(z, 0))
-    product = special.expit(np.abs(z))
-    product *= a
+    product = _decay(z)
+    product += 1
+    np.divide(a, product, out=product)
     product *= h
     product *= h
     return product

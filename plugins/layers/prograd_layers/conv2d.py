@@ -12,7 +12,7 @@ import numpy as np
 
 from prograd import Array, Layer, Parameters, options
 from prograd.errors import OptionError
-from prograd.operators import Kronecker, Operator
+from prograd.operators import Kronecker, Operator, passes
 from prograd_layers.images import Image, Windows, require_image
 
 # Patches hold each pixel up to kernel² times. Slabs of this many numbers (8 MiB in float64) bound the extra memory when
@@ -115,6 +115,6 @@ class Convolution(Operator):
     def _each_slab(self, x: Array, out: Array, f: Callable[[Array], Array]) -> None:
         rows = math.prod(x.shape[:-1])
         x, y = x.reshape(rows, x.shape[-1]), out.reshape(rows, out.shape[-1])
-        for start in range(0, len(x), self._slab):
+        for start in passes(range(0, len(x), self._slab), [], x):
             slab = slice(start, start + self._slab)
             y[slab] = f(x[slab]).reshape(y[slab].shape)

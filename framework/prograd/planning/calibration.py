@@ -22,14 +22,15 @@ from prograd import threads
 from prograd.errors import OptionError
 from prograd.planning import bench
 from prograd.planning.bench import Alone, Clock
-from prograd.planning.loops_rates import Rates
+from prograd.planning.rates import Rates
 from prograd.planning.steps import Kind
 from prograd.planning.tables import Table
 from prograd.tape import machine
+from prograd.tape.blas import Blas
 from prograd.tape.tape import ByNumpy
 
 FILE = "PROGRAD_RATES"
-BYTES = tuple(2**k for k in range(14, 27, 2))  # from what the first-level cache holds to what none does
+BYTES = tuple(2**k for k in (14, 16, 18, 20, 22, 24, 26, 27))  # from what the first-level cache holds to what none does
 KINDS = {
     "add subtract multiply divide maximum": "ccc",
     "add divide": "c0c",
@@ -43,13 +44,13 @@ KINDS = {
     "rows_copy": "cc 0c",
     "copy": "00 0c cc cs sc ss cf fc ff",
     "select": "cc0c cccc",
-    "matmul": "gemm rows columns dot outer",
+    "matmul": "gemm gemm-t rows columns dot outer stacked-gemm stacked-rows stacked-columns stacked-naive",
     "vecdot": "",
 }
 """Names of loops, and how they go through their operands; see `Kind`. Others are measured when a plan has them."""
 
 MIXTURE = {"ccc", "0c", "0c0", "gemm"}
-ROWS, CALLS = 64, "maximum"  # an instruction that calls its loop for each row
+CALLING, ROWS, CALLED = {"divide", "maximum"}, 64, (8,)  # loops that are called for each row, and entries
 INTERPRETED = 2.2  # calls of NumPy that the engine's and the layers' own Python takes as long as, with that call
 DAY = 86400
 
@@ -60,25 +61,31 @@ def machine_rates() -> Rates:
     The rates of this machine are measured once and kept in the user's cache directory. A file there that is damaged or
     of an older version is replaced. Raises `OptionError` if the file that `PROGRAD_RATES` names can't be read.
     """
-    return rates_of(os.environ.get(FILE, ""), threads.available())
+    return rates_of(os.environ.get(FILE) or path_of(threads.available(), machine.products()))
 
 
 @lru_cache(maxsize=8)
-def rates_of(given: str, available: int) -> Rates:
-    """The rates in the file `given`, or those of the machine for `available` threads. Found once."""
-    if given:
-        return read(Path(given))
+def rates_of(path: str | Path) -> Rates:
+    """The rates in the file that a user gives, or in this machine's own, which is written if need be. Found once."""
+    if isinstance(path, str):
+        return read(Path(path))
     with contextlib.suppress(OptionError):
-        return read(path_of(available))
-    return recalibrated(available)
+        return read(path)
+    return measured(path)
 
 
-def recalibrated(available: int) -> Rates:
-    """New rates of this machine, in place of those in its file unless other processes disturbed the measurement."""
+def recalibrated() -> Rates:
+    """New rates of this machine, in place of those in its file."""
+    rates_of.cache_clear()
+    return measured(path_of(threads.available(), machine.products()))
+
+
+def measured(path: Path) -> Rates:
+    """New rates, which are kept unless other processes disturbed the measurement."""
     rates, quiet = calibrate()
     if quiet:
         with contextlib.suppress(OSError):  # the directory is not writable: the next process measures again
-            write(path_of(available), rates)
+            write(path, rates)
     return rates
 
 
@@ -110,16 +117,8 @@ def write(path: Path, rates: Rates) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def path_of(available: int) -> Path:
+def path_of(available: int, products: Blas) -> Path:
     """The file of this user's rates for this machine, BLAS, number of threads and NumPy."""
-    blas = [
-        {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
-        for library in threadpool_info()
-        if library.get("user_api") == "blas"
-    ]
-    compiled = machine.VERSION if machine.available() else 0
-    own = [platform.node(), platform.machine(), os.cpu_count(), np.__version__, compiled, machine.products()]
-    fingerprint = hashlib.sha256(json.dumps([own, blas, available]).encode()).hexdigest()[:16]
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA", "")
     elif sys.platform == "darwin":
@@ -127,7 +126,19 @@ def path_of(available: int) -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(os.path.expanduser(base or "~/.cache"))  # noqa: PTH111  (Path raises where there is no home)
-    return home / "prograd" / f"rates-{fingerprint}.json"
+    return home / "prograd" / f"rates-{_fingerprint(available, products)}.json"
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(available: int, products: Blas) -> str:
+    blas = [
+        {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
+        for library in threadpool_info()
+        if library.get("user_api") == "blas"
+    ]
+    compiled = machine.VERSION if machine.available() else 0
+    own = [platform.node(), platform.machine(), os.cpu_count(), np.__version__, compiled, products]
+    return hashlib.sha256(json.dumps([own, blas, available]).encode()).hexdigest()[:16]
 
 
 def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:
@@ -135,26 +146,32 @@ def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:
     kinds = [kind for char in "df" for kind in _kinds(char)]
     small = {kind: tuple(axis[1] for axis in bench.axes_of(kind)) for kind in kinds if kind.pattern in MIXTURE}
     mixture = [bench.instruction(kind, sizes) for kind, sizes in small.items()]
-    calling = next(kind for kind in kinds if kind.name == CALLS)
-    calls = Alone([bench.instruction(calling, bench.ENTRIES[1:2], ROWS)] * bench.COPIES)
+    calling = [kind for kind in kinds if kind.name in CALLING]
+    calls = Alone([bench.instruction(kind, CALLED, ROWS) for kind in calling])
     streams = bench.streams(BYTES)
-    single: list[Callable[[], object]] = [bench.empty(), Alone(mixture), ByNumpy(Alone(mixture)).run, calls]
+    single: list[Callable[[], object]] = [
+        bench.empty(),
+        bench.handed(),
+        Alone(mixture),
+        ByNumpy(Alone(mixture)).run,
+        calls,
+    ]
     each = {kind: bench.runs(kind) for kind in kinds}
     with threads.one_blas_thread():
         found, quiet = bench.quickest([*single, *streams, *(run for runs in each.values() for run in runs)], clock)
     taken = iter(found)
-    nothing, mixed, by_numpy, called = (next(taken) for _ in single)
+    nothing, handed, mixed, by_numpy, called = (next(taken) for _ in single)
     per_byte = [next(taken) / max(size, bench.STREAMED) for _ in range(2) for size in BYTES]
     tables = {kind: bench.tabled(kind, [next(taken) for _ in runs], nothing) for kind, runs in each.items()}
     alone = sum(tables[kind].at(*sizes) for kind, sizes in small.items())
-    called = (called - nothing) / bench.COPIES / ROWS - tables[calling].at(bench.ENTRIES[1])
+    by_itself = sum(tables[kind].at(*CALLED) for kind in calling)
     rates = Rates(
         {str(kind): table for kind, table in tables.items()},
         _beyond(per_byte[: len(BYTES)]),
         _beyond(per_byte[len(BYTES) :]),
-        run=nothing,
+        run=handed,
         instruction=max((mixed - nothing - alone) / len(mixture), bench.SHORTEST),
-        call=max(called, bench.SHORTEST),
+        call=((called - nothing) / ROWS - by_itself) / len(calling),
         numpy=by_numpy / len(mixture),
         off=INTERPRETED * by_numpy / len(mixture),
         measured=time.time(),

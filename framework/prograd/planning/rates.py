@@ -10,7 +10,7 @@ from typing import Any, Self
 from prograd.errors import OptionError
 from prograd.planning import bench
 from prograd.planning.steps import Step
-from prograd.planning.tables import Table, positive
+from prograd.planning.tables import Table, finite, positive
 from prograd.tape.machine import Machine
 
 SCHEMA = "prograd.rates/3"
@@ -23,8 +23,9 @@ class Rates:
     `tables` has the seconds of a call of an inner loop by the sizes of its data, which is in the first-level cache.
     `read` and `write` are what a byte takes in addition, by the bytes that were touched since it was touched the last
     time. `run` is for one replay, `instruction` for each of its instructions, `call` for each call of a loop if an
-    instruction makes several. `numpy` and `off` are for each instruction when NumPy replays a tape, and when Python
-    interprets the mode. `measured` is when, in seconds since 1970.
+    instruction makes several; it may be negative, since the tables are of instructions that make one. `numpy` and `off`
+    are for each instruction when NumPy replays a tape, and when Python interprets the mode. `measured` is when, in
+    seconds since 1970.
     """
 
     tables: Mapping[str, Table]
@@ -70,10 +71,11 @@ class Rates:
                 if not isinstance(value, Mapping):
                     raise OptionError(f"tables: expected a table for each kind of loop, got {str(value)[:80]}")
                 found[name] = {kind: Table.from_json(kind, table) for kind, table in value.items()}
-            elif positive(value):
+            elif finite(value) if name == "call" else positive(value):
                 found[name] = float(value)
             else:
-                raise OptionError(f"{name}: expected a positive number, got {value!r}")
+                kind = "number" if name == "call" else "positive number"
+                raise OptionError(f"{name}: expected a {kind}, got {value!r}")
         return cls(**found)
 
     def __str__(self) -> str:
