@@ -99,11 +99,12 @@ def test_two_numbers_that_vary_make_a_map_and_a_name_makes_groups(tmp_path: Path
     found = gathered(tmp_path, *made)
     assert found.table.texts()[0][:4] == ["depth", "width", "activation", "rank"]
     drawn = pictures.pictures(found.rows)
-    assert [picture.title.partition(":")[0] for picture in drawn[:4]] == [
+    assert [picture.title.partition(":")[0] for picture in drawn[:5]] == [
         "Time of one gradient against depth",
         "Time of one gradient against rank",
         "Measured gap",
-        "Predicted gap",
+        "Gap in predicted time",
+        "Gap in multiply-adds",
     ]
     assert len({picture.heading for picture in drawn}) == 2
 
