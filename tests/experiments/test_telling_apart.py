@@ -60,6 +60,16 @@ def test_keys_that_vary_have_the_shortest_names_and_values(
     assert named(*configs) == expected
 
 
+def test_fractions_are_as_short_as_they_can_be_told_apart() -> None:
+    def texts(*rates: float) -> list[str]:
+        (key,) = distinct.keys([{"rate": rate} for rate in rates])
+        return list(key.texts.values())
+
+    assert set(texts(0.5, 0.05)) == {"0.5", "0.05"}
+    assert set(texts(0.38989065, 0.0291487)) == {"0.39", "0.0291"}
+    assert set(texts(0.123456, 0.123457)) == {"0.123456", "0.123457"}
+
+
 def test_keys_that_are_told_already_are_left_out() -> None:
     one, other = ({"network": {"name": "mlp", "rank": rank}, "depth": rank, "width": 3} for rank in (1, 2))
     assert named(one, other, known=("depth",)) == {}  # the rank says what the depth says

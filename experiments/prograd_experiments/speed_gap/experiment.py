@@ -64,6 +64,11 @@ class SpeedGap(Experiment):
     def without_effect(self, config: Config) -> Sequence[str]:
         return networks.without_effect(config)
 
+    def predicted_seconds(self, config: Config) -> float:
+        problem, modes = networks.build(config), timed.modes_of(config)
+        plan = prograd.plan(problem.net, len(problem.x), dtype=problem.w.dtype, modes=modes)
+        return timed.predicted_seconds(config, plan.seconds)
+
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one gradient. Raises `AgreementError` before any timing."""
         modes, problem = timed.modes_of(config), networks.build(config)
