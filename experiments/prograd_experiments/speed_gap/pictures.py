@@ -38,7 +38,7 @@ MOST_REASONS = 3
 MOST_COLUMNS = 6  # of a map that has room for small print
 TIME = "median time (bars: middle half{})"
 GAP = "gap: forward / reverse (bars: middle half{})"
-OF_SEEDS = "; of several seeds the mean and its deviation"
+OF_SEEDS = "; seeds: mean, deviation"
 UNSTEADY_TILES = f"{MARK} unsteady, since the machine was busy."
 
 
