@@ -137,7 +137,8 @@ def each_point(
             continue
         idle = effect.without(raw)
         composed.append((point, idle))
-        varied = [override for override in own if override not in shared and not effect.sets(override, idle)]
+        told = [override for override in own if override not in shared and not effect.sets(override, idle)]
+        varied = [override.lstrip("+") for override in told]
         points.append(Point(own, varied, checked, read.config_hash(checked)))
     names = dict.fromkeys(jobs.experiment_of(point.config).name for point in points)
     if len(names) > 1:

@@ -33,7 +33,6 @@ from prograd_experiments.rows import (
     time,
     without_result,
 )
-from prograd_experiments.seeds import members
 from prograd_experiments.speed_gap import theory
 from prograd_experiments.speed_gap.groups import MODES, POINT, place
 from prograd_experiments.speed_gap.pictures import pictures
@@ -91,8 +90,7 @@ class SpeedGap(Experiment):
         found = {mode for record in records for mode in record.get("median", {})}
         shown = [mode for mode in MODES if mode in found or not found]
         foretold = {mode for record in records for mode in record.get("predicted_seconds", {})}
-        alone = len(members([record["config"] for record in records])) == 1
-        beside = foretold if alone else set()  # the modes whose predicted time stands in the table, too
+        beside = foretold if _one_point(records) else set()  # the modes whose predicted time stands in the table, too
         time_gap = "gap: predicted time" if foretold or not found else ""
         return [
             *(setting(key, "always") for key in ("depth", "width")),
@@ -208,6 +206,12 @@ def _further(mode: str, *, predicted: bool) -> Iterator[Column]:
     yield Column(f"{mode}_gap", at(f"gaps.{mode}.median"), csv="last")
     yield Column(f"{mode}_iqr_s", at(f"spread.{mode}"), csv="last")
     yield Column(f"{mode}_multiply_adds", at(f"multiply_adds.{mode}"), csv="last")
+
+
+def _one_point(records: Sequence[Record]) -> bool:
+    """Whether the configurations differ in the seed alone."""
+    settings = [{key: value for key, value in record["config"].items() if key != "seed"} for record in records]
+    return all(setting == settings[0] for setting in settings)
 
 
 def _predicted(mode: str, *, shown: bool) -> Column:

@@ -44,7 +44,7 @@ TIME = "median time (bars: middle half{})"
 GAP = "gap: forward / reverse (bars: middle half{})"
 ABOVE = 1.5  # times the end of a line, where its guide ends
 THEORY = "Dotted lines: slopes of multiply-adds in large networks."
-OF_SEEDS = "; of several seeds the mean and its deviation"
+OF_SEEDS = "; seeds: mean, deviation"
 UNSTEADY_TILES = f"{MARK} unsteady, since the machine was busy."
 
 
