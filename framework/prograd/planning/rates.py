@@ -13,7 +13,7 @@ from prograd.planning.steps import Step
 from prograd.planning.tables import Table, finite, positive
 from prograd.tape.machine import Machine
 
-AROUND = 4  # calls of NumPy that take as long as the checks of arguments and the memory for a result
+AROUND = 5  # calls of NumPy that take as long as the checks of arguments and the memory for a result
 SCHEMA = "prograd.rates/3"
 
 
