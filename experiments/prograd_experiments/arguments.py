@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString, RangeSweep
 
 from prograd_experiments import config as read
+from prograd_experiments import listed
 
 MOST_POINTS = 1_000_000
 LAYER = "network.layer"
@@ -45,7 +46,8 @@ def arranged(words: Sequence[str]) -> list[str]:
         known = groups()
         for override in OverridesParser.create().parse_overrides(overrides):
             _check(override, known)
-        overrides = _with_options(overrides)
+        plus = f"+{listed.KEY}="  # the key is there, which no one needs to know
+        overrides = _with_options([word.removeprefix("+") if word.startswith(plus) else word for word in overrides])
     return [*(word for word in words if word not in said), *overrides]
 
 
@@ -56,12 +58,33 @@ def jobs(params: object, words: Sequence[str], loader: ConfigLoader) -> list[lis
     """
     if not isinstance(params, Mapping):
         raise read.refused("hydra.sweeper.params", "keys with their choices", params)
-    filled = [f"{key}={'null' if value is None else value}" for key, value in params.items()]
-    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*filled, *words])
+    parser = OverridesParser.create(config_loader=loader)
+    given = parser.parse_overrides(list(words))
+    points = [point for override in given if _lists(override) for point in listed.points(_plain(override))]
+    told = {key for point in points for key in point}
+    for override in given:
+        if override.key_or_group in told:
+            expected = f"points without {override.key_or_group}, which the command line sets"
+            raise read.refused(listed.KEY, expected, "points with it")
+    filled = [f"{key}={'null' if value is None else value}" for key, value in params.items() if key not in told]
+    own = [word for word, override in zip(words, given, strict=True) if not _lists(override)]
+    overrides = parser.parse_overrides([*filled, *own])
     lengths = {override.get_key_element(): _length(override) for override in overrides}
-    if prod(lengths.values()) > MOST_POINTS:
+    if prod(lengths.values()) * max(len(points), 1) > MOST_POINTS:
         raise read.refused("sweep", f"at most {MOST_POINTS} points", "more")
-    return list(chain.from_iterable(BasicSweeper.split_arguments(overrides, None)))
+    product = chain.from_iterable(BasicSweeper.split_arguments(overrides, None))
+    return [[*one, *point] for one in product for point in listed.as_overrides(points) or [[]]]
+
+
+def _lists(override: Override) -> bool:
+    """Whether the override lists points."""
+    return override.key_or_group == listed.KEY and override.value() is not None
+
+
+def _plain(override: Override) -> object:
+    if override.is_sweep_override():
+        raise read.refused(listed.KEY, "one value for the whole sweep", override.get_value_string())
+    return override.value()
 
 
 def keys(words: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ HASHED = MappingProxyType({"path": "sha256", "start": "start_sha256"})
 DIGITS = 8
 """Of a file's hash, where a person reads it."""
 
-HOW_TO_RUN = ("hydra", "force", "pictures")
+HOW_TO_RUN = (*("hydra", "force", "pictures", "points", "dry_run", "stop_on_failure", "keep_other_code", "objective"),)
 """Keys that say how to run, not what to measure: a configuration's hash leaves them out."""
 
 

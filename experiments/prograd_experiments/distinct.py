@@ -15,6 +15,9 @@ from prograd_experiments.config import DIGITS, HASHED, Config
 Value = float | str | None
 
 
+FEWEST_DIGITS, MOST_DIGITS = 3, 17
+
+
 class Absent(Enum):
     """The value of a key that a configuration does not have."""
 
@@ -32,6 +35,16 @@ class Key:
     path: str
     name: str
     values: Sequence[Value]
+
+    @property
+    def texts(self) -> Mapping[Any, str]:
+        """The values in words; fractions have the fewest digits, at least three, that tell all of them apart."""
+        numbers = {value for value in self.values if isinstance(value, float)}
+        for digits in range(FEWEST_DIGITS, MOST_DIGITS):
+            texts = {value: f"{value:.{digits}g}" for value in numbers}
+            if len(set(texts.values())) == len(numbers):
+                return texts
+        return {}
 
 
 def keys(configs: Sequence[Config], known: Collection[str] = (), taken: Collection[str] = ()) -> list[Key]:

@@ -12,7 +12,19 @@ from prograd_experiments import distinct, steady
 from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.records import Record
-from prograd_experiments.rows import DEVIATIONS, FURTHER, MARK, UNSTEADY, Column, Row, at, further, reason, sort_key
+from prograd_experiments.rows import (
+    DEVIATIONS,
+    FURTHER,
+    MARK,
+    UNSTEADY,
+    Column,
+    Row,
+    at,
+    further,
+    reason,
+    sort_key,
+    told,
+)
 
 Results = dict[str, Any]
 BUSY = (
@@ -75,6 +87,13 @@ class Experiment(ABC):
         """The keys that change nothing in this configuration. `check` leaves them out, and no one may set them."""
         return ()
 
+    def predicted_seconds(self, config: Config) -> float | None:
+        """About how long a job with this checked configuration takes; None if nobody knows.
+
+        Raises a `ProgradError` if the parts of the configuration do not fit.
+        """
+        return None
+
     def derived(self, record: Record) -> Mapping[str, Any]:
         """Facts that follow from a record, for columns to read like the record's own."""
         return {}
@@ -119,14 +138,17 @@ def _further(own: Sequence[Column], records: Sequence[Record]) -> list[Column]:
     known = ["experiment.name", *(path for column in own for path in column.of)]
     used = {column.key for column in own}
     taken = used | {column.heading for column in own}
-    columns, told = [], [[column.read(record) for record in records] for column in own if column.point]
+    names: tuple[tuple[str, str, Mapping[Any, str]], ...] = ()
+    columns, seen = [], [[column.read(record) for record in records] for column in own if column.point]
     for key in distinct.keys([record["config"] for record in records], known, taken):
-        if list(key.values) in told:
+        if list(key.values) in seen:
             continue
         values = {record["config_hash"]: value for record, value in zip(records, key.values, strict=True)}
         name = key.path if key.path not in used else f"config.{key.path}"
-        columns.append(Column(name, partial(_looked_up, values), key.name, point="varying", csv="last"))
-    names = tuple((column.key, column.heading) for column in columns)
+        texts = key.texts
+        written = partial(told, name, texts)
+        columns.append(Column(name, partial(_looked_up, values), key.name, written, point="varying", csv="last"))
+        names += ((name, key.name, texts),)
     return [*columns, Column(FURTHER, lambda _: names, csv="never")] if columns else []
 
 

@@ -29,7 +29,7 @@ class Folders:
         self._directory, self._code = directory, code
         self._taken: set[str] = set()
         self._there: dict[str, list[str]] = {}  # by the first digits
-        for path in sorted(directory.iterdir()):
+        for path in sorted(directory.iterdir()) if directory.is_dir() else ():
             match = NAME.fullmatch(path.name)
             if match and path.is_dir():
                 self._there.setdefault(match[1][: LENGTHS[0]], []).append(path.name)

@@ -54,21 +54,23 @@ def run(
     directory: Path,
     *,
     force: bool = False,
+    keep_other_code: bool = False,
     listener: Listener | None = None,
 ) -> Record:
     """Measures and writes `record.json` into `directory`; an exception goes into the record and to the listener.
 
-    A complete record of the same configuration by the same code is returned as it is, unless `force` is set. Launchers
-    stop a sweep at the first job that raises, so an error of a measurement does not raise. The record has status
-    "running" during the measurement, which tells a killed job from one that never began. Raises `ConfigError`,
-    `BusyError` if another process is at this job, `RecordError` if the directory holds the record of another
-    configuration, and `OSError` if no record can be written.
+    A complete record of the same configuration by the same code, or with `keep_other_code` by any, is returned as it
+    is, unless `force` is set. Launchers stop a sweep at the first job that raises, so an error of a measurement does
+    not raise. The record has status "running" during the measurement, which tells a killed job from one that never
+    began. Raises `ConfigError`, `BusyError` if another process is at this job, `RecordError` if the directory holds the
+    record of another configuration, and `OSError` if no record can be written.
     """
     experiment, hears = experiment_of(config), listener or Listener()
     record = begun(experiment.check(config), directory)
     with storage.held(directory) as lock:
         status, here = records.found(directory, record["config_hash"], record["code"])
-        if status is Status.COMPLETE and here is not None and not force:
+        counts = status is Status.COMPLETE or (status is Status.OUTDATED and keep_other_code)
+        if counts and here is not None and not force:
             hears.skipped()
             return here
         if status is Status.FOREIGN and not force:

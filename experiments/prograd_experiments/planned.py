@@ -44,6 +44,11 @@ class Planned(Experiment):
         """A Jacobian depends on no loss."""
         return (*networks.without_effect(config), *["loss"] * (config.get("outputs") == "jacobian"))
 
+    def predicted_seconds(self, config: Config) -> float:
+        plan = self.plan(config, networks.build(config))
+        modes = [mode for mode in self.worth_timing(config, plan) if mode in plan.seconds]
+        return timed.predicted_seconds(config, {mode: plan.seconds[mode] for mode in modes})
+
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one call. Raises `AgreementError` before any timing."""
         problem = networks.build(config)

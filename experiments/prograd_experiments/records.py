@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from prograd_experiments import schema, storage
 from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
-from prograd_experiments.schema import OLD_SCHEMA, SCHEMA
+from prograd_experiments.schema import SCHEMA
 
 NAME = "record.json"
 LARGEST = 1 << 28  # bytes; more than a job writes, less than a machine's memory
@@ -60,9 +61,11 @@ def read(path: Path) -> Record:
     except (msgspec.DecodeError, RecursionError) as error:
         raise RecordError(f"{path}: expected a record, got broken JSON: {error}") from error
     found = content.get("schema") if isinstance(content, dict) else None
-    if found not in (SCHEMA, OLD_SCHEMA):
+    if found not in (SCHEMA, *CONVERSIONS):
         raise RecordError(f"{path}: expected a record of prograd-run, got JSON without the schema {SCHEMA!r}")
-    record: dict[str, Any] = content if found == SCHEMA else converted(content)
+    record: dict[str, Any] = content
+    while record["schema"] != SCHEMA:
+        record = CONVERSIONS[record["schema"]](record)
     try:
         schema.check(record)
     except msgspec.ValidationError as error:
@@ -74,10 +77,30 @@ def read(path: Path) -> Record:
     return record
 
 
-def converted(old: Record) -> dict[str, Any]:
-    """A record of the old schema in the present one."""
-    renamed = {"timings" if key == "samples" else key: value for key, value in old.items()}
-    return renamed | {"schema": SCHEMA}
+def _from_1(old: Record) -> dict[str, Any]:
+    """Schema 1 called timings `samples`."""
+    return _renamed(old, "samples", "timings") | {"schema": "prograd.record/2"}
+
+
+def _from_2(old: Record) -> dict[str, Any]:
+    """Schema 2 predicted multiply-adds alone, and called their ratios predicted."""
+    record = _renamed(old, "predicted_gap", "multiply_adds_gap") | {"schema": "prograd.record/3"}
+    if isinstance(record.get("gaps"), dict):
+        record["gaps"] = {
+            mode: _renamed(gap, "predicted", "multiply_adds") if isinstance(gap, dict) else gap
+            for mode, gap in record["gaps"].items()
+        }
+    return record
+
+
+CONVERSIONS: Mapping[str, Callable[[Record], dict[str, Any]]] = MappingProxyType(
+    {"prograd.record/1": _from_1, "prograd.record/2": _from_2}
+)
+"""From each older schema to the next one."""
+
+
+def _renamed(content: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if key == old else key: value for key, value in content.items()}
 
 
 def shortened(message: str, traceback: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 NOTHING = "–"
 FURTHER = "further"
-"""The key under which a row has the keys and names of `further`."""
+"""The key under which a row has the keys and names of `further`, and the short texts of their values."""
 
 SEEDS, DEVIATIONS = "seeds", "deviations"
 """The keys under which a row has the number of its seeds, and the standard deviations over them by column."""
@@ -224,13 +224,18 @@ def varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
 
 def further(rows: Sequence[Row]) -> dict[str, str]:
     """The keys that vary and that the experiment has no column for, each with its name."""
-    return {key: name for row in rows[:1] for key, name in row.get(FURTHER, ())}
+    return {key: name for row in rows[:1] for key, name, _ in row.get(FURTHER, ())}
 
 
 def further_text(row: Row, left_out: Sequence[str] = ()) -> str:
     """What `further` tells of a row, in words that begin with a comma: `, rank 2`; empty if it tells nothing."""
-    told = [(key, name) for key, name in further([row]).items() if key not in left_out and row[key] is not None]
-    return "".join(f", {name} {row[key]}" for key, name in told)
+    found = [each for each in row.get(FURTHER, ()) if each[0] not in left_out and row[each[0]] is not None]
+    return "".join(f", {name} {told(key, texts, row).text}" for key, name, texts in found)
+
+
+def told(key: str, texts: Mapping[Any, str], row: Row) -> Cell:
+    """The cell of a key that varies, whose values may have shorter texts."""
+    return Cell(texts.get(row[key], plain(row[key]).text), row[key])
 
 
 def sort_key(value: Any) -> tuple[int, Any]:

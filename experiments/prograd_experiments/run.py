@@ -24,9 +24,9 @@ from prograd.options import plain
 from prograd_experiments import arguments, effect, jobs, terminal
 from prograd_experiments import config as read
 from prograd_experiments.architectures import activations
-from prograd_experiments.charts import FORMATS
 from prograd_experiments.errors import AgreementError, ProcessError
 from prograd_experiments.messages import is_refusal, message_of
+from prograd_experiments.wishes import Wishes
 
 FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 PROVIDER = "prograd"
@@ -47,20 +47,24 @@ def application(cfg: DictConfig) -> str:
     directory = Path(context.runtime.output_dir)
     if context.mode == RunMode.MULTIRUN:
         listener = jobs.Listener(progress=terminal.progress_in_a_sweep(Console(), " ".join(context.overrides.task)))
-        record = jobs.run(read.resolved(cfg), directory, force=read.boolean(cfg, "force"), listener=listener)
+        record = jobs.run(read.resolved(cfg), directory, force=Wishes.of(cfg).force, listener=listener)
         return str(record["status"])
     # Hydra would print the overrides above an exception's message, and the message alone is complete.
     with reported():
         read.in_place(context.job.chdir)
-        console, config, errors = Console(), read.resolved(cfg), list[BaseException]()
+        wishes, config = Wishes.of(cfg), read.resolved(cfg)
+        for key in ("points", "dry_run"):
+            if value := read.setting(cfg, key)[key]:
+                raise read.refused(key, "a sweep with it", value, "-m makes one")
         effect.require(arguments.keys(context.overrides.task), [(cfg, effect.without(config))])
-        read.several(read.setting(cfg, "pictures"), "pictures", FORMATS)
+        console, errors = Console(), list[BaseException]()
         terminal.tell(console, jobs.told(jobs.experiment_of(config).check(config)))
         with terminal.progressing(console) as progress:
             record = jobs.run(
                 config,
                 directory,
-                force=read.boolean(cfg, "force"),
+                force=wishes.force,
+                keep_other_code=wishes.keep_other_code,
                 listener=jobs.Listener(
                     skipped=lambda: console.print("complete already; force=true runs it again", highlight=False),
                     progress=progress,

@@ -12,8 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-SCHEMA = "prograd.record/2"
-OLD_SCHEMA = "prograd.record/1"  # called timings `samples`
+SCHEMA = "prograd.record/3"
 
 Text = Annotated[str, Meta(max_length=100_000)]
 Size = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -129,7 +128,8 @@ class Gap(Struct):
 
     median: Ratio
     spread: Spread
-    predicted: Amount | None
+    multiply_adds: Amount | None
+    predicted_time: Ratio | None = None
 
 
 class Prediction(Struct):
@@ -184,7 +184,7 @@ class Record(Struct, kw_only=True):
 
     needs: ClassVar[Sequence[str]] = ()
 
-    schema: Literal["prograd.record/2"]
+    schema: Literal["prograd.record/3"]
     experiment: Text
     status: Literal["complete", "failed", "running"]
     config: Config
@@ -236,9 +236,11 @@ class SpeedGap(InTurns, kw_only=True):
     needs: ClassVar[Sequence[str]] = ("problem", "timings", "median", "spread", "multiply_adds")
 
     multiply_adds: dict[Text, Amount] | UnsetType = UNSET
+    predicted_seconds: dict[Text, Seconds] | UnsetType = UNSET  # not in records of an older schema
     gap: Ratio | None = None
     gap_spread: Spread | None = None
-    predicted_gap: Ratio | None = None
+    multiply_adds_gap: Ratio | None = None
+    predicted_time_gap: Ratio | None = None
     gaps: dict[Text, Gap] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
@@ -246,8 +248,12 @@ class SpeedGap(InTurns, kw_only=True):
         timed = set(self.timings or ())
         if not timed <= set(self.multiply_adds or ()):
             raise ValueError("expected the multiply-adds of each mode that was timed, got others")
-        if self.gap is not None and (self.predicted_gap is None or not {"forward", "reverse"} <= timed):
-            raise ValueError("expected a predicted gap and timings of forward and reverse with a gap, got none")
+        if self.predicted_seconds is not UNSET and not timed <= set(self.predicted_seconds):
+            raise ValueError("expected the predicted seconds of each mode that was timed, got others")
+        if self.gap is not None and (self.multiply_adds_gap is None or not {"forward", "reverse"} <= timed):
+            raise ValueError("expected a gap in multiply-adds and timings of forward and reverse with a gap, got none")
+        if (self.predicted_time_gap is None) != (self.gap is None or self.predicted_seconds is UNSET):
+            raise ValueError("expected a gap in predicted time where there are predicted seconds and a gap")
 
 
 class PlannedConfig(Config, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from prograd_experiments import config as read
-from prograd_experiments import effect, environment, jobs, records, storage, terminal
-from prograd_experiments.charts import FORMATS
+from prograd_experiments import effect, environment, forecast, jobs, records, storage, terminal
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.folders import Folders, slug
 from prograd_experiments.launch import SUBDIR, Point, Ramp
 from prograd_experiments.messages import is_refusal, message_of
 from prograd_experiments.records import Status
+from prograd_experiments.wishes import Wishes
 
 REPEATED = (Status.NEW, Status.FAILED, Status.OUTDATED, Status.UNREADABLE, Status.UNFINISHED)
 """In this order: an unfinished point may have killed its process, and must not keep the others from being measured."""
@@ -44,47 +44,85 @@ def sweep(  # noqa: PLR0913  (Hydra hands a sweeper its parts one by one)
     Raises `ConfigError` before anything runs if a point can't be measured, and `BusyError` if another sweep is at work
     in the directory.
     """
-    force = read.boolean(read.setting(config, "force"), "force")
-    formats = read.several(read.setting(config, "pictures"), "pictures", FORMATS)
-    size = _batch_size(batch)
-    read.in_place(config.hydra.job.chdir)
-    if "subdir: ${hydra.job.num}\n" not in OmegaConf.to_yaml(config.hydra.sweep):  # Hydra's default
-        raise _named_by_configuration()
+    wishes, size = Wishes.of(config), _batch_size(batch)
+    require_own_folders(config)
     points = points_of(config, loader, overrides, said)
-    directory = _made(Path(str(config.hydra.sweep.dir)))
-    console = Console()
-    with storage.held(directory):
+    directory, console = Path(str(config.hydra.sweep.dir)), Console()
+    if wishes.dry_run:
+        forecast.show(console, settle(points, directory, environment.code()), directory, wishes)
+        return
+    with storage.held(made(directory)):
         statuses = settle(points, directory, environment.code())
         storage.replace(directory / "multirun.yaml", OmegaConf.to_yaml(config))
-        given = len(overrides)
-        for told in dict.fromkeys(jobs.told(point.config) for point in points):
-            terminal.tell(console, told)
-        console.print(summed_up(statuses, force=force, given=given), highlight=False, soft_wrap=True)
-        waiting = to_run(statuses, force=force)
-        if waiting and not isinstance(launcher, BasicLauncher) and jobs.experiment_of(waiting[0].config).timed:
-            terminal.warn(console, "the jobs run at the same time and share cores while they are timed")
-        ramp = Ramp(launcher, directory, force)
         try:
-            bar = terminal.Bar(console, len(waiting))
-            with bar.live:
-                for start, some in _batches(waiting, launcher, size):
-                    bar.begin("; ".join(point.label for point in some))
-                    bar.end(ramp.launch(some, start))
+            run(statuses, launcher, directory, wishes, size=size, given=len(overrides))
         finally:
             # Results are worth a summary even if the sweep ended early.
-            whole = _finish(console, directory, list(statuses), formats)
+            whole = finish(console, directory, list(statuses), wishes.formats)
     if not whole:
         raise SystemExit(1)
+
+
+def run(  # noqa: PLR0913  (what a sweep has settled)
+    statuses: Mapping[Point, Status],
+    launcher: Launcher,
+    directory: Path,
+    wishes: Wishes,
+    *,
+    size: int | None,
+    given: int,
+    number: int = 0,
+) -> bool:
+    """Says what is to be done, and runs the points without a result that counts, the first as job `number`.
+
+    Returns whether no point failed; with `stop_on_failure` the first failure ends the run.
+    """
+    console = Console()
+    for told in dict.fromkeys(jobs.told(point.config) for point in statuses):
+        terminal.tell(console, told)
+    console.print(summed_up(statuses, wishes, given=given), highlight=False, soft_wrap=True)
+    waiting = to_run(statuses, wishes)
+    if waiting and not isinstance(launcher, BasicLauncher) and jobs.experiment_of(waiting[0].config).timed:
+        terminal.warn(console, "the jobs run at the same time and share cores while they are timed")
+    ramp, bar, good = Ramp(launcher, directory, wishes.force), terminal.Bar(console, len(waiting)), True
+    with bar.live:
+        for start, some in _batches(waiting, launcher, size):
+            bar.begin("; ".join(point.label for point in some))
+            ended = ramp.launch(some, number + start)
+            bar.end(ended)
+            good = good and set(ended) == {"complete"}
+            if wishes.stop_on_failure and not good:
+                left = len(waiting) - start - len(some)
+                terminal.warn(console, f"stopped at the first failure; {left} point{'s' * (left != 1)} not run")
+                break
+    return good
 
 
 def points_of(
     config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequence[str]], said: Iterable[str] = ()
 ) -> list[Point]:
     """The distinct points, each checked. Raises one `ConfigError` with all that is wrong."""
-    composed: list[tuple[DictConfig, Sequence[str]]] = []
     points: dict[str, Point] = {}
+    for point in each_point(config, loader, overrides, said):
+        points.setdefault(point.fingerprint, point)
+    return list(points.values())
+
+
+def each_point(
+    config: DictConfig,
+    loader: ConfigLoader,
+    overrides: Sequence[Sequence[str]],
+    said: Iterable[str] = (),
+    fixed: Collection[str] = (),
+) -> list[Point]:
+    """As `points_of`, with a point for each list of overrides, whether or not another one is equal.
+
+    All but the `fixed` overrides name a point; by default those are fixed that all points have in common.
+    """
+    composed: list[tuple[DictConfig, Sequence[str]]] = []
+    points: list[Point] = []
     wrong: dict[str, None] = {}
-    shared = set[str]().union(*overrides[:1]).intersection(*overrides)
+    shared = fixed or set[str]().union(*overrides[:1]).intersection(*overrides)
     for own in overrides:
         if any(override.startswith(f"{SUBDIR}=") for override in own):
             raise _named_by_configuration()
@@ -99,16 +137,16 @@ def points_of(
             continue
         idle = effect.without(raw)
         composed.append((point, idle))
-        fingerprint = read.config_hash(checked)
-        varied = [override for override in own if override not in shared and not effect.sets(override, idle)]
-        points.setdefault(fingerprint, Point(own, varied, checked, fingerprint))
-    names = dict.fromkeys(jobs.experiment_of(point.config).name for point in points.values())
+        told = [override for override in own if override not in shared and not effect.sets(override, idle)]
+        varied = [override.lstrip("+") for override in told]
+        points.append(Point(own, varied, checked, read.config_hash(checked)))
+    names = dict.fromkeys(jobs.experiment_of(point.config).name for point in points)
     if len(names) > 1:
         wrong[f"experiment: expected one in a sweep, got {', '.join(names)}; run a sweep for each"] = None
     if wrong:
         raise ConfigError("\n".join(wrong))
     effect.require(said, composed)
-    return list(points.values())
+    return points
 
 
 def settle(points: Sequence[Point], directory: Path, code: str) -> dict[Point, Status]:
@@ -118,27 +156,36 @@ def settle(points: Sequence[Point], directory: Path, code: str) -> dict[Point, S
     return {replace(point, folder=folder): status for point, folder, status in taken}
 
 
-def to_run(statuses: Mapping[Point, Status], *, force: bool) -> list[Point]:
+def to_run(statuses: Mapping[Point, Status], wishes: Wishes) -> list[Point]:
     """The points without a result that counts; with `force` all points."""
-    wanted = (*REPEATED, Status.COMPLETE) if force else REPEATED
-    return [point for status in wanted for point, its in statuses.items() if its is status]
+    wanted = (*REPEATED, Status.COMPLETE)
+    return [point for status in wanted for point, its in statuses.items() if its is status and not wishes.counts(its)]
 
 
-def summed_up(statuses: Mapping[Point, Status], *, force: bool, given: int) -> str:
+def summed_up(statuses: Mapping[Point, Status], wishes: Wishes, *, given: int) -> str:
     """What a sweep is about to do, in one line: `12 points: 8 complete, skipped; 1 failed, repeated; 3 new`.
 
     `given` counts the points with those that have the same configuration as another.
     """
     counts = {status: list(statuses.values()).count(status) for status in Status}
     ends = dict.fromkeys(Status, ", repeated") | {Status.NEW: "", Status.COMPLETE: ", skipped"}
-    if force:
+    if wishes.force:
         ends[Status.COMPLETE] = ", repeated (force=true)"
+    if wishes.counts(Status.OUTDATED):
+        ends[Status.OUTDATED] = ", kept (keep_other_code=true)"
     ends[Status.UNREADABLE] = ", set aside and repeated"
     order = (Status.COMPLETE, Status.OUTDATED, Status.FAILED, Status.UNFINISHED, Status.UNREADABLE, Status.NEW)
     parts = [f"{counts[status]} {status.value}{ends[status]}" for status in order if counts[status]]
     if given > len(statuses):
         parts.append(f"{given - len(statuses)} the same as another, left out")
     return f"{len(statuses)} point{'s' * (len(statuses) > 1)}: {'; '.join(parts)}"
+
+
+def require_own_folders(config: DictConfig) -> None:
+    """Raises `ConfigError` for settings of Hydra with which points would not have folders of their own."""
+    read.in_place(config.hydra.job.chdir)
+    if "subdir: ${hydra.job.num}\n" not in OmegaConf.to_yaml(config.hydra.sweep):  # Hydra's default
+        raise _named_by_configuration()
 
 
 def _named_by_configuration() -> ConfigError:
@@ -151,7 +198,8 @@ def _batch_size(given: object) -> int | None:
     raise read.refused("hydra.sweeper.max_batch_size", "an integer of at least 1, or null for all", given)
 
 
-def _made(directory: Path) -> Path:
+def made(directory: Path) -> Path:
+    """The directory, with those above it. Raises `ConfigError` if a file is in its place."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -159,11 +207,11 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _finish(console: Console, directory: Path, points: Sequence[Point], formats: Sequence[str]) -> bool:
+def finish(console: Console, directory: Path, points: Sequence[Point], formats: Sequence[str]) -> bool:
     """Collects and says what is missing; returns whether nothing is."""
     missing = [point for point in points if not (directory / point.folder / records.NAME).exists()]
     whole = False
-    if len(missing) < len(points):
+    if len(missing) < len(points) or next(directory.glob(f"*/{records.NAME}"), None) is not None:
         try:
             collected = collect(directory, formats)
         except (OSError, RecordError) as error:

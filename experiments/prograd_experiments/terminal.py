@@ -164,16 +164,26 @@ def show_record(console: Console, experiment: Experiment, record: Record, direct
 def _show_table(console: Console, experiment: Experiment, shown: Table, rows: Sequence[Row]) -> None:
     """A rule marks each change of the first column."""
     heading, *lines = ([fitting(cell, console.encoding) for cell in line] for line in shown.texts())
+    _show_grid(console, heading, lines)
+    console.print(experiment.caption(rows), style="dim", highlight=False)
+
+
+def _show_grid(console: Console, heading: Sequence[str], lines: Sequence[Sequence[str]], *, ruled: bool = True) -> None:
     grid = Grid(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     for name in heading:
         grid.add_column(escape(name), justify="right", overflow="fold")
     for line, after in zip(lines, [*lines[1:], None], strict=True):
-        grid.add_row(*map(escape, line), end_section=after is not None and after[0] != line[0])
+        grid.add_row(*map(escape, line), end_section=ruled and after is not None and after[0] != line[0])
     # The lines of a file may be as long as necessary.
     natural = Measurement.get(console, console.options.update(width=10_000), grid).maximum
     wide = console if console.is_terminal else Console(file=console.file, width=max(natural, console.width))
     wide.print(grid)
-    console.print(experiment.caption(rows), style="dim", highlight=False)
+
+
+def show_lines(console: Console, heading: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Prints lines of texts below their headings."""
+    texts = [[fitting(cell, console.encoding) for cell in line] for line in lines]
+    _show_grid(console, heading, texts, ruled=False)
 
 
 def _show_files(console: Console, files: Sequence[Path]) -> None:

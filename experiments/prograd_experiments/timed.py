@@ -93,6 +93,15 @@ def measured(config: Config, problem: Problem, calls: Mapping[str, Callable[[], 
     return about | {"attempts": attempts} | summarised(turns.timings, turns.inner)
 
 
+def predicted_seconds(config: Config, seconds: Mapping[str, float]) -> float:
+    """About how long a measurement takes, given the predicted seconds of one call in each mode."""
+    least, most = (read.positive(config, key) for key in ("sample_seconds", "max_seconds"))
+    turn = sum(max(least, call) for call in seconds.values())
+    repeats = read.integer(config, "repeats", timing.LEAST_TIMINGS)
+    before = 2 * turn + (timing.WARM_UP_CALLS + 3) * sum(seconds.values())  # agreement, warm-up and calibration
+    return before + min(repeats * turn, max(most, timing.LEAST_TIMINGS * turn))
+
+
 def summarised(timings: Mapping[str, Sequence[float]], inner: Mapping[str, int]) -> dict[str, Any]:
     """Timings with how many calls each repeats, their median and spread, as a record holds them."""
     return {

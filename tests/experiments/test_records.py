@@ -15,7 +15,7 @@ from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
 from prograd_experiments.rows import choice
 from tests.helpers.configs import CONFIG
-from tests.helpers.records import record
+from tests.helpers.records import of_schema_2, record
 
 WHOLE = record(2, 8, 1e-3, 1e-4)
 
@@ -27,13 +27,28 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_records_of_the_first_schema_still_read(tmp_path: Path) -> None:
-    old = {"samples" if key == "timings" else key: value for key, value in WHOLE.items()}
+    old = {"samples" if key == "timings" else key: value for key, value in of_schema_2(WHOLE).items()}
     path = records.write(tmp_path, old | {"schema": "prograd.record/1"})
-    assert records.read(path) == WHOLE
+    whole = records.read(path)
+    assert whole["schema"] == records.SCHEMA
+    assert whole["timings"] == WHOLE["timings"]
     assert WHOLE["problem"]["samples"] == 1  # data rows keep their name
     collected = collect(tmp_path)
     assert collected.whole
     assert collected.rows[0]["timings"] == 3
+
+
+def test_records_from_before_times_were_predicted_still_read(tmp_path: Path) -> None:
+    path = records.write(tmp_path, of_schema_2(WHOLE))
+    left_out = ("predicted_seconds", "predicted_time_gap", "gaps")
+    assert {key: value for key, value in records.read(path).items() if key != "gaps"} == {
+        key: value for key, value in WHOLE.items() if key not in left_out
+    }
+    collected = collect(tmp_path)
+    heading, line = collected.table.texts()
+    assert heading == ["depth", "width", "forward", "reverse", "gap: measured", "gap: multiply-adds", "timings"]
+    assert line[-3:] == ["10.0× ± 0.0", "64.0×", "3"]
+    assert collected.rows[0]["predicted_time_gap"] is None
 
 
 def test_a_write_that_fails_leaves_the_old_record_and_nothing_else(tmp_path: Path, monkeypatch) -> None:
@@ -123,7 +138,9 @@ def test_a_job_leaves_what_it_measured(tmp_path: Path) -> None:
     assert {mode: len(samples) for mode, samples in record["timings"].items()} == {"forward": 3, "reverse": 3}
     assert all(seconds > 0 for samples in record["timings"].values() for seconds in samples)
     assert record["agreement"]["relative_difference"] <= record["agreement"]["tolerance"] < 1e-12
-    assert record["predicted_gap"] == record["multiply_adds"]["forward"] / record["multiply_adds"]["reverse"]
+    for kind, what in (("multiply_adds", "multiply_adds"), ("predicted_time", "predicted_seconds")):
+        assert record[f"{kind}_gap"] == record["gaps"]["forward"][kind] > 1
+        assert record[f"{kind}_gap"] == record[what]["forward"] / record[what]["reverse"]
     assert record["problem"]["n"] == [3, 3, 3, 2]
     assert all(blas["threads"] == 1 for blas in record["environment"]["blas"])
 

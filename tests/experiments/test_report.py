@@ -73,17 +73,17 @@ def test_sweeps_are_compared_point_by_point(comparison: Path) -> None:
     table = Reader(comparison.read_text("utf-8")).table("forward B / A")
     above, heading, *lines = table
     assert above == ["depth", "width", "threads", "B / A", "A: old", "B: new"]
-    each = ["forward", "reverse", "gap", "predicted", "timings"]
+    each = ["forward", "reverse", "gap: measured", "gap: predicted time", "gap: multiply-adds", "timings"]
     assert heading == ["forward B / A", "reverse B / A", "gap B / A", *each, *each]
     # Three timings each, 0.9, 1 and 1.2 times the median: the quartiles of the nine ratios are 0.9 and 1.11.
     assert lines[0] == [
         *("2", "8", "1 | 2", "0.500× ± 0.053", "0.500× ± 0.053", "1.00× ± 0.00"),
-        *("1.00 ms ± 0.07", "200 µs ± 15", "5.00× ± 0.00", "64.0×", "3"),
-        *("500 µs ± 38", "100 µs ± 8", "5.00× ± 0.00", "64.0×", "3"),
+        *("1.00 ms ± 0.07", "200 µs ± 15", "5.00× ± 0.00", "2.50×", "64.0×", "3"),
+        *("500 µs ± 38", "100 µs ± 8", "5.00× ± 0.00", "2.50×", "64.0×", "3"),
     ]  # fmt: skip
     assert [line[:2] for line in lines] == [["2", "8"], ["2", "16"], ["4", "8"], ["4", "16"]]
     assert lines[3][3:6] == ["–"] * 3
-    assert lines[3][-5:] == ["failed", *"––––"]
+    assert lines[3][-6:] == ["failed", *"–––––"]
 
 
 def test_what_differs_is_told_and_nothing_else(comparison: Path) -> None:

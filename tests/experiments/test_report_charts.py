@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from prograd_experiments.charts import Axis, Chart, Datum, Series, markup
+from prograd_experiments.charts import Axis, Chart, Datum, Series, guide, markup
 from prograd_experiments.charts.palette import BLUE, CIRCLE
-from prograd_experiments.charts.scale import frame, round_logs, scale
+from prograd_experiments.charts.scale import BETWEEN_LABELS, frame, round_logs, scale
 from tests.helpers.drawn import same
 
 
@@ -64,6 +64,25 @@ def test_companions_of_the_same_title_share_their_scales() -> None:
     assert shared == frame(other, [one, other, further])
     assert shared.y.high < 30
     assert shared != frame(one, [one])
+
+
+def test_guides_are_power_laws_whose_labels_do_not_overlap() -> None:
+    guides = [guide(slope, (8.0, y), 2.0, BLUE) for slope, y in ((2, 64.0), (1, 60.0), (3, 63.0))]
+    assert [(one.label, one.start) for one in guides] == [
+        ("slope 2", (2.0, 4.0)),
+        ("slope 1", (2.0, 15.0)),
+        ("slope 3", (2.0, 63 / 64)),
+    ]
+    line = Series("a", [Datum(x, 8.0 * x, "") for x in (1, 2, 4, 8)], BLUE, CIRCLE)
+    axes = (Axis("x", str, log=True, ticks=[(2, "2"), (8, "8")]), Axis("y", lambda y: f"{y:g}", log=True))
+    chart = Chart("", "", "", *axes, [line], guides=guides)
+    scales = frame(chart, [chart])
+    assert scales.y.low < 63 / 64
+    heights = scales.heights(guides)
+    assert sorted(range(3), key=heights.__getitem__) == [1, 2, 0]
+    assert all(b - a >= BETWEEN_LABELS - 1e-9 for a, b in pairwise(sorted(heights)))
+    assert max(heights) <= 1
+    same([chart])
 
 
 def test_a_line_of_many_points_offers_some_and_draws_all() -> None:

@@ -55,6 +55,7 @@ def test_text_and_pictures_have_enough_contrast(scheme: str) -> None:
             assert contrast(page[text], page[ground]) >= 4.5, (text, ground)
     for colour in (*palette.HUES, palette.FAILED):
         assert contrast(getattr(colour.faded(palette.FADED), scheme), page["paper"]) >= 3, colour
+        assert contrast(getattr(colour.of_text, scheme), page["paper"]) >= 4.5, colour
 
 
 @pytest.mark.parametrize("vision", list(VISIONS))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import prograd
 from prograd_experiments import jobs, records, schema
 from prograd_experiments.charts import Chart, Map, palette
 from prograd_experiments.collect import Collected, as_csv, collect
 from prograd_experiments.errors import RecordError
 from prograd_experiments.gather import gather
-from prograd_experiments.speed_gap import groups, pictures
+from prograd_experiments.speed_gap import groups, pictures, theory
 from prograd_experiments.speed_gap.experiment import SpeedGap, gaps
 from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import failed, failed_training, lay_out, record
@@ -23,11 +25,15 @@ pytestmark = pytest.mark.slow
 COLUMNS = (
     *("status", "depth", "width", "data", "network", "activation", "loss", "batch", "dtype", "threads"),
     *("machine", "seed"),
-    *("forward_s", "reverse_s", "gap", "predicted_gap", "forward_iqr_s", "reverse_iqr_s", "gap_iqr"),
+    *("forward_s", "reverse_s", "gap", "multiply_adds_gap", "forward_iqr_s", "reverse_iqr_s", "gap_iqr"),
     *("forward_multiply_adds", "reverse_multiply_adds", "timings", "relative_difference", "parameters"),
     *("config_hash", "directory", "error", "unsteady"),
+    *("forward_predicted_s", "reverse_predicted_s", "predicted_time_gap"),
 )
 """As docs/experiments.md lists them."""
+
+GAP_HEADINGS = ("gap: measured", "gap: predicted time", "gap: multiply-adds")
+MAPS = ("Measured gap", "Gap in predicted time", "Gap in multiply-adds")
 
 
 def power_law(depth: int, width: int) -> dict[str, Any]:
@@ -59,15 +65,16 @@ def test_a_sweep_without_a_single_time_still_has_its_files(tmp_path: Path) -> No
 
 def test_one_point_and_one_mode_are_enough(tmp_path: Path) -> None:
     alone = record(2, 8, 1e-3, 1e-4)
-    for key in ("timings", "median", "spread", "multiply_adds"):
+    for key in ("timings", "median", "spread", "multiply_adds", "predicted_seconds"):
         del alone[key]["forward"]
-    collected = collect(lay_out(tmp_path, [alone | gaps(alone["timings"], alone["multiply_adds"])]))
+    its = [alone[key] for key in ("timings", "multiply_adds", "predicted_seconds")]
+    collected = collect(lay_out(tmp_path, [alone | gaps(*its)]))
     assert collected.table.texts()[0] == [
         "depth",
         "width",
         "reverse",
-        "gap",
         "predicted",
+        *GAP_HEADINGS,
         "timings",
     ]
     assert collected.whole
@@ -75,13 +82,17 @@ def test_one_point_and_one_mode_are_enough(tmp_path: Path) -> None:
 
 def test_a_third_mode_has_columns_at_the_end(tmp_path: Path) -> None:
     more = record(2, 8, 1e-3, 1e-4)
-    for key, value in (("timings", [2e-4] * 3), ("median", 2e-4), ("spread", 0.0), ("multiply_adds", 64)):
+    its_own = {"timings": [2e-4] * 3, "median": 2e-4, "spread": 0.0, "multiply_adds": 64, "predicted_seconds": 3e-4}
+    for key, value in its_own.items():
         more[key]["factored"] = value
-    collected = gather(lay_out(tmp_path, [*GRID, more | gaps(more["timings"], more["multiply_adds"])]))
+    its = [more[key] for key in ("timings", "multiply_adds", "predicted_seconds")]
+    collected = gather(lay_out(tmp_path, [*GRID, more | gaps(*its)]))
     (row,) = [row for row in table_of(tmp_path) if row["factored_s"]]
 
-    assert tuple(row)[: len(COLUMNS)] == COLUMNS
+    further = ("factored_s", "factored_predicted_s", "factored_gap", "factored_iqr_s", "factored_multiply_adds")
+    assert tuple(row) == (*COLUMNS[:-1], *further, COLUMNS[-1])
     assert float(row["factored_gap"]) == pytest.approx(2.0)
+    assert float(row["factored_predicted_s"]) == 3e-4
     assert "factored" in collected.table.texts()[0]
 
 
@@ -114,22 +125,74 @@ def test_slopes_are_those_of_the_power_law(tmp_path: Path) -> None:
     assert groups.fitted_slope([3], [1.0]) is None
 
 
+def test_guides_have_the_slopes_of_the_theory(tmp_path: Path) -> None:
+    drawn = pictures.pictures(gather(lay_out(tmp_path, [*GRID, failed(16, 8)])).rows)
+    guides = [{guide.colour: guide for guide in picture.guides} for picture in drawn[:2]]
+    for axis, along in zip(("depth", "width"), guides, strict=True):
+        for mode in ("forward", "reverse"):
+            guide = along[palette.of_mode(mode)]
+            (x, y), (last, top) = guide.start, guide.end
+            assert math.log(top / y) / math.log(last / x) == pytest.approx(theory.SLOPES[mode][axis])
+            assert guide.label == f"slope {theory.SLOPES[mode][axis]}"
+            highest = max(row["median"][mode] for row in GRID)
+            assert (last, top) == ({"depth": 8, "width": 16}[axis], pytest.approx(pictures.ABOVE * highest))
+    assert all(pictures.THEORY in picture.foot for picture in drawn[:2])
+    drawn_alike(drawn)
+
+
+@pytest.mark.parametrize(
+    ("made", "number"),
+    [
+        ([power_law(depth, 8) for depth in (2, 4)], 2),
+        ([power_law(2, 8), failed(4, 8)], 0),
+        ([record(2, width, 1e-3, 1e-4, network={"name": "residual", "layer": None}) for width in (8, 16)], 2),
+        ([record(2, width, 1e-3, 1e-4, network={"name": "hourglass", "bottleneck": 2}) for width in (8, 16)], 0),
+        ([record(2, width, 1e-3, 1e-4, network={"name": "mlp", "layer": "scale_shift"}) for width in (8, 16)], 0),
+        ([record(2, 8, 1e-3, 1e-4, rank=rank) for rank in (1, 2)], 0),
+    ],
+    ids=["depth", "one measured", "residual", "hourglass", "other layer", "other key"],
+)
+def test_guides_are_only_where_the_theory_holds_and_two_points_vary(
+    tmp_path: Path, made: list[dict[str, Any]], number: int
+) -> None:
+    times, *_ = pictures.pictures(gather(lay_out(tmp_path, made)).rows)
+    assert len(times.guides) == number
+    assert (pictures.THEORY in times.foot) == bool(number)
+
+
+@pytest.mark.parametrize("mode", theory.SLOPES)
+@pytest.mark.parametrize("along", ["depth", "width"])
+def test_large_networks_have_the_slopes_of_the_theory(mode: str, along: str) -> None:
+    def multiply_adds(depth: int, width: int) -> int:
+        layers = [prograd.layer("affine", width=width), prograd.layer("tanh")] * (depth - 1)
+        net = prograd.Network([*layers, prograd.layer("affine", width=10)], n_in=64)
+        return prograd.plan(net, modes=[mode]).cost.multiply_adds
+
+    few, many = ((32, 16), (64, 16)) if along == "depth" else ((8, 512), (8, 1024))
+    assert math.log2(multiply_adds(*many) / multiply_adds(*few)) == pytest.approx(theory.SLOPES[mode][along], abs=0.2)
+
+
 def test_the_map_shows_every_gap_with_both_times(tmp_path: Path) -> None:
-    _, _, measured, _ = pictures.pictures(gather(lay_out(tmp_path, [*GRID, failed(2, 32)])).rows)
-    texts = {" ".join([tile.text, *tile.small]) for row in measured.tiles for tile in row}
-    assert {"12.8× 2.05 ms / 160 µs", "205× 262 ms / 1.28 ms", "failed", "no job"} <= texts
+    _, _, measured, predicted, counted = pictures.pictures(gather(lay_out(tmp_path, [*GRID, failed(2, 32)])).rows)
+    expected = (
+        {"12.8× 2.05 ms / 160 µs", "205× 262 ms / 1.28 ms", "failed", "no job"},
+        {"6.40× 1.02 ms / 160 µs", "102× 131 ms / 1.28 ms", "failed", "no job"},
+        {"64.0× 1.02 k / 16", "256× 32.8 k / 128", "failed", "no job"},
+    )
+    for shown, some in zip((measured, predicted, counted), expected, strict=True):
+        assert some <= {" ".join([tile.text, *tile.small]) for row in shown.tiles for tile in row}
 
 
 @pytest.mark.parametrize(
     ("made", "titles"),
     [
-        (GRID, ["against depth", "against width", "Measured gap", "Predicted gap"]),
+        (GRID, ["against depth", "against width", *MAPS]),
         ([power_law(depth, 8) for depth in (2, 4)], ["against depth", "Gap against depth"]),
         ([power_law(2, width) for width in (8, 16)], ["against width", "Gap against width"]),
         ([power_law(2, 8)], ["at depth 2, width 8", "Gap"]),
         ([failed(2, 8), failed(4, 8)], ["against depth", "Gap against depth"]),
         ([failed(2, 8)], ["at depth 2, width 8"]),
-        ([*GRID, failed(4, 32)], ["against depth", "against width", "Measured gap", "Predicted gap"]),
+        ([*GRID, failed(4, 32)], ["against depth", "against width", *MAPS]),
     ],
     ids=["grid", "depth", "width", "point", "depth failed", "point failed", "one failed"],
 )
@@ -203,7 +266,7 @@ def test_a_failed_point_stands_in_table_csv_and_page(collected) -> None:
 
     assert not results.whole
     assert (row["status"], row["gap"], row["error"]) == ("failed", "", "MemoryError: too <large>")
-    assert ["4", "32", "failed", *"––––"] in results.table.texts()
+    assert ["4", "32", "failed", *"–––––"] in results.table.texts()
     assert "MemoryError: too &lt;large&gt;" in page
     assert "<large>" not in page
     assert "1 of 7 points gave no time" in page

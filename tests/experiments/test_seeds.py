@@ -15,6 +15,7 @@ from prograd_experiments.report import page
 from prograd_experiments.speed_gap import pictures
 from prograd_experiments.training.experiment import Training
 from prograd_experiments.training.pictures import mean_curves
+from tests.helpers.drawn import same as drawn_alike
 from tests.helpers.records import failed, lay_out, record
 
 TIMES = (1e-3, 2e-3, 3e-3)
@@ -35,8 +36,8 @@ def test_seeds_are_one_point_with_mean_spread_and_number(tmp_path: Path) -> None
     cells = dict(zip(heading, line, strict=True))
     assert cells["forward"] == "2.00 ms ± 1.00"
     assert cells["reverse"] == "1.00 ms ± 0.00"
-    assert cells["predicted"] == "64.0×"
-    assert cells["gap"] == "2.00× ± 1.00"
+    assert cells["gap: multiply-adds"] == "64.0×"
+    assert cells["gap: measured"] == "2.00× ± 1.00"
     assert cells["seeds"] == "3"
     assert "seed" not in heading
     (written,) = csv.DictReader(as_csv(found).splitlines())
@@ -49,12 +50,13 @@ def test_seeds_are_one_point_with_mean_spread_and_number(tmp_path: Path) -> None
 
 def test_a_picture_has_one_value_for_the_seeds_of_a_point(tmp_path: Path) -> None:
     others = [record(4, 8, forward, 1e-3, seed=seed) for seed, forward in enumerate((5e-3, 6e-3, 7e-3))]
-    times, _ = pictures.pictures(gathered(tmp_path, [*THREE, *others]).rows)
+    times, gap = pictures.pictures(gathered(tmp_path, [*THREE, *others]).rows)
     forward, *_ = times.series
     assert [(datum.x, datum.y) for datum in forward.data] == [(2, pytest.approx(2e-3)), (4, pytest.approx(6e-3))]
     assert forward.data[0].spread == (pytest.approx(1e-3), pytest.approx(3e-3))
     assert forward.data[0].tooltip.endswith("3 timings, mean of 3 seeds")
-    assert "of several seeds the mean and its deviation" in times.y.label
+    assert "seeds: mean, deviation" in times.y.label
+    drawn_alike([times, gap])
 
 
 def test_a_failed_seed_is_told_and_the_others_count(tmp_path: Path) -> None:

@@ -60,6 +60,16 @@ def test_keys_that_vary_have_the_shortest_names_and_values(
     assert named(*configs) == expected
 
 
+def test_fractions_are_as_short_as_they_can_be_told_apart() -> None:
+    def texts(*rates: float) -> list[str]:
+        (key,) = distinct.keys([{"rate": rate} for rate in rates])
+        return list(key.texts.values())
+
+    assert set(texts(0.5, 0.05)) == {"0.5", "0.05"}
+    assert set(texts(0.38989065, 0.0291487)) == {"0.39", "0.0291"}
+    assert set(texts(0.123456, 0.123457)) == {"0.123456", "0.123457"}
+
+
 def test_keys_that_are_told_already_are_left_out() -> None:
     one, other = ({"network": {"name": "mlp", "rank": rank}, "depth": rank, "width": 3} for rank in (1, 2))
     assert named(one, other, known=("depth",)) == {}  # the rank says what the depth says
@@ -89,11 +99,12 @@ def test_two_numbers_that_vary_make_a_map_and_a_name_makes_groups(tmp_path: Path
     found = gathered(tmp_path, *made)
     assert found.table.texts()[0][:4] == ["depth", "width", "activation", "rank"]
     drawn = pictures.pictures(found.rows)
-    assert [picture.title.partition(":")[0] for picture in drawn[:4]] == [
+    assert [picture.title.partition(":")[0] for picture in drawn[:5]] == [
         "Time of one gradient against depth",
         "Time of one gradient against rank",
         "Measured gap",
-        "Predicted gap",
+        "Gap in predicted time",
+        "Gap in multiply-adds",
     ]
     assert len({picture.heading for picture in drawn}) == 2
 

@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation, Text
 
 from prograd_experiments.charts import Chart, Picture, markup
-from prograd_experiments.charts.poster import poster
+from prograd_experiments.charts.poster import GUIDE, poster
 
 Places = list[tuple[float, float]]
 """In the frame, from 0 to 1."""
@@ -48,6 +49,7 @@ def same(pictures: Sequence[Picture]) -> None:
         assert axes.get_title(loc="left") == picture.title
         if isinstance(picture, Chart):
             _same_series(on_the_poster(axes), on_the_page(page))
+            _same_series(guides_on_the_poster(axes), guides_on_the_page(page))
             entries = [text.text for text in page.findall(".//*[@class='legend']//*") if text.text]
             assert legend_of(axes) == " ".join(entries)  # long ones are several lines on the poster
             labels = [
@@ -108,6 +110,34 @@ def on_the_page(page: ET.Element) -> list[Drawn]:
         places = [(float(x) / 100, 1 - float(y) / height) for x, y in places]
         found.append(Drawn(series.get("aria-label"), colour, "dashed" in series.get("class"), corners, places))
     return found
+
+
+def guides_on_the_poster(axes: Axes) -> list[Drawn]:
+    inside = axes.transAxes.inverted()
+    ends = [inside.transform(axes.transData.transform(line.get_xydata())) for line in axes.get_lines() if _guides(line)]
+    colours = [to_hex(line.get_color()) for line in axes.get_lines() if _guides(line)]
+    beside = [text for text in axes.texts if isinstance(text, Annotation) and text.xy[0] == 1]
+    return [
+        Drawn(text.get_text(), colour, dashed=True, corners=0, places=[*map(tuple, line), text.xy])
+        for text, colour, line in zip(beside, colours, ends, strict=True)
+    ]
+
+
+def guides_on_the_page(page: ET.Element) -> list[Drawn]:
+    height = float(page.find(".//svg[@class='plot']").get("height"))
+    found = []
+    for guide in page.findall(".//g[@class='guide']"):
+        line, text = guide.find("line"), guide.find("text")
+        (colour,) = re.findall(r"--light:(#\w+)", guide.get("style"))
+        ends = [(line.get(f"x{end}"), float(line.get(f"y{end}"))) for end in (1, 2)]
+        ends.append((text.get("x"), float(text.get("y")) - 5))  # letters stand on their line
+        places = [(float(x.removesuffix("%")) / 100, 1 - y / height) for x, y in ends]
+        found.append(Drawn(text.text, colour, dashed=True, corners=0, places=places))
+    return found
+
+
+def _guides(line: Line2D) -> bool:
+    return line.get_label() == GUIDE
 
 
 def legend_of(axes: Axes) -> str:

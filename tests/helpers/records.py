@@ -27,6 +27,7 @@ ENVIRONMENT: dict[str, Any] = {
 def record(depth: int, width: int, forward: float, reverse: float, **config: Any) -> dict[str, Any]:
     timings = {"forward": [forward * f for f in (0.9, 1.0, 1.2)], "reverse": [reverse * f for f in (0.9, 1.0, 1.2)]}
     counts = {"forward": depth * width**3, "reverse": depth * width}
+    predicted = {"forward": forward / 2, "reverse": reverse}
     whole = {
         "experiment": {"name": "speed_gap"},
         "depth": depth,
@@ -55,8 +56,21 @@ def record(depth: int, width: int, forward: float, reverse: float, **config: Any
         "median": {mode: float(np.median(values)) for mode, values in timings.items()},
         "spread": {"forward": 0.15 * forward, "reverse": 0.15 * reverse},
         "multiply_adds": counts,
-        **gaps(timings, counts),
+        "predicted_seconds": predicted,
+        **gaps(timings, counts, predicted),
     }
+
+
+def of_schema_2(new: dict[str, Any]) -> dict[str, Any]:
+    """The record as it was when only multiply-adds were predicted."""
+    names = {"multiply_adds_gap": "predicted_gap"}
+    left_out = {"predicted_seconds", "predicted_time_gap"}
+    old = {names.get(key, key): value for key, value in new.items() if key not in left_out}
+    old["gaps"] = {
+        mode: {"median": gap["median"], "spread": gap["spread"], "predicted": gap["multiply_adds"]}
+        for mode, gap in new["gaps"].items()
+    }
+    return old | {"schema": "prograd.record/2"}
 
 
 def failed(depth: int, width: int, **config: Any) -> dict[str, Any]:

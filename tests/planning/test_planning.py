@@ -16,6 +16,7 @@ from prograd.commands.group import main
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.modes.recomputation import object_bytes
 from prograd.planning import calibration
+from prograd.planning.plan import TIE
 from prograd.planning.recording import Cost
 from prograd.tape import machine
 from prograd.testing import counted
@@ -189,7 +190,7 @@ def test_auto_takes_what_is_predicted_to_be_the_quickest(monkeypatch, tmp_path):
             with counted() as count:
                 J = prograd.jacobian(net, w, x, wrt="input", mode="auto")
         np.testing.assert_allclose(J, expected, rtol=1e-10)
-        assert plan.mode == min(plan.seconds, key=plan.seconds.get)
+        assert plan.seconds[plan.mode] <= TIE * min(plan.seconds.values())
         assert count.multiply_adds == plan.cost.multiply_adds
         found.add(plan.mode)
     assert len(found) == 2

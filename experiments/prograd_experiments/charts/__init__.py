@@ -69,6 +69,16 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Guide:
+    """A thin line below the series, for the eye to compare their slopes with. Its label is right of the frame."""
+
+    label: str
+    start: tuple[float, float]
+    end: tuple[float, float]
+    colour: Colour
+
+
+@dataclass(frozen=True)
 class Chart:
     """Series in a frame. Charts of several sweeps belong together where `heading` and `title` are equal.
 
@@ -83,6 +93,7 @@ class Chart:
     series: Sequence[Series]
     across: bool = False
     reference: float | None = None  # a line at this value of the measured axis
+    guides: Sequence[Guide] = ()
     note: str = ""
 
     @property
@@ -144,6 +155,12 @@ class Map:
 
 
 Picture = Chart | Map
+
+
+def guide(slope: float, end: tuple[float, float], begins: float, colour: Colour) -> Guide:
+    """The power law with this exponent that ends at `end`, from x = `begins` on; it is straight on log axes alone."""
+    x, y = end
+    return Guide(f"slope {slope:g}", (begins, y * (begins / x) ** slope), end, colour)
 
 
 def categories(label: str, names: Sequence[str]) -> Axis:

@@ -15,6 +15,7 @@ from prograd_experiments.charts.scale import Frame, frame
 HEIGHT, ROW = 250, 28  # of a frame, and of each name that a frame lists, in pixels
 NARROWEST = 240  # the width of a frame on a phone, in pixels
 LETTER = 9.3  # the width of a letter, in pixels
+RIGHT, BESIDE = 22, 8  # of a frame: the space without labels, and that before a label, in pixels
 MOST_POINTS = 40  # of a line that pointer and keyboard reach; the line itself goes through all
 STRETCHED = 1000  # lines are drawn this wide, and stretched to the width of the frame
 
@@ -29,10 +30,11 @@ def _chart(chart: Chart, companions: Sequence[Picture]) -> str:
     scales = frame(chart, companions)
     height = ROW * len(chart.y.ticks or ()) if chart.across else HEIGHT
     left = LETTER * max((len(text) for _, text in scales.y.ticks), default=0) + 18
-    inside = "\n".join((*_grid(chart, scales, height), *(_series(one, scales, height, chart) for one in chart.series)))
+    series = (_series(one, scales, height, chart) for one in chart.series)
+    inside = "\n".join((*_grid(chart, scales, height), *_guides(chart, scales, height), *series))
     return (
         f'<p class="axis">{escape(chart.y.label)}</p>\n'
-        f'<div class="scroll"><div class="frame" style="--left:{left:.0f}px">'
+        f'<div class="scroll"><div class="frame" style="--left:{left:.0f}px;--right:{_right(chart):.0f}px">'
         f'<svg class="plot" height="{height}" role="group" aria-label="{escape(chart.alt)}">\n{inside}\n</svg>'
         f'</div></div>\n<p class="axis x">{escape(chart.x.label)}</p>\n{_legend(chart)}'
     )
@@ -44,7 +46,7 @@ def _grid(chart: Chart, scales: Frame, height: int) -> Iterator[str]:
     for value, text in scales.y.ticks:
         yield _line("grid", (0, scales.y(value)), (1, scales.y(value)), height)
         yield f'<text x="-12" y="{_down(scales.y(value), height) + 5:.1f}" text-anchor="end">{escape(text)}</text>'
-    for value, text in scales.x.labels(NARROWEST / LETTER):
+    for value, text in scales.x.labels((NARROWEST + RIGHT - _right(chart)) / LETTER):
         yield f'<text x="{_along(scales.x(value))}" y="{height + 24}" text-anchor="middle">{escape(text)}</text>'
     if not chart.measured:
         yield f'<text class="nothing" x="50%" y="{height / 2 + 5:g}" text-anchor="middle">{NO_VALUES}</text>'
@@ -53,6 +55,18 @@ def _grid(chart: Chart, scales: Frame, height: int) -> Iterator[str]:
         at = scale(chart.reference)
         start, end = ((at, 0.0), (at, 1.0)) if chart.across else ((0.0, at), (1.0, at))
         yield _line("reference", start, end, height)
+
+
+def _guides(chart: Chart, scales: Frame, height: int) -> Iterator[str]:
+    for guide, place in zip(chart.guides, scales.heights(chart.guides), strict=True):
+        (x1, y1), (x2, y2) = guide.start, guide.end
+        line = _line("line", (scales.x(x1), scales.y(y1)), (scales.x(x2), scales.y(y2)), height)
+        beside = f'x="100%" dx="{BESIDE}" y="{_down(place, height) + 5:.1f}"{_colours(guide.colour.of_text)}'
+        yield f'<g class="guide"{_colours(guide.colour)}>{line}<text {beside}>{escape(guide.label)}</text></g>'
+
+
+def _right(chart: Chart) -> float:
+    return max((BESIDE + LETTER * len(guide.label) for guide in chart.guides), default=RIGHT)
 
 
 def _series(series: Series, scales: Frame, height: int, chart: Chart) -> str:

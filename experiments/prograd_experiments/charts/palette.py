@@ -22,6 +22,11 @@ class Colour:
         """Mixed with as much paper: 0 changes nothing."""
         return Colour(_mixed(self.light, PAPER.light, part), _mixed(self.dark, PAPER.dark, part))
 
+    @property
+    def of_text(self) -> Colour:
+        """Mixed with ink, for letters need more contrast than lines do."""
+        return Colour(_mixed(self.light, INK.light, INKED), _mixed(self.dark, INK.dark, INKED))
+
 
 @dataclass(frozen=True)
 class Marker:
@@ -70,6 +75,8 @@ HUES = (BLUE, VERMILION, GREEN, PURPLE, BROWN, TEAL, GREY)
 FAILED = Colour("#14191f", "#ffffff")
 FADED = 0.2
 """The most that a hue may be faded and still stand out from its paper."""
+
+INKED = 0.3
 
 CIRCLE = _polygon((5,), 20)
 CROSS = Marker(

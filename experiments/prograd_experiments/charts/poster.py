@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.path import Path
 
-from prograd_experiments.charts import NO_VALUES, Chart, Map, Picture, Series, Tile
+from prograd_experiments.charts import NO_VALUES, Chart, Guide, Map, Picture, Series, Tile
 from prograd_experiments.charts.palette import INK, ON_HEAT, PAPER, RULE, SOFT, Marker, heat
 from prograd_experiments.charts.scale import frame
 
@@ -23,8 +23,10 @@ WIDTH = 13.2
 TITLE, HEADING = 0.6, 0.35  # the heights of a line of the title, and of a section's heading
 HEAD, FRAME, NAME, TILE = 0.7, 3.3, 0.3, 0.75  # of a picture's title, a frame, a name in a list, a row of tiles
 FOOT, LINE, ENTRY, GAP = 0.35, 0.2, 0.22, 0.25  # of the labels of ticks, a line of text or of the legend, and the rest
+BESIDE = 0.08  # between a frame and a guide's label
 LETTER, SMALL, BIG = 0.095, 0.078, 0.15  # the widths of a letter: of the labels, of the legend, of the title
 DOTS_PER_INCH = 150
+GUIDE = "_guide"  # which matplotlib leaves out of its legends
 POINTS = 72 / 96  # in a pixel
 OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 1}},
@@ -106,8 +108,10 @@ def _picture(figure: Figure, picture: Picture, companions: Sequence[Picture], at
     margin = LETTER * max(map(len, names), default=0) + 0.35
     high, sheet = _frame_height(picture), figure.get_figheight()
     bottom = sheet - top - HEAD - high
+    guides = picture.guides if isinstance(picture, Chart) else ()
+    right = max((LETTER * len(guide.label) + BESIDE + 0.1 for guide in guides), default=0.3)
     axes = figure.add_axes(
-        ((left + margin) / WIDTH, bottom / sheet, (width - margin - 0.3) / WIDTH, high / sheet),
+        ((left + margin) / WIDTH, bottom / sheet, (width - margin - right) / WIDTH, high / sheet),
     )
     axes.set_title(picture.title, loc="left", pad=25, fontsize=13, fontweight="bold", color=INK.light)
     up = picture.y.label if isinstance(picture, Chart) else picture.down
@@ -140,8 +144,25 @@ def _chart(axes: Axes, chart: Chart, companions: Sequence[Picture]) -> None:
         axes.text(0.5, 0.5, NO_VALUES, ha="center", va="center", color=SOFT.light, transform=axes.transAxes, bbox=box)
     elif chart.reference is not None:
         (axes.axvline if chart.across else axes.axhline)(chart.reference, color=SOFT.light, lw=1.5, zorder=1)
+    for guide, place in zip(chart.guides, scales.heights(chart.guides), strict=True):
+        _guide(axes, guide, place)
     for series in chart.series:
         _series(axes, series, across=chart.across)
+
+
+def _guide(axes: Axes, guide: Guide, place: float) -> None:
+    xs, ys = zip(guide.start, guide.end, strict=True)
+    axes.plot(xs, ys, ls=(0, (1, 2)), lw=1.2, zorder=1.5, label=GUIDE, color=guide.colour.light)
+    axes.annotate(
+        guide.label,
+        (1, place),
+        (72 * BESIDE, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="center",
+        fontsize=11,
+        color=guide.colour.of_text.light,
+    )
 
 
 def _series(axes: Axes, series: Series, *, across: bool) -> None:

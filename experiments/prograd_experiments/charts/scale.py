@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prograd_experiments.charts import Axis, Chart, Datum, Picture
+from prograd_experiments.charts import Axis, Chart, Datum, Guide, Picture
 
 PADDING = 0.05  # of the axis, at either end
 MOST_TICKS = 6
 
 LOG_RANGE = 1e-150, 1e150  # beyond it the ratio of two values overflows
 LARGEST = 1e300
+
+BETWEEN_LABELS = 0.08  # of the height of a frame, from one guide's label to the next
 
 Ticks = Sequence[tuple[float, str]]
 
@@ -53,11 +55,21 @@ class Frame:
         """The place of a datum, from the lower left corner; a failed job is at the edge."""
         return 0.0 if datum.x is None else self.x(datum.x), 0.0 if datum.y is None else self.y(datum.y)
 
+    def heights(self, guides: Sequence[Guide]) -> list[float]:
+        """The places of the guides' labels along y: where each guide ends, but none on another, nor above the frame."""
+        order = sorted(range(len(guides)), key=lambda number: guides[number].end[1])
+        room = [BETWEEN_LABELS * number for number in range(len(guides))]
+        found, least = [0.0] * len(guides), -math.inf
+        for number, below in zip(order, room, strict=True):
+            most = 1 - (room[-1] - below)
+            found[number] = least = min(max(self.y(guides[number].end[1]), least + BETWEEN_LABELS), most)
+        return found
+
 
 def frame(chart: Chart, companions: Sequence[Picture]) -> Frame:
     """Scales with room for this chart and its companions of the same title, so that equal heights are equal values."""
     charts = [one for one in companions if isinstance(one, Chart) and one.title == chart.title]
-    measured = [value for one in charts for value in (*one.measured, *_reference(one))]
+    measured = [value for one in charts for value in (*one.measured, *_reference(one), *_guided(one))]
     if chart.across:
         ticks = chart.y.ticks or ()
         return Frame(scale(chart.x, measured), Scale(len(ticks) - 0.5, -0.5, log=False, ticks=ticks))
@@ -107,6 +119,10 @@ def round_numbers(low: float, high: float) -> list[float]:
 def _round_values(low: float, high: float, *, log: bool) -> list[float]:
     logs = round_logs(low, high) if log else []
     return logs if len(logs) > 1 else round_numbers(low, high)
+
+
+def _guided(chart: Chart) -> list[float]:
+    return [y for guide in chart.guides for _, y in (guide.start, guide.end)]
 
 
 def _reference(chart: Chart) -> Sequence[float]:

@@ -89,6 +89,12 @@ class Peers(Experiment):
         own = {key: value for key, value in config.items() if key in KEYS and key != "point"}
         return own | Workload.of(config).as_config()
 
+    def predicted_seconds(self, config: Config) -> float:
+        """The time of engines whose calls are short; a slow one takes up to its limits."""
+        rounds = config["repeats"] * (config["sample_seconds"] + config["rest_seconds"])
+        before = 2 * (config["sample_seconds"] + config["rest_seconds"])
+        return float(len(config["engines"]) * (before + min(rounds, config["engine_seconds"])))
+
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         with timed.conditions(config):
             return measure(config, crew(config["threads"], max_bytes(config), machine.current()))

@@ -117,6 +117,7 @@ def environment(threads: int, machine: str | None = None) -> dict[str, str]:
     return {
         **os.environ,
         **({} if machine is None else {VARIABLE: machine}),
+        "KMP_BLOCKTIME": "0",  # MKL's threads would spin for 200 ms after a product, into the next engine's turn
         **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), count),
         # NPROC sizes XLA's own thread pool; the flags limit Eigen's.
         "NPROC": count,

@@ -33,6 +33,7 @@ from prograd_experiments.rows import (
     time,
     without_result,
 )
+from prograd_experiments.speed_gap import theory
 from prograd_experiments.speed_gap.groups import MODES, POINT, place
 from prograd_experiments.speed_gap.pictures import pictures
 from prograd_experiments.units import seconds, three
@@ -49,9 +50,10 @@ class SpeedGap(Experiment):
         "them in turns inside one process, with a fixed number of BLAS threads. A timing repeats the gradient until it "
         "lasts long enough for the clock. Times are medians of the timings, the spread is the interquartile range (the "
         "width of the middle half of the timings), and the gap is the median of the ratios forward / reverse within "
-        "each turn. The predicted gap is the ratio of the multiply-adds that each mode needs, counted from the "
-        "structure of the Jacobian blocks: it does not include memory, the overhead of calls, or how well a product "
-        "uses the processor."
+        "each turn. Two predictions stand beside it. The gap in multiply-adds is the ratio of those that each mode "
+        "needs: it does not include memory, the overhead of calls, or how well a product uses the processor. The gap "
+        "in predicted time is the ratio of the seconds that a plan predicts for each mode before it runs, from the "
+        "instructions of its tape and the rates of the machine that measures."
     )
     sorted_by = (*POINT[2:], *POINT[:2])
 
@@ -60,6 +62,11 @@ class SpeedGap(Experiment):
 
     def without_effect(self, config: Config) -> Sequence[str]:
         return networks.without_effect(config)
+
+    def predicted_seconds(self, config: Config) -> float:
+        problem, modes = networks.build(config), timed.modes_of(config)
+        plan = prograd.plan(problem.net, len(problem.x), dtype=problem.w.dtype, modes=modes)
+        return timed.predicted_seconds(config, plan.seconds)
 
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         """Times are in seconds for one gradient. Raises `AgreementError` before any timing."""
@@ -70,24 +77,38 @@ class SpeedGap(Experiment):
             if not np.isfinite(value):
                 raise NonFiniteError(f"loss {problem.loss.name}: expected a finite value at the start, got {value}")
             calls = {mode: partial(objective.gradient, w, mode=prograd.mode(mode)) for mode in modes}
+            # A plan of one mode never leaves it out for being long.
+            plans = [prograd.plan(problem.net, objective.samples, dtype=w.dtype, modes=[mode]) for mode in modes]
+            predicted = {plan.mode: plan.seconds[plan.mode] for plan in plans}
             results = timed.measured(config, problem, calls)
         results["problem"]["value"] = value
-        costs = prograd.plan(problem.net, objective.samples, dtype=w.dtype, modes=modes).costs
-        multiply_adds = {mode: cost.multiply_adds for mode, cost in costs.items()}
-        return {**results, "multiply_adds": multiply_adds, **gaps(results["timings"], multiply_adds)}
+        multiply_adds = {plan.mode: plan.cost.multiply_adds for plan in plans}
+        counted = {"multiply_adds": multiply_adds, "predicted_seconds": predicted}
+        return {**results, **counted, **gaps(results["timings"], multiply_adds, predicted)}
 
     def specification(self, records: Sequence[Record]) -> list[Column]:
         found = {mode for record in records for mode in record.get("median", {})}
         shown = [mode for mode in MODES if mode in found or not found]
+        foretold = {mode for record in records for mode in record.get("predicted_seconds", {})}
+        beside = foretold if _one_point(records) else set()  # the modes whose predicted time stands in the table, too
+        time_gap = "gap: predicted time" if foretold or not found else ""
         return [
             *(setting(key, "always") for key in ("depth", "width")),
             *(choice(key, records=records) for key in ("data", "network", "activation", "loss")),
             replace(setting("batch", read=timed.samples_of), write=lambda row: plain(row["batch"], "all")),
             *(setting(key) for key in ("dtype", "threads", "machine", "seed")),
-            *(Column(f"{mode}_s", at(f"median.{mode}"), mode if mode in shown else "", _time(mode)) for mode in MODES),
-            *(column for mode in sorted(found - set(MODES)) for column in _further(mode)),
-            Column("gap", at("gap"), "gap", ratio("gap", "gap_iqr")),
-            Column("predicted_gap", at("predicted_gap"), "predicted", ratio("predicted_gap")),
+            *(
+                column
+                for mode in MODES
+                for column in (
+                    Column(f"{mode}_s", at(f"median.{mode}"), mode if mode in shown else "", _time(mode)),
+                    _predicted(mode, shown=mode in beside),
+                )
+            ),
+            *(column for mode in sorted(found - set(MODES)) for column in _further(mode, predicted=mode in beside)),
+            Column("gap", at("gap"), "gap: measured", ratio("gap", "gap_iqr")),
+            Column("predicted_time_gap", at("predicted_time_gap"), time_gap, ratio("predicted_time_gap"), csv="last"),
+            Column("multiply_adds_gap", at("multiply_adds_gap"), "gap: multiply-adds", ratio("multiply_adds_gap")),
             *(Column(f"{mode}_iqr_s", at(f"spread.{mode}")) for mode in MODES),
             Column("gap_iqr", at("gap_spread")),
             *(Column(f"{mode}_multiply_adds", at(f"multiply_adds.{mode}")) for mode in MODES),
@@ -95,6 +116,7 @@ class SpeedGap(Experiment):
             Column("relative_difference", at("agreement.relative_difference")),
             Column("parameters", at("problem.parameters")),
             Column("modes", lambda record: list(record.get("median", ())), csv="never"),
+            Column("theory", theory.holds, csv="never"),
             Column("gap_quartiles", _gap_quartiles, csv="never", ends="gap"),
             *(
                 Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never", ends=f"{mode}_s")
@@ -128,8 +150,10 @@ class SpeedGap(Experiment):
         return pictures(rows)
 
 
-def gaps(timings: Mapping[str, Sequence[float]], multiply_adds: Mapping[str, int]) -> dict[str, Any]:
-    """Each mode against the baseline, measured and predicted."""
+def gaps(
+    timings: Mapping[str, Sequence[float]], multiply_adds: Mapping[str, int], predicted: Mapping[str, float]
+) -> dict[str, Any]:
+    """Each mode against the baseline: measured, in multiply-adds, and in predicted seconds."""
     baseline = timed.baseline(list(timings))
     found = {}
     for mode in timings:
@@ -138,16 +162,16 @@ def gaps(timings: Mapping[str, Sequence[float]], multiply_adds: Mapping[str, int
             found[mode] = {
                 "median": median(ratios),
                 "spread": timing.interquartile_range(ratios),
-                "predicted": multiply_adds[mode] / multiply_adds[baseline]
-                if {mode, baseline} <= multiply_adds.keys()
-                else None,
+                "multiply_adds": multiply_adds[mode] / multiply_adds[baseline],
+                "predicted_time": predicted[mode] / predicted[baseline],
             }
     gap = found.get("forward", {}) if baseline == "reverse" else {}
     return {
         "baseline": baseline,
         "gap": gap.get("median"),
         "gap_spread": gap.get("spread"),
-        "predicted_gap": gap.get("predicted"),
+        "multiply_adds_gap": gap.get("multiply_adds"),
+        "predicted_time_gap": gap.get("predicted_time"),
         "gaps": found,
     }
 
@@ -175,12 +199,24 @@ def _below(a: Row, b: Row) -> bool:
     return bool(a["gap"] < b["gap"] and a["gap_quartiles"][1] < b["gap_quartiles"][0])
 
 
-def _further(mode: str) -> Iterator[Column]:
-    """The columns of a mode that only some sweeps time."""
+def _further(mode: str, *, predicted: bool) -> Iterator[Column]:
+    """The columns of a mode that only some sweeps time; `predicted` shows its predicted time in the table."""
     yield Column(f"{mode}_s", at(f"median.{mode}"), mode, _time(mode), csv="last")
+    yield _predicted(mode, shown=predicted)
     yield Column(f"{mode}_gap", at(f"gaps.{mode}.median"), csv="last")
     yield Column(f"{mode}_iqr_s", at(f"spread.{mode}"), csv="last")
     yield Column(f"{mode}_multiply_adds", at(f"multiply_adds.{mode}"), csv="last")
+
+
+def _one_point(records: Sequence[Record]) -> bool:
+    """Whether the configurations differ in the seed alone."""
+    settings = [{key: value for key, value in record["config"].items() if key != "seed"} for record in records]
+    return all(setting == settings[0] for setting in settings)
+
+
+def _predicted(mode: str, *, shown: bool) -> Column:
+    key, heading = f"{mode}_predicted_s", "predicted" if shown else ""
+    return Column(key, at(f"predicted_seconds.{mode}"), heading, time(key), csv="last")
 
 
 def _time(mode: str) -> Any:

@@ -1,21 +1,23 @@
-"""The pictures of the speed gap: times against what varies, and the gap, measured and predicted."""
+"""The pictures of the speed gap: times against what varies, and the gaps, measured and predicted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import sqrt
 
 from prograd_experiments.charts import (
     Axis,
     Chart,
     Datum,
+    Guide,
     Map,
     Picture,
     Series,
     Tile,
     categories,
     failed,
-    measured_and_predicted,
+    guide,
     noted,
 )
 from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
@@ -30,7 +32,9 @@ from prograd_experiments.rows import (
     marked,
     seeds_text,
 )
+from prograd_experiments.speed_gap.gaps import GAPS, Gap
 from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, place, slope_text
+from prograd_experiments.speed_gap.theory import SLOPES
 from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
 MOST_GROUPS = 4
@@ -38,12 +42,10 @@ MOST_REASONS = 3
 MOST_COLUMNS = 6  # of a map that has room for small print
 TIME = "median time (bars: middle half{})"
 GAP = "gap: forward / reverse (bars: middle half{})"
-OF_SEEDS = "; of several seeds the mean and its deviation"
+ABOVE = 1.5  # times the end of a line, where its guide ends
+THEORY = "Dotted lines: slopes of multiply-adds in large networks."
+OF_SEEDS = "; seeds: mean, deviation"
 UNSTEADY_TILES = f"{MARK} unsteady, since the machine was busy."
-MAPS = {
-    "gap": ("Measured gap: time forward / reverse", "Small print: both times."),
-    "predicted_gap": ("Predicted gap: multiply-adds forward / reverse", "Small print: both counts."),
-}
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
@@ -64,7 +66,7 @@ def _of(group: Group, modes: Sequence[str]) -> Iterator[Picture]:
     elif len(varying) == 1:
         yield _gaps(group, *varying)
     else:
-        yield from (_map(group, key) for key in MAPS)
+        yield from (_map(group, gap) for gap in _shown(group) or GAPS[:1])
 
 
 def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
@@ -82,6 +84,7 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
             series.append(
                 Series("" if value is None else f"{lines} {value}", data, colour, marker(number), mode, note=slope)
             )
+    guides = list(_guides(group, modes, along)) if axis.log else []
     return Chart(
         group.setting,
         f"Time of one gradient against {against}",
@@ -89,23 +92,44 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
         axis,
         Axis(TIME.format(_of_seeds(group)), short_seconds, log=True),
         [*series, *_failed(group, along)],
+        guides=guides,
+        note=THEORY if guides else "",
     )
+
+
+def _guides(group: Group, modes: Sequence[str], along: str) -> Iterator[Guide]:
+    """The slopes of the theory, each a little above the end of its mode's highest line."""
+    if along not in UNITS or not all(row["theory"] for row in group.rows):
+        return
+    for mode in modes:
+        lines = [group.line(f"{mode}_s", along, value) for value in group.values(group.other(along))]
+        lines = [line for line in lines if len(line) > 1]
+        if lines and mode in SLOPES:
+            (first, _), *_, (last, row) = max(lines, key=lambda line: float(line[-1][1][f"{mode}_s"]))
+            end = (last, ABOVE * row[f"{mode}_s"])
+            yield guide(SLOPES[mode][along], end, sqrt(first * last), of_mode(mode))
 
 
 def _gaps(group: Group, along: str) -> Chart:
     against, (value,) = group.name(along), group.values(group.other(along))
-    line = group.line("gap", along, value)
-    measured = [Datum(x, row["gap"], _gap(row), row["gap_quartiles"], _is_unsteady(row)) for x, row in line]
-    predicted = [
-        Datum(x, row["predicted_gap"], _predicted(row)) for x, row in group.line("predicted_gap", along, value)
+    shown = _shown(group)
+    series = [
+        Series(
+            gap.name,
+            [_datum(x, row, gap) for x, row in group.line(gap.column, along, value)],
+            gap.colour,
+            gap.marker,
+            dashed=gap.spread is None,
+        )
+        for gap in shown
     ]
     return Chart(
         group.setting,
         f"Gap against {against}",
-        f"The gap, measured and predicted, against {against} on log axes; {group.setting}.",
+        f"The gap ({_names(shown)}) against {against} on log axes; {group.setting}.",
         _axis(group, along),
         Axis(GAP.format(_of_seeds(group)), short_factor, log=True),
-        [*measured_and_predicted(measured, predicted, of_mode("forward"), CIRCLE), *_failed(group, along)],
+        [*series, *_failed(group, along)],
         reference=1.0,
     )
 
@@ -127,53 +151,64 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
         [*times, *failed([Datum(None, at, left) for at in range(len(modes)) if left])],
         across=True,
     )
-    row = having(rows, "gap")
-    if row is not None:
-        measured = Datum(row["gap"], 0, _gap(row), row["gap_quartiles"], _is_unsteady(row))
-        predicted = Datum(row["predicted_gap"], 1, _predicted(row))
+    shown, dots = _shown(group), []
+    for at, gap in enumerate(shown):
+        row = having(rows, gap.column)
+        if row is not None:
+            datum = _datum(at, row, gap)
+            dots.append(Series(gap.name, [replace(datum, x=datum.y, y=datum.x)], gap.colour, gap.marker, joined=False))
+    if dots:
         yield Chart(
             group.setting,
             "Gap",
-            f"The gap, measured and predicted, on a log axis; {where}, {group.setting}.",
+            f"The gap ({_names(shown)}) on a log axis; {where}, {group.setting}.",
             Axis(GAP.format(_of_seeds(group)), short_factor, log=True),
-            categories("", ("measured", "predicted")),
-            measured_and_predicted([measured], [predicted], of_mode("forward")),
+            categories("", [gap.name for gap in shown]),
+            dots,
             across=True,
             reference=1.0,
         )
 
 
-def _map(group: Group, key: str) -> Map:
-    title, note = MAPS[key]
+def _shown(group: Group) -> list[Gap]:
+    """The gaps that some point has: records of an older schema have no predicted time."""
+    return [gap for gap in GAPS if having(group.rows, gap.column)]
+
+
+def _names(shown: Sequence[Gap]) -> str:
+    return ", ".join(gap.name for gap in shown)
+
+
+def _map(group: Group, gap: Gap) -> Map:
     down, across = map(group.name, group.axes)
     lines, columns = map(group.values, group.axes)
     small = len(columns) <= MOST_COLUMNS
-    tiles = [[_tile(group.at(y, x), f"{down} {y}, {across} {x}", key, small=small) for x in columns] for y in lines]
-    alt = f"{title}, for each {down} and {across}; {group.setting}."
+    tiles = [[_tile(group.at(y, x), f"{down} {y}, {across} {x}", gap, small=small) for x in columns] for y in lines]
+    alt = f"{gap.title}, for each {down} and {across}; {group.setting}."
     every = [tile for line in tiles for tile in line]
     small_print, busy = any(tile.small for tile in every), any(tile.text.endswith(MARK) for tile in every)
     return Map(
         group.setting,
-        title,
+        gap.title,
         alt,
         down,
         across,
         [str(value) for value in lines],
         [str(value) for value in columns],
         tiles,
-        " ".join(filter(None, (note * small_print, UNSTEADY_TILES * busy))),
+        " ".join(filter(None, (gap.small * small_print, UNSTEADY_TILES * busy))),
     )
 
 
-def _tile(rows: Sequence[Row], where: str, key: str, *, small: bool) -> Tile:
-    row = having(rows, key)
+def _tile(rows: Sequence[Row], where: str, gap: Gap, *, small: bool) -> Tile:
+    row = having(rows, gap.column)
     if row is None:
         words = {row["status"]: STATUS_WORDS.get(row["status"], "no gap") for row in rows}
         reasons = _reasons(rows) or f"{where}: no job"
         return Tile(None, ", ".join(words.values()) or "no job", [], reasons)
-    what, tooltip = ("s", _gap(row)) if key == "gap" else ("multiply_adds", _predicted(row))
-    mark = marked(row, "gap", "gap_iqr") if key == "gap" else ""
-    return Tile(float(row[key]), factor(row[key]) + mark, _sides(row, what) if small else [], tooltip)
+    value = row[gap.column]
+    mark = marked(row, gap.column, gap.spread)
+    return Tile(float(value), factor(value) + mark, _sides(row, gap) if small else [], _gap(row, gap))
 
 
 def _measured(x: float, row: Row, mode: str) -> Datum:
@@ -182,8 +217,9 @@ def _measured(x: float, row: Row, mode: str) -> Datum:
     return Datum(x, row[time], _time(row, mode), row[f"{mode}_quartiles"], unsteady)
 
 
-def _is_unsteady(row: Row) -> bool:
-    return is_unsteady(row, "gap", "gap_iqr")
+def _datum(x: float, row: Row, gap: Gap) -> Datum:
+    quartiles = row[f"{gap.column}_quartiles"] if gap.spread is not None else None
+    return Datum(x, row[gap.column], _gap(row, gap), quartiles, is_unsteady(row, gap.column, gap.spread))
 
 
 def _failed(group: Group, along: str) -> list[Series]:
@@ -208,26 +244,24 @@ def _time(row: Row, mode: str) -> str:
     return f"{place(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {timings}"
 
 
-def _gap(row: Row) -> str:
-    width = half_width(row, "gap", "gap_iqr")
+def _gap(row: Row, gap: Gap) -> str:
+    what, sides = factor(row[gap.column]), " ".join(_sides(row, gap))
+    if gap.spread is None:
+        return f"{place(row)}: forward / reverse in {gap.name} {what}; {sides}"
+    width = half_width(row, gap.column, gap.spread)
     spread = "" if width is None else f" ± {width:.2g}"
-    sides = " ".join(_sides(row, "s"))
-    timings = f"{row['timings']} timings{seeds_text(row)}{_busy(row, 'gap', 'gap_iqr')}"
-    return f"{place(row)}: forward / reverse {factor(row['gap'])}{spread}; {sides}, {timings}"
+    timings = f"{row['timings']} timings{seeds_text(row)}{_busy(row, gap.column, gap.spread)}"
+    return f"{place(row)}: forward / reverse {what}{spread}; {sides}, {timings}"
+
+
+def _sides(row: Row, gap: Gap) -> list[str]:
+    write = count if gap.side == "multiply_adds" else seconds
+    forward, reverse = (write(row[f"{mode}_{gap.side}"]) for mode in MODES)
+    return [f"{forward} /", reverse]
 
 
 def _busy(row: Row, key: str, spread: str) -> str:
     return ", unsteady" if is_unsteady(row, key, spread) else ""
-
-
-def _predicted(row: Row) -> str:
-    sides = " ".join(_sides(row, "multiply_adds"))
-    return f"{place(row)}: predicted {factor(row['predicted_gap'])}; {sides} multiply-adds"
-
-
-def _sides(row: Row, what: str) -> list[str]:
-    write = seconds if what == "s" else count
-    return [f"{write(row[f'forward_{what}'])} /", write(row[f"reverse_{what}"])]
 
 
 def _of_seeds(group: Group) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
@@ -27,6 +28,7 @@ from prograd_experiments.rows import (
     time,
     without_result,
 )
+from prograd_experiments.training.lesson import prepare
 from prograd_experiments.training.loop import train
 from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures
 from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
@@ -113,6 +115,16 @@ class Training(Experiment):
 
     def without_effect(self, config: Config) -> Sequence[str]:
         return networks.without_effect(config)
+
+    def predicted_seconds(self, config: Config) -> float:
+        """The time of the gradients of all steps; what is evaluated between epochs is not in it."""
+        lesson, optimizer = prepare(config), config["optimizer"]
+        samples = len(lesson.train.x)
+        batch = min(optimizer.get("batch", samples), samples)
+        plan = prograd.plan(lesson.net, batch, dtype=lesson.w.dtype)
+        mode = plan.mode if config["mode"] == "auto" else config["mode"]
+        steps = ceil(samples / batch) * optimizer.get("iterations", 1)
+        return float(config["epochs"] * steps * plan.seconds[mode])
 
     def measure(self, config: Config, directory: Path, *, force: bool, progress: Progress) -> Results:
         return train(config, directory, force=force, progress=progress)

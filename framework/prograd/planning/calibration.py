@@ -61,7 +61,7 @@ def machine_rates() -> Rates:
     The rates of this machine are measured once and kept in the user's cache directory. A file there that is damaged or
     of an older version is replaced. Raises `OptionError` if the file that `PROGRAD_RATES` names can't be read.
     """
-    return rates_of(os.environ.get(FILE) or path_of(threads.available(), machine.products()))
+    return rates_of(os.environ.get(FILE) or path_of(machine.products()))
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +77,7 @@ def rates_of(path: str | Path) -> Rates:
 def recalibrated() -> Rates:
     """New rates of this machine, in place of those in its file."""
     rates_of.cache_clear()
-    return measured(path_of(threads.available(), machine.products()))
+    return measured(path_of(machine.products()))
 
 
 def measured(path: Path) -> Rates:
@@ -117,8 +117,8 @@ def write(path: Path, rates: Rates) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def path_of(available: int, products: Blas) -> Path:
-    """The file of this user's rates for this machine, BLAS, number of threads and NumPy."""
+def path_of(products: Blas) -> Path:
+    """The file of this user's rates for this machine, BLAS and NumPy."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA", "")
     elif sys.platform == "darwin":
@@ -126,11 +126,11 @@ def path_of(available: int, products: Blas) -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(os.path.expanduser(base or "~/.cache"))  # noqa: PTH111  (Path raises where there is no home)
-    return home / "prograd" / f"rates-{_fingerprint(available, products)}.json"
+    return home / "prograd" / f"rates-{_fingerprint(products)}.json"
 
 
 @lru_cache(maxsize=8)
-def _fingerprint(available: int, products: Blas) -> str:
+def _fingerprint(products: Blas) -> str:
     blas = [
         {key: library.get(key) for key in ("internal_api", "version", "architecture", "threading_layer")}
         for library in threadpool_info()
@@ -138,7 +138,7 @@ def _fingerprint(available: int, products: Blas) -> str:
     ]
     compiled = machine.VERSION if machine.available() else 0
     own = [platform.node(), platform.machine(), os.cpu_count(), np.__version__, compiled, products]
-    return hashlib.sha256(json.dumps([own, blas, available]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([own, blas]).encode()).hexdigest()[:16]
 
 
 def calibrate(clock: Clock = time.perf_counter) -> tuple[Rates, bool]:

@@ -13,6 +13,7 @@ from prograd.planning.steps import Step
 from prograd.planning.tables import Table, finite, positive
 from prograd.tape.machine import Machine
 
+AROUND = 5  # calls of NumPy that take as long as the checks of arguments and the memory for a result
 SCHEMA = "prograd.rates/3"
 
 
@@ -39,8 +40,15 @@ class Rates:
     measured: float
 
     def seconds(self, steps: Iterable[Step], machine: Machine, threads: int = 1) -> float:
-        """The predicted time of a tape: Σ over its steps; blocks are shared among threads of the compiled machine."""
-        return self.run + sum(step.times * self.step_seconds(step, machine, threads) for step in steps)
+        """The predicted time of a call: Σ over the steps of its tape, and what Python does around it.
+
+        Blocks are shared among threads of the compiled machine.
+        """
+        return (
+            self.run
+            + AROUND * self.numpy
+            + sum(step.times * self.step_seconds(step, machine, threads) for step in steps)
+        )
 
     def step_seconds(self, step: Step, machine: Machine, threads: int = 1) -> float:
         """The predicted time of one instruction."""
