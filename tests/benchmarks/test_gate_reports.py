@@ -40,7 +40,9 @@ def test_a_control_in_another_module_is_found() -> None:
         "features.Control"
     ]
     only_misplaced = suite(("features.Control.a", "ratio"))
-    assert listing.uncontrolled(only_misplaced, listing.selected(only_misplaced, ())) == {"ratio": ["features.Control.a"]}
+    assert listing.uncontrolled(only_misplaced, listing.selected(only_misplaced, ())) == {
+        "ratio": ["features.Control.a"]
+    }
     assert listing.misplaced_controls(suite(("control.Control.a", "ratio"), ("features.F.a", "ratio"))) == []
 
 
