@@ -207,7 +207,7 @@ def resolve(  # noqa: PLR0913, PLR0917
     """
     if max_bytes is None and isinstance(mode, str) and mode in listed.MODES:
         return listed.MODES[mode], None
-    task = Task(net, samples, wrt, outputs, np.dtype(dtype), loss)
+    task = Task(net, samples, wrt, outputs, np.dtype(dtype), loss if _hashable(loss) else None)
     if mode == AUTO:
         used = _choice(task, max_bytes, machine_rates(), machine.current(), threads.available())
     else:
@@ -232,7 +232,10 @@ def _room(task: Task, mode: Mode, max_bytes: int, limits: Limits | None = None) 
     def peak(given: int | None) -> float:
         return cost(task, mode, given, limits).peak_bytes * MARGIN + object_bytes(task.net)
 
-    return mode.room(peak, task.outputs, max_bytes)
+    try:
+        return mode.room(peak, task.outputs, max_bytes)
+    except NotRecordable:  # a mode of the caller's own, which has to keep to the limit itself
+        return max_bytes
 
 
 @lru_cache(maxsize=256)
@@ -243,6 +246,14 @@ def _choice(task: Task, max_bytes: int | None, rates: Rates, used: Machine, avai
             return listed.MODES["reverse"]
         raise OptionError(next(iter(left_out.values())))
     return listed.MODES[_quickest({mode: rates.seconds(cost.steps, used, available) for mode, cost in costs.items()})]
+
+
+def _hashable(loss: Loss | None) -> bool:
+    try:
+        hash(loss)
+    except TypeError:
+        return False
+    return True
 
 
 def _quickest(seconds: Mapping[str, float]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from prograd.arrays import Array
+from prograd.errors import NotRecordable
 from prograd.linearization import Linearization, differentiated
 from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, Outputs
@@ -74,9 +75,14 @@ def cost(task: Task, mode: Mode, max_bytes: int | None, limits: Limits | None = 
     don't fit, and `NotRecordable` for a mode that needs numbers.
     """
     net = _recordable(task)
-    with ledger.opened() as written:
-        meter = Meter(written, limits)
-        tape, output = _recorded(net, task, mode, max_bytes, meter)
+    try:
+        with ledger.opened() as written:
+            meter = Meter(written, limits)
+            tape, output = _recorded(net, task, mode, max_bytes, meter)
+    except NotRecordable:
+        if task.loss is None:
+            raise
+        return cost(replace(task, loss=None), mode, max_bytes, limits)  # perhaps it is the loss that needs numbers
     moved = sum(one.times * one.nbytes for one in tape.instructions)
     return Cost(written.multiply_adds, output + meter.peak, output + tape.scratch_bytes, moved, steps_of(tape))
 
