@@ -1,4 +1,4 @@
-"""Two walks from the command line to what a person looks at: a lecturer's sweep, and a researcher's with a new layer."""
+"""Two walks from the command line to what a person looks at: a lecturer's sweep, and one over a researcher's layer."""
 
 from __future__ import annotations
 
