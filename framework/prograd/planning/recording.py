@@ -136,7 +136,7 @@ def recorded_cost(task: Task, mode: Mode, max_bytes: int | None, limits: Limits 
     except NotRecordable:
         if task.loss is None:
             raise
-        return cost(replace(task, loss=None), mode, max_bytes, limits)  # perhaps it is the loss that needs numbers
+        return recorded_cost(replace(task, loss=None), mode, max_bytes, limits)  # perhaps the loss needs numbers
     moved = sum(one.times * one.nbytes for one in tape.instructions)
     run, taped = output + meter.peak, output + tape.scratch_bytes
     return Cost(written.multiply_adds, run, taped, moved, steps_of(tape), meter.in_passes)
