@@ -20,6 +20,7 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
+    "catalogue",
     "sources",
     "mathematics",
 ]
