@@ -67,7 +67,13 @@ def current() -> Machine:
 
 @contextmanager
 def using(machine: str) -> Iterator[None]:
-    """Inside, this machine runs tapes. Raises `OptionError`."""
+    """Inside, this machine runs tapes. Raises `OptionError`.
+
+    >>> from prograd.tape import machine
+    >>> with machine.using("numpy"):
+    ...     machine.current()
+    'numpy'
+    """
     token = _chosen.set(_known(machine, "machine"))
     try:
         yield
