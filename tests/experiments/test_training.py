@@ -303,6 +303,17 @@ def test_parts_are_apart_and_standardised_by_the_training_part() -> None:
         lesson.split(data, 0.5, 0.45, np.random.default_rng(0), np.dtype("float64"))
 
 
+@pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=lambda found: found["name"])
+def test_a_batch_is_at_most_the_training_part(optimizer: dict[str, Any]) -> None:
+    assert len(lesson.prepare(train_config(optimizer=optimizer | {"batch": 22})).train.x) == 22
+    message = (
+        r"^optimizer\.batch: expected at most the 22 samples of the training part, got 23; "
+        r"optimizer\.batch=22 takes all of them for each step$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        lesson.prepare(train_config(optimizer=optimizer | {"batch": 23}))
+
+
 def test_scores_by_hand() -> None:
     assert lesson.accuracy(np.array([[2.0, 1], [0, 1]]), np.array([[1.0, 0], [1, 0]])) == 0.5
     assert lesson.accuracy(np.array([[2.0], [-1], [-3]]), np.array([[1.0], [1], [0]])) == pytest.approx(2 / 3)

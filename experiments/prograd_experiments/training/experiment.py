@@ -120,7 +120,7 @@ class Training(Experiment):
         """The time of the gradients of all steps; what is evaluated between epochs is not in it."""
         lesson, optimizer = prepare(config), config["optimizer"]
         samples = len(lesson.train.x)
-        batch = min(optimizer.get("batch", samples), samples)
+        batch = optimizer.get("batch", samples)
         plan = prograd.plan(lesson.net, batch, dtype=lesson.w.dtype)
         mode = plan.mode if config["mode"] == "auto" else config["mode"]
         steps = ceil(samples / batch) * optimizer.get("iterations", 1)
