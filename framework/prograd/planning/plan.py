@@ -177,8 +177,7 @@ def plan(  # noqa: PLR0913
     if not costs and left_out:
         raise OptionError(next(iter(left_out.values())))
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
-    lin = task.linearization()
-    orders = {mode.name: mode.order(lin, letters, max_bytes) for mode in chosen if mode.name in costs}
+    orders = {mode.name: mode.order(task.linearization, letters, max_bytes) for mode in chosen if mode.name in costs}
     return Plan(
         repr(net),
         task.samples,
