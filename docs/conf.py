@@ -36,7 +36,7 @@ nitpick_ignore_regex = [
     ),
     (
         "py:class",
-        r"(.*\.)?(AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View)",
+        r"(.*\.)?(AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View)",
     ),  # no reader makes these,
 ]
 
