@@ -154,6 +154,11 @@ def plan(  # noqa: PLR0913
     `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
     out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and
     `PluginError` for blocks that don't fit.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+    >>> plan = prograd.plan(net)
+    >>> plan.costs["reverse"].multiply_adds < plan.costs["forward"].multiply_adds
+    True
     """
     if not isinstance(net, Network):
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
