@@ -71,8 +71,13 @@ class Network:
         ]
 
     @classmethod
-    def from_config(cls, configs: Sequence[Mapping[str, Any]], n_in: int) -> Network:
-        """A network of registered layers: each config is `{"name": …, **options}` or a `Layer`."""
+    def from_config(cls, configs: Sequence[str | Mapping[str, Any] | Layer], n_in: int) -> Network:
+        """A network of registered layers: each config is `{"name": …, **options}`, a bare name, or a `Layer`.
+
+            Network.from_config([{"name": "affine", "width": 32}, "tanh", {"name": "affine", "width": 10}], n_in=64)
+
+        Raises `UnknownNameError`, `OptionError` and `ShapeError`, which name the layer.
+        """
         return cls(layers_from_config(configs), n_in)
 
     def with_layers(self, layers: Sequence[Layer]) -> Self:
@@ -195,8 +200,10 @@ class Network:
         return "w: expected finite numbers"
 
 
-def layers_from_config(configs: Sequence[Mapping[str, Any] | Layer]) -> list[Layer]:
-    """Registered layers from configs `{"name": …, **options}`; a `Layer` stays what it is."""
+def layers_from_config(configs: Sequence[str | Mapping[str, Any] | Layer]) -> list[Layer]:
+    """Registered layers from configs `{"name": …, **options}` or bare names; a `Layer` stays what it is."""
+    if isinstance(configs, (str, Mapping)):
+        raise OptionError(f"layers: expected a list of layers, got {configs!r}")
     return [config if isinstance(config, Layer) else _from_config(i, config) for i, config in enumerate(configs)]
 
 
@@ -221,10 +228,13 @@ def check_finite(a: Array, what: str) -> None:
         raise NonFiniteError(f"{what}: expected finite numbers, got {a[at]} at {list(at)}")
 
 
-def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
+def _from_config(i: int, config: str | Mapping[str, Any]) -> Layer:
+    if isinstance(config, str):
+        config = {"name": config}
     if not isinstance(config, Mapping) or "name" not in config:
         raise OptionError(
-            f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}, got {config!r}"
+            f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}, or a bare name, "
+            f"got {config!r}"
         )
     options = {str(key): value for key, value in config.items() if key != "name"}
     try:

@@ -22,6 +22,7 @@ from prograd.modes.reverse import per_sample_gradients
 from prograd.network import Network, check_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
+from prograd.plugins.registry import loss as registered_loss
 from prograd.tape import machine
 from prograd.tape.replay import Tapes, signature
 from prograd.tape.tape import Tape, record
@@ -34,12 +35,15 @@ LARGE_BYTES = 2**19  # of `w`: more does not stay in a core's cache from one pro
 class Objective:
     """`f(w) = (1/N) Σ_n ℓ_{y_n}(h_{x_n}(w))` for the samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
 
-    One-dimensional `x` and `y` are one sample. If `x` and `w` are both float32, everything is. Each call reads arrays
-    of either type anew, so it sees what was changed in place. Raises `ShapeError`, `NonFiniteError`, and `LabelError`
-    for labels outside the loss's domain.
+    `loss` is a `Loss`, or the name of a registered one, which then has its defaults. One-dimensional `x` and `y` are
+    one sample. If `x` and `w` are both float32, everything is. Each call reads arrays of either type anew, so it sees
+    what was changed in place. Raises `ShapeError`, `NonFiniteError`, `LabelError` for labels outside the loss's domain,
+    and `UnknownNameError`.
     """
 
-    def __init__(self, net: Network, loss: Loss, x: ArrayLike, y: ArrayLike) -> None:
+    def __init__(self, net: Network, loss: Loss | str, x: ArrayLike, y: ArrayLike) -> None:
+        if isinstance(loss, str):
+            loss = registered_loss(loss)
         if not isinstance(net, Network) or not isinstance(loss, Loss):
             got = f"{type(net).__name__} and {type(loss).__name__}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
@@ -57,6 +61,10 @@ class Objective:
         """N."""
         return len(self._x)
 
+    def __repr__(self) -> str:
+        samples = "1 sample" if self.samples == 1 else f"{self.samples} samples"
+        return f"Objective({self.loss.name} of {self.net!r}; {samples}, {self._x.dtype})"
+
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
         w = self._w(w)
@@ -73,11 +81,12 @@ class Objective:
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
-        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators),
-        "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or "auto", the one that is predicted
-        to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call allocates, the gradient included:
-        forward modes take fewer columns or samples at once, and "reverse" computes some `z^i` again. Raises
-        `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
+        `mode` is "reverse" or its other name "backward", "forward" (dense Jacobian, columns in chunks), "factored"
+        (forward mode on operators), "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or
+        "auto", the one that is predicted to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call
+        allocates, the gradient included: forward modes take fewer columns or samples at once, and "reverse" computes
+        some `z^i` again. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
+        `max_bytes`.
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from prograd.plugins.loading import BrokenPlugin, Plugin, broken, load, reason
 
 DISABLE: Final = "PROGRAD_DISABLE_PLUGINS"
 STRICT: Final = "PROGRAD_STRICT_PLUGINS"
+WIDTH: Final = 120  # of lines in the repr
 
 LayerOrLoss = TypeVar("LayerOrLoss", Layer, Loss)
 
@@ -29,6 +31,16 @@ class Registry:
     losses: Mapping[str, type[Loss]]
     plugins: tuple[Plugin, ...]
     broken: tuple[BrokenPlugin, ...]
+
+    def __repr__(self) -> str:
+        """A paragraph for each part: the names of layers and losses, who brings them, and what is broken and why."""
+        parts = [
+            f"{what}: {', '.join(names) or 'none'}"
+            for what, names in (("layers", self.layers), ("losses", self.losses))
+        ]
+        parts.append(f"plugins: {', '.join(map(str, self.plugins)) or 'none'}")
+        parts += [f"broken: {plugin}: {plugin.error}" for plugin in self.broken]
+        return "\n".join(textwrap.fill(part, WIDTH, subsequent_indent="    ") for part in parts)
 
 
 @cache

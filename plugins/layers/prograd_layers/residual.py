@@ -22,7 +22,7 @@ class Residual(Layer):
     layer: `"0.W"`, `"0.b"`, `"2.W"`, …
     """
 
-    layers: Sequence[Layer | Mapping[str, Any]]
+    layers: Sequence[str | Layer | Mapping[str, Any]]
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, (str, Mapping)) or not isinstance(self.layers, Sequence) or not self.layers:

@@ -1,0 +1,51 @@
+"""How Sphinx builds the site: `make docs`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import prograd
+
+sys.path.insert(0, str(Path(__file__).parent / "_site"))  # the extensions of this site
+
+project = "prograd"
+author = "The prograd developers"
+copyright = author  # noqa: A001 -- Sphinx's own name
+version = release = prograd.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "myst_nb",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "sources",
+    "mathematics",
+]
+exclude_patterns = ["_build", "_site", "_static"]
+nitpicky = True
+
+myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# Pages with the header of a notebook are executed, and an exception in one of them is an error of the build.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 60
+
+html_theme = "pydata_sphinx_theme"
+html_title = "prograd"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_version_warning_banner": False,
+    "navbar_align": "left",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {"changelog": [], "contributing": [], "install": []}
+html_show_sourcelink = False
+
+copybutton_exclude = ".linenos, .gp, .go"  # prompts and outputs
