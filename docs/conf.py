@@ -22,6 +22,7 @@ extensions = [
     "sphinx_copybutton",
     "sources",
     "mathematics",
+    "notebooks",
 ]
 exclude_patterns = ["_build", "_site", "_static"]
 nitpicky = True
@@ -33,6 +34,9 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 60
+nb_merge_streams = True
+nb_output_stderr = "warn"  # what a page warns of is an error, too
+nb_render_markdown_format = "myst"  # of outputs: tables with formulas
 
 html_theme = "pydata_sphinx_theme"
 html_title = "prograd"
