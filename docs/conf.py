@@ -9,6 +9,8 @@ import prograd
 
 sys.path.insert(0, str(Path(__file__).parent / "_site"))  # the extensions of this site
 
+import notebooks
+
 project = "prograd"
 author = "The prograd developers"
 copyright = author  # noqa: A001 -- Sphinx's own name
@@ -20,12 +22,30 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
-    "sources",
+    # the site's own, from _site
+    "docstrings",
     "mathematics",
     "notebooks",
+    "sources",
 ]
 exclude_patterns = ["_build", "_site", "_static"]
+
 nitpicky = True
+nitpick_ignore_regex = [
+    ("py:class", r"(click|collections|np|numpy|pytest|scipy)\..*"),
+    (
+        "py:class",
+        r"(Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence)",
+    ),
+    (
+        "py:class",
+        r"(.*\.)?(AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View)",
+    ),  # no reader makes these,
+]
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
 
 myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -47,7 +67,10 @@ html_theme_options = {
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **{f"lecture/{page.stem}": [] for page in notebooks.pages()},  # their code needs the width
+    },
 }
 html_sidebars = {"changelog": [], "contributing": [], "install": []}
 html_show_sourcelink = False

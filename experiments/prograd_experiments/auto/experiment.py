@@ -46,6 +46,7 @@ class Auto(Planned):
     """Every mode on a grid of networks, and the mode that auto takes."""
 
     name = "auto"
+    data = "synthetic"
     question = 'How often does mode="auto" take the quickest mode?'
     timed = "one gradient or Jacobian"
     how = (

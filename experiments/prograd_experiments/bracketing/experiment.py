@@ -23,6 +23,7 @@ class Bracketing(Planned):
     """The pure modes against mixed ones, over width and bottleneck."""
 
     name = "bracketing"
+    data = "synthetic"
     question = "How much does the best order of products gain, and is it known beforehand?"
     how = (
         "Each job plans a network before anything is computed: multiply-adds and bytes of every mode from the "

@@ -60,6 +60,7 @@ class Peers(Experiment):
     """prograd against other engines and against the matrix products alone."""
 
     name = "peers"
+    data = "digits"
     question = "How fast is prograd compared with its peers, and with the matrix products alone?"
     timed = "one call"
     how = (

@@ -121,8 +121,8 @@ class Mode(ABC):
         raise OptionError(f"max_bytes: expected at least {math.ceil(least)} for {self.name} mode, got {max_bytes}")
 
     @abstractmethod
-    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
-        """The products with their brackets, such as `(A_3 | (B_3 A_2))`; the blocks of `lin` may hold no numbers."""
+    def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
+        """The products with their brackets, such as `(A_3 | (B_3 A_2))`; the blocks of `lin()` may hold no numbers."""
 
     def left_factors(self, blocks: Sequence[Block]) -> list[Left]:
         """The left factors of `J` as operators, multiplied in the mode's order; for modes that are `lazy`."""

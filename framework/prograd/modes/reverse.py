@@ -42,7 +42,7 @@ class Reverse(Mode):
         """For a gradient all, which the schedule keeps to."""
         return super().room(peak, outputs, max_bytes) if outputs == "jacobian" else max_bytes
 
-    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
         """`(q A_L | ((q B_L) A_{L-1}) | …)`: what is on the left is multiplied first."""
         letters = letters.shortened()
         q, parts = letters.q, []
