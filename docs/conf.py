@@ -23,6 +23,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     # the site's own, from _site
+    "catalogue",
     "docstrings",
     "mathematics",
     "notebooks",
