@@ -20,11 +20,30 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
-    "sources",
+    # the site's own, from _site
+    "catalogue",
+    "docstrings",
     "mathematics",
+    "sources",
 ]
 exclude_patterns = ["_build", "_site", "_static"]
+
 nitpicky = True
+nitpick_ignore_regex = [
+    ("py:class", r"(click|collections|np|numpy|pytest|scipy)\..*"),
+    (
+        "py:class",
+        r"(Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence)",
+    ),
+    (
+        "py:class",
+        r"(.*\.)?(AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View)",
+    ),  # no reader makes these,
+]
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
 
 myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

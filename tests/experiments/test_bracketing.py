@@ -39,6 +39,18 @@ def composed(*overrides):
         return resolved(compose("config", ["experiment=bracketing", *overrides]))
 
 
+@pytest.mark.parametrize(
+    ("experiment", "own"), [("bracketing", "synthetic"), ("auto", "synthetic"), ("peers", "digits")]
+)
+@pytest.mark.parametrize("data", ["csv", "npz", "iris"])  # a file's path is not asked for in vain
+def test_data_that_an_experiment_has_no_use_for_is_refused(experiment, own, data):
+    expected = f"data: expected {own}, since experiment={experiment} has no use for other data, got {data}"
+    with initialize_config_module("prograd_experiments.conf", version_base="1.3"):
+        config = compose("config", [f"experiment={experiment}", f"data={data}"])
+    with pytest.raises(ConfigError, match=f"^{expected}$"):
+        jobs.resolved(config)
+
+
 def record(width, bottleneck, times=TIMES, predicted=PREDICTED):
     config = composed(f"width={width}", f"network.bottleneck={bottleneck}")
     return {

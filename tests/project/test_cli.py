@@ -58,7 +58,7 @@ def registered(monkeypatch: pytest.MonkeyPatch):
         layers = dict(layers)
         plugin = Plugin("waves", "acme-waves", "1.2", layers, {})
         found = Registry(layers, {}, (plugin,), tuple(broken))
-        for command in ("plugins", "check"):
+        for command in ("plugins", "check", "show"):
             monkeypatch.setattr(f"prograd.commands.{command}.registry", lambda: found)
 
     return register
@@ -211,6 +211,65 @@ def test_a_plugin_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("plugins")
     assert result.exit_code == 1
     assert result.stderr == "Error: plugin 'waves' is broken\n"
+
+
+# The catalogue.
+
+
+def test_show_tells_of_a_layer() -> None:
+    text = run("show", "affine", "width=32", "--n-in", "64").output
+    for part in (
+        "affine, a layer",
+        "g(W, b; z) = W z + b",
+        "from        prograd",
+        "recordable  yes",
+        "example     Affine(width=32, bias=True)",
+        "For 64 inputs, 32 outputs",
+    ):
+        assert part in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["width", "int", "required", "the", "number", "of", "outputs."] in lines
+    assert ["A[W]", "(32,", "64)", "Kronecker", "32", "×", "2048", "per", "sample", "2,048", "2,048"] in lines
+    assert ["all", "4,096", "4,096"] in lines
+
+
+def test_show_tells_of_a_loss() -> None:
+    text = run("show", "hinge").output
+    assert "y           one-hot, of at least two classes.\nlabels      checked when an objective is built" in text
+    assert ["hessian", "Zero", "3", "×", "3", "shared", "0", "0"] in [line.split() for line in text.splitlines()]
+
+
+def test_show_lists_what_there_is_and_by_structure() -> None:
+    assert {"affine", "hinge"} <= {line.split(" ")[0] for line in run("show").output.splitlines()}
+    listed = json.loads(run("show", "--structure", "diagonal", "--json").output)
+    assert {"tanh", "scale_shift", "huber"} <= {row["name"] for row in listed}
+    assert {row["structure"] for row in listed} == {"Diagonal", "Diagonal @ Diagonal"}
+
+
+def test_show_tells_of_others_what_they_tell(registered) -> None:
+    registered({"wrong": Wrong, "no_examples": NoExamples})
+    assert "from        acme-waves 1.2" in run("show", "wrong").output
+    text = run("show", "no_examples").output
+    assert "can't be evaluated: NoExamples: expected its own examples()" in text
+    assert ["width", "required", "its", "docstring", "does", "not", "tell"] in [
+        line.split() for line in text.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["afine"], "layer or loss: expected a known name, got 'afine'; did you mean 'affine'"),
+        (["--structure", "diagnal"], "did you mean 'Diagonal'"),
+        (["affine", "--structure", "diagonal"], "expected no name with it"),
+        (["--n-in", "3"], "--n-in: expected the name of a layer with it, got none"),
+        (["affine", "width"], "affine: expected OPTION=VALUE, got 'width'"),
+    ],
+)
+def test_show_refuses_what_it_does_not_know(arguments, message) -> None:
+    result = run("show", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
 
 
 # Commands that others bring.

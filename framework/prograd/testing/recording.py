@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ Task = tuple[Callable[..., None], list[tuple[int, ...]], list[tuple[int, ...]]]
 """A function that is recorded, and the shapes of its inputs and outputs."""
 
 
+@cache
 def recordable(cls: type[Layer | Loss]) -> str:
     """`YES` if the examples of a layer or a loss can be recorded, else what asks for numbers."""
     try:

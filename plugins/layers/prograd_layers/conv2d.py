@@ -26,6 +26,12 @@ class Conv2d(Layer):
 
     z is an image `(C, H, W)` flattened in C order. The output is the image `(channels, H', W')` with
     `H' = (H + 2 padding − kernel) // stride + 1`. W is `(channels, C, kernel, kernel)` and b is `(channels,)`.
+
+    - `image`: the sizes `(C, H, W)` of the input: channels, height, width.
+    - `channels`: the number of kernels, which is that of the output's channels.
+    - `kernel`: the height and the width of each kernel, at most those of the padded image.
+    - `stride`: pixels from one window to the next, in both directions.
+    - `padding`: rows and columns of zeros on each side of the image.
     """
 
     image: Image

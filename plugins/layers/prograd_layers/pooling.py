@@ -18,7 +18,11 @@ from prograd_layers.images import Image, require_image
 
 @dataclass(frozen=True)
 class _Pool(Layer):
-    """`(C, H, W) -> (C, H // window, W // window)`: one number for each window. Abstract: it leaves `g` open."""
+    """`(C, H, W) -> (C, H // window, W // window)`: one number for each window. Abstract: it leaves `g` open.
+
+    - `image`: the sizes `(C, H, W)` of the input: channels, height, width.
+    - `window`: the height and the width of each window, and the pixels from one window to the next.
+    """
 
     image: Image
     window: int
