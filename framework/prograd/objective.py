@@ -39,6 +39,19 @@ class Objective:
     one sample. If `x` and `w` are both float32, everything is. Each call reads arrays of either type anew, so it sees
     what was changed in place. Raises `ShapeError`, `NonFiniteError`, `LabelError` for labels outside the loss's domain,
     and `UnknownNameError`.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=1, bias=False)], n_in=2)
+    >>> f = prograd.Objective(net, "squared_error", x=[[1, 2], [3, 4]], y=[[1], [1]])
+    >>> w = np.array([1.0, 0.0])
+    >>> f(w)
+    1.0
+    >>> f.gradient(w, mode="forward")
+    array([3., 4.])
+    >>> f.per_sample_gradients(w)
+    array([[0., 0.],
+           [6., 8.]])
+    >>> f.gauss_newton(w) @ w
+    array([5., 7.])
     """
 
     def __init__(self, net: Network, loss: Loss | str, x: ArrayLike, y: ArrayLike) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from prograd.units import factor, seconds
 from prograd_benchmarks.timing import interquartile_range, paired_ratios, quartiles
 from prograd_experiments import config as read
 from prograd_experiments import timed
@@ -27,7 +28,6 @@ from prograd_experiments.rows import (
     setting,
     without_result,
 )
-from prograd_experiments.units import factor, seconds
 
 WELL_PREDICTED = 1.25
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from prograd.units import factor, seconds, short_factor, short_seconds
 from prograd_experiments.charts import (
     Axis,
     Chart,
@@ -31,7 +32,6 @@ from prograd_experiments.rows import (
     varying,
 )
 from prograd_experiments.timed import machine_text
-from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
 POINT = (
     *("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network"),
