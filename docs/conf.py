@@ -9,6 +9,8 @@ import prograd
 
 sys.path.insert(0, str(Path(__file__).parent / "_site"))  # the extensions of this site
 
+import notebooks
+
 project = "prograd"
 author = "The prograd developers"
 copyright = author  # noqa: A001 -- Sphinx's own name
@@ -24,6 +26,7 @@ extensions = [
     "catalogue",
     "docstrings",
     "mathematics",
+    "notebooks",
     "sources",
 ]
 exclude_patterns = ["_build", "_site", "_static"]
@@ -51,6 +54,9 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 60
+nb_merge_streams = True
+nb_output_stderr = "warn"  # what a page warns of is an error, too
+nb_render_markdown_format = "myst"  # of outputs: tables with formulas
 
 html_theme = "pydata_sphinx_theme"
 html_title = "prograd"
@@ -61,7 +67,10 @@ html_theme_options = {
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **{f"lecture/{page.stem}": [] for page in notebooks.pages()},  # their code needs the width
+    },
 }
 html_sidebars = {"catalogue": [], "install": []}
 html_show_sourcelink = False

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
+from prograd.units import factor, seconds, three
 from prograd_experiments import steady
 from prograd_experiments.records import Record
-from prograd_experiments.units import factor, seconds, three
 
 Row = Mapping[str, Any]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prograd.units import factor, seconds
 from prograd_experiments import config as read
 from prograd_experiments import timed
 from prograd_experiments.architectures import NETWORKS
@@ -14,7 +15,6 @@ from prograd_experiments.config import Config
 from prograd_experiments.planned import CLOSE, PURE, Planned, columns_of_modes, predictions
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Column, Row, at, choice, ratio, setting, without_result
-from prograd_experiments.units import factor, seconds
 
 WELL_PREDICTED = 1.25
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from prograd.units import factor, seconds, short_factor, short_seconds
 from prograd_experiments.charts import (
     Axis,
     Chart,
@@ -20,7 +21,6 @@ from prograd_experiments.charts.palette import marker, of_mode, shade
 from prograd_experiments.planned import PURE, modes_of
 from prograd_experiments.rows import Row, apart, ended, further, further_text, having, is_unsteady, seeds_text, varying
 from prograd_experiments.timed import machine_text
-from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
 POINT = (
     *("width", "bottleneck", "depth", "outputs", "wrt", "batch", "activation", "network"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from prograd.units import factor, seconds, short_factor
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, categories, failed
 from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.measure import PEERS
 from prograd_experiments.peers.workload import TASK_WORDS, label
 from prograd_experiments.rows import Row, ended, further_text, is_unsteady
-from prograd_experiments.units import factor, seconds, short_factor
 
 LOOKS = dict(zip(("prograd", *PEERS, "floor"), zip(HUES, MARKERS, strict=True), strict=True))
 """The colour and the marker of each engine that is drawn, the same in every picture; the other floor is in tables."""

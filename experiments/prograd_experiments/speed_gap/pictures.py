@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import sqrt
 
+from prograd.units import count, factor, seconds, short_factor, short_seconds
 from prograd_experiments.charts import (
     Axis,
     Chart,
@@ -35,7 +36,6 @@ from prograd_experiments.rows import (
 from prograd_experiments.speed_gap.gaps import GAPS, Gap
 from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, place, slope_text
 from prograd_experiments.speed_gap.theory import SLOPES
-from prograd_experiments.units import count, factor, seconds, short_factor, short_seconds
 
 MOST_GROUPS = 4
 MOST_REASONS = 3

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from prograd.units import three
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
 from prograd_experiments.charts.palette import hue, marker
 from prograd_experiments.rows import DEVIATIONS, Row, further_text, seeds_text, varying
 from prograd_experiments.training import swept
 from prograd_experiments.training.scores import score_text
-from prograd_experiments.units import three
 
 POINT = (
     *("data", "network", "depth", "width", "activation", "loss"),
