@@ -9,6 +9,7 @@ from statistics import median
 from types import MappingProxyType
 
 import prograd
+from prograd.units import three
 from prograd_experiments import config as read
 from prograd_experiments import files, networks
 from prograd_experiments.charts import Picture
@@ -33,7 +34,6 @@ from prograd_experiments.training.loop import train
 from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures
 from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
 from prograd_experiments.training.swept import CONFIG, without_seed
-from prograd_experiments.units import three
 
 KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),

@@ -32,6 +32,10 @@ def check_layer(layer: Layer, n_in: int, *, seed: int = 0, z: ArrayLike | None =
 
     Half of the inputs are normal random numbers, half are larger, up to ±8. A layer that is not defined for all of them
     is tried at `z` `(N, n_in)` instead. Raises `ShapeError` for a `z` of another shape.
+
+    >>> report = prograd.testing.check_layer(prograd.layer("affine", width=3), n_in=4)
+    >>> report.failures
+    ()
     """
     return LAYER_CHECKS.run(LayerCase(layer, n_in, seed=seed, z=z))
 

@@ -27,7 +27,12 @@ from prograd.testing.special_points import SATURATED, advise_on_digits, advise_o
 
 
 def check_loss(loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Report:
-    """Run all checks of a loss at outputs `z` `(N, n)` with labels `y`. Raises `ConformanceError` if any fails."""
+    """Run all checks of a loss at outputs `z` `(N, n)` with labels `y`. Raises `ConformanceError` if any fails.
+
+    >>> report = prograd.testing.check_loss(prograd.loss("squared_error"), z=np.ones((2, 3)), y=np.zeros((2, 3)))
+    >>> report.failures
+    ()
+    """
     return LOSS_CHECKS.run(LossCase(loss, z, y, seed=seed))
 
 

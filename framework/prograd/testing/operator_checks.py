@@ -37,6 +37,10 @@ def check_operator(
 
     `matrix`, `(rows, cols)` or `(N, rows, cols)`, is what the operator should be, if that is known. Otherwise all
     methods are compared with `jvp`. A map shared by all samples is tried with `samples` of them, 4 by default.
+
+    >>> a = np.arange(6.0).reshape(2, 3)
+    >>> prograd.testing.check_operator(prograd.operators.Dense(a), matrix=a).failures
+    ()
     """
     return OPERATOR_CHECKS.run(operator_case(operator, seed=seed, samples=samples, matrix=matrix))
 
