@@ -52,14 +52,17 @@ def loss(used: Loss, z: Array, y: Array) -> None:
             raise PluginError(f"loss {used.name}: expected {what} to give shape {expected}, got {np.shape(given)}")
 
 
-def domain(used: Loss, z: Array, y: Array) -> None:
-    """Raises `NonFiniteError` where a sample's loss is NaN though its outputs are finite."""
-    _refuse_sample(used, np.isnan(used.value(z, y)), z, "that it is defined for")
+def domain(used: Loss, z: Array, y: Array, c: Array | None = None) -> None:
+    """Raises `NonFiniteError` where a sample's loss, times its weight, is NaN though its outputs are finite."""
+    values = used.value(z, y)
+    _refuse_sample(used, np.isnan(values), z, "that it is defined for")
+    if c is not None:
+        _refuse_sample(used, np.isinf(values) & (c == 0), z, "at which it is finite, since the weight is 0")
 
 
-def smooth(used: Loss, z: Array, y: Array) -> None:
+def smooth(used: Loss, z: Array, y: Array, c: Array | None = None) -> None:
     """Raises `NonFiniteError` where a sample's gradient is not finite though its outputs are."""
-    domain(used, z, y)
+    domain(used, z, y, c)
     _refuse_sample(used, ~np.isfinite(used.gradient(z, y)).all(axis=1), z, "at which its gradient is finite")
 
 
