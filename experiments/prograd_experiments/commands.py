@@ -10,9 +10,9 @@ import numpy as np
 import prograd
 from prograd.commands.networks import network_of, network_options
 from prograd.tape import measured, table
+from prograd.units import seconds
 from prograd_benchmarks.timing import collector_off
 from prograd_experiments.charts import FORMATS
-from prograd_experiments.units import seconds
 
 
 @click.command()

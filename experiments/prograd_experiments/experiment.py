@@ -50,6 +50,9 @@ class Experiment(ABC):
     timed: ClassVar[str] = ""
     """What is timed, such as "one gradient"; empty if the experiment times nothing."""
 
+    data: ClassVar[str] = ""
+    """The only data set that the experiment has a use for; empty if it takes any."""
+
     legend: ClassVar[str] = "Times are for {timed}: median ± half the interquartile range{timings}."
     """The caption of the table."""
 

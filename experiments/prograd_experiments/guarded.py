@@ -16,7 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 from rich.console import Console
 
-from prograd_experiments import arguments, effect, environment, guard, records, storage, sweep
+from prograd_experiments import arguments, effect, environment, guard, jobs, records, storage, sweep
 from prograd_experiments import config as read
 from prograd_experiments.messages import is_refusal
 from prograd_experiments.wishes import Wishes
@@ -66,7 +66,7 @@ def _composed(
     for own in points:
         try:
             point = loader.load_sweep_config(config, list(own))
-            yield point, effect.without(read.resolved(point))
+            yield point, effect.without(jobs.resolved(point))
         except Exception as error:
             if not is_refusal(error):
                 raise

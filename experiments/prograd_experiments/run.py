@@ -47,12 +47,12 @@ def application(cfg: DictConfig) -> str:
     directory = Path(context.runtime.output_dir)
     if context.mode == RunMode.MULTIRUN:
         listener = jobs.Listener(progress=terminal.progress_in_a_sweep(Console(), " ".join(context.overrides.task)))
-        record = jobs.run(read.resolved(cfg), directory, force=Wishes.of(cfg).force, listener=listener)
+        record = jobs.run(jobs.resolved(cfg), directory, force=Wishes.of(cfg).force, listener=listener)
         return str(record["status"])
     # Hydra would print the overrides above an exception's message, and the message alone is complete.
     with reported():
         read.in_place(context.job.chdir)
-        wishes, config = Wishes.of(cfg), read.resolved(cfg)
+        wishes, config = Wishes.of(cfg), jobs.resolved(cfg)
         for key in ("points", "dry_run"):
             if value := read.setting(cfg, key)[key]:
                 raise read.refused(key, "a sweep with it", value, "-m makes one")

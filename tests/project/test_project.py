@@ -95,6 +95,7 @@ def test_ci_runs_the_readmes_tests_the_lint_and_the_site() -> None:
 PUBLIC_MODULES = {
     *("prograd", "prograd.errors", "prograd.operators", "prograd.options", "prograd.tape", "prograd.tape.machine"),
     "prograd.testing",
+    "prograd.units",  # one notation for times, counts and ratios
     "prograd.commands.consoles",  # what writes to a console writes as `prograd` does
     "prograd.commands.networks",  # and what is given a network is given it as `prograd plan` is
 }

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from prograd.tape import machine
+from prograd.units import factor, seconds
 from prograd_benchmarks.timing import LEAST_TIMINGS, paired_ratios
 from prograd_experiments import config as read
 from prograd_experiments import timed
@@ -37,7 +38,6 @@ from prograd_experiments.rows import (
     setting,
     without_result,
 )
-from prograd_experiments.units import factor, seconds
 
 SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
 KEYS = (
@@ -60,6 +60,7 @@ class Peers(Experiment):
     """prograd against other engines and against the matrix products alone."""
 
     name = "peers"
+    data = "digits"
     question = "How fast is prograd compared with its peers, and with the matrix products alone?"
     timed = "one call"
     how = (

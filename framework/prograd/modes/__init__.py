@@ -31,7 +31,11 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
 
 
 def find(mode: str | Mode) -> Mode:
-    """The mode of this name, or the mode itself; "backward" is "reverse". Raises `UnknownNameError`."""
+    """The mode of this name, or the mode itself; "backward" is "reverse". Raises `UnknownNameError`.
+
+    >>> prograd.mode("backward").name
+    'reverse'
+    """
     if isinstance(mode, Mode):
         return mode
     name = ALIASES.get(mode, mode)

@@ -49,6 +49,9 @@ def registry() -> Registry:
 
     `PROGRAD_DISABLE_PLUGINS=name,…` leaves out distributions or entry points. With `PROGRAD_STRICT_PLUGINS=1` a broken
     plugin raises `PluginError`.
+
+    >>> prograd.registry().layers["tanh"]()
+    Tanh()
     """
     sources = discovery.enabled(discovery.find(), os.environ.get(DISABLE, ""))
     return assemble(sources, strict=os.environ.get(STRICT, "").lower() not in {"", "0", "false", "no"})
@@ -83,12 +86,20 @@ def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Re
 
 
 def layer(name: str, /, **options: Any) -> Layer:
-    """A registered layer by name. Raises `UnknownNameError` and `OptionError`."""
+    """A registered layer by name. Raises `UnknownNameError` and `OptionError`.
+
+    >>> prograd.layer("affine", width=32)
+    Affine(width=32, bias=True)
+    """
     return _build("layer", registry().layers, name, options)
 
 
 def loss(name: str, /, **options: Any) -> Loss:
-    """A registered loss by name. Raises `UnknownNameError` and `OptionError`."""
+    """A registered loss by name. Raises `UnknownNameError` and `OptionError`.
+
+    >>> prograd.loss("huber", delta=0.5)
+    Huber(delta=0.5)
+    """
     return _build("loss", registry().losses, name, options)
 
 
