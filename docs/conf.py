@@ -9,6 +9,8 @@ import prograd
 
 sys.path.insert(0, str(Path(__file__).parent / "_site"))  # the extensions of this site
 
+import notebooks
+
 project = "prograd"
 author = "The prograd developers"
 copyright = author  # noqa: A001 -- Sphinx's own name
@@ -24,21 +26,21 @@ extensions = [
     "catalogue",
     "docstrings",
     "mathematics",
+    "notebooks",
     "sources",
 ]
 exclude_patterns = ["_build", "_site", "_static"]
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:class", r"(click|collections|np|numpy|pytest|scipy)\..*"),
-    (
-        "py:class",
-        r"(Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence)",
-    ),
-    (
-        "py:class",
-        r"(.*\.)?(AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View)",
-    ),  # no reader makes these,
+    ("py:class", rf"(.*\.)?({names})")
+    for names in (
+        # of other packages
+        r"(click|collections|np|numpy|pytest|scipy)\..*",
+        "Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence",
+        # nothing that a reader makes or gets
+        "AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View",
+    )
 ]
 
 autodoc_member_order = "bysource"
@@ -52,6 +54,9 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 60
+nb_merge_streams = True
+nb_output_stderr = "warn"  # what a page warns of is an error, too
+nb_render_markdown_format = "myst"  # of outputs: tables with formulas
 
 html_theme = "pydata_sphinx_theme"
 html_title = "prograd"
@@ -62,9 +67,12 @@ html_theme_options = {
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **{f"lecture/{page.stem}": [] for page in notebooks.pages()},  # their code needs the width
+    },
 }
-html_sidebars = {"changelog": [], "contributing": [], "install": []}
+html_sidebars = {"catalogue": [], "install": []}
 html_show_sourcelink = False
 
 copybutton_exclude = ".linenos, .gp, .go"  # prompts and outputs

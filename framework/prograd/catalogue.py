@@ -290,7 +290,7 @@ def _example(
 def _of_layer(cls: type[Layer], made: Any, n_in: int | None) -> Example:
     if made is None or n_in is None:
         examples = list(cls.examples())
-        chosen, size = next((one for one in examples if one[1] >= LEAST), examples[0])
+        chosen, size, *_ = next((one for one in examples if one[1] >= LEAST), examples[0])
         made, n_in = made or chosen, n_in or size
     net = Network([made], n_in)
     (w,) = net.unpack(net.init(0))

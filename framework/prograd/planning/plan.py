@@ -203,6 +203,7 @@ def resolve(  # noqa: PLR0913, PLR0917
     max_bytes: int | None,
     dtype: Any,
     loss: Loss | None = None,
+    weighted: bool = False,  # noqa: FBT001, FBT002
 ) -> tuple[Mode, int | None]:
     """The mode of this name, and what to give it as `max_bytes` so that all that a call allocates stays within that.
 
@@ -211,7 +212,7 @@ def resolve(  # noqa: PLR0913, PLR0917
     """
     if max_bytes is None and isinstance(mode, str) and mode in listed.MODES:
         return listed.MODES[mode], None
-    task = Task(net, samples, wrt, outputs, np.dtype(dtype), loss if _hashable(loss) else None)
+    task = Task(net, samples, wrt, outputs, np.dtype(dtype), loss if _hashable(loss) else None, weighted)
     if mode == AUTO:
         used = _choice(task, max_bytes, machine_rates(), machine.current(), threads.available())
     else:

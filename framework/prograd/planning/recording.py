@@ -61,6 +61,8 @@ class Task:
     dtype: np.dtype[Any]
     loss: Loss | None = None
     """That of a gradient; where it isn't known, half the squared distance."""
+    weighted: bool = False
+    """Whether the samples have weights."""
 
     def linearization(self) -> Linearization:
         """The blocks, without numbers."""
@@ -149,11 +151,12 @@ def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter
     given = [((net.size,), task.dtype), ((N, n), task.dtype)]
     run: Callable[..., None]
     if task.outputs == "gradient":
-        given.append(((N, m), task.dtype))
+        given += [((N, m), task.dtype), *[((N,), task.dtype)] * task.weighted]
         shape: tuple[int, ...] = (net.size,)
 
-        def run(w: Array, x: Array, y: Array, p: Array) -> None:
-            mode.gradient(Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, y), p, max_bytes)
+        def run(w: Array, x: Array, y: Array, *others: Array) -> None:
+            *c, p = others
+            mode.gradient(Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, y, *c), p, max_bytes)
 
     else:
         shape = (N, m, net.size if task.wrt == "parameters" else n)
