@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, options, planning
+from prograd import checks, curvature, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
@@ -19,7 +19,7 @@ from prograd.linearization import Linearization
 from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, ModeName
 from prograd.modes.reverse import per_sample_gradients
-from prograd.network import Network, check_finite
+from prograd.network import Network, check_finite, is_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
 from prograd.plugins.registry import loss as registered_loss
@@ -143,6 +143,25 @@ class Objective:
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
 
+    def hessian_vector(self, w: ArrayLike, v: ArrayLike) -> Array:
+        """`∇²f(w) v`, `(size,)`, exactly, in about three times the time of a gradient: what scipy calls `hessp`.
+
+        It is the derivative of reverse mode along `v`, which has the dtype of `w`; the matrix is never formed. Raises
+        `OptionError`, with its name, for a layer without `jacobian_along` (activations: `d2phi`) and for a loss without
+        `hessian`, `ShapeError`, and `NonFiniteError` as `value_and_gradient` does.
+        """
+        w = self._w(w)
+        v = as_real(v, "v")
+        if v.shape != self._shape:
+            raise ShapeError(f"v: expected shape {self._shape}, as w has, got {v.shape}")
+        p = np.empty_like(w)
+        self._sums(w, self._hessian_vector, (p,), "hessian", inputs=(_contiguous(v, w.dtype),))
+        if not is_finite(p):
+            at = self._at(w)
+            z = self.net.evaluate(at.parameters, at.x)
+            checks.curvature(self.loss, self.loss.hessian(z, at.y), z, at.y)
+        return p
+
     def linearize(self, w: ArrayLike) -> Linearization:
         """`prograd.linearize` of the network at `w` and at the objective's samples."""
         return self._at(w).linearization()
@@ -171,22 +190,26 @@ class Objective:
         function: Callable[..., Array],
         outputs: tuple[Array, ...],
         *what: Any,
+        inputs: tuple[Array, ...] = (),
         max_bytes: int | None = None,
     ) -> float:
-        """Calls `function(*what, at, *outputs)`, recorded, which returns the sum of the losses; returns their mean."""
+        """Calls `function(*what, at, *inputs, *outputs)`, recorded, which returns the sum of the losses.
+
+        Returns their mean.
+        """
         data = self._data(w.dtype)
         if w.dtype.char not in self._checked:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
         key = (what, w.dtype.char, data[0].shape, data[1].shape)
-        self._tapes.call(key, partial(self._run, function, what), (w, *data), (*outputs, sums), max_bytes)
+        self._tapes.call(key, partial(self._run, function, what), (w, *data, *inputs), (*outputs, sums), max_bytes)
         total, of_w = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
         return total / len(data[0]) if math.isfinite(total) else self._mean(w, total, smooth=bool(outputs))
 
     def _run(self, function: Callable[..., Array], what: tuple[Any, ...], *arrays: Array) -> None:
-        """What is recorded: reads `w` and the data, and writes to the others, the last of which are the sums."""
+        """What is recorded: reads `w`, the data and the inputs, and writes to the others, the sums at the end."""
         read = 1 + len(self._given)
         at = self._evaluation(*arrays[:read])
         _close(arrays[-1], function(*what, at, *arrays[read:-1]), at)
@@ -208,6 +231,9 @@ class Objective:
 
     def _each(self, _: str, at: Evaluation, p: Array) -> Array:
         return per_sample_gradients(at, p)
+
+    def _hessian_vector(self, _: str, at: Evaluation, v: Array, p: Array) -> Array:
+        return curvature.hessian_vector(at, v, p)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, ...]:
         return self._as_given.get(dtype.char) or tuple(_contiguous(a, dtype) for a in self._given)

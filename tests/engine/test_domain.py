@@ -14,6 +14,7 @@ WAYS = {
     "f": lambda f, w: f(w),
     "per_sample_gradients": lambda f, w: f.per_sample_gradients(w),
     "gauss_newton": lambda f, w: f.gauss_newton(w),
+    "hessian_vector": lambda f, w: f.hessian_vector(w, np.ones_like(w)),
     **{f"gradient by {mode}": lambda f, w, mode=mode: f.gradient(w, mode=mode) for mode in (*prograd.MODES, "auto")},
     "value_and_gradient": lambda f, w: f.value_and_gradient(w),
 }

@@ -13,7 +13,7 @@ import numpy as np
 
 from prograd import Array, Layer, Parameters, options, rows
 from prograd.errors import OptionError
-from prograd.operators import Operator
+from prograd.operators import Operator, Zero
 from prograd_layers.windows import Image, Windows, axes, for_each_axis, require_fit, require_grid
 
 AXES = ("height", "width")
@@ -60,6 +60,12 @@ class _Pool(Layer):
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         require_grid(self, "image", self.image, n_in)
         return math.prod(self.windows.shape), {}
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dB` is zero: an average is linear, and a maximum is where it has a derivative."""
+        return {}, Zero(z_next.shape[-1], z.shape[-1])
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, int]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from prograd import Array, Layer, Parameters, layer, layers_from_config
 from prograd.errors import OptionError, ShapeError
-from prograd.operators import Identity, Operator, as_operator
+from prograd.operators import Identity, Operator, Zero, as_operator
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,29 @@ class Residual(Layer):
             after = after @ as_operator(B_k)
         return A, Identity(z.shape[-1]) + after
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """Those of the products in `jacobian`, in which one factor after the other is differentiated."""
+        parts, dparts = self._split(w), self._split(dw)
+        states = self._forward(parts, z)
+        blocks, moved = [], []
+        for k, g_k in enumerate(self.inner):
+            A_k, B_k = _operators(g_k.jacobian(parts[k], states[k], states[k + 1]))
+            blocks.append((A_k, B_k))
+            moved.append(_operators(g_k.jacobian_along(parts[k], states[k], states[k + 1], dparts[k], dz)))
+            own = (A.jvp(dparts[k][name].reshape(1, -1)) for name, A in A_k.items())
+            dz = sum(own, start=B_k.jvp(dz))
+        dA: dict[str, Operator] = {}
+        after: Operator = Identity(z.shape[-1])
+        dafter: Operator = Zero(z.shape[-1], z.shape[-1])
+        for k in reversed(range(len(self.inner))):
+            (A_k, B_k), (dA_k, dB_k) = blocks[k], moved[k]
+            for name, A in A_k.items():
+                dA[f"{k}.{name}"] = dafter @ A + (after @ dA_k[name] if name in dA_k else Zero(after.rows, A.cols))
+            after, dafter = after @ B_k, dafter @ B_k + after @ dB_k
+        return dA, dafter
+
     def _split(self, w: Parameters) -> list[Parameters]:
         """The parameters of each inner layer."""
         parts = [Parameters() for _ in self.inner]
@@ -93,3 +116,11 @@ class Residual(Layer):
         yield cls(layers=[layer("softmax")]), 3
         inner = cls(layers=[layer("affine", width=3), layer("sigmoid")])
         yield cls(layers=[layer("scale_shift"), inner, layer("softplus")]), 3
+
+
+def _operators(
+    given: tuple[Mapping[str, Operator | Array], Operator | Array],
+) -> tuple[dict[str, Operator], Operator]:
+    """Blocks of an inner layer, none of which is an array any more."""
+    A, B = given
+    return {name: as_operator(block) for name, block in A.items()}, as_operator(B)
