@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
-from prograd.modes import Evaluation, Mode, ModeName
-from prograd.modes.reverse import per_sample_gradients
+from prograd.modes import Evaluation, Mode, ModeName, Outputs
+from prograd.modes.samples import per_sample_gradients
 from prograd.network import Network, check_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
@@ -81,9 +82,7 @@ class Objective:
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used, room = planning.resolve(
-            mode, self.net, self.samples, "parameters", "gradient", max_bytes, w.dtype, self.loss
-        )
+        used, room = self._resolve(mode, "gradient", max_bytes, w.dtype)
         p = self._room(out, w)
         return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
 
@@ -93,6 +92,40 @@ class Objective:
         p = machine.empty((self.samples, self.net.size), w.dtype)
         self._sums(w, self._each, (p,), "per sample")
         return p[0] if self._one else p
+
+    def per_sample_norms(self, w: ArrayLike, max_bytes: int | None = None) -> Array:
+        """`‖∇f_{x_n,y_n}(w)‖` of each sample: `(N,)`, or one number if `x` was one sample; no gradient is formed.
+
+        One pass of reverse mode gives `‖A_i^T q‖` for each parameter from structure, such as `‖q‖ ‖z‖` for a matrix.
+        No square overflows. `max_bytes` bounds all that the call allocates: the samples are then taken in parts.
+        Raises what `value_and_gradient` raises.
+        """
+        w, max_bytes = self._w(w), checked_bytes(max_bytes)
+        used, room = self._resolve("reverse", "per_sample_norms", max_bytes, w.dtype)
+        norms = np.empty(self.samples, w.dtype)
+        self._sums(w, self._norms, (norms,), "norms", used, room, max_bytes=max_bytes)
+        return norms[0] if self._one else norms
+
+    def clipped_gradient(
+        self, w: ArrayLike, max_norm: float, out: Array | None = None, max_bytes: int | None = None
+    ) -> Array:
+        """`(1/N) Σ_n min(1, max_norm/‖∇_n‖) ∇_n` with `∇_n = ∇f_{x_n,y_n}(w)`: `(size,)`, in the order of `w`.
+
+        It is the mean over the samples, as `gradient` is, and is `gradient` if no norm is above `max_norm`, which may
+        be infinite. The mean changes by at most `2 max_norm / N` where a sample is replaced by another one, and so is
+        what differentially private training adds noise to (Abadi et al., 2016). Gradients of single samples are not
+        formed. `out` and `max_bytes` are as in `value_and_gradient` and `per_sample_norms`. Raises what they raise, and
+        `OptionError` unless `max_norm` is a positive number.
+        """
+        w, max_bytes = self._w(w), checked_bytes(max_bytes)
+        if isinstance(max_norm, bool) or not isinstance(max_norm, Real) or not max_norm > 0:
+            raise OptionError(f"clipped_gradient: max_norm: expected a positive number, got {max_norm!r}")
+        range_ = np.finfo(w.dtype)
+        limit = np.array([min(max(float(max_norm), float(range_.smallest_subnormal)), float(range_.max))], w.dtype)
+        used, room = self._resolve("reverse", "clipped_gradient", max_bytes, w.dtype)
+        p = self._room(out, w)
+        self._sums(w, self._clipped, (p,), "clipped", used, room, max_bytes=max_bytes, inputs=(limit,))
+        return p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
         """`(1/N) Σ_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
@@ -118,14 +151,17 @@ class Objective:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype).char in self._chars else DOUBLE
-        used, room = planning.resolve(
-            mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype, self.loss
-        )
+        used, room = self._resolve(mode, "gradient", max_bytes, dtype)
         x, y = self._data(dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
         run = partial(self._gradient, used, room)
         return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
+
+    def _resolve(
+        self, mode: str | Mode, outputs: Outputs, max_bytes: int | None, dtype: Any
+    ) -> tuple[Mode, int | None]:
+        return planning.resolve(mode, self.net, self.samples, "parameters", outputs, max_bytes, dtype, self.loss)
 
     def _sums(
         self,
@@ -134,15 +170,15 @@ class Objective:
         outputs: tuple[Array, ...],
         *what: Any,
         max_bytes: int | None = None,
+        inputs: tuple[Array, ...] = (),
     ) -> float:
-        """Calls `function(*what, w, x, y, *outputs, sums)`, recorded; returns the mean of the losses."""
+        """Calls `function(*what, w, x, y, *inputs, *outputs, sums)`, recorded; returns the mean of the losses."""
         x, y = self._data(w.dtype)
         if w.dtype.char not in self._checked:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
-        self._tapes.call(
-            (what, w.dtype.char, x.shape, y.shape), partial(function, *what), (w, x, y), (*outputs, sums), max_bytes
-        )
+        key = (what, w.dtype.char, x.shape, y.shape)
+        self._tapes.call(key, partial(function, *what), (w, x, y, *inputs), (*outputs, sums), max_bytes)
         total, of_w = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
@@ -167,6 +203,27 @@ class Objective:
     def _each(self, _: str, w: Array, x: Array, y: Array, p: Array, sums: Array) -> None:
         at = self._evaluation(w, x, y)
         _close(sums, per_sample_gradients(at, p), at)
+
+    def _norms(  # noqa: PLR0913, PLR0917
+        self, _: str, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, norms: Array, sums: Array
+    ) -> None:
+        at = self._evaluation(w, x, y)
+        _close(sums, mode.per_sample_norms(at, norms, max_bytes), at)
+
+    def _clipped(  # noqa: PLR0913, PLR0917
+        self,
+        _: str,
+        mode: Mode,
+        max_bytes: int | None,
+        w: Array,
+        x: Array,
+        y: Array,
+        limit: Array,
+        p: Array,
+        sums: Array,
+    ) -> None:
+        at = self._evaluation(w, x, y)
+        _close(sums, mode.clipped_gradient(at, limit, p, max_bytes), at)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         return self._as_given.get(dtype.char) or (_contiguous(self._x, dtype), _contiguous(self._y, dtype))

@@ -34,7 +34,7 @@ def others(a: Array) -> Array:
 def norm(a: Array, also: Array | float = 0.0) -> Array:
     """`√(Σ_k a_k² + also²)`, `(..., n) -> (..., 1)`: no square overflows, and none is lost."""
     size = np.abs(a)
-    largest = np.maximum.reduce(size, axis=-1, keepdims=True)
+    largest = np.maximum.reduce(size, axis=-1, keepdims=True, initial=0)
     size /= np.where(largest > 0, largest, 1)
     root = np.sqrt(np.vecdot(size, size)[..., None])
     root *= largest

@@ -256,6 +256,18 @@ class MeanInsteadOfSum(Right):
         return A | {"W": MeanOfSamples(4, z)}, B
 
 
+class WithoutTheRightFactor(Kronecker):
+    def vjp_norm(self, q):
+        return np.linalg.norm(q, axis=-1) + 0 * self.right[:, 0]
+
+
+@wrong("vjp_norm", says=r'A\["W"\]: vjp_norm: expected')
+class NormOfOneFactor(Right):
+    def jacobian(self, w, z, z_next):
+        A, B = super().jacobian(w, z, z_next)
+        return A | {"W": WithoutTheRightFactor(4, z)}, B
+
+
 @wrong("shapes", says="B: expected 4 × 3, got .*; likely cause: the transpose")
 class BTheOtherWay(Right):
     def jacobian(self, w, z, z_next):

@@ -11,6 +11,7 @@ from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
 from prograd.operators.base import Operator
 from prograd.operators.derived import derived
+from prograd.rows import norm
 
 
 class Diagonal(Operator):
@@ -78,6 +79,10 @@ class Identity(Operator):
         """`Σ_n q_n`."""
         return np.add.reduce(q, axis=-2, out=out)
 
+    def vjp_norm(self, q: Array) -> Array:
+        """`‖q‖`."""
+        return norm(q)[..., 0]
+
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """A one in each column of zeros."""
         out[...] = 0
@@ -88,7 +93,7 @@ class Zero(Operator):
     """The map that sends everything to zero."""
 
     samples = 1
-    edges = column_edges = 0
+    edges = column_edges = norm_edges = 0
     dtype = np.dtype(np.float32)  # widens nothing
 
     def __init__(self, rows: int, cols: int) -> None:
@@ -101,6 +106,10 @@ class Zero(Operator):
     def vjp(self, q: Array) -> Array:
         """Zeros."""
         return np.zeros((*q.shape[:-1], self.cols), q.dtype, like=q)
+
+    def vjp_norm(self, q: Array) -> Array:
+        """Zeros."""
+        return np.zeros(q.shape[:-1], q.dtype, like=q)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros."""

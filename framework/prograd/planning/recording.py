@@ -49,7 +49,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Task:
-    """A gradient or a Jacobian of a network for `samples` samples."""
+    """What to compute of a network for `samples` samples."""
 
     net: Network
     samples: int
@@ -57,7 +57,7 @@ class Task:
     outputs: Outputs
     dtype: np.dtype[Any]
     loss: Loss | None = None
-    """That of a gradient; where it isn't known, half the squared distance."""
+    """That of an objective; where it isn't known, half the squared distance."""
 
     def linearization(self) -> Linearization:
         """The blocks, without numbers."""
@@ -93,12 +93,29 @@ def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter
     n, m = net.n[0], net.n[-1]
     given = [((net.size,), task.dtype), ((N, n), task.dtype)]
     run: Callable[..., None]
-    if task.outputs == "gradient":
+    shape: tuple[int, ...] = (net.size,)
+
+    def at(w: Array, x: Array, y: Array) -> Evaluation:
+        return Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, y)
+
+    if task.outputs != "jacobian":
         given.append(((N, m), task.dtype))
-        shape: tuple[int, ...] = (net.size,)
+    if task.outputs == "gradient":
 
         def run(w: Array, x: Array, y: Array, p: Array) -> None:
-            mode.gradient(Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, y), p, max_bytes)
+            mode.gradient(at(w, x, y), p, max_bytes)
+
+    elif task.outputs == "per_sample_norms":
+        shape = (N,)
+
+        def run(w: Array, x: Array, y: Array, norms: Array) -> None:
+            mode.per_sample_norms(at(w, x, y), norms, max_bytes)
+
+    elif task.outputs == "clipped_gradient":
+        given.append(((1,), task.dtype))
+
+        def run(w: Array, x: Array, y: Array, limit: Array, p: Array) -> None:
+            mode.clipped_gradient(at(w, x, y), limit, p, max_bytes)
 
     else:
         shape = (N, m, net.size if task.wrt == "parameters" else n)
