@@ -5,11 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 PEERS := .venv/peers
+DOCS := .venv/docs
 RAY := .venv/ray
 SANITIZED := .venv/sanitized
 GRID ?= short
 
-.PHONY: help gap peers auto test test-quick test-deep test-ray sanitize lint format bench bench-gate bench-history bench-site test-gate clean
+.PHONY: help gap peers auto test test-quick test-deep test-ray sanitize lint format bench bench-gate bench-history bench-site test-gate docs docs-links clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -84,8 +85,17 @@ bench-site: $(READY)  ## what has been measured as pages in .asv/html, which nee
 	$(BIN)/asv publish
 	$(BIN)/python -m prograd_benchmarks.site .asv/html
 
+# A warning is an error: a page that names what is gone, or a notebook whose code fails, does not pass.
+SPHINX = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs
+docs: $(DOCS)  ## the site in docs/_build/html, which needs no network
+	$(SPHINX) docs/_build/html
+	@echo docs/_build/html/index.html
+
+docs-links: $(DOCS)  ## do the site's links to other sites lead somewhere?
+	$(SPHINX) docs/_build/links --builder linkcheck
+
 clean:  ## remove the environment, caches and results
-	rm -rf .venv .asv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis outputs
+	rm -rf .venv .asv docs/_build docs/_generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis outputs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Written last, so an interrupted set-up starts again.
@@ -97,6 +107,10 @@ $(READY): pyproject.toml constraints.txt hatch_build.py framework/prograd/tape/_
 
 $(PEERS): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[experiments,peers]"
+	touch $@
+
+$(DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[experiments,docs]"
 	touch $@
 
 # Without constraints.txt: boto3, which the launcher needs, wants an older python-dateutil than the rest has.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
-from itertools import chain, islice
+from itertools import chain, islice, product
 from math import prod
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, QuotedString, RangeSweep
 
 from prograd_experiments import config as read
 from prograd_experiments import listed
@@ -72,8 +72,32 @@ def jobs(params: object, words: Sequence[str], loader: ConfigLoader) -> list[lis
     lengths = {override.get_key_element(): _length(override) for override in overrides}
     if prod(lengths.values()) * max(len(points), 1) > MOST_POINTS:
         raise read.refused("sweep", f"at most {MOST_POINTS} points", "more")
-    product = chain.from_iterable(BasicSweeper.split_arguments(overrides, None))
-    return [[*one, *point] for one in product for point in listed.as_overrides(points) or [[]]]
+    every = chain.from_iterable(BasicSweeper.split_arguments(overrides, None))
+    return [[*one, *point] for one in every for point in listed.as_overrides(points) or [[]]]
+
+
+def corners(params: Mapping[str, object], words: Sequence[str], loader: ConfigLoader) -> Iterator[list[str]]:
+    """The overrides of points from all over the space that another sweeper searches, as `jobs` makes them.
+
+    Of a range or an interval these have the ends alone.
+    """
+    filled = [f"{key}={'null' if value is None else value}" for key, value in params.items()]
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides([*filled, *words])
+    each = {override.get_key_element(): list(_ends(override)) for override in overrides}
+    return map(list, product(*each.values()))
+
+
+def _ends(override: Override) -> Iterator[str]:
+    key, value = override.get_key_element(), override.value()
+    if isinstance(value, IntervalSweep):
+        yield from (f"{key}={end}" for end in (value.start, value.end))
+    elif isinstance(value, RangeSweep):
+        numbers = list(islice(value.range(), MOST_POINTS))
+        yield from (f"{key}={number}" for number in dict.fromkeys([*numbers[:1], *numbers[-1:]]))
+    elif override.is_sweep_override():
+        yield from (f"{key}={text}" for text in override.sweep_string_iterator())
+    else:
+        yield f"{key}={override.get_value_element_as_str()}"
 
 
 def _lists(override: Override) -> bool:

@@ -13,10 +13,10 @@ from itertools import islice, pairwise
 from pathlib import Path
 from types import MappingProxyType
 
+from prograd.units import counted
 from prograd_experiments import config as read
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.targets import MISSING
-from prograd_experiments.units import counted
 
 DELIMITERS: Mapping[str, str] = MappingProxyType(
     {"tab": "\t", "semicolon": ";", "bar": "|", "comma": ",", "space": " "}

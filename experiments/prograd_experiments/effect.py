@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -18,15 +19,21 @@ def without(config: Config) -> Sequence[str]:
     return jobs.experiment_of(config).without_effect(config)
 
 
-def require(said: Iterable[str], points: Sequence[tuple[DictConfig, Sequence[str]]]) -> None:
+def require(said: Iterable[str], points: Iterable[tuple[DictConfig, Sequence[str]]]) -> None:
     """Raises `ConfigError` for a key that was said, and that has a value on which none of the points depends.
 
-    Each point has its keys without effect. A key that some of the points depend on may be said.
+    Each point has its keys without effect. A key that some of the points depend on may be said, and no more points are
+    looked at than it takes to find that.
     """
-    first, idle_there = points[0]
+    rest = iter(points)
+    first, idle_there = next(rest, (None, ()))
+    if first is None:
+        return
     idle = [key for key in dict.fromkeys(said) if _is_below(key, idle_there)]
-    for point, its in points if idle else ():
+    for point, its in chain([(first, idle_there)], rest):
         idle = [key for key in idle if _is_below(key, its) and not _refers(point, key)]
+        if not idle:
+            return
     for key in idle:
         config = read.resolved(first)
         value = _value(config, key)

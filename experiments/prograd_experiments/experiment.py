@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, final
 
 from prograd_experiments import distinct, steady
@@ -50,11 +51,17 @@ class Experiment(ABC):
     timed: ClassVar[str] = ""
     """What is timed, such as "one gradient"; empty if the experiment times nothing."""
 
+    data: ClassVar[str] = ""
+    """The only data set that the experiment has a use for; empty if it takes any."""
+
     legend: ClassVar[str] = "Times are for {timed}: median ± half the interquartile range{timings}."
     """The caption of the table."""
 
     sorted_by: ClassVar[Sequence[str]]
     """The columns that the rows are sorted by."""
+
+    unused: ClassVar[Config] = MappingProxyType({})
+    """Keys of other experiments, with their defaults: they may not be set, and `--help` leaves them out."""
 
     @abstractmethod
     def check(self, config: Config) -> Config:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from prograd.units import seconds
 from prograd_experiments import jobs, records, terminal
 from prograd_experiments.errors import RecordError
 from prograd_experiments.launch import Point
 from prograd_experiments.messages import is_refusal, message_of
 from prograd_experiments.records import Status
 from prograd_experiments.rows import NOTHING
-from prograd_experiments.units import seconds
 from prograd_experiments.wishes import Wishes
 
 TO_DO = "to do"

@@ -44,13 +44,14 @@ def guarded(config: DictConfig, inner: DictConfig) -> DictConfig:
     with flag_override(found, ["readonly", "struct"], [False, False]):
         found.hydra.sweeper = inner
         # The experiment's own sweep, which not every sweeper has a place for.
-        if PARAMS in inner and not _takes_params(inner["_target_"]):
+        if PARAMS in inner and not takes_params(inner["_target_"]):
             del found.hydra.sweeper[PARAMS]
         found.hydra.launcher = {"_target_": GUARDED, "_recursive_": False, "inner": config.hydra.launcher}
     return found
 
 
-def _takes_params(target: str) -> bool:
+def takes_params(target: str) -> bool:
+    """Whether a sweeper's class has a place for the experiment's own sweep."""
     return bool({PARAMS, "kwargs"} & inspect.signature(get_class(target)).parameters.keys())
 
 

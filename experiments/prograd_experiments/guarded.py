@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 from rich.console import Console
 
+from prograd_experiments import arguments, effect, environment, guard, jobs, records, storage, sweep
 from prograd_experiments import config as read
-from prograd_experiments import environment, guard, records, storage, sweep
+from prograd_experiments.messages import is_refusal
 from prograd_experiments.wishes import Wishes
 
 
 def sweep_with(
-    inner: DictConfig, config: DictConfig, context: HydraContext, task: TaskFunction, arguments: Sequence[str]
+    inner: DictConfig, config: DictConfig, context: HydraContext, task: TaskFunction, words: Sequence[str]
 ) -> Any:
     """Lets the sweeper `inner` sweep, and collects. Ends with exit code 1 if a point gave no result.
 
@@ -30,18 +32,44 @@ def sweep_with(
     guard.refuse(config)
     wishes = Wishes.of(config)
     sweep.require_own_folders(config)
+    _require_effect(inner, config, context.config_loader, words)
     directory, console = sweep.made(Path(str(config.hydra.sweep.dir))), Console()
     sweeper = Plugins.instance().instantiate_sweeper(
         config=guard.guarded(config, inner), hydra_context=context, task_function=task
     )
     with storage.held(directory):
         try:
-            found = sweeper.sweep(list(arguments))
+            found = sweeper.sweep(list(words))
         finally:
             whole = sweep.finish(console, directory, [], wishes.formats)
     if not whole:
         raise SystemExit(1)
     return found
+
+
+MOST_CORNERS = 1000
+"""Of a space with more, no key is said to have no effect."""
+
+
+def _require_effect(inner: DictConfig, config: DictConfig, loader: ConfigLoader, words: Sequence[str]) -> None:
+    """Raises `ConfigError` for a key of the command line on which nothing in the sweeper's space depends."""
+    params = inner.get(guard.PARAMS) or {} if guard.takes_params(inner["_target_"]) else {}
+    corners = list(islice(arguments.corners(params, words, loader), MOST_CORNERS + 1))
+    if len(corners) <= MOST_CORNERS:
+        effect.require(arguments.keys(words), _composed(config, loader, corners))
+
+
+def _composed(
+    config: DictConfig, loader: ConfigLoader, points: Iterable[Sequence[str]]
+) -> Iterator[tuple[DictConfig, Sequence[str]]]:
+    """The configurations with their keys without effect; those that can't be measured are refused at their launch."""
+    for own in points:
+        try:
+            point = loader.load_sweep_config(config, list(own))
+            yield point, effect.without(jobs.resolved(point))
+        except Exception as error:
+            if not is_refusal(error):
+                raise
 
 
 def launch(

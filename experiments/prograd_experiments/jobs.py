@@ -12,6 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
+from prograd_experiments import config as read
 from prograd_experiments import data, environment, process, records, schema, storage
 from prograd_experiments.auto.experiment import Auto
 from prograd_experiments.bracketing.experiment import Bracketing
@@ -33,6 +36,15 @@ def experiment_of(config: Config) -> Experiment:
     name = choice(config, "experiment.name", tuple(EXPERIMENTS))
     known_keys(config["experiment"], ("name",), "experiment")
     return EXPERIMENTS[name]
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """As `config.resolved`. Raises `ConfigError` for data that the experiment has no use for, whatever they lack."""
+    found, name = OmegaConf.select(cfg, "data.name"), OmegaConf.select(cfg, "experiment.name")
+    own = EXPERIMENTS[name].data if isinstance(name, str) and name in EXPERIMENTS else ""
+    if own and isinstance(found, str) and found != own:
+        raise read.refused("data", f"{own}, since experiment={name} has no use for other data", found)
+    return read.resolved(cfg)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
+from prograd.units import factor, seconds, three
 from prograd_experiments import steady
 from prograd_experiments.records import Record
-from prograd_experiments.units import factor, seconds, three
 
 Row = Mapping[str, Any]
 
@@ -215,6 +215,21 @@ def marked(row: Row, key: str, spread: str | None) -> str:
 def seeds_text(row: Row) -> str:
     """`, mean of 3 seeds`; empty for a point with one run."""
     return f", mean of {row[SEEDS]} seeds" if row.get(DEVIATIONS) else ""
+
+
+def spread_name(row: Row) -> str:
+    """What the ends of a timing's bar are the ends of."""
+    return "deviation" if row.get(DEVIATIONS) else "middle half"
+
+
+def bars(rows: Sequence[Row]) -> str:
+    """What the bars in a chart of timings are: `(bars: middle half)`, and what they are of several seeds."""
+    return f"(bars: middle half{'; seeds: mean, deviation' if any(row.get(DEVIATIONS) for row in rows) else ''})"
+
+
+def bars_of_seeds(rows: Sequence[Row]) -> str:
+    """What the bars in a chart of results without timings are; empty if no point has several seeds."""
+    return "(bars: deviation over seeds)" if any(row.get(DEVIATIONS) for row in rows) else ""
 
 
 def varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:

@@ -286,6 +286,7 @@ class Training(Record, kw_only=True):
     needs: ClassVar[Sequence[str]] = ("problem", "epochs_done", "score_is", "final", "curves")
 
     epochs_done: Size | UnsetType = UNSET
+    chosen_epoch: Size | UnsetType | None = UNSET
     score_is: Text | UnsetType = UNSET
     final: dict[Text, float | None] | UnsetType = UNSET
     curves: Curves | UnsetType = UNSET

@@ -128,7 +128,7 @@ def each_point(
             raise _named_by_configuration()
         try:
             point = loader.load_sweep_config(config, list(own))
-            raw = read.resolved(point)
+            raw = jobs.resolved(point)
             checked = jobs.experiment_of(raw).check(raw)
         except Exception as error:
             if not is_refusal(error):

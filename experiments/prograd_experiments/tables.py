@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from prograd.units import counted
 from prograd_experiments import config as read
 from prograd_experiments import files
 from prograd_experiments.dialects import (
@@ -26,7 +27,6 @@ from prograd_experiments.dialects import (
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Array, Data
 from prograd_experiments.targets import MISSING, Source, Words, samples
-from prograd_experiments.units import counted
 
 Values: TypeAlias = np.ndarray[Any, Any]
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from prograd.tape import Instruction, Tape, Times, machine
+from prograd.units import count, seconds, short_seconds
 from prograd_experiments.charts import Axis, Chart, Datum, Series, categories
 from prograd_experiments.charts.palette import hue, marker
-from prograd_experiments.units import count, seconds, short_seconds
 
 MOST_SHOWN = 60
 KINDS = ("product", "reduction", "function", "copy")

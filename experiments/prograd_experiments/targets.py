@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import prograd
+from prograd.units import counted
 from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Array, Data
-from prograd_experiments.units import counted
 
 Numbers: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
 

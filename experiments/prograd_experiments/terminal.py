@@ -17,10 +17,10 @@ from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 
 from prograd.commands.consoles import fitting
+from prograd.units import seconds
 from prograd_experiments.experiment import Experiment, Progress
 from prograd_experiments.records import Record
 from prograd_experiments.rows import Row, Table, table
-from prograd_experiments.units import seconds
 
 if TYPE_CHECKING:
     from prograd_experiments.collect import Collected  # imports matplotlib, which no job should wait for

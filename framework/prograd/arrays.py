@@ -126,7 +126,12 @@ def size(n: int, what: str) -> int:
 
 
 def one_hot(labels: ArrayLike, K: int) -> Array:
-    """`e_k` for each label k in 0 … K−1: `(N,) -> (N, K)`, and one label gives `(K,)`. Raises `LabelError`."""
+    """`e_k` for each label k in 0 … K−1: `(N,) -> (N, K)`, and one label gives `(K,)`. Raises `LabelError`.
+
+    >>> prograd.one_hot([2, 0], 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
     refuse_mask(labels, "one_hot", LabelError)
     if not isinstance(K, Integral) or K < 1:
         raise LabelError(f"one_hot: expected a positive number of classes, got {K!r}")

@@ -59,6 +59,13 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     comes as a `LazyJacobian`, whose blocks are still products, multiplied from the input by "factored", from the output
     by "reverse". Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, `PluginError`, and `OptionError`
     for too small `max_bytes`, a lazy "forward" or "optimal", and `max_bytes` with `lazy`.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+    >>> w, x = net.init(0), np.ones((5, 3))
+    >>> prograd.jacobian(net, w, x).shape
+    (5, 2, 8)
+    >>> prograd.jacobian(net, w, x, wrt="input").shape
+    (5, 2, 3)
     """
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("wrt", wrt, ("parameters", "input"))

@@ -18,7 +18,12 @@ from prograd.operators.ledger import uncounted
 
 
 class Parameters(dict[str, Array]):
-    """The parameters of a layer by name: `w.W` and `w["W"]` are the same array."""
+    """The parameters of a layer by name: `w.W` and `w["W"]` are the same array.
+
+    >>> w = prograd.Parameters(W=np.eye(2), b=np.zeros(2))
+    >>> w.W is w["W"]
+    True
+    """
 
     __slots__ = ()
 
@@ -38,6 +43,18 @@ class Layer(ABC):
     """One layer `g(w; z)` with its Jacobian `(A | B)`. Meant to be subclassed, best as a frozen dataclass.
 
     A layer has no forward rule and no backward rule: every mode is an order in which the engine multiplies `A` and `B`.
+
+    >>> @dataclass(frozen=True)
+    ... class Scale(prograd.Layer):
+    ...     def shapes(self, n_in):
+    ...         return n_in, {"s": (n_in,)}
+    ...     def g(self, w, z):
+    ...         return w.s * z
+    ...     def jacobian(self, w, z, z_next):
+    ...         return {"s": prograd.operators.Diagonal(z)}, prograd.operators.Diagonal(w.s)
+    >>> prograd.jacobian(prograd.Network([Scale()], n_in=2), w=[2, 3], x=[5, 7])
+    array([[5., 0.],
+           [0., 7.]])
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -75,8 +92,11 @@ class Layer(ABC):
         return {name: _normal(rng, shape) if len(shape) > 1 else np.zeros(shape) for name, shape in shapes.items()}
 
     @classmethod
-    def examples(cls) -> Iterator[tuple[Self, int]]:
-        """`(layer, n_in)` pairs that the conformance kit checks."""
+    def examples(cls) -> Iterator[tuple[Self, int] | tuple[Self, int, Array]]:
+        """`(layer, n_in)` pairs that the conformance kit checks.
+
+        A layer that is not defined for all inputs yields `(layer, n_in, z)`, and is checked at `z` `(N, n_in)`.
+        """
         try:
             layer = cls()
         except TypeError as error:
@@ -88,7 +108,17 @@ class Layer(ABC):
 
 
 class Elementwise(Layer):
-    """`g(z)_j = φ(z_j)`: an activation. A subclass defines only `phi` and `dphi`."""
+    """`g(z)_j = φ(z_j)`: an activation. A subclass defines only `phi` and `dphi`.
+
+    >>> class Square(prograd.Elementwise):
+    ...     def phi(self, z):
+    ...         return z * z
+    ...     def dphi(self, z, z_next):
+    ...         return 2 * z
+    >>> prograd.jacobian(prograd.Network([Square()], n_in=2), w=[], x=[5, 7], wrt="input")
+    array([[10.,  0.],
+           [ 0., 14.]])
+    """
 
     @abstractmethod
     def phi(self, z: Array) -> Array:

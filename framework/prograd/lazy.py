@@ -27,6 +27,13 @@ class LazyJacobian:
     input there is one operator, `blocks[0]["x"]`. `shape` is that of `dense()`, `(N, n_{L+1}, size)`. For one sample
     `(n_1,)`, no method has a sample axis. The object holds the left factors, `n_{L+1} × n_{i+1}` for each sample and
     layer, and views of `w` and `x`: pass copies if you will change them in place.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+    >>> J = prograd.jacobian(net, net.init(0), np.ones((5, 3)), lazy=True)
+    >>> J.shape
+    (5, 2, 8)
+    >>> J.jvp(np.zeros(8)).shape
+    (5, 2)
     """
 
     def __init__(self, lin: Linearization, J: Sequence[Left]) -> None:

@@ -110,6 +110,14 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
 
     `w` is `(size,)`, `x` is `(N, n_1)` or one sample `(n_1,)`. Raises `ShapeError` and `NonFiniteError`, and
     `PluginError` if an output or a block of a layer does not have the declared shape.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+    >>> lin = prograd.linearize(net, net.init(0), np.ones((5, 3)))
+    >>> lin.output.shape, lin.jvp(np.zeros(8)).shape, lin.vjp(np.ones((5, 2))).shape
+    ((5, 2), (5, 2), (8,))
+    >>> A, B = lin.blocks[1]  # of tanh
+    >>> A, type(B).__name__
+    ({}, 'Diagonal')
     """
     w, x, one = net.check(w, x)
     z, blocks = checks.linearize(net, net.unpack(w), x)

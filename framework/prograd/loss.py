@@ -15,7 +15,17 @@ from prograd.operators import Operator
 
 
 class Loss(ABC):
-    """A loss `ℓ_y(z)` with its gradient, row by row. Meant to be subclassed, best as a frozen dataclass."""
+    """A loss `ℓ_y(z)` with its gradient, row by row. Meant to be subclassed, best as a frozen dataclass.
+
+    >>> class Cubic(prograd.Loss):
+    ...     def value(self, z, y):
+    ...         return np.sum(np.abs(z - y) ** 3, axis=1) / 3
+    ...     def gradient(self, z, y):
+    ...         return (z - y) * np.abs(z - y)
+    >>> net = prograd.Network([prograd.layer("affine", width=1, bias=False)], n_in=1)
+    >>> prograd.Objective(net, Cubic(), [[2.0]], [[1.0]]).value_and_gradient([2.0])
+    (9.0, array([18.]))
+    """
 
     @property
     def name(self) -> str:

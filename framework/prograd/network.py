@@ -43,6 +43,13 @@ class Network:
     layer, `shapes` has the shapes of the parameters, and `spans` their places in `w`. `checked` says whether the layers
     are known to return what they declare. This depends on neither `w` nor `x`, so one check is enough. Raises
     `ShapeError` for an empty network, and if a layer can't take the outputs of the layer before it.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+    >>> net.n, net.r, net.size
+    ((3, 2, 2), (8, 0), 8)
+    >>> w = net.init(0)
+    >>> net(w, np.ones((5, 3))).shape
+    (5, 2)
     """
 
     def __init__(self, layers: Sequence[Layer], n_in: int) -> None:
@@ -71,8 +78,14 @@ class Network:
         ]
 
     @classmethod
-    def from_config(cls, configs: Sequence[Mapping[str, Any]], n_in: int) -> Network:
-        """A network of registered layers: each config is `{"name": …, **options}` or a `Layer`."""
+    def from_config(cls, configs: Sequence[str | Mapping[str, Any] | Layer], n_in: int) -> Network:
+        """A network of registered layers: each config is `{"name": …, **options}`, a bare name, or a `Layer`.
+
+        Raises `UnknownNameError`, `OptionError` and `ShapeError`, which name the layer.
+
+        >>> prograd.Network.from_config([{"name": "affine", "width": 32}, "tanh"], n_in=64).n
+        (64, 32, 32)
+        """
         return cls(layers_from_config(configs), n_in)
 
     def with_layers(self, layers: Sequence[Layer]) -> Self:
@@ -107,14 +120,25 @@ class Network:
         return self.pack([layer.init(rng, n_in) for layer, n_in in zip(self.layers, self.n, strict=False)])
 
     def unpack(self, w: Array) -> list[Parameters]:
-        """The parameters of each layer, in order of application, as views into `w`. Raises `ShapeError`."""
+        """The parameters of each layer, in order of application, as views into `w`. Raises `ShapeError`.
+
+        >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=1)
+        >>> net.unpack(np.array([1.0, 2.0, 3.0, 4.0]))
+        [{'W': array([[1.],
+               [2.]]), 'b': array([3., 4.])}, {}]
+        """
         masked = isinstance(w, np.ma.MaskedArray)
         if np.shape(w) != (self.size,) or masked or not isinstance(w, (np.ndarray, RecordingArray)):
             raise ShapeError(f"w: expected an array of shape ({self.size},), got {type(w).__name__} {np.shape(w)}")
         return [Parameters([(name, w[at].reshape(shape)) for name, at, shape in views]) for views in self._views]
 
     def pack(self, parameters: Sequence[Mapping[str, ArrayLike]]) -> Array:
-        """One vector `w` from the parameters of each layer; the inverse of `unpack`. Raises `ShapeError`."""
+        """One vector `w` from the parameters of each layer; the inverse of `unpack`. Raises `ShapeError`.
+
+        >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=1)
+        >>> net.pack([{"W": [[1], [2]], "b": [3, 4]}, {}])
+        array([1., 2., 3., 4.])
+        """
         if len(parameters) != len(self.layers):
             raise ShapeError(f"parameters: expected those of {len(self.layers)} layers, got {len(parameters)}")
         arrays = [self._checked(i, given) for i, given in enumerate(parameters)]
@@ -178,6 +202,9 @@ class Network:
 
     def _checked(self, i: int, given: Mapping[str, ArrayLike]) -> dict[str, Array]:
         expected = self.shapes[i]
+        if not isinstance(given, Mapping):
+            got = type(given).__name__
+            raise ShapeError(f"{self.describe(i)}: expected a dict of the parameters {sorted(expected)}, got {got}")
         if set(given) != set(expected):
             raise ShapeError(f"{self.describe(i)}: expected parameters {sorted(expected)}, got {sorted(given)}")
         arrays = {name: as_real(a, f"{self.describe(i)}: {name}") for name, a in given.items()}
@@ -195,8 +222,14 @@ class Network:
         return "w: expected finite numbers"
 
 
-def layers_from_config(configs: Sequence[Mapping[str, Any] | Layer]) -> list[Layer]:
-    """Registered layers from configs `{"name": …, **options}`; a `Layer` stays what it is."""
+def layers_from_config(configs: Sequence[str | Mapping[str, Any] | Layer]) -> list[Layer]:
+    """Registered layers from configs `{"name": …, **options}` or bare names; a `Layer` stays what it is.
+
+    >>> prograd.layers_from_config([{"name": "affine", "width": 8}, "relu"])
+    [Affine(width=8, bias=True), Relu()]
+    """
+    if isinstance(configs, (str, Mapping)):
+        raise OptionError(f"layers: expected a list of layers, got {configs!r}")
     return [config if isinstance(config, Layer) else _from_config(i, config) for i, config in enumerate(configs)]
 
 
@@ -221,10 +254,13 @@ def check_finite(a: Array, what: str) -> None:
         raise NonFiniteError(f"{what}: expected finite numbers, got {a[at]} at {list(at)}")
 
 
-def _from_config(i: int, config: Mapping[str, Any]) -> Layer:
+def _from_config(i: int, config: str | Mapping[str, Any]) -> Layer:
+    if isinstance(config, str):
+        config = {"name": config}
     if not isinstance(config, Mapping) or "name" not in config:
         raise OptionError(
-            f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}, got {config!r}"
+            f"layers[{i}]: expected a config with a name, such as {{'name': 'affine', 'width': 64}}, or a bare name, "
+            f"got {config!r}"
         )
     options = {str(key): value for key, value in config.items() if key != "name"}
     try:

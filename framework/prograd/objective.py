@@ -1,9 +1,9 @@
-"""The objective: the mean of `f_{x,y}(w) = ℓ_y(h_x(w))` over the samples, and its derivatives."""
+"""The objective: the mean of `f_{x,y}(w) = c ℓ_y(h_x(w))` over the samples, and its derivatives."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -23,9 +23,11 @@ from prograd.modes.samples import per_sample_gradients
 from prograd.network import Network, check_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
+from prograd.plugins.registry import loss as registered_loss
 from prograd.tape import machine
 from prograd.tape.replay import Tapes, signature
 from prograd.tape.tape import Tape, record
+from prograd.weights import sample_weights
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 SUMS = 2  # of the losses, and of `w`
@@ -33,30 +35,64 @@ LARGE_BYTES = 2**19  # of `w`: more does not stay in a core's cache from one pro
 
 
 class Objective:
-    """`f(w) = (1/N) Σ_n ℓ_{y_n}(h_{x_n}(w))` for the samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
+    """`f(w) = (1/N) Σ_n c_n ℓ_{y_n}(h_{x_n}(w))` for the samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
 
-    One-dimensional `x` and `y` are one sample. If `x` and `w` are both float32, everything is. Each call reads arrays
-    of either type anew, so it sees what was changed in place. Raises `ShapeError`, `NonFiniteError`, and `LabelError`
-    for labels outside the loss's domain.
+    `weights` are the numbers `c_n`, `(N,)`, not negative; without them, they are 1. They multiply the losses, and the
+    sum is divided by N whatever they are: weights whose mean is 1 make a weighted mean. A mapping `{class: weight}`
+    gives each sample `Σ_k y_k c_k`, for labels that are one-hot or probabilities (one output is that of class 1); it
+    reads `y` once. A sample of weight 0 adds nothing, but its loss has to be finite.
+
+    `loss` is a `Loss`, or the name of a registered one, which then has its defaults. One-dimensional `x` and `y` are
+    one sample. If `x` and `w` are both float32, everything is. Each call reads arrays of either type anew, so it sees
+    what was changed in place. Raises `ShapeError`, `NonFiniteError`, `LabelError` for labels outside the loss's domain,
+    `OptionError` for negative weights, and `UnknownNameError`.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=1, bias=False)], n_in=2)
+    >>> f = prograd.Objective(net, "squared_error", x=[[1, 2], [3, 4]], y=[[1], [1]])
+    >>> w = np.array([1.0, 0.0])
+    >>> f(w)
+    1.0
+    >>> f.gradient(w, mode="forward")
+    array([3., 4.])
+    >>> f.per_sample_gradients(w)
+    array([[0., 0.],
+           [6., 8.]])
+    >>> f.gauss_newton(w) @ w
+    array([5., 7.])
     """
 
-    def __init__(self, net: Network, loss: Loss, x: ArrayLike, y: ArrayLike) -> None:
+    def __init__(
+        self,
+        net: Network,
+        loss: Loss | str,
+        x: ArrayLike,
+        y: ArrayLike,
+        weights: ArrayLike | Mapping[int, float] | None = None,
+    ) -> None:
+        if isinstance(loss, str):
+            loss = registered_loss(loss)
         if not isinstance(net, Network) or not isinstance(loss, Loss):
             got = f"{type(net).__name__} and {type(loss).__name__}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
         self.net, self.loss = net, loss
         self._x, self._one = net.check_x(x)
         self._y = self._labels(y)
+        self._c = None if weights is None else sample_weights(weights, self._y, self._x.dtype, one=self._one)
         self._checked: set[str] = set()
         self._shape, self._chars = (net.size,), {self._x.dtype.char, DOUBLE.char}
         self._tapes = Tapes()
-        alike = self._x.dtype == self._y.dtype and self._x.flags.c_contiguous and self._y.flags.c_contiguous
-        self._as_given = {self._x.dtype.char: (self._x, self._y)} if alike else {}
+        self._given = (self._x, self._y) if self._c is None else (self._x, self._y, self._c)
+        alike = all(a.dtype == self._x.dtype and a.flags.c_contiguous for a in self._given)
+        self._as_given = {self._x.dtype.char: self._given} if alike else {}
 
     @property
     def samples(self) -> int:
         """N."""
         return len(self._x)
+
+    def __repr__(self) -> str:
+        samples = "1 sample" if self.samples == 1 else f"{self.samples} samples"
+        return f"Objective({self.loss.name} of {self.net!r}; {samples}, {self._x.dtype})"
 
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
@@ -74,11 +110,12 @@ class Objective:
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
-        `mode` is "reverse", "forward" (dense Jacobian, columns in chunks), "factored" (forward mode on operators),
-        "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or "auto", the one that is predicted
-        to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call allocates, the gradient included:
-        forward modes take fewer columns or samples at once, and "reverse" computes some `z^i` again. Raises
-        `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small `max_bytes`.
+        `mode` is "reverse" or its other name "backward", "forward" (dense Jacobian, columns in chunks), "factored"
+        (forward mode on operators), "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or
+        "auto", the one that is predicted to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call
+        allocates, the gradient included: forward modes take fewer columns or samples at once, and "reverse" computes
+        some `z^i` again. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
+        `max_bytes`.
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
@@ -87,18 +124,18 @@ class Objective:
         return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
-        """`∇f_{x_n,y_n}(w)` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
+        """`c_n ∇ℓ_{y_n}(h_{x_n}(w))` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
         w = self._w(w)
         p = machine.empty((self.samples, self.net.size), w.dtype)
         self._sums(w, self._each, (p,), "per sample")
         return p[0] if self._one else p
 
     def per_sample_norms(self, w: ArrayLike, max_bytes: int | None = None) -> Array:
-        """`‖∇f_{x_n,y_n}(w)‖` of each sample: `(N,)`, or one number if `x` was one sample; no gradient is formed.
+        """`‖c_n ∇ℓ_{y_n}(h_{x_n}(w))‖` of each sample: `(N,)`, or one number if `x` was one sample.
 
-        One pass of reverse mode gives `‖A_i^T q‖` for each parameter from structure, such as `‖q‖ ‖z‖` for a matrix.
-        No square overflows. `max_bytes` bounds all that the call allocates: the samples are then taken in parts.
-        Raises what `value_and_gradient` raises.
+        No gradient is formed: one pass of reverse mode gives `‖A_i^T q‖` for each parameter from structure, such as
+        `‖q‖ ‖z‖` for a matrix. No square overflows. `max_bytes` bounds all that the call allocates: the samples are
+        then taken in parts. Raises what `value_and_gradient` raises.
         """
         w, max_bytes = self._w(w), checked_bytes(max_bytes)
         used, room = self._resolve("reverse", "per_sample_norms", max_bytes, w.dtype)
@@ -109,7 +146,7 @@ class Objective:
     def clipped_gradient(
         self, w: ArrayLike, max_norm: float, out: Array | None = None, max_bytes: int | None = None
     ) -> Array:
-        """`(1/N) Σ_n min(1, max_norm/‖∇_n‖) ∇_n` with `∇_n = ∇f_{x_n,y_n}(w)`: `(size,)`, in the order of `w`.
+        """`(1/N) Σ_n min(1, max_norm/‖∇_n‖) ∇_n` with `∇_n = c_n ∇ℓ_{y_n}(h_{x_n}(w))`: `(size,)`, in the order of `w`.
 
         It is the mean over the samples, as `gradient` is, and is `gradient` if no norm is above `max_norm`, which may
         be infinite. The mean changes by at most `2 max_norm / N` where a sample is replaced by another one, and so is
@@ -128,7 +165,7 @@ class Objective:
         return p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
-        """`(1/N) Σ_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
+        """`(1/N) Σ_n c_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
 
         Its products cost one `jvp` and one `vjp` of the network each; the matrix is never formed. Raises
         `OptionError` for a loss without a hessian, and `NonFiniteError` as `value_and_gradient` does.
@@ -137,7 +174,7 @@ class Objective:
         lin = at.linearization()
         H = self.loss.hessian(lin.z[-1], at.y)
         checks.curvature(self.loss, H, lin.z[-1], at.y)
-        product = _GaussNewton(lin, H)
+        product = _GaussNewton(lin, H, at)
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
 
@@ -152,86 +189,80 @@ class Objective:
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype).char in self._chars else DOUBLE
         used, room = self._resolve(mode, "gradient", max_bytes, dtype)
-        x, y = self._data(dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
-        run = partial(self._gradient, used, room)
-        return record(run, [size, *signature((x, y))], [size, ((SUMS,), dtype)])
+        run = partial(self._run, self._gradient, (used, room))
+        return record(run, [size, *signature(self._data(dtype))], [size, ((SUMS,), dtype)])
 
     def _resolve(
         self, mode: str | Mode, outputs: Outputs, max_bytes: int | None, dtype: Any
     ) -> tuple[Mode, int | None]:
-        return planning.resolve(mode, self.net, self.samples, "parameters", outputs, max_bytes, dtype, self.loss)
+        weighted = self._c is not None
+        return planning.resolve(
+            mode, self.net, self.samples, "parameters", outputs, max_bytes, dtype, self.loss, weighted
+        )
 
     def _sums(
         self,
         w: Array,
-        function: Callable[..., None],
+        function: Callable[..., Array],
         outputs: tuple[Array, ...],
         *what: Any,
         max_bytes: int | None = None,
         inputs: tuple[Array, ...] = (),
     ) -> float:
-        """Calls `function(*what, w, x, y, *inputs, *outputs, sums)`, recorded; returns the mean of the losses."""
-        x, y = self._data(w.dtype)
+        """Calls `function(*what, at, *inputs, *outputs)`, recorded, which returns the sum of the losses.
+
+        Returns their mean.
+        """
+        data = self._data(w.dtype)
         if w.dtype.char not in self._checked:
             self._check(self.net.check_w(w))
         sums = np.empty(SUMS, w.dtype)
-        key = (what, w.dtype.char, x.shape, y.shape)
-        self._tapes.call(key, partial(function, *what), (w, x, y, *inputs), (*outputs, sums), max_bytes)
+        key = (what, w.dtype.char, data[0].shape, data[1].shape)
+        self._tapes.call(key, partial(self._run, function, what), (w, *data, *inputs), (*outputs, sums), max_bytes)
         total, of_w = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
+        return total / len(data[0]) if math.isfinite(total) else self._mean(w, total, smooth=bool(outputs))
+
+    def _run(self, function: Callable[..., Array], what: tuple[Any, ...], *arrays: Array) -> None:
+        """What is recorded: reads `w` and the data, and writes to the others, the last of which are the sums."""
+        read = 1 + len(self._given)
+        at = self._evaluation(*arrays[:read])
+        _close(arrays[-1], function(*what, at, *arrays[read:-1]), at)
+
+    def _mean(self, w: Array, total: float, *, smooth: bool) -> float:
+        """The mean of losses whose sum is not finite: it may have overflowed. Raises `NonFiniteError`."""
+        at = self._at(w)
+        z = self.net.evaluate(at.parameters, at.x)
         if math.isnan(total):
-            z = self.net.evaluate(self.net.unpack(w), x)
-            (checks.smooth if outputs else checks.domain)(self.loss, z, y)
-        if not math.isfinite(total):  # the sum may have overflowed where the mean does not
-            values = self.loss.value(self.net.evaluate(self.net.unpack(w), x), y)
-            return float(np.add.reduce(values / len(values)))
-        return total / len(x)
+            (checks.smooth if smooth else checks.domain)(self.loss, z, at.y, at.c)
+        return float(np.add.reduce(at.weighted(self.loss.value(z, at.y) / at.samples)))
 
-    def _value(self, _: str, w: Array, x: Array, y: Array, sums: Array) -> None:
-        at = self._evaluation(w, x, y)
-        _close(sums, np.add.reduce(self.loss.value(self.net.evaluate(at.parameters, x), y)), at)
+    def _value(self, _: str, at: Evaluation) -> Array:
+        total: Array = np.add.reduce(at.weighted(self.loss.value(self.net.evaluate(at.parameters, at.x), at.y)))
+        return total
 
-    def _gradient(  # noqa: PLR0913, PLR0917
-        self, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, p: Array, sums: Array
-    ) -> None:
-        at = self._evaluation(w, x, y)
-        _close(sums, mode.gradient(at, p, max_bytes), at)
+    def _gradient(self, mode: Mode, max_bytes: int | None, at: Evaluation, p: Array) -> Array:
+        return mode.gradient(at, p, max_bytes)
 
-    def _each(self, _: str, w: Array, x: Array, y: Array, p: Array, sums: Array) -> None:
-        at = self._evaluation(w, x, y)
-        _close(sums, per_sample_gradients(at, p), at)
+    def _each(self, _: str, at: Evaluation, p: Array) -> Array:
+        return per_sample_gradients(at, p)
 
-    def _norms(  # noqa: PLR0913, PLR0917
-        self, _: str, mode: Mode, max_bytes: int | None, w: Array, x: Array, y: Array, norms: Array, sums: Array
-    ) -> None:
-        at = self._evaluation(w, x, y)
-        _close(sums, mode.per_sample_norms(at, norms, max_bytes), at)
+    def _norms(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, norms: Array) -> Array:
+        return mode.per_sample_norms(at, norms, max_bytes)
 
-    def _clipped(  # noqa: PLR0913, PLR0917
-        self,
-        _: str,
-        mode: Mode,
-        max_bytes: int | None,
-        w: Array,
-        x: Array,
-        y: Array,
-        limit: Array,
-        p: Array,
-        sums: Array,
-    ) -> None:
-        at = self._evaluation(w, x, y)
-        _close(sums, mode.clipped_gradient(at, limit, p, max_bytes), at)
+    def _clipped(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, limit: Array, p: Array) -> Array:
+        return mode.clipped_gradient(at, limit, p, max_bytes)
 
-    def _data(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-        return self._as_given.get(dtype.char) or (_contiguous(self._x, dtype), _contiguous(self._y, dtype))
+    def _data(self, dtype: np.dtype[Any]) -> tuple[Array, ...]:
+        return self._as_given.get(dtype.char) or tuple(_contiguous(a, dtype) for a in self._given)
 
-    def _evaluation(self, w: Array, x: Array, y: Array) -> Evaluation:
+    def _evaluation(self, w: Array, x: Array, y: Array, c: Array | None = None) -> Evaluation:
         if not isinstance(w, RecordingArray):  # which has no numbers to check
             self.net.check_w(w)
-        return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y)
+        return Evaluation(self.net, self.loss, w, self.net.unpack(w), x, y, c)
 
     def _check(self, w: Array) -> None:
         """Once for each dtype is enough: shapes and options don't depend on `w`."""
@@ -239,7 +270,7 @@ class Objective:
             return
         self.net.check_options(w.dtype)
         options.check_range(self.loss, w.dtype)
-        x, y = self._data(w.dtype)
+        x, y, *_ = self._data(w.dtype)
         checks.loss(self.loss, checks.output(self.net, self.net.unpack(w), x[:2]), y[:2])
         self._checked.add(w.dtype.char)
 
@@ -286,7 +317,7 @@ class Objective:
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {w.shape}, got {got}")
-        for name, read in (("w", w), ("x", self._x), ("y", self._y)):
+        for name, read in zip(("w", "x", "y", "weights"), (w, *self._given), strict=False):
             if np.shares_memory(out, read):
                 raise ShapeError(
                     f"out: expected memory of its own, got an array that shares {name}'s, which is still being read"
@@ -316,10 +347,10 @@ def _total(a: Array) -> Array:
 
 
 class _GaussNewton:
-    """`v -> (1/N) Σ_n J_n^T H_n J_n v` for a stack of vectors, by a tape from the third product on."""
+    """`v -> (1/N) Σ_n c_n J_n^T H_n J_n v` for a stack of vectors, by a tape from the third product on."""
 
-    def __init__(self, lin: Linearization, H: Operator) -> None:
-        self._lin, self._H = lin, H
+    def __init__(self, lin: Linearization, H: Operator, at: Evaluation) -> None:
+        self._lin, self._H, self._at = lin, H, at
         self._tapes = Tapes()
 
     def __call__(self, v: Array) -> Array:
@@ -329,4 +360,5 @@ class _GaussNewton:
         return out
 
     def _product(self, v: Array, out: Array) -> None:
-        np.divide(self._lin.vjp(self._H.jvp(self._lin.jvp(v))), self._lin.samples, out=out)
+        q = self._at.weighted(self._H.jvp(self._lin.jvp(v)))
+        np.divide(self._lin.vjp(q), self._lin.samples, out=out)

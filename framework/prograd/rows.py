@@ -16,7 +16,11 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def first_maximum(a: Array) -> Mask:
-    """Where each row's largest entry is, the first of equals: `(..., n) -> (..., n)`, true once in each row."""
+    """Where each row's largest entry is, the first of equals: `(..., n) -> (..., n)`, true once in each row.
+
+    >>> prograd.rows.first_maximum(np.array([[1.0, 5.0, 5.0]]))
+    array([[False,  True, False]])
+    """
     k = np.arange(a.shape[-1], dtype=a.dtype)
     attained = np.where(a == np.maximum.reduce(a, axis=-1, keepdims=True), k, np.inf)
     first: Mask = k == np.minimum.reduce(attained, axis=-1, keepdims=True)
@@ -24,7 +28,11 @@ def first_maximum(a: Array) -> Mask:
 
 
 def others(a: Array) -> Array:
-    """`Σ_{j≠k} a_j` for each entry `a_k` of a row of numbers that are not negative: `(..., n) -> (..., n)`."""
+    """`Σ_{j≠k} a_j` for each entry `a_k` of a row of numbers that are not negative: `(..., n) -> (..., n)`.
+
+    >>> prograd.rows.others(np.array([[1.0, 2.0, 4.0]]))
+    array([[6., 5., 3.]])
+    """
     total = np.add.reduce(a, axis=-1, keepdims=True)
     most = a > MOST * total  # one entry, if any: the difference would lose its digits
     rest = np.add.reduce(np.where(most, 0, a), axis=-1, keepdims=True)
@@ -32,7 +40,11 @@ def others(a: Array) -> Array:
 
 
 def norm(a: Array, also: Array | float = 0.0) -> Array:
-    """`√(Σ_k a_k² + also²)`, `(..., n) -> (..., 1)`: no square overflows, and none is lost."""
+    """`√(Σ_k a_k² + also²)`, `(..., n) -> (..., 1)`: no square overflows, and none is lost.
+
+    >>> prograd.rows.norm(np.array([[3e200, 4e200]]))
+    array([[5.e+200]])
+    """
     size = np.abs(a)
     largest = np.maximum.reduce(size, axis=-1, keepdims=True, initial=0)
     size /= np.where(largest > 0, largest, 1)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from prograd import units
 from prograd_benchmarks import timing
-from prograd_experiments import units
 
 
 class Clock:

@@ -18,6 +18,15 @@ def test_sizes():
     assert repr(net) == "Network(3 → affine → 4 → tanh → 4 → affine → 2; 26 parameters)"
 
 
+def test_a_bare_name_is_a_layer_without_options():
+    layers = [{"name": "affine", "width": 4}, "tanh", prograd.layer("softmax")]
+    net = prograd.Network.from_config(layers, n_in=3)
+    assert net.layers[1] == prograd.layer("tanh")
+    assert net.layers == prograd.Network.from_config([layers[0], {"name": "tanh"}, layers[2]], n_in=3).layers
+    inside = prograd.layer("residual", layers=["tanh", {"name": "affine", "width": 3}])
+    assert inside.layers[0] == prograd.layer("tanh")
+
+
 def test_w_has_the_newest_layer_first():
     net = small()
     w = np.arange(26.0)

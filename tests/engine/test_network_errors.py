@@ -79,9 +79,19 @@ class Choosy(Shapeless):
             r"layers\[0\]: expected a config with a name",
         ),
         (
-            lambda: prograd.Network.from_config(["tanh"], n_in=3),
+            lambda: prograd.Network.from_config([3], n_in=3),
             errors.OptionError,
-            r"layers\[0\]: expected a config with a name",
+            r"layers\[0\]: expected a config with a name, such as .*, or a bare name, got 3",
+        ),
+        (
+            lambda: prograd.Network.from_config(["tanhh"], n_in=3),
+            errors.UnknownNameError,
+            r"layers\[0\]: expected a known name, got 'tanhh'; did you mean 'tanh'",
+        ),
+        (
+            lambda: prograd.Network.from_config("tanh", n_in=3),
+            errors.OptionError,
+            "layers: expected a list of layers, got 'tanh'",
         ),
         (
             lambda: prograd.layer("quux"),

@@ -30,6 +30,18 @@ def test_least_squares_by_hand():
     np.testing.assert_allclose(f.per_sample_gradients(w), x * residual[:, None], rtol=1e-13)
 
 
+def test_a_loss_by_its_name():
+    net = prograd.Network.from_config([{"name": "affine", "width": 2}], n_in=3)
+    f = prograd.Objective(net, "squared_error", np.ones((5, 3)), np.zeros((5, 2)))
+    assert f.loss == prograd.loss("squared_error")
+    assert repr(f) == "Objective(squared_error of Network(3 → affine → 2; 8 parameters); 5 samples, float64)"
+    assert "1 sample, float32" in repr(prograd.Objective(net, "huber", np.ones(3, np.float32), np.zeros(2, np.float32)))
+    with pytest.raises(
+        errors.UnknownNameError, match="loss: expected a known name, got 'hubber'; did you mean 'huber'"
+    ):
+        prograd.Objective(net, "hubber", np.ones(3), np.zeros(2))
+
+
 def test_value_and_gradient_agree_with_finite_differences():
     f, w, _, _ = classifier()
     value, gradient = f.value_and_gradient(w)

@@ -43,9 +43,9 @@ def test_bad_out(out):
             "wrt: expected a known name, got 'x'",
         ),
         (
-            lambda f, w: prograd.jacobian(f.net, w, np.ones(4), mode="backward"),
+            lambda f, w: prograd.jacobian(f.net, w, np.ones(4), mode="backwards"),
             errors.UnknownNameError,
-            "mode: expected a known name, got 'backward'",
+            "mode: expected a known name, got 'backwards'",
         ),
         (
             lambda f, w: prograd.linearize(f.net, w, np.ones(4)).jvp(w[1:]),
@@ -58,9 +58,9 @@ def test_bad_out(out):
             r"q: expected shape \(..., 2, 3\)",
         ),
         (
-            lambda f, _: prograd.Objective(f.net, "huber", np.ones(4), np.ones(3)),
+            lambda f, _: prograd.Objective(f.net, 3, np.ones(4), np.ones(3)),
             errors.OptionError,
-            "a Network and a Loss, got Network and str",
+            "a Network and a Loss, got Network and int",
         ),
     ],
 )

@@ -10,6 +10,7 @@ import prograd
 from prograd.errors import OptionError, ShapeError
 from prograd.modes import MODES
 from prograd.operators import Operator
+from prograd.planning.recording import Task, cost
 from prograd.tape import machine
 from prograd.testing import counted
 from tests.helpers.closeness import ROUNDING, assert_close
@@ -282,3 +283,15 @@ def test_an_authors_operator_needs_no_norm_of_its_own():
     net = prograd.Network([Scale(), prograd.layer("tanh"), Scale()], 4)
     rng = np.random.default_rng(0)
     check(*objective(net, *rng.normal(size=(1, 8)), *rng.normal(size=(2, 5, 4))))
+
+
+def test_weights_come_before_the_clipping():
+    f, w, x, y = classifier()
+    weights = np.arange(6.0)
+    f = prograd.Objective(f.net, f.loss, x, y, weights)
+    assert f.per_sample_norms(w)[0] == 0
+    check(f, w)
+    task = Task(f.net, 6, "parameters", "clipped_gradient", w.dtype, weighted=True)
+    assert cost(task, MODES["reverse"], None).multiply_adds > 0
+    whole = f.clipped_gradient(w, 1.0)
+    np.testing.assert_allclose(f.clipped_gradient(w, 1.0, max_bytes=2**16), whole, rtol=1e-12, atol=1e-15)

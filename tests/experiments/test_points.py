@@ -26,6 +26,16 @@ from tests.helpers.configs import CONFIG, peers_config, train_config
 QUICK = ("data=iris", "repeats=3", "sample_seconds=1e-4", "hydra.sweep.dir=s")
 
 
+def test_a_space_is_looked_at_in_its_corners() -> None:
+    words = ("depth=range(1,9,3)", "rate=interval(0.1,0.5)", "data=iris", "loss=choice(a,b)")
+    with initialize_config_module("prograd_experiments.conf", version_base="1.3"):
+        found = list(arguments.corners({"depth": 4, "width": "3,5"}, words, GlobalHydra.instance().config_loader()))
+    assert len(found) == len({*map(tuple, found)}) == 16
+    assert {word for own in found for word in own} == {
+        *("depth=1", "depth=7", "width=3", "width=5", "rate=0.1", "rate=0.5", "data=iris", "loss=a", "loss=b"),
+    }
+
+
 def jobs(*words: str, params: dict[str, str] | None = None) -> list[list[str]]:
     with initialize_config_module("prograd_experiments.conf", version_base="1.3"):
         return arguments.jobs(params or {}, arguments.arranged(words), GlobalHydra.instance().config_loader())
@@ -244,6 +254,10 @@ def test_a_sweeper_that_searches_has_the_same_checks_resumption_and_summary(tmp_
         ("hydra/sweeper=basic depth=2 width=4 dry_run=true", "dry_run: expected hydra/sweeper=prograd with it, got tr"),
         ("hydra/sweeper=basic points=[{depth:2}]", "points: expected hydra/sweeper=prograd with it, got"),
         ("hydra/sweeper=basic depth=2 width=4 hydra.sweep.subdir=a", "hydra.sweep.subdir: expected it unset"),
+        (
+            "hydra/sweeper=basic depth=1 width=4,5",
+            "width: expected no value, since nothing depends on it with network=",
+        ),
         ("objective=3 depth=2 width=4", "objective: expected the path of a number in a record"),
     ],
 )

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.usefixtures("no_git")
 
 
 def learned(folder: Path, **changes: Any) -> tuple[dict[str, Any], lesson.Lesson, np.ndarray[Any, Any]]:
-    """The results of a run, its lesson, and the parameters that it ended with."""
+    """The results of a run, its lesson, and the parameters that it chose."""
     config = train_config(optimizer=ADAM, **changes)
-    return loop.train(config, folder), lesson.prepare(config), state.load(folder / state.NAME).state.w
+    return loop.train(config, folder), lesson.prepare(config), state.load(folder / state.NAME).state.best
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -18,6 +18,7 @@ from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.samples import Data
 from prograd_experiments.training import lesson, loop, state
+from prograd_experiments.training.experiment import Training
 from tests.helpers.configs import ADAM, GD, LBFGS, SGD, TRAIN_CONFIG, train_config
 
 pytestmark = pytest.mark.usefixtures("no_git")
@@ -66,7 +67,9 @@ def test_interrupted_training_goes_on_bit_by_bit(tmp_path: Path, monkeypatch, op
     assert again["resumed_from"] == 3
     assert v.w.tobytes() == w.w.tobytes()
     assert v.v.tobytes() == w.v.tobytes()
+    assert v.best.tobytes() == w.best.tobytes()
     assert again["curves"] == whole["curves"]
+    assert again["final"] == whole["final"]
 
 
 def test_more_epochs_from_a_checkpoint_are_as_if_they_had_been_asked_for_at_once(tmp_path: Path) -> None:
@@ -88,7 +91,7 @@ def test_more_epochs_from_a_checkpoint_are_as_if_they_had_been_asked_for_at_once
 def test_a_checkpoint_of_other_code_or_another_configuration_is_not_gone_on_from(tmp_path: Path) -> None:
     path = tmp_path / state.NAME
     for left in ("other code", "other configuration"):
-        at = state.State(np.full(3, 9.0), np.zeros(3), np.zeros(3), epoch=4)
+        at = state.State(np.full(3, 9.0), *np.zeros((3, 3)), epoch=4)
         code = "another" if left == "other code" else environment.code()
         state.save(at, train_config(seed=1) if left == "other configuration" else train_config(), code, path)
         assert loop.train(train_config(), tmp_path)["resumed_from"] == 0
@@ -196,6 +199,7 @@ def test_a_checkpoint_holds_no_pickles(tmp_path: Path) -> None:
             "w": "f",
             "v": "f",
             "s": "f",
+            "best": "f",
             "about": "U",
             "curves": "U",
         }
@@ -205,8 +209,9 @@ def test_a_checkpoint_holds_no_pickles(tmp_path: Path) -> None:
 @pytest.mark.parametrize("optimizer", [GD, SGD, ADAM, LBFGS], ids=lambda found: found["name"])
 def test_steps_are_their_formulas_on_least_squares(optimizer: dict[str, Any]) -> None:
     data = {"name": "synthetic", "task": "regression", "samples": 30, "features": 2, "outputs": 1}
-    results = loop.train(train_config(data=data, depth=1, optimizer=optimizer, epochs=400))
-    part = lesson.prepare(train_config(data=data, depth=1)).train
+    config = train_config(data=data, depth=1, optimizer=optimizer, epochs=400, validation_fraction=0)
+    results = loop.train(config)
+    part = lesson.prepare(config).train
     design = np.column_stack([part.x, np.ones(len(part.x))])
     best = np.linalg.lstsq(design, part.y, rcond=None)[0]
     least = 0.5 * np.mean((design @ best - part.y) ** 2)
@@ -229,7 +234,7 @@ def test_one_step_of_gradient_descent_and_of_sgd_by_hand() -> None:
     loop.STEPS["gradient_descent"](at, first, one)
     np.testing.assert_array_equal(at.w, first.w - 0.2 * g)
 
-    at = state.State(first.w, np.ones_like(first.w), first.w)
+    at = state.State(first.w, np.ones_like(first.w), first.w, first.w)
     loop.STEPS["sgd"](at, first, train_config(optimizer=SGD | {"batch": 100}))
     np.testing.assert_allclose(at.v, 0.9 - 0.1 * g, rtol=1e-12)  # the sum over the samples in another order
     np.testing.assert_array_equal(at.w, first.w + at.v)
@@ -303,6 +308,17 @@ def test_parts_are_apart_and_standardised_by_the_training_part() -> None:
         lesson.split(data, 0.5, 0.45, np.random.default_rng(0), np.dtype("float64"))
 
 
+@pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=lambda found: found["name"])
+def test_a_batch_is_at_most_the_training_part(optimizer: dict[str, Any]) -> None:
+    assert len(lesson.prepare(train_config(optimizer=optimizer | {"batch": 22})).train.x) == 22
+    message = (
+        r"^optimizer\.batch: expected at most the 22 samples of the training part, got 23; "
+        r"optimizer\.batch=22 takes all of them for each step$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        lesson.prepare(train_config(optimizer=optimizer | {"batch": 23}))
+
+
 def test_scores_by_hand() -> None:
     assert lesson.accuracy(np.array([[2.0, 1], [0, 1]]), np.array([[1.0, 0], [1, 0]])) == 0.5
     assert lesson.accuracy(np.array([[2.0], [-1], [-3]]), np.array([[1.0], [1], [0]])) == pytest.approx(2 / 3)
@@ -330,13 +346,42 @@ def test_the_test_part_is_looked_at_once_at_the_end(tmp_path: Path) -> None:
     found = lesson.prepare(train_config())
     assert not [name for name in results["curves"] if "test" in name]
     assert results["final"]["test_loss"] == np.mean(
-        found.loss.value(found.net(at.w, found.split.test.x), found.split.test.y)
+        found.loss.value(found.net(at.best, found.split.test.x), found.split.test.y)
     )
-    assert results["final"]["validation_loss"] == results["curves"]["validation_loss"][-1]
     assert results["final"]["test_error"] is None
     without = loop.train(train_config(test_fraction=0, validation_fraction=0))
     assert without["final"]["test_loss"] is without["final"]["validation_score"] is None
     assert without["curves"]["validation_loss"] == [None] * 7
+
+
+def test_the_validation_part_chooses_the_epoch(tmp_path: Path) -> None:
+    # Few samples and a large network: the score of the validation part falls again while the training loss falls on.
+    changes = {"data": TRAIN_CONFIG["data"] | {"features": 12}, "width": 30, "optimizer": ADAM, "epochs": 40}
+    results, at = trained(tmp_path, **changes)
+    curves, number = results["curves"], results["chosen_epoch"]
+    assert 0 < number < results["epochs_done"] == 40
+    score, loss = curves["validation_score"][number], curves["validation_loss"][number]
+    others = list(zip(curves["validation_score"], curves["validation_loss"], strict=True))
+    assert all(other < score or (other == score and its >= loss) for other, its in others)
+    for what in ("loss", "score"):
+        for part in ("train", "validation"):
+            assert results["final"][f"{part}_{what}"] == curves[f"{part}_{what}"][number]
+    there = trained(tmp_path / "there", **changes | {"epochs": number})
+    assert there[1].w.tobytes() == at.best.tobytes() != at.w.tobytes()
+    assert there[0]["final"] == results["final"]
+    record = jobs.run(TRAIN_CONFIG | changes, tmp_path / "there", force=True)
+    assert record["chosen_epoch"] == number
+    assert f"after {number} of 40 epochs of adam" in Training().answer(collect(tmp_path / "there").rows)
+
+
+def test_of_equal_scores_the_smallest_loss_and_then_the_first_epoch_is_chosen() -> None:
+    def curves(*points: tuple[float | None, float | None]) -> dict[str, list[float | None]]:
+        scores, losses = map(list, zip(*points, strict=True))
+        return {"epochs": [*range(len(points))], "validation_score": scores, "validation_loss": losses}
+
+    assert state.chosen(curves((0.5, 0.1), (0.9, 0.4), (0.9, 0.3), (0.9, 0.3), (0.8, 0.2))) == 2
+    assert state.chosen(curves((0.5, 0.1), (None, None), (0.9, None), (0.4, 0.3))) == 0
+    assert state.chosen(curves((None, None), (None, None))) == 1
 
 
 def test_each_epoch_is_told_with_how_it_stands() -> None:

@@ -96,7 +96,7 @@ def test_a_mistake_that_a_single_job_meets_is_one_line(tmp_path: Path, words: st
 def test_what_a_table_was_taken_for_is_told_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,t\n" + "".join(f"{i},{'xy'[i % 2]}\n" for i in range(9)))
     for words in (("epochs=1",), ("-m", "epochs=1,2")):
-        done = prograd_run(tmp_path, "experiment=train", "data=csv", "data.path=t.csv", *words)
+        done = prograd_run(tmp_path, "experiment=train", "data=csv", "data.path=t.csv", "optimizer.batch=5", *words)
         assert done.stdout.startswith(f"{tmp_path / 't.csv'}: 9 samples of 1 feature; target t: 2 classes (x, y)\n")
         assert done.stdout.count("9 samples of 1 feature") == 1
     hash_of_it = read(next(tmp_path.rglob("record.json")))["config"]["data"]["sha256"]

@@ -102,9 +102,10 @@ def test_ten_thousand_layers(name: str) -> None:
     f, x, w = task(net)
     for outputs in ("gradient", "jacobian"):
         plan = prograd.plan(net, 2, outputs=outputs)
-        assert set(plan.costs) == {"reverse"}
+        diagonal = name == "tanh, affine" and outputs == "jacobian"  # its factors are multiplied in few instructions
+        assert set(plan.costs) == ({"reverse", "factored"} if diagonal else {"reverse"})
         assert f"optimal: not planned: {len(net.layers)} layers are more than 200" in str(plan)
-        assert plan.as_json()["left_out"]["factored"].startswith("expected a recording of at most")
+        assert plan.as_json()["left_out"]["forward"].startswith("expected a recording of at most")
         assert len(str(plan)) < 3000
     gradient = f.gradient(w)
     assert np.isfinite(gradient).all()

@@ -9,7 +9,7 @@ import pytest
 
 import prograd
 from prograd import modes
-from prograd.modes import AUTO, MODES, Mode, ModeName
+from prograd.modes import ALIASES, AUTO, MODES, Mode, ModeName
 from tests.helpers.networks import classifier
 
 
@@ -70,10 +70,20 @@ def test_and_a_plan():
 
 
 def test_one_list_of_names():
-    assert get_args(ModeName) == (*MODES, AUTO)
+    assert get_args(ModeName) == (*MODES, AUTO, *ALIASES)
     assert tuple(MODES) == prograd.MODES
     for name, mode in MODES.items():
         assert prograd.mode(name) is modes.find(mode) is mode
         assert mode.name == name
     with pytest.raises(prograd.errors.UnknownNameError, match="did you mean 'forward'"):
         prograd.mode("foward")
+
+
+def test_backward_is_reverse():
+    assert prograd.mode("backward") is MODES["reverse"]
+    f, w, x, _ = classifier(samples=5)
+    np.testing.assert_array_equal(f.gradient(w, mode="backward"), f.gradient(w, mode="reverse"))
+    for lazy in (False, True):
+        J, K = (prograd.jacobian(f.net, w, x, mode=mode, lazy=lazy) for mode in ("backward", "reverse"))
+        np.testing.assert_array_equal(J.dense() if lazy else J, K.dense() if lazy else K)
+    assert list(prograd.plan(f.net, modes=["backward"]).costs) == ["reverse"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -206,6 +207,7 @@ def test_the_command():
     assert result.exit_code == 0
     for word in ("8 → affine → 4", "7 samples", "reverse", "forward", "peak bytes", "tape bytes", "(q "):
         assert word in result.output
+    assert len(re.findall(r" \d+(\.\d+)? (ns|µs|ms|s)$", result.output, re.MULTILINE)) == len(prograd.MODES)
     content = json.loads(run(*arguments, "--wrt", "input", "--json").output)
     assert content["outputs"] == "jacobian"
     assert set(content["modes"]) == set(prograd.MODES)

@@ -86,3 +86,16 @@ def test_hooks_and_their_specifications_are_the_same():
 def test_every_hook_is_in_the_guide():
     guide = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
     assert [hook for hook in HOOKS if f"`{hook}()`" not in guide] == []
+
+
+def test_a_registry_prints_as_a_person_reads_it(plugins):
+    found = assemble([*first_party(), plugins("waves", GOOD), plugins("gone", "raise ImportError('no numbers')")])
+    lines = repr(found).splitlines()
+    assert lines[0].startswith("layers: affine, avg_pool2d, ")
+    assert "losses: cross_entropy, hinge" in repr(found)
+    assert lines[-2:] == [
+        "plugins: 'layers' of prograd 0.1.0, 'losses' of prograd 0.1.0, 'waves' of dist-waves 1.0",
+        "broken: 'gone' of dist-gone 1.0: ImportError: no numbers",
+    ]
+    assert max(map(len, lines)) <= 120
+    assert repr(assemble([])) == "layers: none\nlosses: none\nplugins: none"

@@ -58,7 +58,7 @@ def registered(monkeypatch: pytest.MonkeyPatch):
         layers = dict(layers)
         plugin = Plugin("waves", "acme-waves", "1.2", layers, {})
         found = Registry(layers, {}, (plugin,), tuple(broken))
-        for command in ("plugins", "check"):
+        for command in ("plugins", "check", "show"):
             monkeypatch.setattr(f"prograd.commands.{command}.registry", lambda: found)
 
     return register
@@ -115,6 +115,24 @@ def test_plugins_tells_how_to_get_the_machine_where_there_is_none(monkeypatch: p
     json.loads(run("plugins", "--json").output)
     monkeypatch.setattr(machine, "compiled", object())
     assert "numpy replays" not in run("plugins").output
+
+
+def test_plugins_tells_who_is_slow_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = Plugin("quick", "acme", "1", {}, {}, seconds=0.00123)
+    slow = BrokenPlugin("slow", "acme", "2", "ImportError", seconds=1.5)
+    monkeypatch.setattr("prograd.commands.plugins.registry", lambda: Registry({}, {}, (quick,), (slow,)))
+    lines = [line.split() for line in run("plugins", "--times").output.splitlines()]
+    assert lines[1:3] == [["1.50", "s", "slow", "acme", "2", "broken"], ["1.23", "ms", "quick", "acme", "1", "ok"]]
+    assert lines[-1][:4] == ["1.50", "s", "in", "all;"]
+    rows = json.loads(run("plugins", "--times", "--json").output)
+    assert [(row["name"], row["status"], row["seconds"]) for row in rows] == [
+        ("slow", "broken", 1.5),
+        ("quick", "ok", 0.00123),
+    ]
+
+
+def test_loading_takes_time() -> None:
+    assert min(plugin.seconds for plugin in prograd.registry().plugins) > 0
 
 
 def test_check_passes_what_is_right() -> None:
@@ -189,8 +207,49 @@ def test_check_of_an_unknown_name_offers_the_closest() -> None:
     assert "layer or loss: expected a known name, got 'afine'; did you mean 'affine'" in result.stderr
 
 
-def test_an_unknown_command_is_a_usage_error() -> None:
-    assert run("chekc").exit_code == 2
+def test_an_unknown_command_offers_the_closest() -> None:
+    result = run("chekc")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: command: expected a known name, got 'chekc'; did you mean 'check'")
+
+
+def test_help_cuts_no_sentence(brought) -> None:
+    brought(hello="cli_commands:hello", hidden="cli_commands:hidden", gone="a_module_that_nobody_has:main")
+    text = run("--help").output
+    listed = " ".join(text.partition("Commands:")[2].split())
+    assert "..." not in listed
+    assert "bytes moved and seconds of every mode. plugins" in listed
+    assert "hello Say hello." in listed
+    assert "gone (not available here)" in listed
+    assert "hidden" not in listed
+
+
+# Completion.
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["sh"], {"show"}),
+        (["show", "aff"], {"affine"}),
+        (["show", "hu"], {"huber"}),
+        (["show", "affine", ""], {"width=", "bias="}),
+        (["show", "no_such_layer", ""], set()),
+        (["show", "--structure", "diag"], {"Diagonal", "Diagonal@Diagonal", "DiagonalPlusLowRank"}),
+        (["check", "relu", "soft"], {"softmax", "softplus", "softmax_cross_entropy"}),
+        (["plan", "--layer", "leaky"], {"leaky_relu"}),
+        (["tape", "--loss", "h"], {"hinge", "huber"}),
+        (["tape", "--mode", ""], set(prograd.MODES)),
+    ],
+)
+def test_the_shell_completes(words, offered) -> None:
+    position = {"COMP_WORDS": " ".join(["prograd", *words]), "COMP_CWORD": str(len(words))}
+    result = CliRunner().invoke(main, [], prog_name="prograd", env={"_PROGRAD_COMPLETE": "bash_complete", **position})
+    assert {line.removeprefix("plain,") for line in result.output.split()} == offered
+
+
+def test_a_completed_structure_is_one() -> None:
+    assert "cross_entropy" in run("show", "--structure", "Diagonal@Diagonal").output
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -213,6 +272,65 @@ def test_a_plugin_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.stderr == "Error: plugin 'waves' is broken\n"
 
 
+# The catalogue.
+
+
+def test_show_tells_of_a_layer() -> None:
+    text = run("show", "affine", "width=32", "--n-in", "64").output
+    for part in (
+        "affine, a layer",
+        "g(W, b; z) = W z + b",
+        "from        prograd",
+        "recordable  yes",
+        "example     Affine(width=32, bias=True)",
+        "For 64 inputs, 32 outputs",
+    ):
+        assert part in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["width", "int", "required", "the", "number", "of", "outputs."] in lines
+    assert ["A[W]", "(32,", "64)", "Kronecker", "32", "×", "2048", "per", "sample", "2,048", "2,048"] in lines
+    assert ["all", "4,096", "4,096"] in lines
+
+
+def test_show_tells_of_a_loss() -> None:
+    text = run("show", "hinge").output
+    assert "y           one-hot, of at least two classes.\nlabels      checked when an objective is built" in text
+    assert ["hessian", "Zero", "3", "×", "3", "shared", "0", "0"] in [line.split() for line in text.splitlines()]
+
+
+def test_show_lists_what_there_is_and_by_structure() -> None:
+    assert {"affine", "hinge"} <= {line.split(" ")[0] for line in run("show").output.splitlines()}
+    listed = json.loads(run("show", "--structure", "diagonal", "--json").output)
+    assert {"tanh", "scale_shift", "huber"} <= {row["name"] for row in listed}
+    assert {row["structure"] for row in listed} == {"Diagonal", "Diagonal @ Diagonal"}
+
+
+def test_show_tells_of_others_what_they_tell(registered) -> None:
+    registered({"wrong": Wrong, "no_examples": NoExamples})
+    assert "from        acme-waves 1.2" in run("show", "wrong").output
+    text = run("show", "no_examples").output
+    assert "can't be evaluated: NoExamples: expected its own examples()" in text
+    assert ["width", "required", "its", "docstring", "does", "not", "tell"] in [
+        line.split() for line in text.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["afine"], "layer or loss: expected a known name, got 'afine'; did you mean 'affine'"),
+        (["--structure", "diagnal"], "did you mean 'Diagonal'"),
+        (["affine", "--structure", "diagonal"], "expected no name with it"),
+        (["--n-in", "3"], "--n-in: expected the name of a layer with it, got none"),
+        (["affine", "width"], "affine: expected OPTION=VALUE, got 'width'"),
+    ],
+)
+def test_show_refuses_what_it_does_not_know(arguments, message) -> None:
+    result = run("show", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 # Commands that others bring.
 
 
@@ -221,6 +339,11 @@ def test_a_plugin_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def hello(loud: bool) -> None:
     """Say hello."""
     click.echo("HELLO" if loud else "hello")
+
+
+@click.command(hidden=True)
+def hidden() -> None:
+    """Not listed."""
 
 
 @click.command()

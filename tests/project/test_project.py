@@ -41,7 +41,7 @@ def test_one_version() -> None:
     assert prograd.__version__ == PROJECT["version"] == metadata.version("prograd")
 
 
-@pytest.mark.parametrize("extra", ["core", *INSTALLED_BY_MAKE])
+@pytest.mark.parametrize("extra", ["core", *INSTALLED_BY_MAKE, "docs"])
 def test_constraints_pin_what_make_installs(extra: str) -> None:
     listed = PROJECT["dependencies"] if extra == "core" else PROJECT["optional-dependencies"][extra]
     pinned = constraints()
@@ -82,16 +82,23 @@ def test_typed_packages_say_so() -> None:
     ] == []
 
 
-def test_ci_runs_the_readmes_tests_and_the_lint() -> None:
+def test_ci_runs_the_readmes_tests_the_lint_and_the_site() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == ["make test", "make lint"]
+    assert [line for line in script.read_text().splitlines() if line.startswith("make ")] == [
+        "make test",
+        "make lint",
+        "make docs",
+    ]
 
 
 PUBLIC_MODULES = {
     *("prograd", "prograd.errors", "prograd.operators", "prograd.options", "prograd.tape", "prograd.tape.machine"),
     "prograd.testing",
+    "prograd.units",  # one notation for times, counts and ratios
     "prograd.commands.consoles",  # what writes to a console writes as `prograd` does
+    "prograd.commands",  # completion
+    "prograd.catalogue",
     "prograd.commands.networks",  # and what is given a network is given it as `prograd plan` is
 }
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from asv.util import human_value
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prograd.units import seconds
 from prograd_benchmarks.gate.decision import ACCEPT, LIMITS, Finding, Judgement, Verdict, unused, verdict
 
 COLUMNS = ("benchmark", "base", "HEAD", "HEAD / base", "finding")
@@ -170,5 +170,5 @@ def _human(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
     if unit == "seconds":
-        return str(human_value(value, unit))
+        return seconds(value)
     return f"{value:.4g}" if unit in LIMITS else f"{value:,.0f}"

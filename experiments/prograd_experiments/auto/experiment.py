@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import prograd
+from prograd.units import factor
 from prograd_experiments import config as read
 from prograd_experiments import networks, timed
 from prograd_experiments.auto.pictures import pictures
@@ -19,7 +20,6 @@ from prograd_experiments.experiment import Progress, Results
 from prograd_experiments.planned import CLOSE, Planned, columns_of_modes
 from prograd_experiments.records import Record
 from prograd_experiments.rows import NOTHING, Cell, Column, Row, at, plain, ratio, setting, without_result
-from prograd_experiments.units import factor
 
 MOST_NUMBERS = 3 * 10**7
 MOST_MULTIPLY_ADDS = 1.5 * 10**9
@@ -46,6 +46,7 @@ class Auto(Planned):
     """Every mode on a grid of networks, and the mode that auto takes."""
 
     name = "auto"
+    data = "synthetic"
     question = 'How often does mode="auto" take the quickest mode?'
     timed = "one gradient or Jacobian"
     how = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from prograd.units import factor, seconds, short_factor, short_seconds
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series, failed
 from prograd_experiments.charts.palette import hue, marker, of_mode
 from prograd_experiments.planned import modes_of
 from prograd_experiments.rows import Row, ended, further_text
-from prograd_experiments.units import factor, seconds, short_factor, short_seconds
 
 HEADING = "All points"
 

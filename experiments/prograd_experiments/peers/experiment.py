@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from prograd.tape import machine
+from prograd.units import factor, seconds
 from prograd_benchmarks.timing import LEAST_TIMINGS, paired_ratios
 from prograd_experiments import config as read
 from prograd_experiments import timed
@@ -37,29 +38,19 @@ from prograd_experiments.rows import (
     setting,
     without_result,
 )
-from prograd_experiments.units import factor, seconds
 
 SECONDS = ("sample_seconds", "rest_seconds", "engine_seconds", "limit_seconds", "prepare_seconds")
 KEYS = (
     *("experiment", "point", "task", *SIZES, "dtype", "seed", "threads", "machine"),
     *("engines", "repeats", *SECONDS, "memory_gib"),
 )
-UNUSED: Config = MappingProxyType(
-    {
-        "activation": "tanh",
-        "modes": ["forward", "reverse"],
-        "network": {"name": "mlp", "layer": None, "final": None},
-        "data": {"name": "digits"},
-        "loss": {"name": "default"},
-    }
-)
-"""Keys of other experiments, with their defaults."""
 
 
 class Peers(Experiment):
     """prograd against other engines and against the matrix products alone."""
 
     name = "peers"
+    data = "digits"
     question = "How fast is prograd compared with its peers, and with the matrix products alone?"
     timed = "one call"
     how = (
@@ -75,10 +66,20 @@ class Peers(Experiment):
     )
     sorted_by = ("width", "batch", "depth", "threads", "machine", "seed")
 
+    unused = MappingProxyType(
+        {
+            "activation": "tanh",
+            "modes": ["forward", "reverse"],
+            "network": {"name": "mlp", "layer": None, "final": None},
+            "data": {"name": "digits"},
+            "loss": {"name": "default"},
+        }
+    )
+
     def check(self, config: Config) -> Config:
         """The configuration with its point written out key by key."""
-        read.unused(config, self.name, UNUSED, {})
-        read.known_keys(config, (*KEYS, *UNUSED))
+        read.unused(config, self.name, self.unused, {})
+        read.known_keys(config, (*KEYS, *self.unused))
         read.several(config, "engines", tuple(ENGINES))
         config = timed.with_machine(config)
         read.integer(config, "threads", 1)

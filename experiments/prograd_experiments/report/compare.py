@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from prograd.units import factor
 from prograd_experiments import seeds
 from prograd_experiments.config import identity
 from prograd_experiments.errors import RecordError
@@ -19,7 +20,6 @@ from prograd_experiments.gather import Gathered
 from prograd_experiments.records import Record
 from prograd_experiments.report.facts import flat
 from prograd_experiments.rows import NO_VALUE, Cell, Row, Table, ratio_cell, table
-from prograd_experiments.units import factor
 
 
 @dataclass(frozen=True)

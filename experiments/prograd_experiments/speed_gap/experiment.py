@@ -14,6 +14,7 @@ import numpy as np
 
 import prograd
 from prograd.errors import NonFiniteError
+from prograd.units import seconds, three
 from prograd_benchmarks import timing
 from prograd_experiments import networks, timed
 from prograd_experiments.charts import Picture
@@ -36,7 +37,6 @@ from prograd_experiments.rows import (
 from prograd_experiments.speed_gap import theory
 from prograd_experiments.speed_gap.groups import MODES, POINT, place
 from prograd_experiments.speed_gap.pictures import pictures
-from prograd_experiments.units import seconds, three
 
 
 class SpeedGap(Experiment):

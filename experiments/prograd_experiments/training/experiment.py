@@ -9,6 +9,7 @@ from statistics import median
 from types import MappingProxyType
 
 import prograd
+from prograd.units import three
 from prograd_experiments import config as read
 from prograd_experiments import files, networks
 from prograd_experiments.charts import Picture
@@ -33,7 +34,6 @@ from prograd_experiments.training.loop import train
 from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures
 from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
 from prograd_experiments.training.swept import CONFIG, without_seed
-from prograd_experiments.units import three
 
 KEYS = (
     *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
@@ -47,9 +47,6 @@ KEYS = (
         "threads",
     ),
 )
-UNUSED: Config = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1, "machine": None})
-"""Keys of other experiments, with their defaults."""
-
 INSTEAD = MappingProxyType({"modes": "mode", "batch": "optimizer.batch"})
 OPTIMIZERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
@@ -80,19 +77,20 @@ class Training(Experiment):
         "the targets of a regression, are standardised by the training part alone. The loss is the mean over the "
         "samples, and the gradients come from the mode that the configuration names. Accuracy is the fraction of "
         "samples with the right class. R² of a regression is 1 where predictions are exact, and 0 where they are as "
-        "good as the mean; its error is the root mean square error in the target's units. Of several runs, the "
-        "validation part chooses the one whose test score is the answer. Losses and scores come from one run with "
-        "one seed: a sweep over seeds shows their mean and standard deviation."
+        "good as the mean; its error is the root mean square error in the target's units. The validation part chooses "
+        "the epoch whose parameters are the result, and of several runs the one whose test score is the answer. Losses "
+        "and scores come from one run with one seed: a sweep over seeds shows their mean and standard deviation."
     )
     legend = (
         "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
         "A number of one seed has no spread."
     )
     sorted_by = POINT
+    unused = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1, "machine": None})
 
     def check(self, config: Config) -> Config:
-        read.unused(config, self.name, UNUSED, INSTEAD)
-        read.known_keys(config, (*KEYS, *UNUSED))
+        read.unused(config, self.name, self.unused, INSTEAD)
+        read.known_keys(config, (*KEYS, *self.unused))
         name = read.choice(config, "optimizer.name", tuple(OPTIMIZERS))
         read.known_keys(config["optimizer"], ("name", *OPTIMIZERS[name]), "optimizer")
         for key in OPTIMIZERS[name]:
@@ -120,7 +118,7 @@ class Training(Experiment):
         """The time of the gradients of all steps; what is evaluated between epochs is not in it."""
         lesson, optimizer = prepare(config), config["optimizer"]
         samples = len(lesson.train.x)
-        batch = min(optimizer.get("batch", samples), samples)
+        batch = optimizer.get("batch", samples)
         plan = prograd.plan(lesson.net, batch, dtype=lesson.w.dtype)
         mode = plan.mode if config["mode"] == "auto" else config["mode"]
         steps = ceil(samples / batch) * optimizer.get("iterations", 1)
@@ -132,6 +130,7 @@ class Training(Experiment):
     def specification(self, records: Sequence[Record]) -> list[Column]:
         kinds = {record["score_is"] for record in records if record.get("score_is")}
         score = next(iter(kinds)) if len(kinds) == 1 and kinds <= {*HIGHER} else "score"
+        stopped = any(record.get("chosen_epoch") not in {None, record.get("epochs_done")} for record in records)
         with_errors = any((record.get("final") or {}).get("test_error") is not None for record in records)
         return [
             *(
@@ -141,6 +140,7 @@ class Training(Experiment):
                 for key in POINT
             ),
             Column("epochs_done", at("epochs_done"), "epochs done", of_any_job=True),
+            Column("chosen_epoch", at("chosen_epoch"), "chosen epoch" if stopped else "", _chosen, csv="last"),
             *(
                 Column(key, at(f"final.{key}"), heading, write(key))
                 for key, heading, write in (
@@ -227,7 +227,14 @@ def _with_spread(row: Row) -> str:
 
 
 def _epochs(row: Row) -> str:
-    return f"{row['epochs_done']:g} epoch{'s' * (row['epochs_done'] != 1)}"
+    """`30 epochs`, or `12 of 30 epochs` if the validation part chose an earlier one."""
+    done, chosen = row["epochs_done"], row["chosen_epoch"]
+    earlier = "" if chosen in {None, done} else f"{chosen:.3g} of "
+    return f"{earlier}{done:g} epoch{'s' * (done != 1)}"
+
+
+def _chosen(row: Row) -> Cell:
+    return _spread_cell(row, "chosen_epoch", lambda value: f"{value:.3g}")
 
 
 def _loss(key: str) -> Callable[[Row], Cell]:

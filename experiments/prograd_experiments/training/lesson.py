@@ -67,11 +67,19 @@ def prepare(config: Config) -> Lesson:
     net = prograd.Network.from_config(layers, n_in=samples.features.shape[1])
     fractions = read.fraction(config, "test_fraction"), read.fraction(config, "validation_fraction")
     parts = split(samples, *fractions, np.random.default_rng([seed, len(samples.features)]), kind)
+    _require_whole_batches(config, len(parts.train.x))
     w = net.init(np.random.default_rng(seed)).astype(kind)
     loss = networks.loss(config)
     networks.require_fit(net, loss, w, *parts.train)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (r_squared, R_SQUARED)
     return Lesson(layers, net, loss, parts, w, samples, score, score_is)
+
+
+def _require_whole_batches(config: Config, samples: int) -> None:
+    batch = config["optimizer"].get("batch", 1)
+    if batch > samples:
+        hint = f"optimizer.batch={samples} takes all of them for each step"
+        raise read.refused("optimizer.batch", f"at most the {samples} samples of the training part", batch, hint)
 
 
 def split(

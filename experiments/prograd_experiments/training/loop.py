@@ -1,4 +1,4 @@
-"""Epoch by epoch, with curves of both parts of the samples and a checkpoint to continue from."""
+"""Epoch by epoch, with curves of both parts of the samples, the best parameters, and a checkpoint to continue from."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def train(
             hint = "" if rate is None else f"; optimizer.rate={rate / 10:g} may be small enough"
             raise DivergedError(f"training stopped after {state.epoch} epochs: {error}{hint}", results) from error
         if directory is not None:
-            trained.save(lesson, state.w, directory / trained.NAME)
+            trained.save(lesson, state.best, directory / trained.NAME)
         return _results(state, lesson, resumed, ended=True) | set_aside
 
 
@@ -92,6 +92,8 @@ def _evaluate(state: State, lesson: Lesson) -> None:
     values = (state.epoch, found["loss"], validated["loss"], found["score"], validated["score"])
     for name, value in zip(checkpoint.CURVES, values, strict=True):
         state.curves[name].append(value)
+    if checkpoint.chosen(state.curves) == len(state.curves["epochs"]) - 1:
+        state.best = state.w
 
 
 def _scored(w: Array, lesson: Lesson, part: Part) -> dict[str, float | None]:
@@ -115,7 +117,9 @@ def _told(state: State) -> str:
 def _results(state: State, lesson: Lesson, resumed: int, *, ended: bool) -> dict[str, Any]:
     curves, parts = state.curves, {"train": lesson.train, "validation": lesson.split.validation}
     if ended:  # the test part is looked at once
-        scores = {name: _scored(state.w, lesson, part) for name, part in (parts | {"test": lesson.split.test}).items()}
+        scores = {
+            name: _scored(state.best, lesson, part) for name, part in (parts | {"test": lesson.split.test}).items()
+        }
         final = {f"{part}_{name}": its[name] for name in SCORES for part, its in scores.items()}
     else:
         final = {name: values[-1] if values else None for name, values in curves.items() if name != "epochs"}
@@ -133,6 +137,7 @@ def _results(state: State, lesson: Lesson, resumed: int, *, ended: bool) -> dict
             "test_samples": len(lesson.split.test.x),
         },
         "epochs_done": state.epoch,
+        "chosen_epoch": curves["epochs"][checkpoint.chosen(curves)] if ended else None,
         "resumed_from": resumed,
         "converged": state.converged,
         "score_is": lesson.score_is,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from prograd.units import three
 from prograd_experiments.rows import NOTHING, Row
-from prograd_experiments.units import three
 
 ACCURACY = "accuracy"
 R_SQUARED = "R²"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from prograd_experiments.errors import RecordError
 from prograd_experiments.samples import Array
 
 NAME = "checkpoint.npz"
-SCHEMA = "prograd.checkpoint/3"
+SCHEMA = "prograd.checkpoint/4"
 DIGITS = 64
 CURVES = ("epochs", "train_loss", "validation_loss", "train_score", "validation_score")
 FREE = ("epochs", "start", "start_sha256", "checkpoint_seconds")
@@ -27,12 +28,14 @@ FREE = ("epochs", "start", "start_sha256", "checkpoint_seconds")
 class State:
     """Everything that the next epoch depends on: `w`, the means `v` and `s`, the epochs done, and the curves so far.
 
-    `v` is the velocity of `sgd` or the mean of the gradients of `adam`, and `s` the mean of their squares.
+    `v` is the velocity of `sgd` or the mean of the gradients of `adam`, and `s` the mean of their squares. `best` are
+    the parameters of the epoch that `chosen` finds in the curves.
     """
 
     w: Array
     v: Array
     s: Array
+    best: Array
     epoch: int = 0
     converged: bool = False
     curves: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in CURVES})
@@ -40,7 +43,21 @@ class State:
 
 def beginning(w: Array) -> State:
     """The state before the first epoch."""
-    return State(w, np.zeros_like(w), np.zeros_like(w))
+    return State(w, np.zeros_like(w), np.zeros_like(w), w)
+
+
+def chosen(curves: Mapping[str, Sequence[float | None]]) -> int:
+    """The number of the point of the curves whose parameters are the result.
+
+    It has the best score on the validation part, of equal ones that with the smallest loss there, of these the first.
+    Without a validation part it is the last.
+    """
+    found = [
+        (-score, loss, number)
+        for number, (score, loss) in enumerate(zip(curves["validation_score"], curves["validation_loss"], strict=True))
+        if score is not None and loss is not None
+    ]
+    return min(found)[-1] if found else len(curves["epochs"]) - 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ def save(state: State, config: Config, code: str, path: Path) -> None:
     }
     content = io.BytesIO()
     about_it, curves = (np.array(json.dumps(text)) for text in (about, state.curves))
-    np.savez(content, w=state.w, v=state.v, s=state.s, about=about_it, curves=curves)
+    np.savez(content, w=state.w, v=state.v, s=state.s, best=state.best, about=about_it, curves=curves)
     arrays = content.getvalue()
     storage.replace(path, arrays + _digest(arrays))
 
@@ -85,7 +102,8 @@ def load(path: Path) -> Checkpoint:
         about, curves = json.loads(str(found["about"])), json.loads(str(found["curves"]))
         if about["schema"] != SCHEMA:
             raise RecordError(f"{path}: expected the schema {SCHEMA!r}, got {about['schema']!r}")
-        state = State(found["w"], found["v"], found["s"], about["epoch"], about["converged"], curves)
+        w, v, s, best = (found[name] for name in ("w", "v", "s", "best"))
+        state = State(w, v, s, best, about["epoch"], about["converged"], curves)
     return Checkpoint(state, about["config"], about["config_hash"], about["code"], hashlib.sha256(content).hexdigest())
 
 

@@ -116,6 +116,10 @@ def solve(
     are `(cols, edges)`, one entry for each layer (see `Own`). Costs are multiply-adds for one sample, as exact
     integers. With `max_bytes`, no intermediate matrix takes more, at 8 bytes for each number. Raises `ShapeError` if
     the factors don't fit together, and `OptionError` if no bracketing fits into `max_bytes`.
+
+    >>> best = prograd.bracketing.solve([(2, 9, 18), (9, 3, 27), (3, 5, 15)][::-1])  # B_1 is 3 × 5
+    >>> best.cost, best.tangent_cost, str(best)
+    (120, 300, '((B_3 B_2) B_1)')
     """
     if max_bytes is not None:
         max_bytes = checked_bytes(max_bytes)

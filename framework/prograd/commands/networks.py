@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from prograd.commands import completion
 from prograd.network import Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,6 +22,7 @@ OPTIONS = (
         "layers",
         multiple=True,
         metavar="'NAME OPTION=VALUE …'",
+        shell_complete=completion.layers,
         help="A layer. Give this once or more.",
     ),
     click.option(
@@ -53,18 +55,23 @@ def network_of(layers: Sequence[str], network: Path | None, n_in: int | None) ->
 
 
 def _layer(text: str) -> dict[str, Any]:
-    """The configuration that `affine width=32` means. A value is JSON if it can be read as JSON."""
+    """The configuration that `affine width=32` means."""
     try:
         name, *options = shlex.split(text) or [""]
     except ValueError as error:
         raise click.UsageError(f"--layer {text!r}: {error}") from error
-    config: dict[str, Any] = {"name": name}
-    for option in options:
-        key, equals, value = option.partition("=")
+    return {"name": name, **options_of(options, f"--layer {text!r}")}
+
+
+def options_of(words: Sequence[str], where: str) -> dict[str, Any]:
+    """The options that words such as `width=32` give. A value is JSON if it can be read as JSON."""
+    options: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
         if not equals:
-            raise click.UsageError(f"--layer {text!r}: expected OPTION=VALUE, got {option!r}")
-        config[key] = _value(value)
-    return config
+            raise click.UsageError(f"{where}: expected OPTION=VALUE, got {word!r}")
+        options[key] = _value(value)
+    return options
 
 
 def _value(text: str) -> Any:

@@ -17,10 +17,12 @@ from prograd.modes.forward import Forward
 from prograd.modes.optimal import Optimal
 from prograd.modes.reverse import Reverse
 
-__all__ = ["AUTO", "MODES", "OUTPUTS", "Evaluation", "Left", "Mode", "ModeName", "Outputs", "find"]
+__all__ = ["ALIASES", "AUTO", "MODES", "OUTPUTS", "Evaluation", "Left", "Mode", "ModeName", "Outputs", "find"]
 
-ModeName: TypeAlias = Literal["reverse", "forward", "factored", "optimal", "auto"]
+ModeName: TypeAlias = Literal["reverse", "forward", "factored", "optimal", "auto", "backward"]
 AUTO: Final = "auto"
+ALIASES: Final[Mapping[str, str]] = MappingProxyType({"backward": "reverse"})
+"""Other names of modes, which `mode=` accepts."""
 
 # The simplest first: "auto" takes the first of those that are predicted to be equally quick.
 MODES: Final[Mapping[str, Mode]] = MappingProxyType(
@@ -29,9 +31,14 @@ MODES: Final[Mapping[str, Mode]] = MappingProxyType(
 
 
 def find(mode: str | Mode) -> Mode:
-    """The mode of this name, or the mode itself. Raises `UnknownNameError`."""
+    """The mode of this name, or the mode itself; "backward" is "reverse". Raises `UnknownNameError`.
+
+    >>> prograd.mode("backward").name
+    'reverse'
+    """
     if isinstance(mode, Mode):
         return mode
-    if mode not in MODES:
+    name = ALIASES.get(mode, mode)
+    if name not in MODES:
         raise UnknownNameError("mode", mode, (*MODES, AUTO))
-    return MODES[mode]
+    return MODES[name]

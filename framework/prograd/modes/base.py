@@ -32,7 +32,8 @@ SHARES: Final = (1, 2, 4, 8, 16, 64, 256)  # of a limit, for what the mode itsel
 class Evaluation:
     """An objective at a point `w`: what a mode needs to compute its gradient.
 
-    `parameters` are views into `w`, layer by layer; `x` and `y` are the samples and labels in its dtype.
+    `parameters` are views into `w`, layer by layer; `x`, `y` and `c` are the samples, their labels and their weights,
+    `(N,)`, in its dtype.
     """
 
     net: Network
@@ -41,6 +42,7 @@ class Evaluation:
     parameters: list[Parameters]
     x: Array
     y: Array
+    c: Array | None = None
 
     @property
     def samples(self) -> int:
@@ -57,15 +59,23 @@ class Evaluation:
         return Linearization(list(blocks), self.net.spans, self.samples, self.w.dtype, z)
 
     def close(self, z: Array, rows: slice = slice(None)) -> tuple[Array, Array]:
-        """The sum of the losses of some samples at outputs `z`, and `q^{L+1} = ∇ℓ / N`."""
+        """The sum of the losses of some samples at outputs `z`, and `q^{L+1} = c ∇ℓ / N`."""
         total, q = self.losses(z, rows)
         return total, q / self.samples
 
     def losses(self, z: Array, rows: slice = slice(None)) -> tuple[Array, Array]:
-        """The sum of the losses of some samples at `z`, NaN where a gradient is not finite, and `∇ℓ` of each."""
+        """The sum of `c ℓ` over some samples at `z`, NaN where a gradient is not finite, and `c ∇ℓ` of each."""
         values, q = self.loss.value_and_gradient(z, self.y[rows])
+        values, q = self.weighted(values, rows), self.weighted(q, rows)
         finite = np.isfinite(np.add.reduce(q, axis=None))
         return np.where(finite, np.add.reduce(values), np.nan), q
+
+    def weighted(self, a: Array, rows: slice = slice(None)) -> Array:
+        """Numbers `(N,)` or vectors `(…, N, n)` of some samples times their weights."""
+        if self.c is None:
+            return a
+        c = self.c[rows]
+        return a * (c if a.ndim == 1 else c[:, None])
 
 
 class Left(NamedTuple):
@@ -136,8 +146,8 @@ class Mode(ABC):
         raise OptionError(f"max_bytes: expected at least {math.ceil(least)} for {self.name} mode, got {max_bytes}")
 
     @abstractmethod
-    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
-        """The products with their brackets, such as `(A_3 | (B_3 A_2))`; the blocks of `lin` may hold no numbers."""
+    def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
+        """The products with their brackets, such as `(A_3 | (B_3 A_2))`; the blocks of `lin()` may hold no numbers."""
 
     def left_factors(self, blocks: Sequence[Block]) -> list[Left]:
         """The left factors of `J` as operators, multiplied in the mode's order; for modes that are `lazy`."""

@@ -9,7 +9,7 @@ in `operators/multiplication.py` say how `B_i P_j` is multiplied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -50,7 +50,7 @@ class Factored(Mode):
         """The left factors, then their products with the `A_i`, row by row."""
         rows_into(each(self.left_factors(lin.blocks), lin.blocks), lin, J)
 
-    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
         """`(A_L | … | (B_L (B_{L-1} B_{L-2})) A_{L-3})`: what is left of an `A_i` is multiplied from the right."""
         letters = letters.shortened()
         parts = []

@@ -44,7 +44,7 @@ class Forward(Mode):
         """Each chunk of columns copied to its place."""
         columns_into(lin, J, max_bytes)
 
-    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
         """`(A_L | (B_L (A_{L-1} | …)))`: the innermost product comes first."""
         letters = letters.shortened()
         J = ""

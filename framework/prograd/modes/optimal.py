@@ -54,10 +54,10 @@ class Optimal(Mode):
             REVERSE.room(peak, outputs, max_bytes) if outputs == "gradient" else super().room(peak, outputs, max_bytes)
         )
 
-    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
         if letters.q:
             return REVERSE.order(lin, letters, max_bytes)
-        return joined(expressions(_tree(lin, max_bytes), letters.own, letters.through, times)[1])
+        return joined(expressions(_tree(lin(), max_bytes), letters.own, letters.through, times)[1])
 
 
 def _tree(lin: Linearization, max_bytes: int | None) -> Node:

@@ -51,7 +51,7 @@ class Reverse(Mode):
         """For a gradient all, which the schedule keeps to."""
         return max_bytes if outputs == "gradient" else super().room(peak, outputs, max_bytes)
 
-    def order(self, lin: Linearization, letters: Letters, max_bytes: int | None) -> str:
+    def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
         """`(q A_L | ((q B_L) A_{L-1}) | …)`: what is on the left is multiplied first."""
         letters = letters.shortened()
         q, parts = letters.q, []

@@ -58,6 +58,17 @@ class Operator(ABC):
 
     A subclass overrides `edges`, `samples` and the other values by a class attribute, by assigning them in `__init__`,
     or by a property.
+
+    >>> class Reversal(prograd.operators.Operator):
+    ...     def __init__(self, n):
+    ...         self.rows = self.cols = n
+    ...         self.edges = 0
+    ...     def jvp(self, v):
+    ...         return v[..., ::-1]
+    ...     vjp = jvp
+    >>> (Reversal(2) @ prograd.operators.Diagonal(np.array([3.0, 4.0]))).dense()
+    array([[[0., 4.],
+            [3., 0.]]])
     """
 
     rows: int
@@ -233,6 +244,10 @@ class Product(Operator):
 
     Products of products are flat: `factors` holds all of them, the outermost first, so that thousands of factors take
     no deep recursion.
+
+    >>> J = prograd.operators.Dense(np.ones((4, 1))) @ prograd.operators.Dense(np.ones((1, 4)))
+    >>> type(J).__name__, J.edges, J.dense().size
+    ('Product', 8, 16)
     """
 
     edges: int
@@ -379,7 +394,12 @@ def norms_in_parts(pull: Callable[[Array, slice], Array], q: Array, J: Operator,
 
 
 class Sum(Operator):
-    """`left + right`, added up only when applied."""
+    """`left + right`, added up only when applied.
+
+    >>> J = prograd.operators.Dense(np.ones((2, 2))) + prograd.operators.Kronecker(2, np.ones((4, 1)))
+    >>> type(J).__name__, J.samples
+    ('Sum', 4)
+    """
 
     def __init__(self, left: Operator, right: Operator) -> None:
         self.left, self.right = left, right

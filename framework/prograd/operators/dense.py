@@ -18,7 +18,12 @@ OperatorLike: TypeAlias = Operator | Array
 
 
 class Dense(Operator):
-    """The matrix `a`: `(rows, cols)` shared by all samples, or `(N, rows, cols)`."""
+    """The matrix `a`: `(rows, cols)` shared by all samples, or `(N, rows, cols)`.
+
+    >>> J = prograd.operators.Dense(np.array([[1.0, 2.0]]))
+    >>> J.jvp(np.array([[3.0, 4.0]])), J.vjp(np.array([[5.0]])), J.edges
+    (array([[11.]]), array([[ 5., 10.]]), 2)
+    """
 
     samples: int
     dtype: np.dtype[Any]
@@ -78,7 +83,11 @@ class Dense(Operator):
 
 
 def as_operator(block: OperatorLike) -> Operator:
-    """The operator itself, or an array `(rows, cols)` or `(N, rows, cols)` as `Dense`. Raises `ShapeError`."""
+    """The operator itself, or an array `(rows, cols)` or `(N, rows, cols)` as `Dense`. Raises `ShapeError`.
+
+    >>> prograd.operators.as_operator(np.ones((3, 2))).edges
+    6
+    """
     return Dense(block) if isinstance(block, (np.ndarray, RecordingArray)) else block
 
 

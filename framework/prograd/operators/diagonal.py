@@ -15,7 +15,12 @@ from prograd.rows import norm
 
 
 class Diagonal(Operator):
-    """`diag(d)`: `d` is `(n,)` shared by all samples, or `(N, n)`."""
+    """`diag(d)`: `d` is `(n,)` shared by all samples, or `(N, n)`.
+
+    >>> J = prograd.operators.Diagonal(np.array([2.0, 3.0]))
+    >>> J.jvp(np.array([[5.0, 7.0]])), J.edges
+    (array([[10., 21.]]), 2)
+    """
 
     samples: int
     dtype: np.dtype[Any]
@@ -58,7 +63,11 @@ class Diagonal(Operator):
 
 
 class Identity(Operator):
-    """`I_n`."""
+    """`I_n`.
+
+    >>> prograd.operators.Identity(2).dense().tolist()
+    [[[1.0, 0.0], [0.0, 1.0]]]
+    """
 
     samples = 1
     edges = column_edges = 0
@@ -90,7 +99,11 @@ class Identity(Operator):
 
 
 class Zero(Operator):
-    """The map that sends everything to zero."""
+    """The map that sends everything to zero.
+
+    >>> prograd.operators.Zero(1, 2).dense().tolist()
+    [[[0.0, 0.0]]]
+    """
 
     samples = 1
     edges = column_edges = norm_edges = 0

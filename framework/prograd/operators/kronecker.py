@@ -22,6 +22,13 @@ class Kronecker(Operator):
 
     `left` is an int m for `I_m`, or an array `(m', m)` or `(N, m', m)`. `right` is `(N, t)`, a row for each sample, or
     `(N, s, t)`; with N = 1 all samples share it. So `W` is `(m, t)`, `cols = m t` and `rows = m' s`.
+
+    >>> A = prograd.operators.Kronecker(2, np.array([[3.0, 4.0]]))  # I_2 ⊗ z^T, the block of W in W z
+    >>> A.dense()
+    array([[[3., 4., 0., 0.],
+            [0., 0., 3., 4.]]])
+    >>> A.edges
+    4
     """
 
     def __init__(self, left: int | ArrayLike, right: ArrayLike) -> None:

@@ -15,7 +15,13 @@ from prograd.rows import MOST
 
 
 class DiagonalPlusLowRank(Operator):
-    """`diag(d) + U V^T`: `d` is `(n,)` or `(N, n)`; `U` and `V` are `(n, k)` or `(N, n, k)`."""
+    """`diag(d) + U V^T`: `d` is `(n,)` or `(N, n)`; `U` and `V` are `(n, k)` or `(N, n, k)`.
+
+    >>> J = prograd.operators.DiagonalPlusLowRank(np.ones(2), np.array([[1.0], [0.0]]), np.array([[2.0], [3.0]]))
+    >>> J.dense()
+    array([[[3., 3.],
+            [0., 1.]]])
+    """
 
     def __init__(self, d: ArrayLike, U: ArrayLike, V: ArrayLike) -> None:
         self.d = as_real(d, "DiagonalPlusLowRank: d")

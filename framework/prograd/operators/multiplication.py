@@ -41,7 +41,13 @@ LONG: Final = 8  # factors: a longer product is made a matrix where that pays, s
 
 
 def multiply(outer: Operator, inner: Operator) -> Operator:
-    """`outer · inner`, carried out as far as the rules go."""
+    """`outer · inner`, carried out as far as the rules go.
+
+    >>> a, b = np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])
+    >>> J = prograd.operators.multiply(prograd.operators.Dense(a), prograd.operators.Dense(b))
+    >>> type(J).__name__, J.dense()
+    ('Dense', array([[[11.]]]))
+    """
     made = (rule(outer, inner) for rule in MULTIPLICATIONS.find(outer, inner))
     return next(filter(None, made), None) or Product(outer, inner)
 

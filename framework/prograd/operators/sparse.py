@@ -16,7 +16,12 @@ from prograd.operators.derived import derived
 
 
 class Sparse(Operator):
-    """A `scipy.sparse` matrix or array of any format, kept as CSR in both directions."""
+    """A `scipy.sparse` matrix or array of any format, kept as CSR in both directions.
+
+    >>> J = prograd.operators.Sparse(scipy.sparse.csr_array([[0.0, 2.0], [0.0, 0.0]]))
+    >>> J.edges
+    1
+    """
 
     dtype: np.dtype[Any]
     samples = 1

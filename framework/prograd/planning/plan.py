@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from prograd import modes as listed
-from prograd import threads
+from prograd import threads, units
 from prograd.arrays import checked_bytes
 from prograd.bracketing.words import Letters
 from prograd.errors import NotRecordable, OptionError, ShapeError, UnknownNameError
@@ -113,11 +113,11 @@ class Plan:
 
     def rows(self) -> list[list[str]]:
         """The plan as a table: headings, then a line for each mode, the quickest first."""
-        lines = [["mode", "multiply-adds", "peak bytes", "tape bytes", "bytes moved", "seconds"]]
+        lines = [["mode", "multiply-adds", "peak bytes", "tape bytes", "bytes moved", "time"]]
         for mode in sorted(self.seconds, key=self.seconds.__getitem__):
             cost = self.costs[mode]
             numbers = (cost.multiply_adds, cost.peak_bytes, cost.tape_bytes, cost.moved_bytes)
-            lines.append([mode, *(f"{number:,}" for number in numbers), f"{self.seconds[mode]:.3g}"])
+            lines.append([mode, *(f"{number:,}" for number in numbers), units.seconds(self.seconds[mode])])
         return lines
 
     @property
@@ -161,6 +161,11 @@ def plan(  # noqa: PLR0913
     `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
     out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and
     `PluginError` for blocks that don't fit.
+
+    >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+    >>> plan = prograd.plan(net)
+    >>> plan.costs["reverse"].multiply_adds < plan.costs["forward"].multiply_adds
+    True
     """
     if not isinstance(net, Network):
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
@@ -179,8 +184,7 @@ def plan(  # noqa: PLR0913
     if not costs and left_out:
         raise OptionError(next(iter(left_out.values())))
     letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs != "jacobian")
-    lin = task.linearization()
-    orders = {mode.name: mode.order(lin, letters, max_bytes) for mode in chosen if mode.name in costs}
+    orders = {mode.name: mode.order(task.linearization, letters, max_bytes) for mode in chosen if mode.name in costs}
     return Plan(
         repr(net),
         task.samples,
@@ -206,6 +210,7 @@ def resolve(  # noqa: PLR0913, PLR0917
     max_bytes: int | None,
     dtype: Any,
     loss: Loss | None = None,
+    weighted: bool = False,  # noqa: FBT001, FBT002
 ) -> tuple[Mode, int | None]:
     """The mode of this name, and what to give it as `max_bytes` so that all that a call allocates stays within that.
 
@@ -214,7 +219,7 @@ def resolve(  # noqa: PLR0913, PLR0917
     """
     if max_bytes is None and isinstance(mode, str) and mode in listed.MODES:
         return listed.MODES[mode], None
-    task = Task(net, samples, wrt, outputs, np.dtype(dtype), loss if _hashable(loss) else None)
+    task = Task(net, samples, wrt, outputs, np.dtype(dtype), loss if _hashable(loss) else None, weighted)
     if mode == AUTO:
         used = _choice(task, max_bytes, machine_rates(), machine.current(), threads.available())
     else:

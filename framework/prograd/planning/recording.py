@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -17,7 +17,8 @@ from prograd.modes import Evaluation, Mode, Outputs
 from prograd.modes.recordable import recordable
 from prograd.network import Network
 from prograd.operators import ledger
-from prograd.planning.steps import Step, steps_of
+from prograd.planning.repeated import Repeated, repeated
+from prograd.planning.steps import Step, Traffic, steps_of
 from prograd.tape.meter import Limits, Meter
 from prograd.tape.tape import Tape, record
 
@@ -33,6 +34,7 @@ class Cost:
     `multiply_adds` are those of all products with blocks, over all samples, as the operators write them down.
     `run_bytes` is the most that the arrays of an interpreted call take at a time, its result included, and `tape_bytes`
     what those of a replay take. `moved_bytes` are read and written, counted each time, by the `steps` of the tape.
+    `in_passes` says whether a part of the columns or samples was done after the other.
     """
 
     multiply_adds: int
@@ -40,6 +42,7 @@ class Cost:
     tape_bytes: int
     moved_bytes: int
     steps: tuple[Step, ...] = field(repr=False)
+    in_passes: bool = False
 
     @property
     def peak_bytes(self) -> int:
@@ -58,6 +61,8 @@ class Task:
     dtype: np.dtype[Any]
     loss: Loss | None = None
     """That of an objective; where it isn't known, half the squared distance."""
+    weighted: bool = False
+    """Whether the samples have weights."""
 
     def linearization(self) -> Linearization:
         """The blocks, without numbers."""
@@ -74,6 +79,57 @@ def cost(task: Task, mode: Mode, max_bytes: int | None, limits: Limits | None = 
     Raises `OptionError` where `max_bytes` is too small or a limit is exceeded, `PluginError` for blocks that
     don't fit, and `NotRecordable` for a mode that needs numbers.
     """
+    deep = repeated(task.net) if max_bytes is None else None
+    found = deep and continued_cost(task, deep, mode, limits)
+    return found or recorded_cost(task, mode, max_bytes, limits)
+
+
+def continued_cost(task: Task, deep: Repeated, mode: Mode, limits: Limits | None = None) -> Cost | None:
+    """The cost of a deep network from those of shallower ones, if all that is exact is a polynomial of the depth.
+
+    A mode that goes in passes is left alone: how many there are is no polynomial.
+    """
+    costs: list[Cost] = []
+    for net in deep.shallow():
+        costs.append(recorded_cost(replace(task, net=net), mode, None, limits))
+        if costs[-1].in_passes:
+            return None
+    names = ("multiply_adds", "run_bytes", "tape_bytes", "moved_bytes")
+    exact = [deep.continued([getattr(one, name) for one in costs]) for name in names]
+    if None in exact:
+        return None
+    multiply_adds, run, tape, moved = (value or 0 for value in exact)
+    return Cost(multiply_adds, run, tape, moved, tuple(_steps(deep, [one.steps for one in costs])))
+
+
+def _steps(deep: Repeated, shallow: Sequence[Sequence[Step]]) -> Iterator[Step]:
+    """The steps of a deep network from those of shallower ones.
+
+    What was touched before a step is rounded and farther away the deeper the network is, so how often a step comes with
+    one such distance is not always a polynomial. How often it comes at all is one: the rest has the farthest distance.
+    """
+    times: dict[Step, dict[Traffic, list[int]]] = {}
+    for k, steps in enumerate(shallow):
+        for step in steps:
+            alike = times.setdefault(replace(step, times=1, traffic=()), {})
+            alike.setdefault(step.traffic, [0] * len(shallow))[k] += step.times
+    for step, by_traffic in times.items():
+        rest = deep.continued([sum(counts) for counts in zip(*by_traffic.values(), strict=True)]) or 0
+        for traffic, counts in by_traffic.items():
+            count = deep.continued(counts) or 0
+            rest -= count
+            if count > 0:
+                yield replace(step, traffic=traffic, times=count)
+        if rest > 0:
+            yield replace(step, traffic=max(by_traffic, key=_distance), times=rest)
+
+
+def _distance(traffic: Traffic) -> int:
+    return sum(before for _, before, _ in traffic)
+
+
+def recorded_cost(task: Task, mode: Mode, max_bytes: int | None, limits: Limits | None = None) -> Cost:
+    """The cost from a recording of all layers."""
     net = _recordable(task)
     try:
         with ledger.opened() as written:
@@ -82,9 +138,10 @@ def cost(task: Task, mode: Mode, max_bytes: int | None, limits: Limits | None = 
     except NotRecordable:
         if task.loss is None:
             raise
-        return cost(replace(task, loss=None), mode, max_bytes, limits)  # perhaps it is the loss that needs numbers
+        return recorded_cost(replace(task, loss=None), mode, max_bytes, limits)  # perhaps the loss needs numbers
     moved = sum(one.times * one.nbytes for one in tape.instructions)
-    return Cost(written.multiply_adds, output + meter.peak, output + tape.scratch_bytes, moved, steps_of(tape))
+    run, taped = output + meter.peak, output + tape.scratch_bytes
+    return Cost(written.multiply_adds, run, taped, moved, steps_of(tape), meter.in_passes)
 
 
 def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter: Meter) -> tuple[Tape, int]:
@@ -94,28 +151,32 @@ def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter
     given = [((net.size,), task.dtype), ((N, n), task.dtype)]
     run: Callable[..., None]
     shape: tuple[int, ...] = (net.size,)
+    labels = [((N, m), task.dtype), *[((N,), task.dtype)] * task.weighted]
 
-    def at(w: Array, x: Array, y: Array) -> Evaluation:
-        return Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, y)
+    def at(w: Array, x: Array, *data: Array) -> Evaluation:
+        return Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, *data)
 
-    if task.outputs != "jacobian":
-        given.append(((N, m), task.dtype))
     if task.outputs == "gradient":
+        given += labels
 
-        def run(w: Array, x: Array, y: Array, p: Array) -> None:
-            mode.gradient(at(w, x, y), p, max_bytes)
+        def run(*arrays: Array) -> None:
+            *data, p = arrays
+            mode.gradient(at(*data), p, max_bytes)
 
     elif task.outputs == "per_sample_norms":
+        given += labels
         shape = (N,)
 
-        def run(w: Array, x: Array, y: Array, norms: Array) -> None:
-            mode.per_sample_norms(at(w, x, y), norms, max_bytes)
+        def run(*arrays: Array) -> None:
+            *data, norms = arrays
+            mode.per_sample_norms(at(*data), norms, max_bytes)
 
     elif task.outputs == "clipped_gradient":
-        given.append(((1,), task.dtype))
+        given += [*labels, ((1,), task.dtype)]
 
-        def run(w: Array, x: Array, y: Array, limit: Array, p: Array) -> None:
-            mode.clipped_gradient(at(w, x, y), limit, p, max_bytes)
+        def run(*arrays: Array) -> None:
+            *data, limit, p = arrays
+            mode.clipped_gradient(at(*data), limit, p, max_bytes)
 
     else:
         shape = (N, m, net.size if task.wrt == "parameters" else n)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import textwrap
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -17,6 +19,7 @@ from prograd.plugins.loading import BrokenPlugin, Plugin, broken, load, reason
 
 DISABLE: Final = "PROGRAD_DISABLE_PLUGINS"
 STRICT: Final = "PROGRAD_STRICT_PLUGINS"
+WIDTH: Final = 120  # of lines in the repr
 
 LayerOrLoss = TypeVar("LayerOrLoss", Layer, Loss)
 
@@ -30,6 +33,16 @@ class Registry:
     plugins: tuple[Plugin, ...]
     broken: tuple[BrokenPlugin, ...]
 
+    def __repr__(self) -> str:
+        """A paragraph for each part: the names of layers and losses, who brings them, and what is broken and why."""
+        parts = [
+            f"{what}: {', '.join(names) or 'none'}"
+            for what, names in (("layers", self.layers), ("losses", self.losses))
+        ]
+        parts.append(f"plugins: {', '.join(map(str, self.plugins)) or 'none'}")
+        parts += [f"broken: {plugin}: {plugin.error}" for plugin in self.broken]
+        return "\n".join(textwrap.fill(part, WIDTH, subsequent_indent="    ") for part in parts)
+
 
 @cache
 def registry() -> Registry:
@@ -37,6 +50,9 @@ def registry() -> Registry:
 
     `PROGRAD_DISABLE_PLUGINS=name,…` leaves out distributions or entry points. With `PROGRAD_STRICT_PLUGINS=1` a broken
     plugin raises `PluginError`.
+
+    >>> prograd.registry().layers["tanh"]()
+    Tanh()
     """
     sources = discovery.enabled(discovery.find(), os.environ.get(DISABLE, ""))
     return assemble(sources, strict=os.environ.get(STRICT, "").lower() not in {"", "0", "false", "no"})
@@ -51,15 +67,16 @@ def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Re
     plugins: list[Plugin] = []
     failed: list[BrokenPlugin] = []
     for source in sources:
+        began = time.perf_counter()
         try:
-            plugin = load(source)
+            plugin = replace(load(source), seconds=time.perf_counter() - began)
             owners |= _claims(plugin, owners)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even raise SystemExit at import
             if strict:
                 raise PluginError(f"plugin {source} is broken: {reason(error)}") from error
-            failed.append(broken(source, error))
+            failed.append(replace(broken(source, error), seconds=time.perf_counter() - began))
         else:
             plugins.append(plugin)
     return Registry(
@@ -71,12 +88,20 @@ def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Re
 
 
 def layer(name: str, /, **options: Any) -> Layer:
-    """A registered layer by name. Raises `UnknownNameError` and `OptionError`."""
+    """A registered layer by name. Raises `UnknownNameError` and `OptionError`.
+
+    >>> prograd.layer("affine", width=32)
+    Affine(width=32, bias=True)
+    """
     return _build("layer", registry().layers, name, options)
 
 
 def loss(name: str, /, **options: Any) -> Loss:
-    """A registered loss by name. Raises `UnknownNameError` and `OptionError`."""
+    """A registered loss by name. Raises `UnknownNameError` and `OptionError`.
+
+    >>> prograd.loss("huber", delta=0.5)
+    Huber(delta=0.5)
+    """
     return _build("loss", registry().losses, name, options)
 
 

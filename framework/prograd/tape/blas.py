@@ -3,64 +3,26 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 from threadpoolctl import ThreadpoolController
 
 from prograd.errors import OptionError
+from prograd.tape.choice import Choice
 
 Blas: TypeAlias = Literal["numpy", "mkl"]
-BLAS: Final = ("numpy", "mkl")
+BLAS: Final[tuple[Blas, ...]] = ("numpy", "mkl")
 VARIABLE: Final = "PROGRAD_BLAS"
 CURE: Final = "pip install 'prograd[mkl]', on an x86-64 processor"
 ROUTINES: Final = ("cblas_sgemm", "cblas_sgemv", "cblas_dgemm", "cblas_dgemv")
 SEQUENTIAL: Final = 1  # MKL_THREADING_SEQUENTIAL
 AUTO: Final = 2  # MKL_CBWR_AUTO
-
-_chosen: ContextVar[Blas | None] = ContextVar("blas", default=None)
-
-
-def current() -> Blas:
-    """What computes products here: chosen by `using` or by `PROGRAD_BLAS`, else numpy's BLAS.
-
-    Raises `OptionError` for an unknown name, and for MKL where it can't be used.
-    """
-    chosen = _chosen.get()
-    return _by_environment() if chosen is None else chosen
-
-
-@contextmanager
-def using(blas: str) -> Iterator[None]:
-    """Inside, this BLAS computes the products of the compiled machine. Raises `OptionError`."""
-    token = _chosen.set(_known(blas, "blas"))
-    try:
-        yield
-    finally:
-        _chosen.reset(token)
-
-
-@cache
-def _by_environment() -> Blas:
-    return _known(os.environ.get(VARIABLE, "numpy"), VARIABLE)
-
-
-def _known(blas: str, what: str) -> Blas:
-    if blas not in BLAS:
-        raise OptionError(f"{what}: expected one of {', '.join(BLAS)}, got {blas!r}")
-    if blas == "mkl":
-        try:
-            mkl()
-        except OptionError as error:
-            raise OptionError(f"{what}: {error}") from error
-    return cast("Blas", blas)
 
 
 @cache
@@ -114,3 +76,9 @@ def threads_of_numpys() -> tuple[int, int] | None:
 
 def _address(library: Any, name: str) -> int:
     return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+
+
+_choice: Choice[Blas] = Choice("blas", BLAS, VARIABLE, lambda: "numpy", lambda name: name == "mkl" and mkl())
+current = _choice.current
+using = _choice.using
+"""Inside, this BLAS computes the products of the compiled machine. Raises `OptionError`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,6 +13,9 @@ from prograd.tape.tape import Tape
 
 GRADIENT = ("w", "x", "y", "p", "sums")
 """The arrays that a replay of a gradient is given."""
+
+WEIGHTED: Final = ("w", "x", "y", "c", "p", "sums")
+"""Those of a gradient of weighted samples."""
 
 HEADINGS = ("", "instruction", "reads", "writes", "multiply-adds", "bytes")
 
@@ -28,10 +31,12 @@ class HasTapes(Protocol):
 def explain(f: HasTapes, mode: Any = "reverse", dtype: DTypeLike = np.float64, max_bytes: int | None = None) -> str:
     """The tape of `f.value_and_gradient` in a mode, as a table with a line for each instruction.
 
-    `w`, `x`, `y`, `p` and `sums` are the arrays that a replay is given, `@n` is scratch memory from byte n on, `const`
-    is a constant. A line above each group says in how many blocks it runs. Raises `NotRecordable`.
+    `w`, `x`, `y`, `p` and `sums` are the arrays that a replay is given, and `c` the weights if there are any; `@n` is
+    scratch memory from byte n on, `const` is a constant. A line above each group says in how many blocks it runs.
+    Raises `NotRecordable`.
     """
-    return table(f.tape(mode, dtype, max_bytes))
+    tape = f.tape(mode, dtype, max_bytes)
+    return table(tape, names=WEIGHTED if len(tape.given) == len(WEIGHTED) else GRADIENT)
 
 
 def table(tape: Tape, seconds: Sequence[str] = (), names: Sequence[str] = GRADIENT) -> str:

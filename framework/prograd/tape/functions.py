@@ -1,24 +1,22 @@
 # ruff: noqa: ARG001, FBT001, FBT002, PLR0913, PLR0917  (the signatures are those of numpy's functions)
-"""Functions of numpy's that recordings know, apart from ufuncs: views, new arrays, and a few that do arithmetic."""
+"""Functions of numpy's that recordings know, apart from ufuncs and products: views, new arrays, copies of parts."""
 
 from __future__ import annotations
 
 import inspect
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from prograd.arrays import passes
 from prograd.operators.sparse import rows_into, rows_times
-from prograd.tape import sparse
+from prograd.tape import products, sparse  # noqa: F401  (products fills the table)
+from prograd.tape.implementations import TABLE, Function, implements, numbers
 from prograd.tape.traced import Traced
 
 if TYPE_CHECKING:
     from prograd.tape.recorder import Recorder
-
-Function = Callable[..., Any]
 
 VIEWS: set[Function] = {
     np.transpose,
@@ -60,7 +58,6 @@ METHODS: dict[Function, str] = {
     np.astype: "astype",
 }
 
-_TABLE: dict[Function, Function] = {}
 _CLIP: np.ufunc = np._core.umath.clip  # type: ignore[attr-defined]  # noqa: SLF001  (what np.clip calls)
 
 
@@ -78,26 +75,18 @@ def call(recorder: Recorder, function: Function, args: tuple[Any, ...], kwargs: 
         return type(views)(Traced(recorder, a.storage, view) for view in views)
     if function in METHODS:
         return getattr(recorder.traced(args[0]), METHODS[function])(*args[1:], **kwargs)
-    if function not in _TABLE:
+    if function not in TABLE:
         recorder.refuse(f"numpy's {function.__name__}")
-    return _TABLE[function](recorder, *args, **kwargs)
+    return TABLE[function](recorder, *args, **kwargs)
 
 
-def _implements(*functions: Function) -> Callable[[Function], Function]:
-    def add(implementation: Function) -> Function:
-        _TABLE.update(dict.fromkeys(functions, implementation))
-        return implementation
-
-    return add
-
-
-@_implements(passes)
+@implements(passes)
 def _passes(recorder: Recorder, starts: range, cuts: Sequence[int], like: Traced) -> Iterator[int]:
     return recorder.passes(starts, cuts)
 
 
-_implements(rows_times)(sparse.times)
-_implements(rows_into)(sparse.into)
+implements(rows_times)(sparse.times)
+implements(rows_into)(sparse.into)
 
 
 def _view_of_each(function: Function) -> Function:
@@ -110,7 +99,7 @@ def _view_of_each(function: Function) -> Function:
 
 
 for _each in (np.atleast_1d, np.atleast_2d, np.atleast_3d):
-    _implements(_each)(_view_of_each(_each))
+    implements(_each)(_view_of_each(_each))
 
 
 def _as_numpy(function: Function) -> Function:
@@ -119,24 +108,24 @@ def _as_numpy(function: Function) -> Function:
 
 
 for _join in (np.hstack, np.vstack, np.dstack):
-    _implements(_join)(_as_numpy(_join))
+    implements(_join)(_as_numpy(_join))
 
 
 def _shadow(a: Any) -> Any:
     return a.shadow if isinstance(a, Traced) else a
 
 
-@_implements(np.reshape)
+@implements(np.reshape)
 def _reshape(recorder: Recorder, a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     return recorder.reshape(recorder.traced(a), shape, order, copy)
 
 
-@_implements(np.copy)
+@implements(np.copy)
 def _copy(recorder: Recorder, a: Any, order: str = "K", subok: bool = False) -> Any:
     return recorder.copied(a, a.dtype, order)
 
 
-@_implements(np.copyto)
+@implements(np.copyto)
 def _copyto(recorder: Recorder, to: Any, source: Any, casting: str = "same_kind", where: Any = True) -> None:
     if not isinstance(to, Traced):
         recorder.refuse("to write to an array that was made with np.empty or np.zeros, not with like= (np.copyto)")
@@ -145,13 +134,9 @@ def _copyto(recorder: Recorder, to: Any, source: Any, casting: str = "same_kind"
     recorder.assign(to, source)
 
 
-def _shape(shape: Any) -> tuple[int, ...]:
-    return tuple(shape) if isinstance(shape, (tuple, list, range)) else (int(shape),)
-
-
 def _filled(value: Any) -> Function:
     def make(recorder: Recorder, shape: Any, dtype: Any = None, **_: Any) -> Any:
-        made = recorder.empty(_shape(shape), float if dtype is None else dtype)
+        made = recorder.empty(numbers(shape), float if dtype is None else dtype)
         if value is not None:
             recorder.assign(made, value)
         return made
@@ -171,7 +156,7 @@ def _filled_like(value: Any) -> Function:
 def _alike(recorder: Recorder, a: Any, value: Any, dtype: Any, order: str, shape: Any) -> Any:
     made = recorder.alike(a, a.dtype if dtype is None else np.dtype(dtype), order)
     if shape is not None:
-        made = recorder.empty(_shape(shape), made.dtype)
+        made = recorder.empty(numbers(shape), made.dtype)
     if value is not None:
         recorder.assign(made, value)
     return made
@@ -182,19 +167,19 @@ for _function, _like, _value in (
     (np.zeros, np.zeros_like, 0),
     (np.ones, np.ones_like, 1),
 ):
-    _implements(_function)(_filled(_value))
-    _implements(_like)(_filled_like(_value))
+    implements(_function)(_filled(_value))
+    implements(_like)(_filled_like(_value))
 
 
-@_implements(np.full)
+@implements(np.full)
 def _full(recorder: Recorder, shape: Any, fill_value: Any, dtype: Any = None, **_: Any) -> Any:
     value = recorder.traced(fill_value)
-    made = recorder.empty(_shape(shape), value.dtype if dtype is None else dtype)
+    made = recorder.empty(numbers(shape), value.dtype if dtype is None else dtype)
     recorder.assign(made, fill_value)
     return made
 
 
-@_implements(np.full_like)
+@implements(np.full_like)
 def _full_like(
     recorder: Recorder,
     a: Any,
@@ -208,7 +193,7 @@ def _full_like(
     return _alike(recorder, a, fill_value, dtype, order, shape)
 
 
-@_implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
+@implements(np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
 def _array(recorder: Recorder, a: Any, dtype: Any = None, **options: Any) -> Any:
     if set(options) - {"copy"}:
         recorder.refuse(f"an array made with {', '.join(options)}")
@@ -223,17 +208,17 @@ def _constant(function: Function) -> Function:
 
 
 for _made in (np.eye, np.identity, np.tri, np.arange):
-    _implements(_made)(_constant(_made))
+    implements(_made)(_constant(_made))
 
 
-@_implements(np.where)
+@implements(np.where)
 def _where(recorder: Recorder, condition: Any, *values: Any) -> Any:
     if len(values) != 2:
         recorder.refuse("indices that depend on values (np.where with one argument)")
     return recorder.select(condition, *values)
 
 
-@_implements(np.select)
+@implements(np.select)
 def _select(recorder: Recorder, condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     result = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
@@ -241,12 +226,12 @@ def _select(recorder: Recorder, condlist: Sequence[Any], choicelist: Sequence[An
     return result
 
 
-@_implements(np.triu)
+@implements(np.triu)
 def _triu(recorder: Recorder, m: Any, k: int = 0) -> Any:
     return recorder.select(_below(m, k - 1), np.zeros(1, m.dtype), m)
 
 
-@_implements(np.tril)
+@implements(np.tril)
 def _tril(recorder: Recorder, m: Any, k: int = 0) -> Any:
     return recorder.select(_below(m, k), m, np.zeros(1, m.dtype))
 
@@ -256,7 +241,7 @@ def _below(m: Any, k: int) -> Any:
     return np.tri(rows, columns, k, bool)
 
 
-@_implements(np.diag)
+@implements(np.diag)
 def _diag(recorder: Recorder, v: Any, k: int = 0) -> Any:
     if v.ndim != 1:
         return np.diagonal(v, k)
@@ -267,13 +252,13 @@ def _diag(recorder: Recorder, v: Any, k: int = 0) -> Any:
     return made
 
 
-@_implements(np.broadcast_arrays)
+@implements(np.broadcast_arrays)
 def _broadcast_arrays(recorder: Recorder, *arrays: Any, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*map(np.shape, arrays))
     return tuple(recorder.broadcast(a, shape) for a in arrays)
 
 
-@_implements(np.take)
+@implements(np.take)
 def _take(
     recorder: Recorder, a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
 ) -> Any:
@@ -285,7 +270,7 @@ def _take(
     return recorder.get(a, (*(slice(None),) * axis, np.asarray(indices)), "C")
 
 
-@_implements(np.repeat)
+@implements(np.repeat)
 def _repeat(recorder: Recorder, a: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         a, axis = a.ravel(), 0
@@ -293,9 +278,9 @@ def _repeat(recorder: Recorder, a: Any, repeats: Any, axis: int | None = None) -
     return _take(recorder, a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
 
 
-@_implements(np.tile)
+@implements(np.tile)
 def _tile(recorder: Recorder, A: Any, reps: Any) -> Any:
-    reps = _shape(reps)
+    reps = numbers(reps)
     shape = (1,) * (len(reps) - A.ndim) + A.shape
     reps = (1,) * (len(shape) - len(reps)) + reps
     pairs = [n for n in shape for n in (1, n)]
@@ -304,7 +289,7 @@ def _tile(recorder: Recorder, A: Any, reps: Any) -> Any:
     return tiled.reshape([one * n for one, n in zip(reps, shape, strict=True)])
 
 
-@_implements(np.roll)
+@implements(np.roll)
 def _roll(recorder: Recorder, a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return _roll(recorder, a.ravel(), shift, 0).reshape(a.shape)
@@ -321,7 +306,7 @@ def _roll(recorder: Recorder, a: Any, shift: Any, axis: Any = None) -> Any:
     return a.copy("K") if made is a else made
 
 
-@_implements(np.pad)
+@implements(np.pad)
 def _pad(recorder: Recorder, array: Any, pad_width: Any, mode: Any = "constant", constant_values: Any = 0) -> Any:
     widths = np.broadcast_to(pad_width, (array.ndim, 2)).tolist()
     if mode == "constant" and np.ndim(constant_values) == 0:
@@ -336,7 +321,7 @@ def _pad(recorder: Recorder, array: Any, pad_width: Any, mode: Any = "constant",
     return array
 
 
-@_implements(np.diff)
+@implements(np.diff)
 def _diff(recorder: Recorder, a: Any, n: int = 1, axis: int = -1) -> Any:
     before = (slice(None),) * np.lib.array_utils.normalize_axis_index(axis, a.ndim)
     for _ in range(n):
@@ -344,17 +329,17 @@ def _diff(recorder: Recorder, a: Any, n: int = 1, axis: int = -1) -> Any:
     return a
 
 
-@_implements(np.cumsum)
+@implements(np.cumsum)
 def _cumsum(recorder: Recorder, a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     return np.add.accumulate(*((a.ravel(), 0) if axis is None else (a, axis)), dtype=dtype, out=out)
 
 
-@_implements(np.cumprod)
+@implements(np.cumprod)
 def _cumprod(recorder: Recorder, a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     return np.multiply.accumulate(*((a.ravel(), 0) if axis is None else (a, axis)), dtype=dtype, out=out)
 
 
-@_implements(np.concatenate)
+@implements(np.concatenate)
 def _concatenate(
     recorder: Recorder,
     arrays: Sequence[Any],
@@ -381,88 +366,19 @@ def _concatenate(
     return out
 
 
-@_implements(np.unstack)
+@implements(np.unstack)
 def _unstack(recorder: Recorder, x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     moved: Any = np.moveaxis(recorder.traced(x), axis, 0)  # type: ignore[type-var]  # a duck array
     return tuple(recorder.get(moved, k) for k in range(len(moved)))
 
 
-@_implements(np.stack)
+@implements(np.stack)
 def _stack(recorder: Recorder, arrays: Sequence[Any], axis: int = 0, out: Any = None, dtype: Any = None) -> Any:
     parts: list[Any] = [np.expand_dims(recorder.traced(a), axis) for a in arrays]
     return _concatenate(recorder, parts, axis, out, dtype)
 
 
-@_implements(np.dot)
-def _dot(recorder: Recorder, a: Any, b: Any, out: Any = None) -> Any:
-    a, b = recorder.traced(a), recorder.traced(b)
-    if not a.ndim or not b.ndim:
-        return np.multiply(a, b, out=out)
-    if a.ndim < 3 and b.ndim < 3:
-        return np.matmul(a, b, out=out)
-    return _inner_products(a, b if b.ndim == 1 else np.moveaxis(b, -2, -1), out)
-
-
-@_implements(np.inner)
-def _inner(recorder: Recorder, a: Any, b: Any) -> Any:
-    a, b = recorder.traced(a), recorder.traced(b)
-    if not a.ndim or not b.ndim:
-        return np.multiply(a, b)
-    return np.matmul(a, b.T) if a.ndim < 3 and b.ndim < 3 else _inner_products(a, b, None)
-
-
-def _inner_products(a: Any, b: Any, out: Any) -> Any:
-    """Of each last axis of `a` with each of `b`. For more than two axes, numpy calls no product of matrices here."""
-    return np.vecdot(a[..., *(None,) * (b.ndim - 1), :], b, out=out)
-
-
-@_implements(np.vdot)
-def _vdot(recorder: Recorder, a: Any, b: Any) -> Any:
-    return np.matmul(recorder.traced(a).ravel(), recorder.traced(b).ravel())
-
-
-@_implements(np.tensordot)
-def _tensordot(recorder: Recorder, a: Any, b: Any, axes: Any = 2) -> Any:
-    a, b = recorder.traced(a), recorder.traced(b)
-    if isinstance(axes, int):
-        axes = range(a.ndim - axes, a.ndim), range(axes)
-    ours, theirs = ([int(k) % c.ndim for k in _shape(of)] for c, of in zip((a, b), axes, strict=True))
-    our_rest, their_rest = ([k for k in range(c.ndim) if k not in of] for c, of in ((a, ours), (b, theirs)))
-    inner = math.prod(a.shape[k] for k in ours)
-    left = a.transpose(our_rest + ours).reshape(math.prod(a.shape[k] for k in our_rest), inner)
-    right = b.transpose(theirs + their_rest).reshape(inner, math.prod(b.shape[k] for k in their_rest))
-    return np.matmul(left, right).reshape([a.shape[k] for k in our_rest] + [b.shape[k] for k in their_rest])
-
-
-@_implements(np.linalg.norm)
-def _norm(recorder: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
-    if axis is None and (ord is None or (ord == 2 and x.ndim == 1) or (ord == "fro" and x.ndim == 2)):
-        flat = _in_memory_order(x)
-        norm = np.sqrt(flat @ flat)
-        return norm.reshape((1,) * x.ndim) if keepdims else norm
-    one = axis is not None and len(_shape(axis)) == 1
-    if ord is None or (one and ord == 2):
-        return np.sqrt((x * x).sum(axis, keepdims=keepdims))
-    if one and ord == 1:
-        return abs(x).sum(axis, keepdims=keepdims)
-    if one and ord == np.inf:
-        return abs(x).max(axis, keepdims=keepdims)
-    return recorder.refuse(f"np.linalg.norm with ord={ord!r} and axis={axis!r}")
-
-
-def _in_memory_order(x: Any) -> Any:
-    """`x.ravel(order="K")`."""
-    made = x.copy("K")
-    axes = sorted(range(x.ndim), key=lambda k: -made.strides[k])
-    return made.transpose(axes).ravel() if x.ndim else made.ravel()
-
-
-@_implements(np.outer)
-def _outer(recorder: Recorder, a: Any, b: Any, out: Any = None) -> Any:
-    return np.multiply(recorder.traced(a).ravel()[:, None], recorder.traced(b).ravel()[None, :], out=out)
-
-
-@_implements(np.clip)
+@implements(np.clip)
 def _clip(recorder: Recorder, a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
     low, high = options.pop("min", a_min), options.pop("max", a_max)
     if low is None:
@@ -472,27 +388,6 @@ def _clip(recorder: Recorder, a: Any, a_min: Any = None, a_max: Any = None, out:
     return _CLIP(a, low, high, out=out)
 
 
-@_implements(np.einsum)
-def _einsum(recorder: Recorder, subscripts: str, *operands: Any, **options: Any) -> Any:
-    before, _, after = subscripts.replace(" ", "").partition("->")
-    names = before.split(",")
-    known = not options and "->" in subscripts and "." not in subscripts and len(set(after)) == len(after)
-    if known and len(operands) == 1 and set(before) == set(after):
-        a = recorder.traced(operands[0])
-        return Traced(recorder, a.storage, np.einsum(subscripts, a.shadow))
-    if known and len(operands) == 2 and set(names[0]) | set(names[1]) == set(after):
-        one, other = (_expanded(recorder.traced(a), own, after) for a, own in zip(operands, names, strict=True))
-        return np.multiply(one, other) + 0.0  # as numpy, which adds to zero: −0 becomes 0
-    return recorder.refuse(f"np.einsum({subscripts!r}), which sums; use @, np.vecdot or np.sum")
-
-
-def _expanded(a: Any, names: str, after: str) -> Any:
-    """`a`, whose axes have names, with the axes `after`: those that it lacks have size 1."""
-    own = "".join(name for name in after if name in names)
-    view = np.einsum(f"{names}->{own}", a)
-    return view[tuple(slice(None) if name in names else None for name in after)]
-
-
-@_implements(np.shares_memory, np.may_share_memory)
+@implements(np.shares_memory, np.may_share_memory)
 def _shares(recorder: Recorder, a: Any, b: Any, max_work: Any = None) -> bool:
     return isinstance(a, Traced) and isinstance(b, Traced) and a.view.overlaps(b.view)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,6 +16,7 @@ from prograd import threads
 from prograd.errors import OptionError
 from prograd.tape import blas
 from prograd.tape.blas import Blas
+from prograd.tape.choice import Choice
 from prograd.tape.instructions import AnyArray, Loop
 
 VERSION: Final = 7  # of the words of a program
@@ -34,7 +32,7 @@ if getattr(compiled, "VERSION", None) != VERSION:  # compiled from an older sour
 Machine: TypeAlias = Literal["c", "numpy", "off"]
 VARIABLE: Final = "PROGRAD_MACHINE"
 LARGE_BYTES: Final = 2**17  # the C library maps fresh pages for these
-MACHINES: Final = ("c", "numpy", "off")
+MACHINES: Final[tuple[Machine, ...]] = ("c", "numpy", "off")
 CURE: Final = "use Linux or macOS" if sys.platform == "win32" else "install a C compiler, then prograd again"
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {"c": "replayed in C", "numpy": "replayed by numpy", "off": "interpreted"}
@@ -42,8 +40,6 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 """What each does with a mode, for titles."""
 
 T = TypeVar("T")
-
-_chosen: ContextVar[Machine | None] = ContextVar("machine", default=None)
 
 
 def available() -> bool:
@@ -56,41 +52,15 @@ def advice() -> str:
     return "" if available() else f"numpy replays tapes here; to have a machine in C do it, {CURE}"
 
 
-def current() -> Machine:
-    """What runs tapes here: chosen by `using`, by `PROGRAD_MACHINE`, or the best there is.
-
-    Raises `OptionError` for an unknown name, or for "c" where no compiled machine is there.
-    """
-    chosen = _chosen.get()
-    return _by_environment() if chosen is None else chosen
-
-
-@contextmanager
-def using(machine: str) -> Iterator[None]:
-    """Inside, this machine runs tapes. Raises `OptionError`."""
-    token = _chosen.set(_known(machine, "machine"))
-    try:
-        yield
-    finally:
-        _chosen.reset(token)
-
-
-@cache
-def _by_environment() -> Machine:
-    named = os.environ.get(VARIABLE)
-    if named is None:
-        return "c" if compiled is not None else "numpy"
-    return _known(named, VARIABLE)
-
-
-def _known(machine: str, what: str) -> Machine:
-    if machine not in MACHINES:
-        raise OptionError(f"{what}: expected one of {', '.join(MACHINES)}, got {machine!r}")
+def _check(machine: Machine) -> None:
     if machine == "c" and not available():
-        raise OptionError(
-            f"{what}: expected numpy or off, got 'c', which was not compiled when prograd was installed; {CURE}"
-        )
-    return cast("Machine", machine)
+        raise OptionError(f"expected numpy or off, got 'c', which was not compiled when prograd was installed; {CURE}")
+
+
+_choice: Choice[Machine] = Choice("machine", MACHINES, VARIABLE, lambda: "c" if available() else "numpy", _check)
+current = _choice.current
+using = _choice.using
+"""Inside, this machine runs tapes. Raises `OptionError`."""
 
 
 @cache

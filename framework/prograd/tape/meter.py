@@ -38,10 +38,13 @@ class Meter(Recorder):
     `ledger`, if it is open.
     """
 
+    most = inf
+
     def __init__(self, ledger: Count | None = None, limits: Limits | None = None) -> None:
         super().__init__()
         self._limits = limits or Limits()
         self.held = self.peak = 0
+        self.in_passes = False
         self._alive: WeakValueDictionary[int, _Held] = WeakValueDictionary()
         self._ledger = Count() if ledger is None else ledger
 
@@ -56,6 +59,7 @@ class Meter(Recorder):
 
     def passes(self, starts: range, cuts: Sequence[int]) -> Iterator[int]:
         """One of the passes between two cuts, for all of them."""
+        self.in_passes = True
         for start, times in _kinds(starts, cuts):
             with self._repeated(times):
                 yield start

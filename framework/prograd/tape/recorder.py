@@ -26,7 +26,7 @@ _SPECIAL_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive
 class Recorder:
     """A recording: `inputs` and `outputs` are arrays that each replay is given, everything else is the tape's own."""
 
-    most = 10**6
+    most: float = 10**6
     """Instructions of a tape; where there are more, the interpreter's share is small in any case."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ Task = tuple[Callable[..., None], list[tuple[int, ...]], list[tuple[int, ...]]]
 """A function that is recorded, and the shapes of its inputs and outputs."""
 
 
+@cache
 def recordable(cls: type[Layer | Loss]) -> str:
     """`YES` if the examples of a layer or a loss can be recorded, else what asks for numbers."""
     try:
@@ -59,7 +60,7 @@ def reason_of(example: Layer | Loss, *at: Any) -> str:
     return ""
 
 
-def _of_layer(layer: Layer, n_in: int) -> Iterator[Task]:
+def _of_layer(layer: Layer, n_in: int, *_: Array) -> Iterator[Task]:
     """Gradient and Jacobian in every mode, between two other layers, and what reverse mode gives for each sample."""
     net, loss = Network([Mixing(n_in), layer, Mixing(2)], n_in=3), HalfSquare()
     size, x, y = (net.size,), (SAMPLES, net.n[0]), (SAMPLES, net.n[-1])

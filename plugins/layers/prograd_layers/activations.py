@@ -31,7 +31,10 @@ class Relu(Elementwise):
 
 @dataclass(frozen=True)
 class LeakyRelu(Elementwise):
-    """φ(z) = z if z > 0 else slope·z; φ'(z) = 1 if z > 0 else slope."""
+    """φ(z) = z if z > 0 else slope·z; φ'(z) = 1 if z > 0 else slope.
+
+    - `slope`: the derivative for z ≤ 0.
+    """
 
     slope: float = 0.01
 
@@ -50,6 +53,8 @@ class Elu(Elementwise):
     """φ(z) = z if z > 0 else alpha·(exp(z) − 1); φ'(z) = 1 if z > 0 else alpha·exp(z).
 
     Clevert, Unterthiner and Hochreiter, 2016.
+
+    - `alpha`: −alpha is the limit for z → −∞; greater than 0.
     """
 
     alpha: float = 1.0
@@ -159,7 +164,10 @@ class Gelu(Elementwise):
 
 @dataclass(frozen=True)
 class Sine(Elementwise):
-    """φ(z) = sin(omega·z); φ'(z) = omega·cos(omega·z). Sitzmann et al., 2020."""
+    """φ(z) = sin(omega·z); φ'(z) = omega·cos(omega·z). Sitzmann et al., 2020.
+
+    - `omega`: the frequency.
+    """
 
     omega: float = 1.0
 

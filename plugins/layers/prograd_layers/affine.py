@@ -11,7 +11,11 @@ from prograd.operators import Dense, Identity, Kronecker, Operator
 
 @dataclass(frozen=True)
 class Affine(Layer):
-    """g(W, b; z) = W z + b, with W `(width, n)` and b `(width,)`. Without `bias`, b is left out."""
+    """g(W, b; z) = W z + b, with W `(width, n)` and b `(width,)`.
+
+    - `width`: the number of outputs.
+    - `bias`: whether b is added; without it there is no parameter b.
+    """
 
     width: int
     bias: bool = True

@@ -16,7 +16,10 @@ from prograd.operators import Diagonal, DiagonalPlusLowRank, Identity, Operator,
 class LayerNorm(Layer):
     """g(gamma, beta; z) = gamma·x̂ + beta with x̂ = (z − μ)/σ, μ = Σz/n, σ² = Σ(z − μ)²/n + eps.
 
-    The variance is the biased one. Without `affine`, gamma is 1 and beta is 0. Ba, Kiros and Hinton, 2016.
+    The variance is the biased one. Ba, Kiros and Hinton, 2016.
+
+    - `eps`: what is added to the variance, so that σ > 0; greater than 0.
+    - `affine`: whether gamma and beta are parameters; without it, gamma is 1 and beta is 0.
     """
 
     eps: float = 1e-5

@@ -18,11 +18,12 @@ from prograd.operators import Identity, Operator, as_operator
 class Residual(Layer):
     """g(w; z) = z + g_K(w^K; … g_1(w^1; z)). He, Zhang, Ren and Sun, 2016.
 
-    `layers` are layers or their configs. The parameters are those of the inner layers, named by the position of the
-    layer: `"0.W"`, `"0.b"`, `"2.W"`, …
+    The parameters are those of the inner layers, named by the position of the layer: `"0.W"`, `"0.b"`, `"2.W"`, …
+
+    - `layers`: the inner layers `g_1 … g_K` or their configs, with as many outputs as inputs.
     """
 
-    layers: Sequence[Layer | Mapping[str, Any]]
+    layers: Sequence[str | Layer | Mapping[str, Any]]
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, (str, Mapping)) or not isinstance(self.layers, Sequence) or not self.layers:

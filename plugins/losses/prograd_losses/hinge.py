@@ -17,6 +17,9 @@ class Hinge(Loss):
     """ℓ_y(z) = max(0, 1 + max_{j≠t} z_j − z_t), for y one-hot at t. Crammer and Singer, 2001.
 
     If several j attain the maximum, the gradient is that of the first; where the loss turns zero, it is zero.
+
+    - `z`: scores, any real numbers.
+    - `y`: one-hot, of at least two classes.
     """
 
     def value(self, z: Array, y: Array) -> Array:

@@ -15,7 +15,11 @@ from prograd_losses import labels
 
 @dataclass(frozen=True)
 class Logistic(Loss):
-    """ℓ_y(z) = Σ_k (log(1 + exp(z_k)) − y_k z_k), for logits z and y_k in [0, 1]."""
+    """ℓ_y(z) = Σ_k (log(1 + exp(z_k)) − y_k z_k), for logits z of independent binary labels.
+
+    - `z`: logits, any real numbers.
+    - `y`: numbers in [0, 1].
+    """
 
     def value(self, z: Array, y: Array) -> Array:
         """`Σ ((1 − y) max(z, 0) + y max(−z, 0) + log1p(exp(−|z|)))`: nothing overflows, and nothing cancels."""

@@ -13,7 +13,11 @@ from prograd.operators import Diagonal, Identity, Operator
 
 @dataclass(frozen=True)
 class SquaredError(Loss):
-    """ℓ_y(z) = ½ ‖z − y‖²."""
+    """ℓ_y(z) = ½ ‖z − y‖².
+
+    - `z`: any real numbers.
+    - `y`: any real numbers.
+    """
 
     def value(self, z: Array, y: Array) -> Array:
         return self.value_and_gradient(z, y)[0]
@@ -33,7 +37,12 @@ class SquaredError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """ℓ_y(z) = Σ_k (½ r_k² if |r_k| ≤ delta else delta·(|r_k| − delta/2)). Huber, 1964."""
+    """ℓ_y(z) = Σ_k (½ r_k² if |r_k| ≤ delta else delta·(|r_k| − delta/2)), with r = z − y. Huber, 1964.
+
+    - `z`: any real numbers.
+    - `y`: any real numbers.
+    - `delta`: the size of a residual from which the loss grows linearly; greater than 0.
+    """
 
     delta: float = 1.0
 

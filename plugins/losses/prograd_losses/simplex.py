@@ -21,7 +21,11 @@ from prograd_losses import labels
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """ℓ_y(z) = −Σ_k y_k log z_k with 0 log 0 = 0, for z and y in the simplex."""
+    """ℓ_y(z) = −Σ_k y_k log z_k with 0 log 0 = 0, for outputs that are distributions.
+
+    - `z`: a point of the simplex, such as the output of `softmax`.
+    - `y`: a point of the simplex.
+    """
 
     def value(self, z: Array, y: Array) -> Array:
         return _sum(-special.xlogy(y, z), z)
@@ -48,7 +52,7 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class KlDivergence(CrossEntropy):
-    """ℓ_y(z) = Σ_k y_k log(y_k / z_k) with 0 log 0 = 0, for z and y in the simplex. Kullback and Leibler, 1951.
+    """ℓ_y(z) = Σ_k y_k log(y_k / z_k) with 0 log 0 = 0, for outputs that are distributions. Kullback and Leibler, 1951.
 
     It is the cross-entropy less the entropy of y, so its derivatives are those of the cross-entropy.
     """

@@ -14,9 +14,12 @@ from prograd_losses import labels
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(Loss):
-    """ℓ_y(z) = logsumexp(z) Σy − y·z, for logits z and y in the simplex.
+    """ℓ_y(z) = logsumexp(z) Σy − y·z, for logits z.
 
     This is `−Σ y log softmax(z)` without the logarithm of a number that has underflowed.
+
+    - `z`: logits, any real numbers.
+    - `y`: a point of the simplex, such as a one-hot label.
     """
 
     def value(self, z: Array, y: Array) -> Array:

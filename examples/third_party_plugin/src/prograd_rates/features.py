@@ -18,9 +18,12 @@ from prograd_rates.hadamard import SignedHadamard
 class FourierFeatures(Layer):
     """g(z) = √(2/m) cos(omega H z + b), with H made of Hadamard matrices and random signs, and random phases b.
 
-    m is the number of `features`, by default the number of inputs. Nothing is learned: `seed` fixes signs and phases.
-    The mean of `⟨g(x), g(y)⟩` over seeds is `Π_k cos(omega (x_k − y_k))`, which for points close to each other is about
-    `exp(−omega² ‖x − y‖² / 2)`. Rahimi and Recht, 2007; Le, Sarlós and Smola, 2013.
+    Nothing is learned. The mean of `⟨g(x), g(y)⟩` over seeds is `Π_k cos(omega (x_k − y_k))`, which for points close to
+    each other is about `exp(−omega² ‖x − y‖² / 2)`. Rahimi and Recht, 2007; Le, Sarlós and Smola, 2013.
+
+    - `features`: the number m of outputs; None takes the number of inputs.
+    - `omega`: the scale of the frequencies, greater than 0.
+    - `seed`: of signs and phases.
     """
 
     features: int | None = None

@@ -15,7 +15,11 @@ from prograd.operators import Diagonal, Operator
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """ℓ_y(z) = Σ_k (exp(z_k) − y_k z_k + log Γ(y_k + 1)), the negative log-likelihood of counts y with rates exp(z)."""
+    """ℓ_y(z) = Σ_k (exp(z_k) − y_k z_k + log Γ(y_k + 1)), the negative log-likelihood of counts y with rates exp(z).
+
+    - `z`: logarithms of rates, any real numbers.
+    - `y`: counts or means of counts, at least 0.
+    """
 
     def value(self, z: Array, y: Array) -> Array:
         value: Array = np.add.reduce(np.exp(z) - y * z + special.gammaln(y + 1), axis=-1)

@@ -16,7 +16,10 @@ __all__ = ["MyLayer"]
 
 @dataclass(frozen=True)
 class MyLayer(Layer):
-    """g(z) = z / s with s = √(mean(z²) + eps). Zhang and Sennrich, 2019, Root mean square layer normalization."""
+    """g(z) = z / s with s = √(mean(z²) + eps). Zhang and Sennrich, 2019, Root mean square layer normalization.
+
+    - `eps`: what is added to the mean square, so that s > 0; greater than 0.
+    """
 
     eps: float = 1e-5
 
