@@ -8,16 +8,10 @@ import click
 
 import prograd
 from prograd.commands.consoles import write_anything
-from prograd.errors import ProgradError, UnknownNameError
+from prograd.commands.refusals import one_line
 from prograd.plugins import discovery
 
 GROUP: Final = "prograd.commands"
-
-
-class UnknownName(click.ClickException):
-    """An unknown name, which exits like a wrong command line."""
-
-    exit_code = 2
 
 
 class Commands(click.Group):
@@ -35,14 +29,16 @@ class Commands(click.Group):
         source = _sources().get(cmd_name)
         return None if source is None else _load(source)
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """The context, from a command line whose mistakes become messages of one line."""
+        with one_line():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. An error of prograd's, or a missing module, becomes a message of one line."""
+        """Run a command. What goes wrong, or a missing module, becomes a message of one line."""
         try:
-            return super().invoke(ctx)
-        except UnknownNameError as error:
-            raise UnknownName(str(error)) from error
-        except ProgradError as error:
-            raise click.ClickException(str(error)) from error
+            with one_line():
+                return super().invoke(ctx)
         except ModuleNotFoundError as error:
             source = _sources()[ctx.invoked_subcommand or ""]
             if (error.name or "").partition(".")[0] == source.entry_point.module.partition(".")[0]:
@@ -55,8 +51,8 @@ class Commands(click.Group):
 def main() -> None:
     """Differentiate chains of layers in every order of multiplication. Layers and losses come from plugins.
 
-    Exit codes: 0 for success; 1 if something failed, with one line that says what; 2 for an unknown name, option or
-    command.
+    Exit codes: 0 for success; 1 if something failed; 2 for a command line, a file or a network that can't be used. One
+    line says what, and often what to change.
     """
 
 
