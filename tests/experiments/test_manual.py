@@ -63,6 +63,23 @@ def test_the_page_shows_what_the_command_line_says() -> None:
     assert "modes=[reverse]" in dict(row for rows in manual.sections(["modes=[reverse]"]).values() for row in rows)
 
 
+def test_a_sweep_is_left_out() -> None:
+    rows = dict(row for rows in manual.sections(["-m", "depth=2,4", "width=8"]).values() for row in rows)
+    assert {"depth=4", "width=8"} <= set(rows)
+
+
+def test_experiments_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    mine = "# @package _global_\n# Mine.\ndefaults:\n  - train\n  - _self_\n\nepochs: 5  # enough\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(mine)
+    found = manual.sections(["--config-dir", str(tmp_path), "experiment=mine"])
+    rows = dict(row for rows in found.values() for row in rows)
+    assert rows["experiment=mine"].startswith("Mine. Others: ")
+    assert rows["epochs=5"] == "enough"
+    assert rows["evaluate_every=1"] == "epochs between two points of the curves"
+    assert "batch=1" not in rows
+
+
 def test_what_builds_on_another_choice_has_its_meanings() -> None:
     rows = dict(row for rows in manual.sections(["experiment=mlp_digits"]).values() for row in rows)
     assert rows["epochs=30"] == "passes over the training samples"
