@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -78,13 +78,10 @@ def check_range(owner: Layer | Loss, dtype: np.dtype[Any], where: str = "") -> N
     limits = np.finfo(dtype)
     least, most = float(limits.tiny), float(limits.max)
     for option, value in vars(owner).items():
-        if isinstance(value, float) and math.isfinite(value) and value:
-            if not least <= abs(value) <= most:
-                _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
-        elif isinstance(value, tuple):
-            for inner in value:
-                if isinstance(inner, Layer):
-                    check_range(inner, dtype, where)
+        if isinstance(value, float) and math.isfinite(value) and value and not least <= abs(value) <= most:
+            _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
+        for inner in _inner_layers(value):
+            check_range(inner, dtype, where)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +115,13 @@ def plain(cls: type[object]) -> Plain:
 
 def _is_integer(value: object, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def _inner_layers(value: object) -> Iterator[Layer]:
+    """The layers in an option that is a tuple, or a tuple of tuples."""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from (one,) if isinstance(one, Layer) else _inner_layers(one)
 
 
 def _refuse(owner: Layer | Loss, option: str, expected: str, value: object, where: str = "") -> None:

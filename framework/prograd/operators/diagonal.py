@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
-from prograd.operators.base import Operator
+from prograd.operators.base import Operator, Part
 from prograd.operators.derived import derived
 
 
@@ -91,6 +91,9 @@ class Identity(Operator):
         """A one in each column of zeros."""
         out[...] = 0
         diagonal(out[:, :, start:stop])[...] = 1
+
+    def part(self, at: slice) -> Part:
+        return Part(self.cols, at)
 
 
 class Zero(Operator):
