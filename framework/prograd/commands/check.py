@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prograd.commands import completion
 from prograd.errors import UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
@@ -49,7 +50,7 @@ class Result:
 
 
 @click.command()
-@click.argument("names", metavar="[NAME …]", nargs=-1)
+@click.argument("names", metavar="[NAME …]", nargs=-1, shell_complete=completion.layers_and_losses)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random points.")
 @click.pass_context

@@ -12,6 +12,7 @@ from prograd.errors import ProgradError, UnknownNameError
 from prograd.plugins import discovery
 
 GROUP: Final = "prograd.commands"
+WHOLE: Final = 1_000  # characters of a first sentence, which is all that it has
 
 
 class UnknownName(click.ClickException):
@@ -34,6 +35,21 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         source = _sources().get(cmd_name)
         return None if source is None else _load(source)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _sources() and not ctx.resilient_parsing:
+            raise UnknownName(str(UnknownNameError("command", args[0], _sources())))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A line for each command with its first sentence, which click would cut to fit."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, found.get_short_help_str(WHOLE)) for name, found in commands if found and not found.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. An error of prograd's, or a missing module, becomes a message of one line."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from prograd.commands import completion
 from prograd.network import Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -21,6 +22,7 @@ OPTIONS = (
         "layers",
         multiple=True,
         metavar="'NAME OPTION=VALUE …'",
+        shell_complete=completion.layers,
         help="A layer. Give this once or more.",
     ),
     click.option(

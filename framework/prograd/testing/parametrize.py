@@ -20,7 +20,8 @@ from prograd.testing.report import Case, Suite
 if TYPE_CHECKING:
     import pytest
 
-# The class of a layer or a loss (tried on its examples), an instance, `(layer, n_in)`, `(loss, z, y)`, or an operator.
+# The class of a layer or a loss (tried on its examples), an instance, `(layer, n_in)`, `(layer, n_in, z)`,
+# `(loss, z, y)` or an operator.
 Subject: TypeAlias = Any
 
 
@@ -46,8 +47,8 @@ def parametrize_with_checks(
 ) -> pytest.MarkDecorator:
     """Decorate a test that takes an argument `check` and calls it: each check of each subject becomes a case.
 
-    A subject is a class (tried on its `examples()`), an instance, a pair `(layer, n_in)`, a triple `(loss, z, y)`, or
-    an operator. `expected_failures` maps the name of a check to the reason why it is expected to fail. If it passes,
+    A subject is a class (tried on its `examples()`), an instance, `(layer, n_in)`, `(layer, n_in, z)`, `(loss, z, y)`
+    or an operator. `expected_failures` maps the name of a check to the reason why it is expected to fail. If it passes,
     pytest says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no check has.
     """
     import pytest  # noqa: PLC0415  (only these two functions need pytest, and the kit works without it)
@@ -74,8 +75,9 @@ def expand(subject: Subject, seed: int = 0) -> Iterator[tuple[Suite[Any], str, C
             for k, example in enumerate(subject.examples()):
                 for suite, label, make in expand(example, seed):
                     yield suite, f"{label}-{k}", make
-        case (Layer() as layer, int() as n_in):
-            yield LAYER_CHECKS, f"{layer.name}-{n_in}", lambda: LayerCase(layer, n_in, seed=seed)
+        case (Layer() as layer, int() as n_in, *at) if len(at) < 2:
+            points = at[0] if at else None
+            yield LAYER_CHECKS, f"{layer.name}-{n_in}", lambda: LayerCase(layer, n_in, seed=seed, z=points)
         case (Loss() as loss, z, y):
             yield LOSS_CHECKS, loss.name, lambda: LossCase(loss, z, y, seed=seed)
         case Layer():
@@ -87,7 +89,8 @@ def expand(subject: Subject, seed: int = 0) -> Iterator[tuple[Suite[Any], str, C
             yield OPERATOR_CHECKS, type(subject).__name__, lambda: operator_case(subject, seed=seed)
         case _:
             raise OptionError(
-                f"expected a class, a layer, a loss, (layer, n_in), (loss, z, y) or an operator, got {subject!r}"
+                "expected a class, a layer, a loss, (layer, n_in), (layer, n_in, z), (loss, z, y) or an operator, got "
+                f"{subject!r}"
             )
 
 
