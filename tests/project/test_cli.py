@@ -185,6 +185,24 @@ def test_check_and_plugins_say_what_cannot_be_recorded(registered) -> None:
     assert "recordable" in run("plugins").output
 
 
+class Untold(Elementwise):
+    def __init__(self, gain=2.0):
+        self.gain = gain
+
+    def phi(self, z):
+        return z * z.dtype.type(self.gain)
+
+    def dphi(self, z, z_next):
+        return np.full_like(z, self.gain)
+
+
+def test_check_says_what_a_docstring_leaves_untold(registered) -> None:
+    registered({"untold": Untold})
+    result = run("check", "untold")
+    assert result.exit_code == 0
+    assert "advice, docstring: tells nothing of the formula, gain, which `prograd show` prints" in result.output
+
+
 def test_check_fails_where_there_is_nothing_to_try(registered) -> None:
     registered({"no_examples": NoExamples})
     result = run("check", "no_examples")
