@@ -270,6 +270,26 @@ def test_a_completed_structure_is_one() -> None:
     assert "cross_entropy" in run("show", "--structure", "Diagonal@Diagonal").output
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--wrong"], "No such option '--wrong'."),
+        (["chekc"], "command: expected a known name, got 'chekc'; did you mean 'check'"),
+        (["plan", "--n-in", "0"], "Invalid value for '--n-in': 0 is not in the range x>=1 (see "),
+        (["plan", "-l", "affine width=0", "--n-in", "3"], "affine: width: expected an integer of at least 1, got 0"),
+        (["plan", "-n", "nowhere.json"], "nowhere.json: expected a path that can be used, got no such file"),
+        (["new", "prograd-waves", "--dir", f"{__file__}/x"], "expected a path that can be used, got"),
+        (["tape", "-l", "tanh", "--n-in", "9", "--batch", "9" * 15], "memory: expected arrays that fit, got: "),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words, message) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_tells_the_exit_codes(flag) -> None:
     assert "Exit codes: 0 for success; 1 if something failed" in " ".join(run(flag).output.split())
