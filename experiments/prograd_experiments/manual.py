@@ -9,11 +9,15 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Final
 
 from hydra import compose, initialize_config_module
 from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 import prograd
@@ -67,11 +71,14 @@ def page(words: Sequence[str]) -> str:
 def sections(words: Sequence[str]) -> dict[str, list[Row]]:
     """The tables of the page, by their headings."""
     given = get_args_parser().parse_args(words)
-    folder = [f"hydra.searchpath=[file://{given.config_dir}]"] if given.config_dir else []
+    overrides = OverridesParser.create().parse_overrides(given.overrides)
+    said = [word for word, override in zip(given.overrides, overrides, strict=True) if not override.is_sweep_override()]
+    folders = [Path(given.config_dir).absolute()] if given.config_dir else []
+    beyond = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"]
     with initialize_config_module(CONF, version_base="1.3"):
-        cfg = compose(given.config_name or "config", [*folder, *given.overrides], return_hydra_config=True)
+        cfg = compose(given.config_name or "config", [*beyond, *said], return_hydra_config=True)
     choices = {group: str(choice) for group, choice in cfg.hydra.runtime.choices.items() if "/" not in group}
-    told, name = meanings(choices), OmegaConf.select(cfg, "experiment.name")
+    told, name = meanings(choices, folders), OmegaConf.select(cfg, "experiment.name")
     unused = jobs.EXPERIMENTS[name].unused if name in jobs.EXPERIMENTS else {}
     keys = [(key, value) for key, value in _keys(cfg) if key.partition(".")[0] not in unused]
     rows = {key: (f"{key}={_shown(value)}", told.get(key, "")) for key, value in keys}
@@ -94,12 +101,16 @@ def sections(words: Sequence[str]) -> dict[str, list[Row]]:
     }
 
 
-def meanings(choices: Mapping[str, str]) -> dict[str, str]:
-    """What each dotted key means, and what each group's choice is, where these are the choices."""
-    found = comments(_text("config.yaml"))
+def meanings(choices: Mapping[str, str], folders: Sequence[Path] = ()) -> dict[str, str]:
+    """What each dotted key means, and what each group's choice is, where these are the choices.
+
+    The files of configurations are those of the user's folders and prograd's own.
+    """
+    files = _Files((*folders, resources.files(CONF)))
+    found = comments(files.text("config.yaml"))
     for group, choice in sorted(choices.items(), key=lambda each: each[0] == "experiment"):
-        for name in _with_included(group, choice):
-            text = _text(group, f"{name}.yaml")
+        for name in files.with_included(group, choice):
+            text = files.text(group, f"{name}.yaml")
             heading = [
                 line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ") and line != GLOBAL
             ]
@@ -125,19 +136,24 @@ def comments(text: str) -> dict[str, str]:
     return found
 
 
-def _with_included(group: str, choice: str) -> Iterator[str]:
-    """The choice, after the choices that it builds on."""
-    text = _text(group, f"{choice}.yaml")
-    for included in INCLUDED.findall(text.partition("defaults:\n")[2].partition("\n\n")[0]):
-        if included != "_self_":
-            yield from _with_included(group, included)
-    yield choice
+@dataclass(frozen=True)
+class _Files:
+    """The files of the configuration; the first folder that has one counts."""
 
+    folders: Sequence[Traversable]
 
-def _text(*path: str) -> str:
-    """A file of the configuration; empty for a choice that has none here, such as a loss or a user's own file."""
-    file = resources.files(CONF).joinpath(*path)
-    return file.read_text("utf-8") if file.is_file() else ""
+    def text(self, *path: str) -> str:
+        """Empty for a choice that has no file, such as a loss."""
+        files = (folder.joinpath(*path) for folder in self.folders)
+        return next((file.read_text("utf-8") for file in files if file.is_file()), "")
+
+    def with_included(self, group: str, choice: str) -> Iterator[str]:
+        """The choice, after the choices of its group that it builds on."""
+        text = self.text(group, f"{choice}.yaml")
+        for included in INCLUDED.findall(text.partition("defaults:\n")[2].partition("\n\n")[0]):
+            if included != "_self_":
+                yield from self.with_included(group, included)
+        yield choice
 
 
 def _keys(cfg: DictConfig) -> Iterator[tuple[str, Any]]:

@@ -212,6 +212,13 @@ def options_of(cls: type[Layer | Loss]) -> tuple[Option, ...]:
     return tuple(_options(cls, told(cls)[2]))
 
 
+def untold(cls: type[Layer | Loss]) -> list[str]:
+    """What a docstring leaves untold: the formula, options, and the domain of a loss."""
+    formula, _, items = told(cls)
+    expected = [option.name for option in options_of(cls)] + list(OF_A_LOSS if issubclass(cls, Loss) else ())
+    return ["the formula"] * (not formula) + [name for name in expected if not items.get(name)]
+
+
 def structure(operator: Operator) -> str:
     """The operator's own name; `Diagonal @ Dense` and `Identity + Dense` for products and sums."""
     if isinstance(operator, Product):

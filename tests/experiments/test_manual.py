@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from itertools import zip_longest
@@ -13,6 +14,7 @@ import pytest
 import prograd
 from prograd_experiments import arguments, completion, jobs, manual, run
 from tests.helpers import processes
+from tests.helpers.documents import ROOT
 
 run.store_choices()
 GROUPS = arguments.groups()
@@ -63,10 +65,39 @@ def test_the_page_shows_what_the_command_line_says() -> None:
     assert "modes=[reverse]" in dict(row for rows in manual.sections(["modes=[reverse]"]).values() for row in rows)
 
 
+def test_a_sweep_is_left_out() -> None:
+    rows = dict(row for rows in manual.sections(["-m", "depth=2,4", "width=8"]).values() for row in rows)
+    assert {"depth=4", "width=8"} <= set(rows)
+
+
+def test_experiments_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    mine = "# @package _global_\n# Mine.\ndefaults:\n  - train\n  - _self_\n\nepochs: 5  # enough\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(mine)
+    found = manual.sections(["--config-dir", str(tmp_path), "experiment=mine"])
+    rows = dict(row for rows in found.values() for row in rows)
+    assert rows["experiment=mine"].startswith("Mine. Others: ")
+    assert rows["epochs=5"] == "enough"
+    assert rows["evaluate_every=1"] == "epochs between two points of the curves"
+    assert "batch=1" not in rows
+
+
 def test_what_builds_on_another_choice_has_its_meanings() -> None:
     rows = dict(row for rows in manual.sections(["experiment=mlp_digits"]).values() for row in rows)
     assert rows["epochs=30"] == "passes over the training samples"
     assert rows["experiment=mlp_digits"].startswith("Handwritten digits: two affine layers, mini-batches.")
+
+
+@pytest.mark.parametrize(("document", "experiment"), [("experiments", "speed_gap"), ("training", "train")])
+def test_the_guide_has_the_same_keys_with_the_same_defaults(document, experiment) -> None:
+    table = (ROOT / "docs" / f"{document}.md").read_text().partition("## The keys\n")[2].strip().partition("\n\n")[0]
+    guide = dict(re.findall(r"^\| `([\w.]+)` \| `?([^|`]+?)`? \|", table, re.MULTILINE))
+    found = manual.sections([f"experiment={experiment}"])
+    told = dict(left.split("=") for heading, rows in found.items() if "=" in heading for left, _ in rows)
+    del told["experiment"]
+    assert {key: guide[key] for key in told if key in guide} == {key: told[key] for key in told if key in guide}
+    elsewhere = set() if experiment == "speed_gap" else keys("experiment=speed_gap")
+    assert {key for key in told if "." not in key} - elsewhere <= set(guide)
 
 
 def test_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,24 @@ def test_check_and_plugins_say_what_cannot_be_recorded(registered) -> None:
     assert "recordable" in run("plugins").output
 
 
+class Untold(Elementwise):
+    def __init__(self, gain=2.0):
+        self.gain = gain
+
+    def phi(self, z):
+        return z * z.dtype.type(self.gain)
+
+    def dphi(self, z, z_next):
+        return np.full_like(z, self.gain)
+
+
+def test_check_says_what_a_docstring_leaves_untold(registered) -> None:
+    registered({"untold": Untold})
+    result = run("check", "untold")
+    assert result.exit_code == 0
+    assert "advice, docstring: tells nothing of the formula, gain, which `prograd show` prints" in result.output
+
+
 def test_check_fails_where_there_is_nothing_to_try(registered) -> None:
     registered({"no_examples": NoExamples})
     result = run("check", "no_examples")
@@ -250,6 +268,26 @@ def test_the_shell_completes(words, offered) -> None:
 
 def test_a_completed_structure_is_one() -> None:
     assert "cross_entropy" in run("show", "--structure", "Diagonal@Diagonal").output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--wrong"], "No such option '--wrong'."),
+        (["chekc"], "command: expected a known name, got 'chekc'; did you mean 'check'"),
+        (["plan", "--n-in", "0"], "Invalid value for '--n-in': 0 is not in the range x>=1 (see "),
+        (["plan", "-l", "affine width=0", "--n-in", "3"], "affine: width: expected an integer of at least 1, got 0"),
+        (["plan", "-n", "nowhere.json"], "nowhere.json: expected a path that can be used, got no such file"),
+        (["new", "prograd-waves", "--dir", f"{__file__}/x"], "expected a path that can be used, got"),
+        (["tape", "-l", "tanh", "--n-in", "9", "--batch", "9" * 15], "memory: expected arrays that fit, got: "),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words, message) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
