@@ -14,6 +14,7 @@ from prograd.modes import Mode, ModeName
 from prograd.modes import find as mode
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
+from prograd.pieces import jacobian_blocks
 from prograd.planning import Plan, Rates, plan
 from prograd.plugins.hookspecs import hookimpl
 from prograd.plugins.registry import layer, loss, registry
@@ -43,6 +44,7 @@ __all__ = [
     "errors",
     "hookimpl",
     "jacobian",
+    "jacobian_blocks",
     "layer",
     "layers_from_config",
     "linearize",

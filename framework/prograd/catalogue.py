@@ -161,15 +161,20 @@ def find(found: Registry, name: str, options: Mapping[str, Any] | None = None, n
     return [entry(found, kind, name, MAKE[kind](name, **options) if options else None, n_in) for kind in kinds]
 
 
+def structures(found: Registry) -> set[str]:
+    """The structures of all blocks `B` and hessians."""
+    examples = (_example(found, kind, name)[0] for kind, name in known(found))
+    return {example.blocks[0].structure for example in examples if example and example.blocks}
+
+
 def of_structure(found: Registry, wanted: str) -> list[Entry]:
     """The layers whose `B`, and the losses whose hessian, has this structure, or is a product of maps that have it.
 
     Raises `UnknownNameError` for a structure that none has.
     """
-    every = entries(found)
-    chosen = [one for one in every if _folded(wanted) in {_folded(one.structure), *_common(one.structure)}]
+    chosen = [one for one in entries(found) if _folded(wanted) in {_folded(one.structure), *_common(one.structure)}]
     if not chosen:
-        raise UnknownNameError("structure", wanted, {one.structure for one in every if one.structure})
+        raise UnknownNameError("structure", wanted, structures(found))
     return chosen
 
 
@@ -177,19 +182,13 @@ def entry(found: Registry, kind: Kind, name: str, made: Layer | Loss | None = No
     """What the catalogue tells of one layer or loss, at `made` and `n_in`, or at an example. Raises as `find` does."""
     cls: type[Layer | Loss] = found.layers[name] if kind == "layer" else found.losses[name]
     formula, notes, items = told(cls)
-    example, problem = None, ""
-    try:
-        example = _of_layer(cls, made, n_in) if issubclass(cls, Layer) else _of_loss(cls, made)
-    except Exception as error:
-        if made is not None or n_in is not None:
-            raise
-        problem = reason(error)
+    example, problem = _example(found, kind, name, made, n_in)
     return Entry(
         name,
         kind,
         formula,
         notes,
-        tuple(_options(cls, items)),
+        options_of(cls),
         _source(found, kind, name, cls),
         recordable(cls),
         example,
@@ -206,6 +205,18 @@ def told(cls: type[object]) -> tuple[str, str, dict[str, str]]:
         items |= _parts(_docstring(base))[2]
     formula, notes, _ = _parts(_docstring(cls))
     return formula, notes, items
+
+
+def options_of(cls: type[Layer | Loss]) -> tuple[Option, ...]:
+    """The options of a layer or a loss, in the order in which they are given."""
+    return tuple(_options(cls, told(cls)[2]))
+
+
+def untold(cls: type[Layer | Loss]) -> list[str]:
+    """What a docstring leaves untold: the formula, options, and the domain of a loss."""
+    formula, _, items = told(cls)
+    expected = [option.name for option in options_of(cls)] + list(OF_A_LOSS if issubclass(cls, Loss) else ())
+    return ["the formula"] * (not formula) + [name for name in expected if not items.get(name)]
 
 
 def structure(operator: Operator) -> str:
@@ -268,6 +279,19 @@ def _source(found: Registry, kind: Kind, name: str, cls: type[object]) -> Source
     except (OSError, TypeError):
         file, line = "", 0
     return Source(owner.distribution, owner.version, cls.__module__, file, line)
+
+
+def _example(
+    found: Registry, kind: Kind, name: str, made: Layer | Loss | None = None, n_in: int | None = None
+) -> tuple[Example | None, str]:
+    """The example, or why there is none. Raises what goes wrong where options or inputs are given."""
+    cls: type[Layer | Loss] = found.layers[name] if kind == "layer" else found.losses[name]
+    try:
+        return (_of_layer(cls, made, n_in) if issubclass(cls, Layer) else _of_loss(cls, made)), ""
+    except Exception as error:
+        if made is not None or n_in is not None:
+            raise
+        return None, reason(error)
 
 
 def _of_layer(cls: type[Layer], made: Any, n_in: int | None) -> Example:

@@ -43,18 +43,20 @@ TRACEBACK_LINES: Final = 12
 
 @dataclass(frozen=True)
 class Plugin(Origin):
-    """A plugin that loaded, with what it brings."""
+    """A plugin that loaded, with what it brings and how many `seconds` that took."""
 
     layers: Mapping[str, type[Layer]] = field(default_factory=dict)
     losses: Mapping[str, type[Loss]] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
 class BrokenPlugin(Origin):
-    """A plugin that did not load, with the reason and the last lines of the traceback."""
+    """A plugin that did not load, with the reason, the last lines of the traceback, and the `seconds` that it took."""
 
     error: str
     traceback: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
 
 def load(source: Source) -> Plugin:

@@ -164,8 +164,7 @@ def _sum_cause(case: OperatorCase, summed: Array, q: Array) -> str:
 def dense(case: OperatorCase) -> None:
     """`dense()` is `(N, rows, cols)`, or `(1, rows, cols)` when shared, and holds the same map."""
     operator = case.operator
-    if operator.rows * operator.cols * case.samples > 10**7:
-        raise CheckSkipped(f"a dense {operator.rows} × {operator.cols} is too large")
+    _require_small(case)
     found = operator.dense()
     if np.shape(found) not in {(n, operator.rows, operator.cols) for n in (1, case.samples)}:
         expected = f"({case.samples} or 1, {operator.rows}, {operator.cols})"
@@ -173,6 +172,26 @@ def dense(case: OperatorCase) -> None:
     pushed = np.broadcast_to(found, (case.samples, operator.rows, operator.cols)) @ case.V.T
     share = ROUNDING if found.dtype == np.float64 else IN_FLOAT32
     case.require("dense()", pushed, projected=False, rounding=share)
+
+
+def csr(case: OperatorCase) -> None:
+    """`csr(N)` has the matrices of N samples on its diagonal."""
+    operator, N = case.operator, case.samples
+    _require_small(case)
+    found = operator.csr(N)
+    if found.shape != (N * operator.rows, N * operator.cols):
+        expected = f"({N * operator.rows}, {N * operator.cols})"
+        raise CheckError(f"{case.subject}: csr({N}): expected shape {expected}, got {found.shape}")
+    pushed = np.asarray(found @ np.tile(case.V.T, (N, 1))).reshape(N, operator.rows, len(case.V))
+    share = ROUNDING if found.dtype == np.float64 else IN_FLOAT32
+    case.require("csr", pushed, projected=False, rounding=share)
+
+
+def _require_small(case: OperatorCase) -> None:
+    """Raise `CheckSkipped` where all entries take much memory."""
+    operator = case.operator
+    if operator.rows * operator.cols * case.samples > 10**7:
+        raise CheckSkipped(f"all entries of {operator.rows} × {operator.cols} are too many")
 
 
 def columns(case: OperatorCase) -> None:
@@ -281,6 +300,7 @@ OPERATOR_CHECKS: Final = Suite(
         vjp,
         vjp_sum,
         dense,
+        csr,
         columns,
         into,
         leading_axes,
