@@ -14,9 +14,10 @@ from prograd.modes import Mode, ModeName
 from prograd.modes import find as mode
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
+from prograd.penalty import Penalty
 from prograd.planning import Plan, Rates, plan
 from prograd.plugins.hookspecs import hookimpl
-from prograd.plugins.registry import layer, loss, registry
+from prograd.plugins.registry import layer, loss, penalty, registry
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,7 @@ __all__ = [
     "Network",
     "Objective",
     "Parameters",
+    "Penalty",
     "Plan",
     "Rates",
     "__version__",
@@ -51,6 +53,7 @@ __all__ = [
     "one_hot",
     "operators",
     "options",
+    "penalty",
     "plan",
     "registry",
     "rows",

@@ -1,4 +1,4 @@
-"""`prograd show`: the catalogue of layers and losses, one of them or all."""
+"""`prograd show`: the catalogue of layers, losses and penalties, one of them or all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNTOLD = "its docstring does not tell"
 @click.option("--structure", help="List the layers whose B, and the losses whose hessian, is such an operator.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show(*, name: str | None, options: tuple[str, ...], n_in: int | None, structure: str | None, as_json: bool) -> None:
-    r"""Tell of a layer or a loss, or list them all.
+    r"""Tell of a layer, a loss or a penalty, or list them all.
 
     \b
         prograd show affine
@@ -80,7 +80,7 @@ def _tell(entry: Entry) -> None:
         for option in entry.options:
             table.add_row(*map(Text, (option.name, option.type, option.default, option.meaning or UNTOLD)))
         console.print(table)
-    if entry.example:
+    if entry.example and entry.kind != "penalty":
         console.print()
         _blocks(console, entry.example, entry.kind)
 
