@@ -33,15 +33,14 @@ exclude_patterns = ["_build", "_site", "_static"]
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:class", r"(click|collections|np|numpy|pytest|scipy)\..*"),
-    (
-        "py:class",
-        r"(Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence)",
-    ),
-    (
-        "py:class",
-        r"(.*\.)?(AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View)",
-    ),  # no reader makes these,
+    ("py:class", rf"(.*\.)?({names})")
+    for names in (
+        # of other packages
+        r"(click|collections|np|numpy|pytest|scipy)\..*",
+        "Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence",
+        # nothing that a reader makes or gets
+        "AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View",
+    )
 ]
 
 autodoc_member_order = "bysource"
@@ -73,7 +72,7 @@ html_theme_options = {
         **{f"lecture/{page.stem}": [] for page in notebooks.pages()},  # their code needs the width
     },
 }
-html_sidebars = {"changelog": [], "contributing": [], "install": []}
+html_sidebars = {"catalogue": [], "install": []}
 html_show_sourcelink = False
 
 copybutton_exclude = ".linenos, .gp, .go"  # prompts and outputs

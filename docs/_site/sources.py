@@ -15,14 +15,24 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = Path("_generated") / "source"
-LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)(?=\))")
-"""The target of a link that begins with `../`."""
+INCLUDED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+"""The files outside `docs` that pages of the site include."""
+
+LINK = re.compile(r"(?<=\]\()([\w./-]+)(?=[#)])")
+"""The target of a link to a file."""
 
 
-def source(page: Path, target: str) -> Path | None:
-    """The file or folder outside `docs` that `page` links to as `target`, if it does."""
+def address(page: Path, target: str) -> str | None:
+    """Where the site has what `page` links to as `target`; None where there is no such file."""
     path = (page.parent / target).resolve()
-    return None if path.is_relative_to(DOCS) or not path.exists() else path.relative_to(ROOT)
+    if not path.is_relative_to(ROOT) or not path.exists():
+        return None
+    name = str(path.relative_to(ROOT))
+    if name in INCLUDED:
+        return f"/{INCLUDED[name]}"
+    if path.is_relative_to(DOCS):
+        return f"/{path.relative_to(DOCS)}"
+    return f"/{PAGES / name}.md"
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -45,10 +55,17 @@ def markup(path: Path) -> str:
     return f"{head}```{{literalinclude}} /../{path}\n:language: {language}\n```\n"
 
 
+def texts() -> Iterator[Path]:
+    """The texts that become pages."""
+    yield from (ROOT / name for name in INCLUDED)
+    yield from (path for path in DOCS.rglob("*.md") if not path.relative_to(DOCS).parts[0].startswith("_"))
+
+
 def write(app: Sphinx) -> None:
     """Write the pages that the site's pages link to."""
-    pages = [page for page in DOCS.rglob("*.md") if not page.relative_to(DOCS).parts[0].startswith("_")]
-    linked = {found for page in pages for target in LINK.findall(page.read_text()) if (found := source(page, target))}
+    found = {address(text, target) for text in texts() for target in LINK.findall(text.read_text())}
+    start = f"/{PAGES}/"
+    linked = {Path(one.removeprefix(start).removesuffix(".md")) for one in found if one and one.startswith(start)}
     for folder in [path for path in linked if (ROOT / path).is_dir()]:
         linked.update(files(ROOT / folder))
     shutil.rmtree(DOCS / PAGES, ignore_errors=True)
@@ -58,19 +75,24 @@ def write(app: Sphinx) -> None:
         page.write_text(markup(path))
 
 
-def rewrite(app: Sphinx, name: str, text: list[str]) -> None:
-    """Let a page's links lead to those pages."""
-    page = DOCS / f"{name}.md"
+def rewritten(text: str, page: Path) -> str:
+    """The text with links to where the site has what they lead to."""
+    return LINK.sub(lambda link: address(page, link[0]) or link[0], text)
 
-    def replaced(link: re.Match[str]) -> str:
-        path = source(page, link[0])
-        return f"/{PAGES / path}.md" if path else link[0]
 
-    text[0] = LINK.sub(replaced, text[0])
+def read(app: Sphinx, name: str, text: list[str]) -> None:
+    """Rewrite the links of a page."""
+    text[0] = rewritten(text[0], DOCS / f"{name}.md")
+
+
+def include(app: Sphinx, path: Path, parent: str, text: list[str]) -> None:
+    """Rewrite the links of a file that a page includes."""
+    text[0] = rewritten(text[0], DOCS / path)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Write the pages before Sphinx looks which pages there are."""
     app.connect("builder-inited", write)
-    app.connect("source-read", rewrite)
+    app.connect("source-read", read)
+    app.connect("include-read", include)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 import prograd
+from prograd.commands import completion
 from prograd.commands.networks import network_of, network_options
 from prograd.tape import measured, table
 from prograd.units import seconds
@@ -85,7 +86,9 @@ def report(directories: tuple[Path, ...], output: Path | None) -> None:
 @click.command()
 @network_options
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="Samples.")
-@click.option("--loss", default="squared_error", show_default=True, help="A registered loss.")
+@click.option(
+    "--loss", default="squared_error", show_default=True, shell_complete=completion.losses, help="A registered loss."
+)
 @click.option("--mode", type=click.Choice(list(prograd.MODES)), default="reverse", show_default=True)
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--times", is_flag=True, help="Time each instruction.")

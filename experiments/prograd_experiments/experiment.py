@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, final
 
 from prograd_experiments import distinct, steady
@@ -58,6 +59,9 @@ class Experiment(ABC):
 
     sorted_by: ClassVar[Sequence[str]]
     """The columns that the rows are sorted by."""
+
+    unused: ClassVar[Config] = MappingProxyType({})
+    """Keys of other experiments, with their defaults: they may not be set, and `--help` leaves them out."""
 
     @abstractmethod
     def check(self, config: Config) -> Config:

@@ -217,6 +217,21 @@ def seeds_text(row: Row) -> str:
     return f", mean of {row[SEEDS]} seeds" if row.get(DEVIATIONS) else ""
 
 
+def spread_name(row: Row) -> str:
+    """What the ends of a timing's bar are the ends of."""
+    return "deviation" if row.get(DEVIATIONS) else "middle half"
+
+
+def bars(rows: Sequence[Row]) -> str:
+    """What the bars in a chart of timings are: `(bars: middle half)`, and what they are of several seeds."""
+    return f"(bars: middle half{'; seeds: mean, deviation' if any(row.get(DEVIATIONS) for row in rows) else ''})"
+
+
+def bars_of_seeds(rows: Sequence[Row]) -> str:
+    """What the bars in a chart of results without timings are; empty if no point has several seeds."""
+    return "(bars: deviation over seeds)" if any(row.get(DEVIATIONS) for row in rows) else ""
+
+
 def varying(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
     """The keys that have more than one value in these rows."""
     return [key for key in keys if len({row[key] for row in rows}) > 1]

@@ -21,9 +21,8 @@ from rich.console import Console
 import prograd
 from prograd.commands.consoles import write_anything
 from prograd.options import plain
-from prograd_experiments import arguments, effect, jobs, terminal
+from prograd_experiments import arguments, completion, effect, jobs, manual, terminal
 from prograd_experiments import config as read
-from prograd_experiments.architectures import activations
 from prograd_experiments.errors import AgreementError, ProcessError
 from prograd_experiments.messages import is_refusal, message_of
 from prograd_experiments.wishes import Wishes
@@ -92,46 +91,28 @@ def main() -> None:
     with reported():
         for plugin in prograd.registry().broken:
             _say(f"plugin {plugin.name!r} of {plugin.distribution} is broken and left out: {plugin.error}")
+        completed = completion.answer(sys.argv[1:], os.environ.get("COMP_LINE", ""))
+        if completed is not None:
+            sys.stdout.write(f"{completed}\n")
+            return
         store_choices()
         sys.argv[1:] = arguments.arranged(sys.argv[1:])
-        application()
+        if manual.asked(sys.argv[1:]):
+            sys.stdout.write(f"{manual.page(sys.argv[1:])}\n")
+        else:
+            application()
 
 
 def store_choices() -> None:
-    """Adds the installed losses and the help page to Hydra's choices; before `hydra.main` runs."""
+    """Adds the installed losses to Hydra's choices; before `hydra.main` runs."""
     hydra_store = ConfigStore.instance()
     for name, loss in prograd.registry().losses.items():
         hydra_store.store(group="loss", name=name, node={"name": name, **options(loss)}, provider=PROVIDER)
-    hydra_store.store(group="hydra/help", name="prograd", node=help_page(), provider=PROVIDER)
 
 
 def options(cls: type[object]) -> dict[str, Any]:
     """The options of a registered class that a configuration can hold; `???` for an option without a default."""
     return {name: MISSING if value is dataclasses.MISSING else value for name, value in plain(cls).known.items()}
-
-
-def help_page() -> dict[str, str]:
-    """What `prograd-run --help` prints around the groups and the configuration."""
-    return {
-        "app_name": "prograd-run",
-        "header": (
-            "prograd-run measures gradients of layered functions.\n\n"
-            "  prograd-run depth=4 width=32                      one job\n"
-            "  prograd-run -m                                    the experiment's own sweep\n"
-            "  prograd-run -m depth=2,4,8 width=16,64 data=wine  your own sweep"
-        ),
-        "footer": (
-            "A sweep leaves record.json for each job, summary.csv, a picture and report.html in its directory, which\n"
-            "hydra.sweep.dir=DIR sets; `prograd collect DIR` makes them again. Hydra's own flags: --hydra-help"
-        ),
-        "template": (
-            "${hydra.help.header}\n\n== Groups (group=choice) ==\n\n$APP_CONFIG_GROUPS\n"
-            f"== Layers, for network=custom ==\n\n{', '.join(prograd.registry().layers)}\n\n"
-            f"== Activations ==\n\n{', '.join(activations())}\n\n"
-            f"== Modes ==\n\n{', '.join(prograd.MODES)}\n\n"
-            "== Configuration (key=value) ==\n\n$CONFIG\n${hydra.help.footer}\n"
-        ),
-    }
 
 
 @contextmanager

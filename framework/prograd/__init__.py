@@ -15,6 +15,7 @@ from prograd.modes import find as mode
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
 from prograd.penalty import Penalty
+from prograd.pieces import jacobian_blocks
 from prograd.planning import Plan, Rates, plan
 from prograd.plugins.hookspecs import hookimpl
 from prograd.plugins.registry import layer, loss, penalty, registry
@@ -45,6 +46,7 @@ __all__ = [
     "errors",
     "hookimpl",
     "jacobian",
+    "jacobian_blocks",
     "layer",
     "layers_from_config",
     "linearize",

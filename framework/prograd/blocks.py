@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
@@ -13,6 +13,29 @@ from prograd.operators import Operator, as_operator
 
 Block: TypeAlias = tuple[Mapping[str, Operator], Operator]
 """`(A_i | B_i)`: an operator for each parameter, and one for the input."""
+
+
+def wrong_pair(given: object) -> str:
+    """What `jacobian` gave instead of `(A, B)`, and a hint; empty if that is what it gave."""
+    if not isinstance(given, tuple) or len(given) != 2:
+        return _kind(given)
+    A, B = given
+    if isinstance(A, Mapping):
+        return ""
+    return f"{_kind(given)}{'; likely cause: B and A are swapped' if isinstance(B, Mapping) else ''}"
+
+
+def _kind(given: object) -> str:
+    kinds = f"({', '.join(type(part).__name__ for part in given)})" if isinstance(given, tuple) else ""
+    return kinds or type(given).__name__
+
+
+def diagonal_hint(block: Any, rows: int, cols: int) -> str:
+    """A question, if an array in the place of a square block holds a derivative for each entry: `(n,)` or `(N, n)`."""
+    is_array = isinstance(block, (np.ndarray, RecordingArray))
+    if not is_array or rows != cols or block.shape == (rows, cols):
+        return ""
+    return "; did you mean Diagonal(…)?" if block.ndim in {1, 2} and block.shape[-1] == cols else ""
 
 
 class Blocks(Sequence[Block]):

@@ -17,13 +17,14 @@ from typing import Any, Final
 import numpy as np
 
 from prograd import checks
-from prograd.errors import OptionError, PluginError, UnknownNameError
+from prograd.errors import PluginError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.network import Network
 from prograd.operators import Operator, Product
 from prograd.operators.base import Sum
 from prograd.options import Owner, plain
+from prograd.penalty import Penalty
 from prograd.plugins.loading import Kind, reason
 from prograd.plugins.registry import Registry, layer, loss, penalty
 from prograd.testing.recording import recordable
@@ -163,15 +164,20 @@ def find(found: Registry, name: str, options: Mapping[str, Any] | None = None, n
     return [entry(found, kind, name, MAKE[kind](name, **options) if options else None, n_in) for kind in kinds]
 
 
+def structures(found: Registry) -> set[str]:
+    """The structures of all blocks `B` and hessians."""
+    examples = (_example(found.kinds[kind][name])[0] for kind, name in known(found))
+    return {example.blocks[0].structure for example in examples if example and example.blocks}
+
+
 def of_structure(found: Registry, wanted: str) -> list[Entry]:
     """The layers whose `B`, and the losses whose hessian, has this structure, or is a product of maps that have it.
 
     Raises `UnknownNameError` for a structure that none has.
     """
-    every = entries(found)
-    chosen = [one for one in every if _folded(wanted) in {_folded(one.structure), *_common(one.structure)}]
+    chosen = [one for one in entries(found) if _folded(wanted) in {_folded(one.structure), *_common(one.structure)}]
     if not chosen:
-        raise UnknownNameError("structure", wanted, {one.structure for one in every if one.structure})
+        raise UnknownNameError("structure", wanted, structures(found))
     return chosen
 
 
@@ -179,19 +185,13 @@ def entry(found: Registry, kind: Kind, name: str, made: Owner | None = None, n_i
     """What the catalogue tells of one of them, at `made` and `n_in`, or at an example. Raises as `find` does."""
     cls: type[Owner] = found.kinds[kind][name]
     formula, notes, items = told(cls)
-    example, problem = None, ""
-    try:
-        example = _example(cls, made, n_in)
-    except Exception as error:
-        if made is not None or n_in is not None:
-            raise
-        problem = reason(error)
+    example, problem = _example(cls, made, n_in)
     return Entry(
         name,
         kind,
         formula,
         notes,
-        tuple(_options(cls, items)),
+        options_of(cls),
         _source(found, kind, name, cls),
         recordable(cls),
         example,
@@ -208,6 +208,18 @@ def told(cls: type[object]) -> tuple[str, str, dict[str, str]]:
         items |= _parts(_docstring(base))[2]
     formula, notes, _ = _parts(_docstring(cls))
     return formula, notes, items
+
+
+def options_of(cls: type[Owner]) -> tuple[Option, ...]:
+    """The options of a layer, a loss or a penalty, in the order in which they are given."""
+    return tuple(_options(cls, told(cls)[2]))
+
+
+def untold(cls: type[Owner]) -> list[str]:
+    """What a docstring leaves untold: the formula, options, and the domain of a loss."""
+    formula, _, items = told(cls)
+    expected = [option.name for option in options_of(cls)] + list(OF_A_LOSS if issubclass(cls, Loss) else ())
+    return ["the formula"] * (not formula) + [name for name in expected if not items.get(name)]
 
 
 def structure(operator: Operator) -> str:
@@ -272,21 +284,22 @@ def _source(found: Registry, kind: Kind, name: str, cls: type[object]) -> Source
     return Source(owner.distribution, owner.version, cls.__module__, file, line)
 
 
-def _example(cls: type[Owner], made: Any, n_in: int | None) -> Example:
-    if issubclass(cls, Layer):
-        return _of_layer(cls, made, n_in)
-    if n_in is not None:
-        raise OptionError(f"n_in: expected the name of a layer with it, got {cls.__name__}")
-    if issubclass(cls, Loss):
-        return _of_loss(cls, made)
-    example, w = next(iter(cls.examples()))
-    return Example(repr(made or example), w.size, w.size, {}, ())
+def _example(cls: type[Owner], made: Any = None, n_in: int | None = None) -> tuple[Example | None, str]:
+    """The example, or why there is none. Raises what goes wrong where options or inputs are given."""
+    try:
+        if issubclass(cls, Layer):
+            return _of_layer(cls, made, n_in), ""
+        return (_of_loss(cls, made) if issubclass(cls, Loss) else _of_penalty(cls, made)), ""
+    except Exception as error:
+        if made is not None or n_in is not None:
+            raise
+        return None, reason(error)
 
 
 def _of_layer(cls: type[Layer], made: Any, n_in: int | None) -> Example:
     if made is None or n_in is None:
         examples = list(cls.examples())
-        chosen, size = next((one for one in examples if one[1] >= LEAST), examples[0])
+        chosen, size, *_ = next((one for one in examples if one[1] >= LEAST), examples[0])
         made, n_in = made or chosen, n_in or size
     net = Network([made], n_in)
     (w,) = net.unpack(net.init(0))
@@ -309,6 +322,11 @@ def _of_loss(cls: type[Loss], made: Any) -> Example:
             raise PluginError(f"loss {shown.name}: expected hessian to give an operator, got {type(H).__name__}")
         blocks = (Block.of("hessian", H),)
     return Example(repr(shown), z.shape[1], z.shape[1], {}, blocks)
+
+
+def _of_penalty(cls: type[Penalty], made: Any) -> Example:
+    example, w = next(iter(cls.examples()))
+    return Example(repr(made or example), w.size, w.size, {}, ())
 
 
 def _common(of_a_product: str) -> set[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from prograd import recursions
 from prograd.arrays import Array, RecordingArray, shown
-from prograd.blocks import Block
+from prograd.blocks import Block, diagonal_hint, wrong_pair
 from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
 from prograd.loss import Loss
@@ -92,8 +92,8 @@ def _output(net: Network, i: int, z_next: Any, samples: int) -> Array:
 
 def block(net: Network, i: int, given: Any, samples: int) -> Block:
     """The result of the `jacobian` of layer i as operators. Raises `PluginError` if it contradicts `shapes`."""
-    if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], Mapping):
-        _refuse(net, i, f"jacobian to give a pair (A, B) with A a dict, got {_kind(given)}")
+    if got := wrong_pair(given):
+        _refuse(net, i, f"jacobian to give a pair (A, B) with A a dict, got {got}")
     A, B = given
     if set(A) != set(net.shapes[i]):
         _refuse(net, i, f"A to hold {sorted(net.shapes[i])}, got {sorted(A)}")
@@ -105,22 +105,18 @@ def block(net: Network, i: int, given: Any, samples: int) -> Block:
 def _operator(  # noqa: PLR0913, PLR0917
     net: Network, i: int, block: str, given: Any, cols: int, samples: int
 ) -> Operator:
+    hint = diagonal_hint(given, net.n[i + 1], cols)
     try:
         operator = as_operator(given)
     except ShapeError as error:
-        raise PluginError(f"{net.describe(i)}: {block}: {error}") from error
+        raise PluginError(f"{net.describe(i)}: {block}: {error}{hint}") from error
     if not isinstance(operator, Operator):
-        _refuse(net, i, f"{block} to be an operator or an array, got {_kind(operator)}")
+        _refuse(net, i, f"{block} to be an operator or an array, got {type(given).__name__}")
     if (operator.rows, operator.cols) != (net.n[i + 1], cols):
-        _refuse(net, i, f"{block} to be {net.n[i + 1]} × {cols}, got {operator!r}")
+        _refuse(net, i, f"{block} to be {net.n[i + 1]} × {cols}, got {operator!r}{hint}")
     if operator.samples not in {1, samples}:
         _refuse(net, i, f"{block} for 1 or {samples} samples, got {operator!r}")
     return operator
-
-
-def _kind(given: object) -> str:
-    kinds = f"({', '.join(type(part).__name__ for part in given)})" if isinstance(given, tuple) else ""
-    return kinds or type(given).__name__
 
 
 def _refuse(net: Network, i: int, what: str) -> NoReturn:

@@ -92,8 +92,11 @@ class Layer(ABC):
         return {name: _normal(rng, shape) if len(shape) > 1 else np.zeros(shape) for name, shape in shapes.items()}
 
     @classmethod
-    def examples(cls) -> Iterator[tuple[Self, int]]:
-        """`(layer, n_in)` pairs that the conformance kit checks."""
+    def examples(cls) -> Iterator[tuple[Self, int] | tuple[Self, int, Array]]:
+        """`(layer, n_in)` pairs that the conformance kit checks.
+
+        A layer that is not defined for all inputs yields `(layer, n_in, z)`, and is checked at `z` `(N, n_in)`.
+        """
         try:
             layer = cls()
         except TypeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_vectors
-from prograd.errors import OptionError
+from prograd.errors import OptionError, ShapeError
 from prograd.linearization import Linearization
 from prograd.modes import AUTO, MODES, Left, Mode, factored
 from prograd.operators import Identity, Operator, Product, multiply
@@ -94,24 +95,44 @@ class LazyJacobian:
         factored.rows_into(self.P, self.lin, J)
         return J[0] if self.one else J
 
-    def gram(self) -> Array:
-        """`J J^T`, the neural tangent kernel: `(N, n_{L+1}, N, n_{L+1})`, or `(n_{L+1}, n_{L+1})` for one sample.
+    def gram(self, other: LazyJacobian | None = None, *, trace: bool = False) -> Array:
+        """`J J'^T` with the Jacobian `J'` of another batch, or with `J` itself: the neural tangent kernel.
 
-        It follows from `(M_n ⊗ z_n^T)(M_m ⊗ z_m^T)^T = (M_n M_m^T) (z_n · z_m)`. Jacot, Gabriel and Hongler, 2018.
+        `(N, n_{L+1}, N', n_{L+1})`, without the sample axis of an object for one sample. `trace` sums over the pairs of
+        equal outputs, `(N, N')`, and takes `n_{L+1}` times fewer multiply-adds. It follows from
+        `(M_n ⊗ z_n^T)(M_m ⊗ z_m^T)^T = (M_n M_m^T) (z_n · z_m)`. Jacot, Gabriel and Hongler, 2018. Raises `ShapeError`
+        for Jacobians of different networks.
+
+        >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+        >>> w = net.init(0)
+        >>> J, K = (prograd.jacobian(net, w, np.ones((N, 3)), lazy=True) for N in (5, 4))
+        >>> J.gram(K).shape, J.gram(K, trace=True).shape
+        ((5, 2, 4, 2), (5, 4))
         """
-        N, n = self.lin.samples, self.lin.rows
-        K = np.zeros((N, n, N, n), self.dtype)
-        for M, right in self._terms():
-            rows = M.reshape(M.shape[0] * n, M.shape[-1])
-            inner = right @ right.T
-            K += inner[:, None, :, None] * (rows @ rows.T).reshape(len(M), n, len(M), n)
-        return K[0, :, 0] if self.one else K
+        other = self if other is None else other
+        if self.lin.spans != other.lin.spans or self.lin.rows != other.lin.rows:
+            raise ShapeError(f"gram: expected another Jacobian of the network of {self.shape}, got {other.shape}")
+        N, n, N_other = self.lin.samples, self.lin.rows, other.lin.samples
+        K = np.zeros((N, N_other) if trace else (N, n, N_other, n), np.result_type(self.dtype, other.dtype))
+        step = max(1, CHUNK_NUMBERS // (max(N, N_other) * n))
+        for (M, right), (M_other, right_other) in zip(self.terms(), other.terms(), strict=True):
+            inner = right @ right_other.T
+            for one, two in _aligned(M.column_blocks(step), M_other.column_blocks(step)):
+                if trace:
+                    K += inner * (_rows(one, 1) @ _rows(two, 1).T)
+                else:
+                    products = _rows(one, 2) @ _rows(two, 2).T
+                    K += inner[:, None, :, None] * products.reshape(len(one), n, len(two), n)
+        axes = (0, 1) if trace else (0, 2)
+        return np.squeeze(K, tuple(axis for axis, J in zip(axes, (self, other), strict=True) if J.one))
 
     def row_norms(self) -> Array:
         """The norm of each row of `J`: `(N, n_{L+1})`, from `‖m ⊗ z^T‖ = ‖m‖ ‖z‖` for each row m of `M`."""
         squares = np.zeros((self.lin.samples, self.lin.rows), self.dtype)
-        for M, right in self._terms():
-            squares += np.vecdot(M, M) * np.vecdot(right, right)[:, None]
+        step = max(1, CHUNK_NUMBERS // (self.lin.samples * self.lin.rows))
+        for M, right in self.terms():
+            for piece in M.column_blocks(step):
+                squares += np.vecdot(piece, piece) * np.vecdot(right, right)[:, None]
         norms = np.sqrt(squares)
         return norms[0] if self.one else norms
 
@@ -119,9 +140,8 @@ class LazyJacobian:
         """A `scipy.sparse.linalg.LinearOperator`, `(N n_{L+1}) × size`."""
         return ScipyOperator(self.jvp, self.vjp, self.shape[:-1], self.shape[-1:], self.dtype)
 
-    def _terms(self) -> Iterator[tuple[Array, Array]]:
-        """`J` in pieces `M ⊗ right^T`, with `M` `(N, n_{L+1}, k)` and `right` `(N, t)`. Either N may be 1."""
-        step = max(1, CHUNK_NUMBERS // (self.lin.samples * self.lin.rows))
+    def terms(self) -> Iterator[tuple[Operator, Array]]:
+        """`J` in parts `M ⊗ right^T`, with `right` `(N, t)`. Either N may be 1."""
         for i, P in self.P.items():
             shared: list[tuple[Operator, list[Array]]] = []  # parameters with the same M: their products add up
             for A in self.lin.blocks[i][0].values():
@@ -134,9 +154,7 @@ class LazyJacobian:
                     shared.append((M, [right]))
             for M, rights in shared:
                 samples = max(map(len, rights))
-                right = np.concatenate([np.broadcast_to(r, (samples, r.shape[1])) for r in rights], axis=1)
-                for piece in M.column_blocks(step):
-                    yield piece, right
+                yield M, np.concatenate([np.broadcast_to(r, (samples, r.shape[1])) for r in rights], axis=1)
 
     def __repr__(self) -> str:
         lines = [f"LazyJacobian {self.shape}, {self.dtype}"]
@@ -145,6 +163,25 @@ class LazyJacobian:
                 factors = [repr(F) for F in (P, A) if not isinstance(F, Identity)] or [repr(A)]
                 lines.append(f'  blocks[{i}]["{name}"] = {" @ ".join(factors)}')
         return "\n".join(lines)
+
+
+def _rows(a: Array, axes: int) -> Array:
+    """`a` `(N, n, k)` as a matrix with the first `axes` axes as its rows."""
+    return a.reshape(math.prod(a.shape[:axes]), math.prod(a.shape[axes:]))
+
+
+def _aligned(pieces: Iterator[Array], others: Iterator[Array]) -> Iterator[tuple[Array, Array]]:
+    """The same columns of both, where each comes in pieces of its own."""
+    one: Array = np.empty((1, 1, 0))
+    other: Array = one
+    while True:
+        one = one if one.shape[-1] else next(pieces, one)
+        other = other if other.shape[-1] else next(others, other)
+        k = min(one.shape[-1], other.shape[-1])
+        if not k:
+            return
+        yield one[..., :k], other[..., :k]
+        one, other = one[..., k:], other[..., k:]
 
 
 def _split(P: Operator, A: Operator, dtype: np.dtype[Any]) -> tuple[Operator, Array]:

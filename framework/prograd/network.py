@@ -202,6 +202,9 @@ class Network:
 
     def _checked(self, i: int, given: Mapping[str, ArrayLike]) -> dict[str, Array]:
         expected = self.shapes[i]
+        if not isinstance(given, Mapping):
+            got = type(given).__name__
+            raise ShapeError(f"{self.describe(i)}: expected a dict of the parameters {sorted(expected)}, got {got}")
         if set(given) != set(expected):
             raise ShapeError(f"{self.describe(i)}: expected parameters {sorted(expected)}, got {sorted(given)}")
         arrays = {name: as_real(a, f"{self.describe(i)}: {name}") for name, a in given.items()}

@@ -46,6 +46,20 @@ def integers(owner: Owner, option: str, names: Sequence[str], *, least: int = 1)
     _store(owner, option, tuple(map(int, value)))
 
 
+def per_axis(owner: Owner, option: str, axes: Sequence[str], *, least: int = 1) -> None:
+    """An integer for all axes, or a tuple or list with one for each; at least `least`.
+
+    It is stored as an integer if all are equal, so that 3 and [3, 3] are the same, and otherwise as a tuple.
+    """
+    value = getattr(owner, option)
+    each = [value] * len(axes) if isinstance(value, Integral) else value
+    right = isinstance(each, (tuple, list)) and len(each) == len(axes) and all(_is_integer(k, least) for k in each)
+    if not right:
+        _refuse(owner, option, f"an integer of at least {least}, or [{', '.join(axes)}] of them", value)
+    sizes = tuple(map(int, each))
+    _store(owner, option, sizes if len(set(sizes)) > 1 else sizes[0])
+
+
 def real(owner: Owner, option: str, *, above: float = -math.inf, least: float = -math.inf) -> None:
     """A finite number, greater than `above` and at least `least`."""
     value = getattr(owner, option)

@@ -158,6 +158,39 @@ def test_multiply_adds_by_hand():
     assert J.multiply_adds == 5 * (2 * 4 + 2 * 4 + 4 * 3)  # A_3 = I ⊗ z^T; P_1, and A_1 = I ⊗ z^T
 
 
+@given(problems(), st.sampled_from(["reverse", "factored"]), st.sampled_from(["reverse", "factored"]))
+@settings(max_examples=40)
+def test_kernel_between_two_batches(problem, mode, other_mode):
+    net, w, x, _ = problem
+    more = np.concatenate([x, x[:1] / 2])
+    J, K = (prograd.jacobian(net, w, z, mode=m, lazy=True) for z, m in ((x, mode), (more, other_mode)))
+    one, other = (prograd.jacobian(net, w, z, mode="reverse") for z in (x, more))
+    kernel = np.einsum("nip,mjp->nimj", one, other)
+    near = 1e-10 * np.einsum("nip,mjp->nimj", abs(one), abs(other)).max(initial=0) + 1e-300
+    np.testing.assert_allclose(J.gram(K), kernel, rtol=0, atol=near)
+    np.testing.assert_allclose(J.gram(K, trace=True), np.einsum("nimi->nm", kernel), rtol=0, atol=10 * near)
+
+
+def test_kernel_with_one_sample():
+    net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
+    w, x = net.init(0), np.random.default_rng(0).normal(size=(4, 3))
+    J, one = (prograd.jacobian(net, w, z, lazy=True) for z in (x, x[2]))
+    assert_close(J.gram(one), J.gram()[:, :, 2])
+    assert_close(one.gram(J), J.gram()[2])
+    assert_close(one.gram(one, trace=True), np.trace(J.gram()[2, :, 2]))
+
+
+def test_kernel_with_another_network():
+    J, other = (
+        prograd.jacobian(net, net.init(0), np.ones((2, 3)), lazy=True)
+        for net in (prograd.Network([prograd.layer("affine", width=n)], n_in=3) for n in (2, 4))
+    )
+    with pytest.raises(
+        ShapeError, match=r"gram: expected another Jacobian of the network of \(2, 2, 8\), got \(2, 4, 16\)"
+    ):
+        J.gram(other)
+
+
 def test_refuses_what_it_cannot_use():
     net = prograd.Network.from_config([{"name": "affine", "width": 2}], n_in=3)
     w, x = net.init(0), np.ones((4, 3))

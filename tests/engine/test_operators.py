@@ -184,6 +184,29 @@ def test_columns(name):
 
 
 @EACH
+def test_csr_is_block_diagonal(name):
+    op, J, _ = OPERATORS[name]
+    N = max(3, op.samples)
+    blocks = np.broadcast_to(J, (N, *J.shape[1:]))
+    np.testing.assert_allclose(op.csr(N).toarray(), scipy.linalg.block_diag(*blocks), rtol=1e-12, atol=1e-13)
+
+
+def test_zeros_of_the_structure_are_not_stored():
+    n, t = 5, 3
+    rows = {
+        "Diagonal": (Diagonal(np.zeros(n)), 1),
+        "Identity": (Identity(n), 1),
+        "Kronecker": (Kronecker(n, np.zeros((2, t))), t),
+        "Sparse": (Sparse(scipy.sparse.eye_array(n)), 1),
+        "a product": (Diagonal(np.ones(n)) @ Kronecker(n, np.ones((2, t))), t),
+        "a matrix with zeros": (Dense(np.eye(n)), 1),
+        "Zero": (Zero(n, 2), 0),
+    }
+    for name, (op, stored) in rows.items():
+        assert op.csr(2).nnz == 2 * n * stored, name
+
+
+@EACH
 def test_to_scipy_is_block_diagonal(name):
     op, J, _ = OPERATORS[name]
     linear = op.to_scipy()

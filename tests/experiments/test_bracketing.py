@@ -126,8 +126,8 @@ def test_gains_are_those_of_the_times(tmp_path):
     assert last["gain"] is None
     assert Bracketing().answer(gathered.rows) == (
         "At width 64 with a bottleneck of 2, factored mode takes 1.00 ms and the better pure mode, reverse, 8.00 ms: "
-        "8.00×, predicted 10.0×. The gain is within 25 % of the predicted one at 2 of 2 points, and auto's choice "
-        "within 10 % of the quickest at 2. 1 of 3 points gave no time: see the table."
+        "8.00× ± 0.00, predicted 10.0×. The gain is within 25 % of the predicted one at 2 of 2 points, and auto's "
+        "choice within 10 % of the quickest at 2. 1 of 3 points gave no time: see the table."
     )
     table = gathered.table.texts()
     assert table[0][:4] == ["width", "bottleneck", "reverse", "predicted"]
@@ -162,6 +162,33 @@ def test_what_varies_is_drawn_and_poster_and_page_are_the_same(tmp_path, made, t
     drawn = pictures.pictures(gather(lay_out(tmp_path, made)).rows)
     assert [picture.title for picture in drawn] == titles
     drawn_alike(drawn)
+
+
+def test_seeds_are_one_point_with_a_mean_gain_and_its_deviation(tmp_path):
+    made = []
+    for bottleneck in (2, 8):
+        for seed, reverse in enumerate((7e-3, 8e-3, 9e-3)):
+            one = record(64, bottleneck, TIMES | {"reverse": reverse, "forward": 2e-2})
+            one["config"] |= {"seed": seed}
+            made.append(one | {"config_hash": config_hash(one["config"])})
+    found = gather(lay_out(tmp_path, made))
+    assert [(row["seeds"], row["gain"]) for row in found.rows] == [(3, pytest.approx(8.0))] * 2
+    times, gains = found.experiment.pictures(found.rows)
+    for chart in (times, gains):
+        assert chart.y.label.endswith("(bars: middle half; seeds: mean, deviation)")
+    measured, predicted = gains.series
+    assert [datum.spread for datum in measured.data] == [(pytest.approx(7.0), pytest.approx(9.0))] * 2
+    assert measured.data[0].tooltip.endswith(", mean of 3 seeds")
+    assert not any(datum.spread for datum in predicted.data)
+    drawn_alike([times, gains])
+    assert "reverse, 8.00 ms: 8.00× ± 1.00, predicted 10.0×, mean of 3 seeds. " in found.experiment.answer(found.rows)
+
+
+def test_the_gain_is_told_of_a_steady_point_if_there_is_one(tmp_path):
+    busy = record(64, 2)
+    busy["spread"] = busy["spread"] | {"factored": 0.9e-3}
+    calm = record(128, 2, TIMES | {"factored": 4e-3})
+    assert Bracketing().answer(gather(lay_out(tmp_path, [busy, calm])).rows).startswith("At width 128 with")
 
 
 def test_a_mode_has_its_colour_in_every_picture(tmp_path):

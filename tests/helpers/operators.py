@@ -25,6 +25,15 @@ class Own(Operator):
         return np.moveaxis(self.W.reshape(-1, self.rows, self.cols), -1, 0)[start:stop]
 
 
+class MultipliesFromTheWrongSide(Own):
+    """The shapes do not fit."""
+
+    samples = 1
+
+    def jvp(self, v):
+        return v @ self.W
+
+
 class RunningSum(Operator):
     """A triangle of ones: n(n+1)/2 additions and no multiplication."""
 

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 import prograd
-from prograd import Layer
+from prograd import Elementwise, Layer
 from prograd.errors import OptionError, ShapeError, UnknownNameError
 from prograd.operators import Dense, Operator
 from prograd.testing import check_layer, check_loss, check_operator, counted, parametrize_with_checks
+from prograd.testing.layer_case import LayerCase
+from prograd.testing.layer_checks import LAYER_CHECKS
+from prograd.testing.recording import YES, recordable
 from tests.helpers.losses import Concave
 from tests.helpers.operators import RunningSum
+from tests.helpers.wrong_layers.shapes import Swapped
 
 Tanh = prograd.registry().layers["tanh"]
 SQUARED_ERROR = prograd.loss("squared_error")
@@ -45,8 +49,37 @@ def test_the_report_tells_all() -> None:
     text = str(report)
     assert "jacobian_B" in report.passed
     assert "jacobian_A" in report.skipped
-    assert "skipped jacobian_A: no parameters" in text
     assert f"{len(report.passed)} passed, 0 failed" in text
+
+
+def test_the_report_folds_what_is_skipped_into_a_line() -> None:
+    text = str(check_layer(Tanh(), 2, z=np.ones((1, 2))))
+    assert "  skipped jacobian_A: no parameters; large_arguments, zeros, saturation: the points were given" in text
+    broken = LAYER_CHECKS.report(LayerCase(Swapped(), 2))
+    assert str(broken).splitlines()[-1] == f"  skipped {len(broken.skipped)} checks: means nothing while shapes fails"
+
+
+class OfPositives(Elementwise):
+    """log z, which the kit tries where it is defined."""
+
+    def phi(self, z):
+        return np.log(z)
+
+    def dphi(self, z, z_next):
+        return 1 / z
+
+    @classmethod
+    def examples(cls):
+        yield cls(), 2, np.array([[0.5, 2.0], [0.1, 7.0]])
+
+
+@parametrize_with_checks([OfPositives])
+def test_a_layer_brings_the_inputs_that_it_is_defined_for(check) -> None:
+    check()
+
+
+def test_a_layer_that_brings_its_inputs_records() -> None:
+    assert recordable(OfPositives) == YES
 
 
 @pytest.mark.parametrize("check", [check_layer, check_loss, check_operator])

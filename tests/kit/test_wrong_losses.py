@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ GALLERY = Gallery(check_loss, z=Z, y=Y)
 wrong = GALLERY.wrong
 
 NOTHING_WRONG = {
+    "frozen": "it gives advice alone; see test_a_dataclass_that_is_not_frozen_gets_advice",
     "network": "only a wrong engine fails it; see test_a_wrong_engine_is_caught_by_the_network",
     "recordable": "it gives advice alone; see test_a_loss_that_asks_for_numbers_gets_advice",
     "saturation": "it gives advice alone; see test_digits_that_are_lost_in_float32_are_advice",
@@ -117,7 +119,7 @@ class ValueOfOneSampleIsOneNumber(Right):
         return super().value(z, y).squeeze()
 
 
-@wrong("shapes", says=r"hessian: vjp of shape \(1, 3\): expected shape .*, got \(3,\)")
+@wrong("shapes", says=r"hessian: vjp of q \(1, 3\): expected shape .*, got \(3,\)")
 class HessianDropsTheSampleAxis(Right):
     def hessian(self, z, y):
         return operators.SqueezesVjp(super().hessian(z, y).dense())
@@ -206,7 +208,7 @@ class WrongDenseInHessian(GivesHessian):
     operator = operators.DenseIsDouble
 
 
-@wrong("leading_axes", says="hessian: vjp_sum of shape")
+@wrong("leading_axes", says="hessian: vjp_sum of q")
 class WrongLeadingAxesInHessian(GivesHessian):
     operator = operators.SumsTheLeadingAxes
 
@@ -254,6 +256,14 @@ class ReusesItsOutput(Right):
         out = self.buffers.setdefault((z.shape, z.dtype), np.empty_like(z))
         out[...] = super().gradient(z, y)
         return out
+
+
+@wrong("repeatable", says="value gives another result when called again .*; likely cause: random numbers")
+class Noisy(Right):
+    """Random, which no other check complains about."""
+
+    def value(self, z, y):
+        return super().value(z, y) + np.random.default_rng().random(len(z)).astype(z.dtype)
 
 
 @wrong("layout", says="strided|column-major")
@@ -345,6 +355,19 @@ class HessianAsksForNumbers(Right):
     def hessian(self, z, y):
         p = special.softmax(z, axis=1)
         return DiagonalPlusLowRank(p, -p[..., None], p[..., None])
+
+
+@dataclass
+class Thawed(Right):
+    """Right, but an option can be set after it was checked."""
+
+    slope: float = 1.0
+
+
+def test_a_dataclass_that_is_not_frozen_gets_advice() -> None:
+    (advice,) = check_loss(Thawed(), Z, Y).advice
+    assert advice.name == "frozen"
+    assert advice.message.startswith("Thawed: expected @dataclass(frozen=True), got a dataclass that is not frozen; ")
 
 
 def test_a_loss_that_asks_for_numbers_gets_advice() -> None:

@@ -60,13 +60,13 @@ class SignOfVjp(Right):
         return -super().vjp(q)
 
 
-@wrong("shapes", says=r"vjp of shape .*: expected shape \(4, 3\), got \(4, 2\)")
+@wrong("shapes", says=r"vjp of q .*: expected shape \(4, 3\), got \(4, 2\)")
 class VjpNotTransposed(Right):
     def vjp(self, q):
         return q
 
 
-@wrong("shapes", says=r"jvp of shape \(1, 3\): expected shape .*, got \(2,\)")
+@wrong("shapes", says=r"jvp of v \(1, 3\): expected shape .*, got \(2,\)")
 class DropsTheSampleAxisOfOneSample(Right):
     samples = 1
     dtype = np.dtype(np.float64)
@@ -184,7 +184,7 @@ class GuessesASizeFromTheOthers(Right):
         return (q.reshape(len(q), -1, 2) @ self.matrix(q.dtype)).reshape(*q.shape[:-1], 3)
 
 
-@wrong("leading_axes", says=r"vjp_sum of shape \(2, 3, 4, 2\): expected shape \(2, 3, 3\)")
+@wrong("leading_axes", says=r"vjp_sum of q \(2, 3, 4, 2\): expected shape \(2, 3, 3\)")
 class SumsTheLeadingAxes(Right):
     def vjp_sum(self, q, out=None):
         return np.add.reduce(self.vjp(q), axis=tuple(range(q.ndim - 1)), out=out)

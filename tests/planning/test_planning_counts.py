@@ -96,6 +96,17 @@ def test_convolutions_and_residuals():
     assert Problem(net, N).done("gradient", "reverse") == 3 * N * 6 * 6  # A_1, A_2, and B_2 = I + W
 
 
+def test_grouped_convolutions_and_overlapping_windows():
+    N, size = 3, 2 * 2  # a kernel sees two of eight channels, and two numbers of each
+    conv = {"name": "conv1d", "signal": [8, 25], "channels": 16, "kernel": 2, "dilation": 2, "groups": 4}
+    pool = {"name": "avg_pool2d", "image": [16, 23, 1], "window": (3, 1), "stride": (2, 1)}
+    positions, pooled = 25 - 2, (23 - 3) // 2 + 1
+    net = prograd.Network.from_config([conv, pool], 8 * 25)
+    weights, bias = 16 * positions * size, 16 * positions
+    assert Problem(net, N).done("gradient", "reverse") == N * (weights + bias + 16 * pooled * 3)
+    assert Problem(net, 1).done("input", "reverse") == 16 * pooled * (16 * pooled * 3 + 16 * 2 * positions * 2)
+
+
 def test_chunks_count_the_same():
     net = prograd.Network.from_config([{"name": "affine", "width": 40}, {"name": "tanh"}] * 3, 40)
     for outputs, mode, samples in (("gradient", "forward", 30), ("parameters", "forward", 3)):

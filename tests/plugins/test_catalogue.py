@@ -97,7 +97,9 @@ def test_each_of_ours_tells_its_formula_and_what_its_options_mean(kind, name) ->
     assert all(found.domain.values())
     assert set(found.domain) == ({"z", "y"} if kind == "loss" else set())
     known = {option.name for option in found.options} | set(found.domain)
-    assert set(catalogue.told(OURS.kinds[kind][name])[2]) == known
+    cls = OURS.kinds[kind][name]
+    assert set(catalogue.told(cls)[2]) == known
+    assert catalogue.untold(cls) == []
 
 
 @pytest.mark.parametrize("name", OURS.layers)
@@ -200,6 +202,8 @@ def test_what_tells_nothing_of_itself_is_in_the_catalogue_too() -> None:
     assert (found.formula, found.notes, found.structure) == ("", "", "")
     assert found.example is None
     assert found.problem.startswith("Silent: expected its own examples()")
+    assert catalogue.untold(Silent) == ["the formula", "width"]
+    assert catalogue.untold(Plain) == ["z", "y"]
     assert [option.name for option in found.options] == ["width"]
 
 

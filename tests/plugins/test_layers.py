@@ -149,7 +149,29 @@ def test_normalisation_is_diagonal_plus_low_rank(name, rank) -> None:
             {"image": (1, 3, 3), "channels": 1, "kernel": 3, "padding": -1},
             "padding: expected an integer of at least 0",
         ),
-        ("max_pool2d", {"image": (1, 3, 3), "window": 4}, "window: expected at most the image's 3, got 4"),
+        ("max_pool2d", {"image": (1, 3, 3), "window": 4}, "window: expected at most the image's height of 3, got 4"),
+        (
+            "conv2d",
+            {"image": (1, 5, 9), "channels": 1, "kernel": 3, "dilation": (3, 1), "padding": (0, 2)},
+            "kernel: expected at most the padded image's height of 5, got 3, which reaches over 7 with dilation 3",
+        ),
+        ("conv2d", {"image": (1, 5, 5), "channels": 1, "kernel": (1, 2, 3)}, r"kernel: .*\[height, width\] of them"),
+        (
+            "conv2d",
+            {"image": (4, 5, 5), "channels": 6, "kernel": 1, "groups": 4},
+            "groups: expected a divisor of the image's 4 channels and of channels = 6, got 4",
+        ),
+        ("conv1d", {"signal": (2, 5), "channels": 4, "kernel": 1, "groups": 0}, "groups: expected an integer"),
+        ("conv1d", {"signal": (2, 5, 5), "channels": 4, "kernel": 1}, r"signal: expected \[channels, length\]"),
+        ("conv1d", {"signal": (1, 5), "channels": 1, "kernel": 6}, "at most the signal's length of 5, got 6"),
+        ("max_pool2d", {"image": (1, 3, 3), "window": (1, 4)}, "the image's width of 3, got 4"),
+        ("max_pool2d", {"image": (1, 3, 3), "window": 2, "stride": 0}, "stride: expected an integer of at least 1"),
+        (
+            "avg_pool2d",
+            {"image": (1, 3, 3), "window": (2, 1), "padding": 1},
+            "padding: expected at most half a window of 1, since others have no pixel, got 1",
+        ),
+        ("avg_pool2d", {"image": (1, 3, 3), "window": 2, "count_include_pad": 0}, "expected true or false"),
         ("residual", {"layers": []}, "layers: expected a list of layers"),
         ("residual", {"layers": "affine"}, "layers: expected a list of layers"),
         ("residual", {"layers": [{"width": 3}]}, r"layers\[0\]: expected a config with a name"),
@@ -164,6 +186,7 @@ def test_an_option_that_cannot_be_used_is_named(name, options, message) -> None:
     ("name", "options", "n_in", "message"),
     [
         ("conv2d", {"image": (2, 3, 3), "channels": 1, "kernel": 1}, 17, "expected inputs of size 18 .* got 17"),
+        ("conv1d", {"signal": (2, 3), "channels": 1, "kernel": 1}, 5, r"size 6 \(a signal 2 × 3\), got 5"),
         ("avg_pool2d", {"image": (2, 4, 4), "window": 2}, 16, "expected inputs of size 32 .* got 16"),
         (
             "residual",

@@ -117,6 +117,24 @@ def test_plugins_tells_how_to_get_the_machine_where_there_is_none(monkeypatch: p
     assert "numpy replays" not in run("plugins").output
 
 
+def test_plugins_tells_who_is_slow_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = Plugin("quick", "acme", "1", {}, {}, seconds=0.00123)
+    slow = BrokenPlugin("slow", "acme", "2", "ImportError", seconds=1.5)
+    monkeypatch.setattr("prograd.commands.plugins.registry", lambda: Registry({}, {}, (quick,), (slow,)))
+    lines = [line.split() for line in run("plugins", "--times").output.splitlines()]
+    assert lines[1:3] == [["1.50", "s", "slow", "acme", "2", "broken"], ["1.23", "ms", "quick", "acme", "1", "ok"]]
+    assert lines[-1][:4] == ["1.50", "s", "in", "all;"]
+    rows = json.loads(run("plugins", "--times", "--json").output)
+    assert [(row["name"], row["status"], row["seconds"]) for row in rows] == [
+        ("slow", "broken", 1.5),
+        ("quick", "ok", 0.00123),
+    ]
+
+
+def test_loading_takes_time() -> None:
+    assert min(plugin.seconds for plugin in prograd.registry().plugins) > 0
+
+
 def test_check_passes_what_is_right() -> None:
     result = run("check", "tanh", "squared_error")
     assert result.exit_code == 0, result.output
@@ -167,6 +185,24 @@ def test_check_and_plugins_say_what_cannot_be_recorded(registered) -> None:
     assert "recordable" in run("plugins").output
 
 
+class Untold(Elementwise):
+    def __init__(self, gain=2.0):
+        self.gain = gain
+
+    def phi(self, z):
+        return z * z.dtype.type(self.gain)
+
+    def dphi(self, z, z_next):
+        return np.full_like(z, self.gain)
+
+
+def test_check_says_what_a_docstring_leaves_untold(registered) -> None:
+    registered({"untold": Untold})
+    result = run("check", "untold")
+    assert result.exit_code == 0
+    assert "advice, docstring: tells nothing of the formula, gain, which `prograd show` prints" in result.output
+
+
 def test_check_fails_where_there_is_nothing_to_try(registered) -> None:
     registered({"no_examples": NoExamples})
     result = run("check", "no_examples")
@@ -189,8 +225,69 @@ def test_check_of_an_unknown_name_offers_the_closest() -> None:
     assert "layer, loss or penalty: expected a known name, got 'afine'; did you mean 'affine'" in result.stderr
 
 
-def test_an_unknown_command_is_a_usage_error() -> None:
-    assert run("chekc").exit_code == 2
+def test_an_unknown_command_offers_the_closest() -> None:
+    result = run("chekc")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: command: expected a known name, got 'chekc'; did you mean 'check'")
+
+
+def test_help_cuts_no_sentence(brought) -> None:
+    brought(hello="cli_commands:hello", hidden="cli_commands:hidden", gone="a_module_that_nobody_has:main")
+    text = run("--help").output
+    listed = " ".join(text.partition("Commands:")[2].split())
+    assert "..." not in listed
+    assert "bytes moved and seconds of every mode. plugins" in listed
+    assert "hello Say hello." in listed
+    assert "gone (not available here)" in listed
+    assert "hidden" not in listed
+
+
+# Completion.
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["sh"], {"show"}),
+        (["show", "aff"], {"affine"}),
+        (["show", "hu"], {"huber"}),
+        (["show", "affine", ""], {"width=", "bias="}),
+        (["show", "no_such_layer", ""], set()),
+        (["show", "--structure", "diag"], {"Diagonal", "Diagonal@Diagonal", "DiagonalPlusLowRank"}),
+        (["check", "relu", "soft"], {"softmax", "softplus", "softmax_cross_entropy"}),
+        (["plan", "--layer", "leaky"], {"leaky_relu"}),
+        (["tape", "--loss", "h"], {"hinge", "huber"}),
+        (["tape", "--mode", ""], set(prograd.MODES)),
+    ],
+)
+def test_the_shell_completes(words, offered) -> None:
+    position = {"COMP_WORDS": " ".join(["prograd", *words]), "COMP_CWORD": str(len(words))}
+    result = CliRunner().invoke(main, [], prog_name="prograd", env={"_PROGRAD_COMPLETE": "bash_complete", **position})
+    assert {line.removeprefix("plain,") for line in result.output.split()} == offered
+
+
+def test_a_completed_structure_is_one() -> None:
+    assert "cross_entropy" in run("show", "--structure", "Diagonal@Diagonal").output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--wrong"], "No such option '--wrong'."),
+        (["chekc"], "command: expected a known name, got 'chekc'; did you mean 'check'"),
+        (["plan", "--n-in", "0"], "Invalid value for '--n-in': 0 is not in the range x>=1 (see "),
+        (["plan", "-l", "affine width=0", "--n-in", "3"], "affine: width: expected an integer of at least 1, got 0"),
+        (["plan", "-n", "nowhere.json"], "nowhere.json: expected a path that can be used, got no such file"),
+        (["new", "prograd-waves", "--dir", f"{__file__}/x"], "expected a path that can be used, got"),
+        (["tape", "-l", "tanh", "--n-in", "9", "--batch", "9" * 15], "memory: expected arrays that fit, got: "),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words, message) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -280,6 +377,11 @@ def test_show_refuses_what_it_does_not_know(arguments, message) -> None:
 def hello(loud: bool) -> None:
     """Say hello."""
     click.echo("HELLO" if loud else "hello")
+
+
+@click.command(hidden=True)
+def hidden() -> None:
+    """Not listed."""
 
 
 @click.command()

@@ -56,6 +56,12 @@ def test_a_plan(encoding: str) -> None:
     assert "Network(4 -> affine -> 3 -> tanh -> 3; 15 parameters)" in result.output
 
 
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_catalogue(encoding: str) -> None:
+    assert run(encoding, "show", "huber").exit_code == 0
+    assert "phi(z) = z*Phi(z)" in run("ascii", "show", "gelu").output
+
+
 def test_utf_8_stays_as_it_is() -> None:
     assert "Network(4 → affine → 3 → tanh → 3; 15 parameters)" in run("utf-8", *NETWORK).output
 

@@ -22,7 +22,17 @@ PAGES = sorted(LECTURE.glob("[0-9]*.md"))
 CELL = "{code-cell} ipython3"
 CONFIGURATION = re.compile(r"\A---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 
-INSTALLED = {"prograd", "numpy", "scipy", "pandas", "matplotlib", "sklearn", "IPython", *sys.stdlib_module_names}
+INSTALLED = {
+    "prograd",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "sklearn",
+    "IPython",
+    "threadpoolctl",
+    *sys.stdlib_module_names,
+}
 """What a notebook may import: it runs where `prograd[experiments]` and Jupyter are installed."""
 
 SHOWN = {"recursions"}

@@ -20,7 +20,7 @@ from asv.results import Results
 from asv.util import UserError
 from filelock import FileLock, Timeout
 
-from prograd_benchmarks.gate import decision, listing, revisions
+from prograd_benchmarks.gate import asv_turn, decision, listing, revisions
 from prograd_benchmarks.gate.decision import Judgement, Measurement, Turn
 from prograd_benchmarks.gate.listing import Listing
 from prograd_benchmarks.gate.revisions import CannotDecideError
@@ -30,8 +30,6 @@ MOST_TURNS = 15
 take seconds, since only open findings are measured again."""
 
 LINES_OF_LOG = 25
-PATIENCE = 10.0
-"""Seconds for asv to end the processes that it started."""
 
 
 @dataclass
@@ -177,9 +175,14 @@ def _asv(suite: Suite, benchmarks: Path, name: str, commit: str, patterns: Seque
     command = [sys.executable, "-m", module, *paths, commit, *patterns]
     # Fixes the seed of hashes: the sizes of dictionaries, and so the counts of bytes, depend on it.
     environment = os.environ | {"PYTHONHASHSEED": "0"}
-    with (suite.directory / f"{name}.log").open("w") as out:
-        # In a session of its own, so that a terminal's ctrl-C reaches the gate alone, which then ends it in order.
-        asv = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)  # noqa: S603
+    # In a session of its own, so that a terminal's ctrl-C reaches the gate alone, which then ends it in order. A gate
+    # that is killed can't, but its end of the pipe closes, which the turn notices.
+    with (
+        (suite.directory / f"{name}.log").open("w") as out,
+        subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, stdout=out, stderr=out, env=environment, start_new_session=True
+        ) as asv,
+    ):
         try:
             return asv.wait()
         finally:
@@ -190,7 +193,7 @@ def _end(asv: subprocess.Popen[bytes]) -> None:
     if asv.poll() is None:
         asv.terminate()
         try:
-            asv.wait(PATIENCE)
+            asv.wait(asv_turn.PATIENCE)
         except subprocess.TimeoutExpired:
             asv.kill()
             asv.wait()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from prograd.units import factor, seconds
+from prograd_benchmarks.timing import interquartile_range, paired_ratios, quartiles
 from prograd_experiments import config as read
 from prograd_experiments import timed
 from prograd_experiments.architectures import NETWORKS
@@ -14,7 +16,18 @@ from prograd_experiments.charts import Picture
 from prograd_experiments.config import Config
 from prograd_experiments.planned import CLOSE, PURE, Planned, columns_of_modes, predictions
 from prograd_experiments.records import Record
-from prograd_experiments.rows import Column, Row, at, choice, ratio, setting, without_result
+from prograd_experiments.rows import (
+    Column,
+    Row,
+    at,
+    choice,
+    is_unsteady,
+    marked,
+    ratio,
+    seeds_text,
+    setting,
+    without_result,
+)
 
 WELL_PREDICTED = 1.25
 
@@ -56,7 +69,9 @@ class Bracketing(Planned):
             Column("chosen", at("chosen"), "auto"),
             Column("over", at("over")),
             Column("mixed", at("mixed")),
-            Column("gain", at("gain"), "gain", ratio("gain")),
+            Column("gain", at("gain"), "gain", ratio("gain", "gain_iqr")),
+            Column("gain_iqr", at("gain_iqr"), csv="never"),
+            Column("gain_quartiles", at("gain_quartiles"), csv="never", ends="gain"),
             Column("predicted_gain", at("predicted_gain"), "predicted", ratio("predicted_gain")),
             Column("timings", timed.fewest, "timings", merge=timed.least),
             Column("relative_difference", at("agreement.relative_difference")),
@@ -64,7 +79,7 @@ class Bracketing(Planned):
         ]
 
     def derived(self, record: Record) -> Mapping[str, Any]:
-        """With `mixed`, the mixed mode; `gain` is the time of the better pure mode over its time."""
+        """With `mixed`, the mixed mode; `gain` is the time of the better pure mode over its time within turns."""
         measured, predicted = record.get("median", {}), predictions(record)
         pure = [mode for mode in measured if mode in PURE]
         further = [mode for mode in measured if mode not in PURE]
@@ -72,10 +87,13 @@ class Bracketing(Planned):
         if not (pure and further):
             return found
         mixed = "optimal" if "optimal" in further else min(further, key=predicted.__getitem__)
+        gains = paired_ratios(*(record["timings"][mode] for mode in (min(pure, key=measured.__getitem__), mixed)))
         return {
             **found,
             "mixed": mixed,
-            "gain": min(measured[mode] for mode in pure) / measured[mixed],
+            "gain": median(gains),
+            "gain_iqr": interquartile_range(gains),
+            "gain_quartiles": quartiles(gains),
             "predicted_gain": min(predicted[mode] for mode in pure) / predicted[mixed],
         }
 
@@ -86,7 +104,7 @@ class Bracketing(Planned):
             return (
                 f"No point has times of a pure and a mixed mode, so there is no gain to report.{without_result(rows)}"
             )
-        best = max(measured, key=lambda row: (_differs(row), float(row["gain"])))
+        best = max(measured, key=lambda row: (not _unsteady(row), _differs(row), float(row["gain"])))
         pure = min((mode for mode in PURE if best.get(f"{mode}_s")), key=lambda mode: float(best[f"{mode}_s"]))
         close = sum(1 / WELL_PREDICTED <= row["gain"] / row["predicted_gain"] <= WELL_PREDICTED for row in measured)
         right = sum(row["over"] <= CLOSE for row in measured)
@@ -99,12 +117,21 @@ class Bracketing(Planned):
             return f"At no point do the mixed mode and the better pure mode differ by more than the spreads.{judged}"
         return (
             f"At width {best['width']} with a bottleneck of {best['bottleneck']}, {mixed} mode takes "
-            f"{seconds(best[f'{mixed}_s'])} and the better pure mode, {pure}, {seconds(best[f'{pure}_s'])}: "
-            f"{factor(best['gain'])}, predicted {factor(best['predicted_gain'])}.{judged}"
+            f"{_time(best, mixed)} and the better pure mode, {pure}, {_time(best, pure)}: "
+            f"{ratio('gain', 'gain_iqr')(best).text}, predicted {factor(best['predicted_gain'])}{seeds_text(best)}."
+            f"{judged}"
         )
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         return pictures(rows)
+
+
+def _time(row: Row, mode: str) -> str:
+    return seconds(row[f"{mode}_s"]) + marked(row, f"{mode}_s", f"{mode}_iqr_s")
+
+
+def _unsteady(row: Row) -> bool:
+    return any(is_unsteady(row, f"{mode}_s", f"{mode}_iqr_s") for mode in (*PURE, row["mixed"]))
 
 
 def _differs(row: Row) -> bool:

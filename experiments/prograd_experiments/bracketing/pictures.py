@@ -19,7 +19,18 @@ from prograd_experiments.charts import (
 )
 from prograd_experiments.charts.palette import marker, of_mode, shade
 from prograd_experiments.planned import PURE, modes_of
-from prograd_experiments.rows import Row, apart, ended, further, further_text, having, is_unsteady, seeds_text, varying
+from prograd_experiments.rows import (
+    Row,
+    apart,
+    bars,
+    ended,
+    further,
+    further_text,
+    having,
+    is_unsteady,
+    seeds_text,
+    varying,
+)
 from prograd_experiments.timed import machine_text
 
 POINT = (
@@ -31,8 +42,8 @@ POINT = (
 MOST_GROUPS = 4
 MOST_WIDTHS = 4
 LABELS = {"width": "width (outputs of a layer)", "bottleneck": "bottleneck (outputs in the middle)"}
-TIME = Axis("median and predicted time", short_seconds, log=True)
-GAIN = Axis("gain: better pure mode / mixed mode", short_factor, log=True)
+TIME = "median and predicted time"
+GAIN = "better pure / mixed mode"
 
 
 def pictures(rows: Sequence[Row]) -> list[Picture]:
@@ -67,20 +78,22 @@ def _times(rows: Sequence[Row], modes: Sequence[str], along: str, title: str, ax
         predicted = [Datum(x, row[f"{mode}_predicted_s"], _time(row, mode)) for x, row in found]
         series += measured_and_predicted(measured, predicted, of_mode(mode), marker(number), mode)
     alt = f"Median and predicted time of one call against the {along}, a line for each mode; {_setting(rows)}."
-    return Chart(_setting(rows), title, alt, axis, TIME, [*series, *_failed(rows, along)])
+    return Chart(_setting(rows), title, alt, axis, _time_axis(rows), [*series, *_failed(rows, along)])
 
 
 def _gains(rows: Sequence[Row], lines: Mapping[str, Sequence[Row]], along: str) -> Chart:
     series = []
     for number, (name, some) in enumerate(lines.items()):
         found = _line(some, along, "gain")
-        measured = [Datum(x, row["gain"], _gain(row)) for x, row in found]
+        measured = [_measured_gain(x, row) for x, row in found]
         predicted = [Datum(x, row["predicted_gain"], _gain(row)) for x, row in found]
         colour = shade(of_mode(found[0][1]["mixed"] if found else "optimal"), number, len(lines))
         series += measured_and_predicted(measured, predicted, colour, marker(number), name)
     alt = f"Time of the better pure mode over that of the mixed one against the {along}; {_setting(rows)}."
     every = [*series, *_failed(rows, along)]
-    return Chart(_setting(rows), "Gain of the mixed bracketing", alt, _axis(rows, along), GAIN, every, reference=1.0)
+    return Chart(
+        _setting(rows), "Gain of the mixed bracketing", alt, _axis(rows, along), _gain_axis(rows), every, reference=1.0
+    )
 
 
 def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
@@ -95,20 +108,27 @@ def _at_one_point(rows: Sequence[Row], modes: Sequence[str]) -> Iterator[Chart]:
     left = "; ".join(_reason(row) for row in rows if row["status"] != "complete")
     series += failed([Datum(None, place, left) for place in range(len(modes)) if left])
     alt = f"Median and predicted time of one call, a line for each mode; {where}, {setting}."
-    yield Chart(setting, f"Time at {where}", alt, TIME, categories("mode", modes), series, across=True)
+    yield Chart(setting, f"Time at {where}", alt, _time_axis(rows), categories("mode", modes), series, across=True)
     row = having(rows, "gain")
     if row is not None:
-        measured, predicted = Datum(row["gain"], 0, _gain(row)), Datum(row["predicted_gain"], 1, _gain(row))
+        upright = _measured_gain(0, row)
+        measured, predicted = replace(upright, x=upright.y, y=0), Datum(row["predicted_gain"], 1, _gain(row))
         series = measured_and_predicted([measured], [predicted], of_mode(row["mixed"]))
         alt = f"Time of the better pure mode over that of the mixed one, measured and predicted; {where}, {setting}."
         names = categories("", ("measured", "predicted"))
-        yield Chart(setting, "Gain of the mixed bracketing", alt, GAIN, names, series, across=True, reference=1.0)
+        yield Chart(
+            setting, "Gain of the mixed bracketing", alt, _gain_axis(rows), names, series, across=True, reference=1.0
+        )
 
 
 def _measured(x: float, row: Row, mode: str) -> Datum:
     time = f"{mode}_s"
     unsteady = is_unsteady(row, time, f"{mode}_iqr_s")
     return Datum(x, row[time], _time(row, mode), row[f"{mode}_quartiles"], unsteady)
+
+
+def _measured_gain(x: float, row: Row) -> Datum:
+    return Datum(x, row["gain"], _gain(row), row["gain_quartiles"], is_unsteady(row, "gain", "gain_iqr"))
 
 
 def _failed(rows: Sequence[Row], along: str) -> list[Series]:
@@ -123,6 +143,14 @@ def _line(rows: Sequence[Row], along: str, column: str) -> list[tuple[int, Row]]
 
 def _values(rows: Sequence[Row], key: str) -> list[int]:
     return sorted({row[key] for row in rows} - {None})
+
+
+def _time_axis(rows: Sequence[Row]) -> Axis:
+    return Axis(f"{TIME} {bars(rows)}", short_seconds, log=True)
+
+
+def _gain_axis(rows: Sequence[Row]) -> Axis:
+    return Axis(f"{GAIN} {bars(rows)}", short_factor, log=True)
 
 
 def _axis(rows: Sequence[Row], key: str) -> Axis:

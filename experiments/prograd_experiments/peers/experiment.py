@@ -44,16 +44,6 @@ KEYS = (
     *("experiment", "point", "task", *SIZES, "dtype", "seed", "threads", "machine"),
     *("engines", "repeats", *SECONDS, "memory_gib"),
 )
-UNUSED: Config = MappingProxyType(
-    {
-        "activation": "tanh",
-        "modes": ["forward", "reverse"],
-        "network": {"name": "mlp", "layer": None, "final": None},
-        "data": {"name": "digits"},
-        "loss": {"name": "default"},
-    }
-)
-"""Keys of other experiments, with their defaults."""
 
 
 class Peers(Experiment):
@@ -76,10 +66,20 @@ class Peers(Experiment):
     )
     sorted_by = ("width", "batch", "depth", "threads", "machine", "seed")
 
+    unused = MappingProxyType(
+        {
+            "activation": "tanh",
+            "modes": ["forward", "reverse"],
+            "network": {"name": "mlp", "layer": None, "final": None},
+            "data": {"name": "digits"},
+            "loss": {"name": "default"},
+        }
+    )
+
     def check(self, config: Config) -> Config:
         """The configuration with its point written out key by key."""
-        read.unused(config, self.name, UNUSED, {})
-        read.known_keys(config, (*KEYS, *UNUSED))
+        read.unused(config, self.name, self.unused, {})
+        read.known_keys(config, (*KEYS, *self.unused))
         read.several(config, "engines", tuple(ENGINES))
         config = timed.with_machine(config)
         read.integer(config, "threads", 1)

@@ -10,7 +10,7 @@ from prograd_experiments.charts.palette import HUES, MARKERS
 from prograd_experiments.peers.engines import ENGINES
 from prograd_experiments.peers.measure import PEERS
 from prograd_experiments.peers.workload import TASK_WORDS, label
-from prograd_experiments.rows import Row, ended, further_text, is_unsteady
+from prograd_experiments.rows import Row, bars, ended, further_text, is_unsteady, seeds_text, spread_name
 
 LOOKS = dict(zip(("prograd", *PEERS, "floor"), zip(HUES, MARKERS, strict=True), strict=True))
 """The colour and the marker of each engine that is drawn, the same in every picture; the other floor is in tables."""
@@ -32,7 +32,7 @@ def _chart(task: str, dtype: str, rows: Sequence[Row]) -> Chart:
         heading,
         dtype,
         f"{heading}, {dtype}: the time of each engine over that of {over} on a log axis, a line for each point.",
-        Axis(f"time / {over}", short_factor, log=True),
+        Axis(f"time / {over} {bars(rows)}", short_factor, log=True),
         categories("depth:width:batch", [label(row).removesuffix(f" {dtype}") + further_text(row) for row in rows]),
         [*_dots(rows, base), *_failed(rows)],
         across=True,
@@ -66,6 +66,8 @@ def _failed(rows: Sequence[Row]) -> list[Series]:
 def _ratio(row: Row, engine: str, base: str) -> str:
     low, high = row[f"{engine}_to_{base}_quartiles"]
     way = f" ({row[f'{engine}_way']})" if row[f"{engine}_way"] else ""
-    over = f"{factor(row[f'{engine}_to_{base}'])} the time of {base}, middle half {factor(low)} to {factor(high)}"
-    alone = f"{seconds(row[f'{engine}_s'])}, {row[f'{engine}_timings']} timings"
+    over = (
+        f"{factor(row[f'{engine}_to_{base}'])} the time of {base}, {spread_name(row)} {factor(low)} to {factor(high)}"
+    )
+    alone = f"{seconds(row[f'{engine}_s'])}, {row[f'{engine}_timings']} timings{seeds_text(row)}"
     return f"{label(row)}, {engine.replace('_', ' ')}{way}: {over}; {alone}"

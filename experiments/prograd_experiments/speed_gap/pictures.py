@@ -23,15 +23,16 @@ from prograd_experiments.charts import (
 )
 from prograd_experiments.charts.palette import CIRCLE, marker, of_mode, shade
 from prograd_experiments.rows import (
-    DEVIATIONS,
     MARK,
     STATUS_WORDS,
     Row,
+    bars,
     half_width,
     having,
     is_unsteady,
     marked,
     seeds_text,
+    spread_name,
 )
 from prograd_experiments.speed_gap.gaps import GAPS, Gap
 from prograd_experiments.speed_gap.groups import MODES, UNITS, Group, groups, modes_of, place, slope_text
@@ -40,11 +41,10 @@ from prograd_experiments.speed_gap.theory import SLOPES
 MOST_GROUPS = 4
 MOST_REASONS = 3
 MOST_COLUMNS = 6  # of a map that has room for small print
-TIME = "median time (bars: middle half{})"
-GAP = "gap: forward / reverse (bars: middle half{})"
+TIME = "median time"
+GAP = "gap: forward / reverse"
 ABOVE = 1.5  # times the end of a line, where its guide ends
 THEORY = "Dotted lines: slopes of multiply-adds in large networks."
-OF_SEEDS = "; seeds: mean, deviation"
 UNSTEADY_TILES = f"{MARK} unsteady, since the machine was busy."
 
 
@@ -90,7 +90,7 @@ def _times(group: Group, modes: Sequence[str], along: str) -> Chart:
         f"Time of one gradient against {against}",
         f"Median time of one gradient against {against}, a line for each mode and {lines}; {group.setting}.",
         axis,
-        Axis(TIME.format(_of_seeds(group)), short_seconds, log=True),
+        Axis(f"{TIME} {bars(group.rows)}", short_seconds, log=True),
         [*series, *_failed(group, along)],
         guides=guides,
         note=THEORY if guides else "",
@@ -128,7 +128,7 @@ def _gaps(group: Group, along: str) -> Chart:
         f"Gap against {against}",
         f"The gap ({_names(shown)}) against {against} on log axes; {group.setting}.",
         _axis(group, along),
-        Axis(GAP.format(_of_seeds(group)), short_factor, log=True),
+        Axis(f"{GAP} {bars(group.rows)}", short_factor, log=True),
         [*series, *_failed(group, along)],
         reference=1.0,
     )
@@ -146,7 +146,7 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
         group.setting,
         "Time of one gradient" if rows[0]["depth"] is None else f"Time of one gradient at {where}",
         f"Median time of one gradient on a log axis, a line for each mode; {where}, {group.setting}.",
-        Axis(TIME.format(_of_seeds(group)), short_seconds, log=True),
+        Axis(f"{TIME} {bars(group.rows)}", short_seconds, log=True),
         categories("mode", modes),
         [*times, *failed([Datum(None, at, left) for at in range(len(modes)) if left])],
         across=True,
@@ -162,7 +162,7 @@ def _at_one_point(group: Group, modes: Sequence[str]) -> Iterator[Chart]:
             group.setting,
             "Gap",
             f"The gap ({_names(shown)}) on a log axis; {where}, {group.setting}.",
-            Axis(GAP.format(_of_seeds(group)), short_factor, log=True),
+            Axis(f"{GAP} {bars(group.rows)}", short_factor, log=True),
             categories("", [gap.name for gap in shown]),
             dots,
             across=True,
@@ -239,7 +239,7 @@ def _axis(group: Group, along: str) -> Axis:
 
 def _time(row: Row, mode: str) -> str:
     low, high = row[f"{mode}_quartiles"]
-    half = f"{'deviation' if row.get(DEVIATIONS) else 'middle half'} {seconds(low)} to {seconds(high)}"
+    half = f"{spread_name(row)} {seconds(low)} to {seconds(high)}"
     timings = f"{row['timings']} timings{seeds_text(row)}{_busy(row, f'{mode}_s', f'{mode}_iqr_s')}"
     return f"{place(row)}, {mode}: {seconds(row[f'{mode}_s'])}, {half}, {timings}"
 
@@ -262,10 +262,6 @@ def _sides(row: Row, gap: Gap) -> list[str]:
 
 def _busy(row: Row, key: str, spread: str) -> str:
     return ", unsteady" if is_unsteady(row, key, spread) else ""
-
-
-def _of_seeds(group: Group) -> str:
-    return OF_SEEDS if any(row.get(DEVIATIONS) for row in group.rows) else ""
 
 
 def _reasons(rows: Sequence[Row]) -> str:

@@ -47,9 +47,6 @@ KEYS = (
         "threads",
     ),
 )
-UNUSED: Config = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1, "machine": None})
-"""Keys of other experiments, with their defaults."""
-
 INSTEAD = MappingProxyType({"modes": "mode", "batch": "optimizer.batch"})
 OPTIMIZERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
@@ -89,10 +86,11 @@ class Training(Experiment):
         "A number of one seed has no spread."
     )
     sorted_by = POINT
+    unused = MappingProxyType({"modes": ["forward", "reverse"], "batch": 1, "machine": None})
 
     def check(self, config: Config) -> Config:
-        read.unused(config, self.name, UNUSED, INSTEAD)
-        read.known_keys(config, (*KEYS, *UNUSED))
+        read.unused(config, self.name, self.unused, INSTEAD)
+        read.known_keys(config, (*KEYS, *self.unused))
         name = read.choice(config, "optimizer.name", tuple(OPTIMIZERS))
         read.known_keys(config["optimizer"], ("name", *OPTIMIZERS[name]), "optimizer")
         for key in OPTIMIZERS[name]:

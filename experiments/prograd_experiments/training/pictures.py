@@ -9,7 +9,7 @@ from typing import Any
 from prograd.units import three
 from prograd_experiments.charts import Axis, Chart, Datum, Picture, Series
 from prograd_experiments.charts.palette import hue, marker
-from prograd_experiments.rows import DEVIATIONS, Row, further_text, seeds_text, varying
+from prograd_experiments.rows import Row, bars_of_seeds, further_text, seeds_text, varying
 from prograd_experiments.training import swept
 from prograd_experiments.training.scores import score_text
 
@@ -70,14 +70,13 @@ def _chart(title: str, what: str, rows: Sequence[Row], drawn: Sequence[Row], not
     kinds = "; ".join(sorted({row["score_is"] for row in drawn if row["score_is"]})) or "score"
     epochs = sorted({epoch for row in drawn for epoch in row["curves"]["epochs"]})
     ticks = [(epoch, str(epoch)) for epoch in epochs] if 0 < len(epochs) <= FEW_EPOCHS else None
-    over_seeds = " (bars: deviation over seeds)" if any(row.get(DEVIATIONS) for row in drawn) else ""
     return Chart(
         "Epoch by epoch",
         title,
         f"{title} against epochs for each point: solid for the training part, dashed for the validation part.",
         Axis("epochs", lambda value: f"{value:g}", ticks=ticks),
         Axis(
-            ("mean over the samples" if what == "loss" else kinds) + over_seeds,
+            f"{'mean over the samples' if what == 'loss' else kinds} {bars_of_seeds(drawn)}".rstrip(),
             lambda value: f"{value:g}",
             log=what == "loss" and min(values, default=0.0) > 0,
         ),

@@ -10,7 +10,7 @@ from prograd_experiments.charts.palette import hue, marker
 from prograd_experiments.config import Config
 from prograd_experiments.distinct import Key
 from prograd_experiments.records import Record
-from prograd_experiments.rows import DEVIATIONS, Row, half_width, seeds_text
+from prograd_experiments.rows import Row, bars_of_seeds, half_width, seeds_text
 from prograd_experiments.training.scores import ACCURACY, score_text
 
 CONFIG = "config"
@@ -51,7 +51,6 @@ def _chart(key: Key, others: Sequence[Key], rows: Sequence[Row]) -> Chart:
     drawn = list(lines.items())[:MOST_LINES]
     values, kinds = _numbers(key), sorted({row["score_is"] for row in rows})
     left = len(lines) - len(drawn)
-    over_seeds = " (bars: deviation over seeds)" if any(row.get(DEVIATIONS) for row in rows) else ""
     return Chart(
         "What was swept",
         f"Test score against {key.name}",
@@ -63,7 +62,8 @@ def _chart(key: Key, others: Sequence[Key], rows: Sequence[Row]) -> Chart:
             ticks=[(value, f"{value:g}") for value in values] if len(values) <= FEW_VALUES else None,
         ),
         Axis(
-            "; ".join(kinds) + over_seeds, lambda value: f"{100 * value:.4g} %" if kinds == [ACCURACY] else f"{value:g}"
+            f"{'; '.join(kinds)} {bars_of_seeds(rows)}".rstrip(),
+            lambda value: f"{100 * value:.4g} %" if kinds == [ACCURACY] else f"{value:g}",
         ),
         [_line(key.name, label, number, its) for number, (label, its) in enumerate(drawn)],
         note=f"Not drawn: {left} of {len(lines)} lines. The table has all points." if left else "",

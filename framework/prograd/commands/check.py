@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prograd import catalogue
+from prograd.commands import completion
 from prograd.errors import UnknownNameError
 from prograd.options import Owner, plain
 from prograd.plugins.loading import BrokenPlugin, Kind
@@ -47,7 +49,7 @@ class Result:
 
 
 @click.command()
-@click.argument("names", metavar="[NAME …]", nargs=-1)
+@click.argument("names", metavar="[NAME …]", nargs=-1, shell_complete=completion.everything)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random points.")
 @click.pass_context
@@ -96,17 +98,20 @@ def _checked(found: Registry, kind: Kind, name: str, seed: int) -> Result:
 
 
 def _with_advice(report: Report, cls: type[Owner], kind: Kind) -> Report:
-    """The report with a word on options that a configuration can't hold, if there are any.
+    """The report with a word on what the docstring leaves untold, and on options that a configuration can't hold.
 
     A configuration holds all defaults of a loss and of a penalty. Of a layer it holds what the user writes, and any
     option but `name`.
     """
     left_out = plain(cls).left_out
     advice = [f"option {option}: {why}" for option, why in left_out.items() if kind != "layer" or option == "name"]
-    if not advice:
-        return report
-    said = Outcome("configuration", "passed", f"prograd-run leaves out {'; '.join(advice)}")
-    return replace(report, outcomes=(*report.outcomes, said))
+    said = [Outcome("configuration", "passed", f"prograd-run leaves out {'; '.join(advice)}")] if advice else []
+    untold = catalogue.untold(cls)
+    if untold:
+        said.append(
+            Outcome("docstring", "passed", f"tells nothing of {', '.join(untold)}, which `prograd show` prints")
+        )
+    return replace(report, outcomes=(*report.outcomes, *said)) if said else report
 
 
 def _unchecked(plugin: BrokenPlugin) -> Result:

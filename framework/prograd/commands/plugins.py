@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
@@ -13,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from prograd.plugins.discovery import Origin
+from prograd.plugins.loading import BrokenPlugin, Plugin
 from prograd.plugins.registry import Registry, registry
 from prograd.tape.machine import advice
 from prograd.testing.recording import recordable
+from prograd.units import seconds
 
 Row = dict[str, str | None]
 
@@ -25,17 +27,55 @@ WORDS: Final = {"loss": "loss", "penalty": "penal"}
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-def plugins(*, as_json: bool) -> None:
+@click.option("--times", is_flag=True, help="List how long each plugin takes to load instead, the slowest first.")
+def plugins(*, as_json: bool, times: bool) -> None:
     """List installed layers, losses and penalties, and broken plugins.
 
     Each is listed with the distribution that brings it, and a broken plugin with the reason. "recordable" says whether
     a tape runs it without Python, or what it asks for that no tape has. The exit code is 0 even if plugins are broken.
     """
-    rows = _rows(registry())
+    found = registry()
+    if times:
+        _show_times(_times(found), as_json=as_json)
+        return
+    rows = _rows(found)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
         _show(rows)
+
+
+def _times(found: Registry) -> list[dict[str, str | float]]:
+    every: list[Plugin | BrokenPlugin] = [*found.plugins, *found.broken]
+    return [
+        {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "status": "broken" if isinstance(plugin, BrokenPlugin) else "ok",
+            "seconds": plugin.seconds,
+        }
+        for plugin in sorted(every, key=lambda plugin: -plugin.seconds)
+    ]
+
+
+def _show_times(rows: Sequence[Mapping[str, str | float]], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("plugin", no_wrap=True)
+    for heading in ("distribution", "version", "status"):
+        table.add_column(heading)
+    for row in rows:
+        cells = (str(row[key]) for key in ("name", "distribution", "version", "status"))
+        table.add_row(seconds(float(row["seconds"])), *map(Text, cells))
+    console = Console()
+    console.print(table)
+    console.print()
+    total = seconds(sum(float(row["seconds"]) for row in rows))
+    console.print(f"{total} in all; a module that several import counts for the first of them", highlight=False)
 
 
 def _rows(found: Registry) -> list[Row]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from prograd import catalogue
 from prograd.catalogue import Entry, Example
+from prograd.commands import completion
 from prograd.commands.networks import options_of
 from prograd.plugins.registry import registry
 
@@ -20,10 +21,14 @@ UNTOLD = "its docstring does not tell"
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.argument("options", metavar="[OPTION=VALUE …]", nargs=-1)
+@click.argument("name", required=False, shell_complete=completion.everything)
+@click.argument("options", metavar="[OPTION=VALUE …]", nargs=-1, shell_complete=completion.options)
 @click.option("--n-in", type=click.IntRange(1), help="Inputs of the layer, instead of its example's.")
-@click.option("--structure", help="List the layers whose B, and the losses whose hessian, is such an operator.")
+@click.option(
+    "--structure",
+    shell_complete=completion.structures,
+    help="List the layers whose B, and the losses whose hessian, is such an operator.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show(*, name: str | None, options: tuple[str, ...], n_in: int | None, structure: str | None, as_json: bool) -> None:
     r"""Tell of a layer, a loss or a penalty, or list them all.

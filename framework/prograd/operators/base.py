@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from prograd.arrays import Array, RecordingArray, unit_vectors
 from prograd.errors import ShapeError
+from prograd.operators import entries
 from prograd.operators.derived import derived
 from prograd.operators.export import ScipyOperator
 from prograd.operators.ledger import counts, uncounted
@@ -201,6 +204,13 @@ class Operator(ABC):
         for start in range(0, self.cols, step):
             yield Product(outer, self).columns(start, min(start + step, self.cols)).transpose(1, 2, 0)
 
+    def csr(self, samples: int = 1) -> csr_array:
+        """The entries: a block for each of `samples` samples on the diagonal, `(N rows) × (N cols)`.
+
+        Zeros that follow from the structure are not stored. The default looks for zeros in the columns.
+        """
+        return entries.of_columns(self, max(samples, self.samples))
+
     def to_scipy(self) -> ScipyOperator:
         """A `scipy.sparse.linalg.LinearOperator`; a stack of N maps becomes one block-diagonal map."""
         samples = self.samples
@@ -281,6 +291,10 @@ class Product(Operator):
 
     def column_blocks(self, step: int) -> Iterator[Array]:
         return self.factors[-1].column_blocks_behind(product_of(self.factors[:-1]), step)
+
+    def csr(self, samples: int = 1) -> csr_array:
+        samples = max(samples, self.samples)
+        return reduce(entries.product, (factor.csr(samples) for factor in self.factors))
 
     def arrays(self) -> Iterator[np.ndarray[Any, Any]]:
         for factor in self.factors:
@@ -365,6 +379,11 @@ class Sum(Operator):
 
     def part(self, at: slice) -> Operator:
         return self.left.part(at) + self.right.part(at)
+
+    def csr(self, samples: int = 1) -> csr_array:
+        samples = max(samples, self.samples)
+        total: csr_array = self.left.csr(samples) + self.right.csr(samples)
+        return total
 
     @derived
     def edges(self) -> int:

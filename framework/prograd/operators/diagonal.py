@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array, eye_array
 
 from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
+from prograd.operators import entries
 from prograd.operators.base import Operator
 from prograd.operators.derived import derived
 
@@ -55,6 +57,10 @@ class Diagonal(Operator):
         out[...] = 0
         diagonal(out[:, :, start:stop])[...] = np.atleast_2d(self.d)[:, start:stop].T
 
+    def csr(self, samples: int = 1) -> csr_array:
+        samples = max(samples, self.samples)
+        return entries.by_rows(np.atleast_2d(self.d)[..., None], np.arange(self.cols)[:, None], self.cols, samples)
+
     @derived
     def edges(self) -> int:
         """One multiplication for each entry."""
@@ -92,6 +98,9 @@ class Identity(Operator):
         out[...] = 0
         diagonal(out[:, :, start:stop])[...] = 1
 
+    def csr(self, samples: int = 1) -> csr_array:
+        return eye_array(samples * self.rows, dtype=self.dtype, format="csr")
+
 
 class Zero(Operator):
     """The map that sends everything to zero.
@@ -118,6 +127,9 @@ class Zero(Operator):
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros."""
         out[...] = 0
+
+    def csr(self, samples: int = 1) -> csr_array:
+        return csr_array((samples * self.rows, samples * self.cols), dtype=self.dtype)
 
     def part(self, at: slice) -> Zero:
         return Zero(self.rows, len(range(self.cols)[at]))

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
 
 from prograd.arrays import Array, as_real, size
 from prograd.errors import ShapeError
+from prograd.operators import entries
 from prograd.operators.base import Operator
 from prograd.operators.dense import Dense
 from prograd.operators.derived import derived
@@ -116,6 +118,15 @@ class Kronecker(Operator):
             else:
                 left = (self.left if self.left.ndim == 3 else self.left[None]).transpose(2, 0, 1)[j]
                 np.multiply(left[:, None, :, :, None], right[k][:, :, None, :], out=part)
+
+    def csr(self, samples: int = 1) -> csr_array:
+        """Where `left` is `I_m`: the row of `right` at its place, in each row."""
+        if self.left is not None:
+            return super().csr(samples)
+        right = self.right.reshape(len(self.right), 1, self.s, self.t)
+        data = np.broadcast_to(right, (len(right), self.m, self.s, self.t)).reshape(len(right), self.rows, self.t)
+        columns = np.repeat(np.arange(self.cols).reshape(self.m, self.t), self.s, axis=0)
+        return entries.by_rows(data, columns, self.cols, max(samples, self.samples))
 
     def kronecker_factors(self) -> tuple[Operator, Array]:
         """`left` and `right` themselves, where a sample's right factor has one row."""

@@ -11,6 +11,7 @@ import scipy.sparse
 
 from prograd.arrays import Array, dispatched
 from prograd.errors import ShapeError
+from prograd.operators import entries
 from prograd.operators.base import Operator
 from prograd.operators.derived import derived
 
@@ -57,6 +58,9 @@ class Sparse(Operator):
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Rows of the transposed matrix."""
         rows_into(out, self.transposed, start)
+
+    def csr(self, samples: int = 1) -> scipy.sparse.csr_array:
+        return entries.for_each(self.matrix, samples)
 
     @derived
     def edges(self) -> int:

@@ -50,11 +50,12 @@ TRACEBACK_LINES: Final = 12
 
 @dataclass(frozen=True)
 class Plugin(Origin):
-    """A plugin that loaded, with what it brings."""
+    """A plugin that loaded, with what it brings and how many `seconds` that took."""
 
     layers: Mapping[str, type[Layer]] = field(default_factory=dict)
     losses: Mapping[str, type[Loss]] = field(default_factory=dict)
     penalties: Mapping[str, type[Penalty]] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def kinds(self) -> Mapping[Kind, Mapping[str, type[Layer | Loss | Penalty]]]:
@@ -64,10 +65,11 @@ class Plugin(Origin):
 
 @dataclass(frozen=True)
 class BrokenPlugin(Origin):
-    """A plugin that did not load, with the reason and the last lines of the traceback."""
+    """A plugin that did not load, with the reason, the last lines of the traceback, and the `seconds` that it took."""
 
     error: str
     traceback: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
 
 def load(source: Source) -> Plugin:
@@ -81,8 +83,8 @@ def load(source: Source) -> Plugin:
         plugin = source.entry_point.load()
         manager.register(plugin, name=source.name)
         _check_hooks(manager, plugin)
-        brought = [_collect(getattr(manager.hook, name), base) for name, base in HOOKS.items()]
-    return Plugin(source.name, source.distribution, source.version, *brought)
+        layers, losses, penalties = (_collect(getattr(manager.hook, name), base) for name, base in HOOKS.items())
+    return Plugin(source.name, source.distribution, source.version, layers, losses, penalties)
 
 
 def broken(source: Source, error: BaseException) -> BrokenPlugin:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import textwrap
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -77,15 +78,16 @@ def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Re
     plugins: list[Plugin] = []
     failed: list[BrokenPlugin] = []
     for source in sources:
+        began = time.perf_counter()
         try:
-            plugin = load(source)
+            plugin = replace(load(source), seconds=time.perf_counter() - began)
             owners |= _claims(plugin, owners)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even raise SystemExit at import
             if strict:
                 raise PluginError(f"plugin {source} is broken: {reason(error)}") from error
-            failed.append(broken(source, error))
+            failed.append(replace(broken(source, error), seconds=time.perf_counter() - began))
         else:
             plugins.append(plugin)
     return Registry(

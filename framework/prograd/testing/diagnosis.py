@@ -144,7 +144,7 @@ def _factor(actual: Array, expected: Array) -> str:
     power = float(np.vdot(expected, expected))
     factor = float(np.vdot(expected, actual)) / power if power else 0.0
     if factor and _near(actual, factor * expected):
-        return f"; likely cause: a constant factor of {factor:.6g}"
+        return f"; likely cause: a constant factor of {factor:.6g} everywhere"
     return _rows_scaled(actual, expected)
 
 

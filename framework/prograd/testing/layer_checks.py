@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, shown
+from prograd.blocks import diagonal_hint, wrong_pair
 from prograd.errors import ShapeError
 from prograd.layer import Layer, Parameters
-from prograd.testing import operator_checks
+from prograd.testing import operator_checks, operator_declared
 from prograd.testing.diagnosis import MatrixName, require_close, rounding
 from prograd.testing.in_network import layer_in_network
-from prograd.testing.layer_case import LayerCase, Subset, block_name, named_blocks, subsets
+from prograd.testing.layer_case import ELSEWHERE, LayerCase, Subset, block_name, given_blocks, named_blocks, subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
 from prograd.testing.recording import require_recordable
-from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, advise_on_mutable, named
 from prograd.testing.special_points import SATURATED, advise_on_float32, require_right_at, saturated
+
+RANDOM: Final = "; likely cause: random numbers, which init alone may draw, or a state that g changes"
 
 
 def check_layer(layer: Layer, n_in: int, *, seed: int = 0, z: ArrayLike | None = None) -> Report:
@@ -43,19 +46,40 @@ def shapes(case: LayerCase) -> None:
     sizes = {block_name(name): math.prod(shape) for name, shape in parameters.items()} | {"B": case.n_in}
     drawn = case.draw(case.rng())
     for z in (drawn, drawn[:1]):
-        z_next = case.layer.g(case.w, z)
+        z_next: Any = _defined(case, z)
         if not isinstance(z_next, np.ndarray) or z_next.shape != (len(z), n_out):
             got = f"shape {z_next.shape}" if isinstance(z_next, np.ndarray) else type(z_next).__name__
             raise CheckError(f"g of z {z.shape}: expected an array {(len(z), n_out)}, got {got}")
-        A, B = case.layer.jacobian(case.w, z, z_next)
+        given = case.layer.jacobian(case.w, z, z_next)
+        if got := wrong_pair(given):
+            raise CheckError(f"jacobian: expected a pair (A, B) with A a dict, got {got}")
+        A, B = given
         if set(A) != set(parameters):
             raise CheckError(f"A: expected the parameters {sorted(parameters)}, got {sorted(A)}")
+        for block, array in given_blocks(A, B).items():
+            if hint := diagonal_hint(array, n_out, sizes[block]):
+                raise CheckError(f"{block}: expected {n_out} × {sizes[block]}, got an array {array.shape}{hint}")
         for block, operator in named_blocks(A, B).items():
             expected = (n_out, sizes[block])
             if (operator.rows, operator.cols) != expected:
                 hint = "; likely cause: the transpose" if (operator.cols, operator.rows) == expected else ""
                 raise CheckError(f"{block}: expected {n_out} × {sizes[block]}, got {operator!r}{hint}")
-            operator_checks.shapes(OperatorCase(operator, MatrixName(block), len(z), case.seed))
+            with named(block):
+                operator_checks.shapes(OperatorCase(operator, MatrixName(block), len(z), case.seed))
+
+
+def _defined(case: LayerCase, z: Array) -> Array:
+    """`g(w, z)`. Raises `CheckError` where that is no number, or numpy warns that it is none."""
+    got = "NaN"
+    try:
+        z_next = case.layer.g(case.w, z)
+    except RuntimeWarning as warning:
+        got = f"a warning: {warning}"
+    else:
+        if not isinstance(z_next, np.ndarray) or z_next.dtype.kind != "f" or not np.isnan(z_next).any():
+            return z_next
+    where = f"g of z {z.shape}, from {z.min():.3g} to {z.max():.3g}"
+    raise CheckError(f"{where}: expected finite numbers, got {got}; {ELSEWHERE}")
 
 
 def _declared(case: LayerCase) -> tuple[int, Mapping[str, tuple[int, ...]]]:
@@ -77,11 +101,19 @@ def _declared(case: LayerCase) -> tuple[int, Mapping[str, tuple[int, ...]]]:
     return int(n_out), parameters
 
 
+def frozen(case: LayerCase) -> None:
+    """A layer that is a dataclass is a frozen one, so that its options stay what was checked and recorded."""
+    advise_on_mutable(case.layer)
+
+
 def init(case: LayerCase) -> None:
     """`init` gives finite arrays of the declared shapes, and depends on the generator alone."""
-    first = case.layer.init(case.rng(), case.n_in)
+    first: Any = case.layer.init(case.rng(), case.n_in)
+    if not isinstance(first, Mapping):
+        got = f"an array {first.shape}" if isinstance(first, np.ndarray) else type(first).__name__
+        raise CheckError(f"init: expected a dict with an array for each of {sorted(case.shapes)}, got {got}")
     if set(first) != set(case.shapes):
-        raise CheckError(f"init: expected {sorted(case.shapes)}, got {sorted(first)}")
+        raise CheckError(f"init: expected the parameters {sorted(case.shapes)}, got {sorted(first)}")
     for name, shape in case.shapes.items():
         values = np.asarray(first[name])
         if values.shape != shape:
@@ -103,11 +135,12 @@ def init(case: LayerCase) -> None:
 
 def differentiable(case: LayerCase) -> None:
     """Finite differences of `g` converge at random points, so the blocks can be compared with them."""
+    _require_steady(case)
     if not case.rough.any():
         return
     z = shown(case.z[int(np.argmax(case.rough))])
     if not np.isfinite(case.layer.g(case.w, case.z)).all():
-        raise CheckError(f"g: expected finite numbers at ordinary inputs, got others at z = {z}")
+        raise CheckError(f"g: expected finite numbers at ordinary inputs, got others at z = {z}; {ELSEWHERE}")
     raise CheckError(
         f"finite differences of g do not converge, for example at z = {z}; likely cause: g is not continuous, varies "
         "on a scale below 1e-3, or computes in less than float64"
@@ -130,7 +163,13 @@ def jacobian_B(case: LayerCase) -> None:
     case.operators["B"].require_reference(case.references["B"])
 
 
+def _require_steady(case: LayerCase) -> None:
+    if not case.steady:
+        raise CheckSkipped("means nothing while repeatable fails")
+
+
 def _require_reference(case: LayerCase) -> None:
+    _require_steady(case)
     if case.rough.any():
         raise CheckSkipped("no reference: finite differences do not converge")
     if not case.independent:
@@ -143,7 +182,8 @@ def _of_each_block(check: Callable[[OperatorCase], None]) -> Callable[[LayerCase
         skipped = []
         for operator in case.operators.values():
             try:
-                check(operator)
+                with named(operator.subject):
+                    check(operator)
             except CheckSkipped as skip:
                 skipped.append(f"{operator.subject}: {skip}")
         if len(skipped) == len(case.operators):
@@ -190,6 +230,8 @@ def arguments(case: LayerCase) -> None:
 
 def repeatable(case: LayerCase) -> None:
     """Equal calls give equal bits, and a later call does not change the result of an earlier one."""
+    if not case.steady:
+        raise CheckError(f"g gives another result when called again with equal arguments{RANDOM}")
     first = case.layer.g(case.w, case.z)
     products = _products(case, case.z, first)
     kept = [np.array(product) for product in (first, *products)]
@@ -198,18 +240,18 @@ def repeatable(case: LayerCase) -> None:
         case.layer.shapes(case.n_in + 1)
     _products(case, other, case.layer.g(case.w, other))
     for now, before in zip((first, *products), kept, strict=True):
-        if not np.array_equal(now, before):
+        if not np.array_equal(now, before, equal_nan=True):
             raise CheckError(
                 "a later call changes the result of an earlier one; likely cause: a buffer that is kept and reused"
             )
     case.layer.g(case.w, case.z)
     again = case.layer.g(case.w, case.z)
     for what, now, before in zip(("g", *case.blocks), (again, *_products(case, case.z, again)), kept, strict=True):
-        if not np.array_equal(now, before):
-            raise CheckError(f"{what} gives another result when called again with equal arguments")
+        if not np.array_equal(now, before, equal_nan=True):
+            raise CheckError(f"{what} gives another result when called again with equal arguments{RANDOM}")
     case.layer.g(case.w, other)  # a layer that remembers it gives the blocks of other inputs
     for block, now, before in zip(case.blocks, _products(case, case.z, first), products, strict=True):
-        if not np.array_equal(now, before):
+        if not np.array_equal(now, before, equal_nan=True):
             raise CheckError(f"{block} depends on the last call of g, not on w, z and z_next alone")
 
 
@@ -221,6 +263,7 @@ def _products(case: LayerCase, z: Array, z_next: Array, subset: Subset | slice =
 
 def layout(case: LayerCase) -> None:
     """Inputs that are strided, reversed or in column-major order give what contiguous inputs give."""
+    _require_steady(case)
     expected = case.g(case.z)
     products = _products(case, case.z, expected)
     spread = np.repeat(np.repeat(case.z, 2, axis=0), 2, axis=1)[::2, ::2]
@@ -234,6 +277,7 @@ def layout(case: LayerCase) -> None:
 
 def samples(case: LayerCase) -> None:
     """No sample influences another: permuted samples give permuted results, and a sample alone gives its row."""
+    _require_steady(case)
     expected = case.g(case.z)
     products = _products(case, case.z, expected)
     hint = "; likely cause: a sum, a mean or a maximum over the samples, or a factor of N"
@@ -356,18 +400,19 @@ _FOR_THE_ENGINE: Final = tuple(
 LAYER_CHECKS: Final = Suite(
     shapes,
     (
+        frozen,
         init,
+        repeatable,
         differentiable,
         jacobian_A,
         jacobian_B,
         _of_each_block(operator_checks.linear),
         *_FOR_THE_ENGINE,
         _of_each_block(operator_checks.dense),
-        _of_each_block(operator_checks.structure),
-        _of_each_block(operator_checks.edges),
+        _of_each_block(operator_declared.structure),
+        _of_each_block(operator_declared.edges),
         dtype,
         arguments,
-        repeatable,
         layout,
         samples,
         large_arguments,

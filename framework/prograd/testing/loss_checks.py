@@ -15,14 +15,14 @@ from prograd.arrays import Array, as_real, shown
 from prograd.errors import LabelError, OptionError
 from prograd.loss import Loss
 from prograd.operators import Operator
-from prograd.testing import operator_checks
+from prograd.testing import operator_checks, operator_declared
 from prograd.testing.diagnosis import MatrixName, Pair, largest, require_close, require_matrix, rounding
 from prograd.testing.in_network import loss_in_network
 from prograd.testing.layer_case import subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
 from prograd.testing.recording import require_recordable
 from prograd.testing.reference import Reference, Rough, differentiate, directions
-from prograd.testing.report import CheckAdvice, CheckError, CheckSkipped, Report, Suite
+from prograd.testing.report import CheckAdvice, CheckError, CheckSkipped, Report, Suite, advise_on_mutable, named
 from prograd.testing.special_points import SATURATED, advise_on_digits, advise_on_warnings
 
 
@@ -61,6 +61,11 @@ class LossCase:
         return np.array(self.loss.value(z, y)), np.array(self.loss.gradient(z, y))
 
     @cached_property
+    def steady(self) -> bool:
+        """Whether `value` and `gradient` give the same numbers twice."""
+        return all(map(np.array_equal, self.both(*self.arguments()), self.both(*self.arguments())))
+
+    @cached_property
     def slope(self) -> tuple[Reference, Rough]:
         """`∇ℓ` in directions, `(k, N, 1)`, from values alone, and which samples are near a kink."""
         return differentiate(lambda z: np.array(self.loss.value(z, self.y))[:, None], self.z, self.V, "value")
@@ -82,6 +87,11 @@ class LossCase:
         )
 
 
+def frozen(case: LossCase) -> None:
+    """A loss that is a dataclass is a frozen one, so that its options stay what was checked and recorded."""
+    advise_on_mutable(case.loss)
+
+
 def shapes(case: LossCase) -> None:
     """`value` gives `(N,)`, `gradient` `(N, n)`, `hessian` n × n, for several samples and for one; all are finite."""
     if case.z.shape != case.y.shape:
@@ -101,11 +111,13 @@ def shapes(case: LossCase) -> None:
             operator, n = case.loss.hessian(z, y), z.shape[1]
             if not isinstance(operator, Operator) or (operator.rows, operator.cols) != (n, n):
                 raise CheckError(f"hessian: expected an operator {n} × {n}, got {operator!r}")
-            operator_checks.shapes(OperatorCase(operator, MatrixName("hessian"), len(z), case.seed))
+            with named("hessian"):
+                operator_checks.shapes(OperatorCase(operator, MatrixName("hessian"), len(z), case.seed))
 
 
 def differentiable(case: LossCase) -> None:
     """The example keeps away from kinks: finite differences of `value` converge there."""
+    _require_steady(case)
     rough = case.slope[1]
     if rough.any():
         n = int(np.argmax(rough))
@@ -115,8 +127,14 @@ def differentiable(case: LossCase) -> None:
         )
 
 
+def _require_steady(case: LossCase) -> None:
+    if not case.steady:
+        raise CheckSkipped("means nothing while repeatable fails")
+
+
 def gradient(case: LossCase) -> None:
     """`gradient` is `∇ℓ`: it agrees with finite differences of `value`."""
+    _require_steady(case)
     if case.slope[1].any():
         raise CheckSkipped("no reference: finite differences do not converge")
     _require_gradient(case)
@@ -133,6 +151,7 @@ def _require_gradient(case: LossCase) -> None:
 
 def value_and_gradient(case: LossCase) -> None:
     """`value_and_gradient` gives what `value` and `gradient` give separately."""
+    _require_steady(case)
     both = case.loss.value_and_gradient(case.z, case.y)
     if not (isinstance(both, tuple) and len(both) == 2):
         raise CheckError(f"value_and_gradient: expected a pair, got {type(both).__name__}")
@@ -175,7 +194,8 @@ def _forms(case: OperatorCase) -> Array:
 def _of_hessian(check: Callable[[OperatorCase], None]) -> Callable[[LossCase], None]:
     @functools.wraps(check)
     def checked(case: LossCase) -> None:
-        check(case.hessian)
+        with named("hessian"):
+            check(case.hessian)
 
     return checked
 
@@ -219,11 +239,14 @@ def repeatable(case: LossCase) -> None:
     case.both(*case.arguments())
     for what, now, before in zip(("value", "gradient"), case.both(*case.arguments()), kept, strict=True):
         if not np.array_equal(now, before):
-            raise CheckError(f"{what} gives another result when called again with equal arguments")
+            raise CheckError(
+                f"{what} gives another result when called again with equal arguments; likely cause: random numbers"
+            )
 
 
 def layout(case: LossCase) -> None:
     """Arrays that are strided or in column-major order give what contiguous arrays give."""
+    _require_steady(case)
     expected = case.both(case.z, case.y)
     spread = [np.repeat(np.repeat(a, 2, axis=0), 2, axis=1)[::2, ::2] for a in (case.z, case.y)]
     for how, (z, y) in (("strided", spread), ("column-major", [np.asfortranarray(case.z), np.asfortranarray(case.y)])):
@@ -233,6 +256,7 @@ def layout(case: LossCase) -> None:
 
 def samples(case: LossCase) -> None:
     """No sample influences another: permuted samples give permuted results, and a sample alone gives its row."""
+    _require_steady(case)
     expected = case.both(case.z, case.y)
     hint = "; likely cause: a sum or a mean over the samples, or a factor of 1/N, which the objective applies"
     for how, subset in subsets(case.samples):
@@ -360,6 +384,8 @@ def _require_right(case: LossCase, checks: Sequence[Callable[[LossCase], None]])
 LOSS_CHECKS: Final = Suite(
     shapes,
     (
+        frozen,
+        repeatable,
         differentiable,
         gradient,
         value_and_gradient,
@@ -370,11 +396,10 @@ LOSS_CHECKS: Final = Suite(
         _of_hessian(operator_checks.vjp),
         _of_hessian(operator_checks.dense),
         _of_hessian(operator_checks.leading_axes),
-        _of_hessian(operator_checks.structure),
-        _of_hessian(operator_checks.edges),
+        _of_hessian(operator_declared.structure),
+        _of_hessian(operator_declared.edges),
         dtype,
         arguments,
-        repeatable,
         layout,
         samples,
         labels,

@@ -43,14 +43,18 @@ class OperatorCase:
         """`J V` by `jvp`: `(k, N, rows)`."""
         pushed = np.empty((len(self.V), self.samples, self.operator.rows))
         for k, v in enumerate(self.V):
-            y = self.operator.jvp(np.tile(v, (self.samples, 1)))
-            pushed[k] = of_shape(f"{self.subject}: jvp", y, pushed.shape[1:])
+            repeated = np.tile(v, (self.samples, 1))
+            pushed[k] = of_shape(self.called("jvp", repeated), self.operator.jvp(repeated), pushed.shape[1:])
         return pushed
 
     @cached_property
     def scale(self) -> float:
         """The largest number in `J V`."""
         return largest(self.pushed)
+
+    def called(self, method: str, x: Array) -> str:
+        """How a method was called, in messages: `B: vjp of q (4, 3)`."""
+        return f"{self.subject}: {method} of {'v' if method == 'jvp' else 'q'} {x.shape}"
 
     def rng(self) -> np.random.Generator:
         """The same random numbers for every check."""

@@ -1,4 +1,4 @@
-"""The checks of an operator: all its methods are the same linear map, and it is of the kind and cost that it declares.
+"""The checks of an operator: all its methods are the same linear map, and it is what it declares.
 
 Each method is compared with a reference that does not use it: a matrix known from elsewhere (finite differences of a
 layer, or a matrix that was given), or else the columns that `jvp` gives, added up in plain loops.
@@ -6,40 +6,26 @@ layer, or a matrix that was given), or else the columns that `jvp` gives, added 
 
 from __future__ import annotations
 
-import functools
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prograd import operators
 from prograd.arrays import Array, as_real
 from prograd.errors import OptionError, ShapeError
-from prograd.operators import (
-    Dense,
-    Diagonal,
-    DiagonalPlusLowRank,
-    Identity,
-    Kronecker,
-    Operator,
-    Product,
-    Sparse,
-    Sum,
-    Zero,
-)
+from prograd.operators import Operator
 from prograd.testing.diagnosis import (
     OF_TERMS,
     ROUNDING,
     MatrixName,
-    Pair,
     largest,
     of_shape,
     require_close,
-    require_matrix,
     rounding,
     worst,
 )
 from prograd.testing.operator_case import IN_FLOAT32, SAMPLES, DType, OperatorCase
+from prograd.testing.operator_declared import edges, structure
 from prograd.testing.reference import ALL_UP_TO, Reference
 from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
 
@@ -89,8 +75,8 @@ def shapes(case: OperatorCase) -> None:
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
             raise CheckError(f"{case.subject}: {what}: expected a non-negative integer, got {size!r}")
     for method, apply, x, size in case.products():
-        _require_shape(f"{case.subject}: {method}", x, apply(x), (case.samples, size))
-        of_shape(f"{case.subject}: {method} of shape {x[:1].shape}", apply(x[:1]), (1, size), (case.samples, size))
+        of_shape(case.called(method, x), apply(x), (case.samples, size))
+        of_shape(case.called(method, x[:1]), apply(x[:1]), (1, size), (case.samples, size))
     if case.operator.samples not in {1, case.samples}:
         raise CheckError(f"{case.subject}: samples: expected 1 (shared) or {case.samples}, got {case.operator.samples}")
 
@@ -121,8 +107,8 @@ def vjp(case: OperatorCase) -> None:
     """`⟨q, J v⟩ = ⟨J^T q, v⟩`, entry by entry for small operators."""
     pulled = np.empty((len(case.Q), case.samples, case.operator.cols))
     for m, q in enumerate(case.Q):
-        p = case.operator.vjp(np.tile(q, (case.samples, 1)))
-        pulled[m] = of_shape(f"{case.subject}: vjp", p, pulled.shape[1:])
+        repeated = np.tile(q, (case.samples, 1))
+        pulled[m] = of_shape(case.called("vjp", repeated), case.operator.vjp(repeated), pulled.shape[1:])
     case.require("vjp", pulled.transpose(1, 0, 2) @ case.V.T, projected=True)
 
 
@@ -131,7 +117,7 @@ def vjp_sum(case: OperatorCase) -> None:
     q = case.covectors()
     summed = case.operator.vjp_sum(q)
     name = f"{case.subject}: vjp_sum"
-    _require_shape(name, q, summed, (case.operator.cols,))
+    of_shape(case.called("vjp_sum", q), summed, (case.operator.cols,))
     tolerance = q.size * (ROUNDING * _summed(np.abs(case.pushed), np.abs(q)) + OF_TERMS * case.scale)
     expected = _summed(case.pushed, q)
     if worst(case.V @ summed, expected, tolerance) is not None and not _agrees_with_vjp(case, summed, q):
@@ -157,7 +143,7 @@ def _summed(pushed: Array, q: Array) -> Array:
 def _agrees_with_vjp(case: OperatorCase, summed: Array, q: Array) -> bool:
     """Whether it is the sum of what `vjp` gives, so that only `vjp` is to blame."""
     total = np.zeros(case.operator.cols)
-    for p_n in of_shape(f"{case.subject}: vjp", case.operator.vjp(q), (case.samples, case.operator.cols)):
+    for p_n in of_shape(case.called("vjp", q), case.operator.vjp(q), (case.samples, case.operator.cols)):
         total += p_n
     return worst(summed, total, q.size * rounding(total, terms=case.scale)) is None
 
@@ -178,8 +164,7 @@ def _sum_cause(case: OperatorCase, summed: Array, q: Array) -> str:
 def dense(case: OperatorCase) -> None:
     """`dense()` is `(N, rows, cols)`, or `(1, rows, cols)` when shared, and holds the same map."""
     operator = case.operator
-    if operator.rows * operator.cols * case.samples > 10**7:
-        raise CheckSkipped(f"a dense {operator.rows} × {operator.cols} is too large")
+    _require_small(case)
     found = operator.dense()
     if np.shape(found) not in {(n, operator.rows, operator.cols) for n in (1, case.samples)}:
         expected = f"({case.samples} or 1, {operator.rows}, {operator.cols})"
@@ -187,6 +172,26 @@ def dense(case: OperatorCase) -> None:
     pushed = np.broadcast_to(found, (case.samples, operator.rows, operator.cols)) @ case.V.T
     share = ROUNDING if found.dtype == np.float64 else IN_FLOAT32
     case.require("dense()", pushed, projected=False, rounding=share)
+
+
+def csr(case: OperatorCase) -> None:
+    """`csr(N)` has the matrices of N samples on its diagonal."""
+    operator, N = case.operator, case.samples
+    _require_small(case)
+    found = operator.csr(N)
+    if found.shape != (N * operator.rows, N * operator.cols):
+        expected = f"({N * operator.rows}, {N * operator.cols})"
+        raise CheckError(f"{case.subject}: csr({N}): expected shape {expected}, got {found.shape}")
+    pushed = np.asarray(found @ np.tile(case.V.T, (N, 1))).reshape(N, operator.rows, len(case.V))
+    share = ROUNDING if found.dtype == np.float64 else IN_FLOAT32
+    case.require("csr", pushed, projected=False, rounding=share)
+
+
+def _require_small(case: OperatorCase) -> None:
+    """Raise `CheckSkipped` where all entries take much memory."""
+    operator = case.operator
+    if operator.rows * operator.cols * case.samples > 10**7:
+        raise CheckSkipped(f"all entries of {operator.rows} × {operator.cols} are too many")
 
 
 def columns(case: OperatorCase) -> None:
@@ -223,130 +228,31 @@ def leading_axes(case: OperatorCase) -> None:
     operator = case.operator
     for method, apply, x, size in case.products(2, 3):
         together = np.array(apply(x))
-        _require_shape(f"{case.subject}: {method}", x, together, (2, 3, case.samples, size))
+        of_shape(case.called(method, x), together, (2, 3, case.samples, size))
         apart = np.stack([np.stack([np.array(apply(x[i, j])) for j in range(3)]) for i in range(2)])
         what = f"{case.subject}: {method} with leading axes (2, 3) against one by one"
         require_close(what, together, apart, _relative(apart))
     shared = case.rng().normal(size=(3, 1, operator.cols))
-    name, one, each = (
-        f"{case.subject}: jvp of v {shared.shape}",
-        (3, 1, operator.rows),
-        (3, operator.samples, operator.rows),
-    )
-    pushed = np.broadcast_to(of_shape(name, operator.jvp(shared), one, each), (3, case.samples, operator.rows))
+    one, each = (3, 1, operator.rows), (3, operator.samples, operator.rows)
+    found = of_shape(case.called("jvp", shared), operator.jvp(shared), one, each)
+    pushed = np.broadcast_to(found, (3, case.samples, operator.rows))
     repeated = operator.jvp(np.repeat(shared, case.samples, axis=1))
     what = f"{case.subject}: jvp of v with a sample axis of 1 against v repeated"
     require_close(what, pushed, repeated, rounding(repeated, share=1e-7, terms=case.scale))
     q = case.covectors(2, 3)
     summed = operator.vjp_sum(q)
-    _require_shape(f"{case.subject}: vjp_sum", q, summed, (2, 3, operator.cols))
+    of_shape(case.called("vjp_sum", q), summed, (2, 3, operator.cols))
     apart = np.stack([np.stack([operator.vjp_sum(q[i, j]) for j in range(3)]) for i in range(2)])
     what = f"{case.subject}: vjp_sum with leading axes (2, 3) against one by one"
     require_close(what, summed, apart, _relative(apart))
     for method, apply, x, size in case.products(0):
-        _require_shape(f"{case.subject}: {method}", x, apply(x), (0, case.samples, size))
+        of_shape(case.called(method, x), apply(x), (0, case.samples, size))
     q = case.covectors(0)
-    _require_shape(f"{case.subject}: vjp_sum", q, operator.vjp_sum(q), (0, operator.cols))
+    of_shape(case.called("vjp_sum", q), operator.vjp_sum(q), (0, operator.cols))
 
 
 def _relative(a: Array) -> Array:
     return rounding(a, share=1e-9, terms=0)
-
-
-def _require_shape(what: str, x: Array, y: Array, expected: tuple[int, ...]) -> None:
-    if np.shape(y) != expected:
-        raise CheckError(f"{what} of shape {x.shape}: expected shape {expected}, got {np.shape(y)}")
-
-
-def structure(case: OperatorCase) -> None:
-    """An operator of one of prograd's kinds is of that kind: the numbers that it holds make up the map it applies."""
-    if not case.entries:
-        raise CheckSkipped("too large to compare entry by entry")
-    declared = declared_matrix(case.operator)
-    if declared is None:
-        raise CheckSkipped(f"{type(case.operator).__name__} declares no structure")
-    if len(declared) not in {1, case.samples}:
-        raise CheckError(f"{case.subject}: expected 1 or {case.samples} maps, got {len(declared)}")
-    kind = next(cls.__name__ for cls in type(case.operator).__mro__ if cls.__name__ in operators.__all__)
-    expected = np.broadcast_to(declared, (case.samples, *declared.shape[1:]))
-    what = f"the numbers that the {kind} holds"
-    pair = Pair(case.pushed.transpose(1, 2, 0), "jvp", expected, what, case.rounding(expected))
-    require_matrix(case.name, pair, entries=True)
-
-
-def declared_matrix(operator: Operator) -> Array | None:
-    """The matrices that the numbers of a declared structure make up, `(N or 1, rows, cols)`; None for others."""
-    found: Array | None = None
-    match operator:
-        case Product():
-            parts = [declared_matrix(factor) for factor in operator.factors]
-            known = [part for part in parts if part is not None]
-            found = functools.reduce(np.matmul, known) if len(known) == len(parts) else None
-        case Sum():
-            left, right = declared_matrix(operator.left), declared_matrix(operator.right)
-            found = None if left is None or right is None else np.add(left, right)
-        case Dense():
-            found = _stack(operator.a, 2)
-        case Diagonal():
-            found = np.stack([np.diag(d) for d in _stack(operator.d, 1)])
-        case Identity():
-            found = np.eye(operator.rows)[None]
-        case Zero():
-            found = np.zeros((1, operator.rows, operator.cols))
-        case DiagonalPlusLowRank():
-            d, U, V = _stack(operator.d, 1), _stack(operator.U, 2), _stack(operator.V, 2)
-            found = d[:, :, None] * np.eye(operator.rows) + U @ V.swapaxes(1, 2)
-        case Sparse():
-            found = np.asarray(operator.matrix.toarray())[None]
-        case Kronecker():
-            left = np.eye(int(operator.m))[None] if operator.left is None else _stack(operator.left, 2)
-            right = operator.right if operator.right.ndim == 3 else operator.right[:, None, :]
-            samples = max(len(left), len(right))
-            found = np.stack([np.kron(left[n % len(left)], right[n % len(right)]) for n in range(samples)])
-    return found
-
-
-def _stack(a: Array, ndim: int) -> Array:
-    return a[None] if a.ndim == ndim else a
-
-
-def edges(case: OperatorCase) -> None:
-    """`edges` is a number of multiply-adds that one product with this map can have.
-
-    It is at most that of the dense matrix (of each factor, for a product). It is at least the number of rows, and of
-    columns, with an entry that is not an integer, because additions alone can't make such an entry. A map that is
-    applied in factors (low rank, butterflies, running sums) may need fewer multiply-adds than it has nonzeros. Kinds of
-    operator that hold an entry for each nonzero need one for each nonzero other than ±1.
-    """
-    operator, found = case.operator, case.operator.edges
-    what = f"{case.subject}: edges"
-    if isinstance(found, bool) or not isinstance(found, (int, np.integer)) or found < 0:
-        raise CheckError(f"{what}: expected a non-negative integer, got {found!r}")
-    most = _dense_edges(operator)
-    if found > most:
-        raise CheckError(f"{what}: expected at most {most} for a dense {operator.rows} × {operator.cols}, got {found}")
-    if not case.entries:
-        return
-    matrices = case.pushed.transpose(1, 2, 0)
-    if isinstance(operator, (Dense, Diagonal, Sparse)):
-        held = (np.abs(np.abs(matrices) - 1) > ROUNDING) & (np.abs(matrices) > ROUNDING * case.scale)
-        least, why = int(held.sum(axis=(1, 2)).max()), "the number of entries that are neither 0 nor ±1"
-    else:
-        weighted = np.abs(matrices - np.round(matrices)) > ROUNDING * case.scale
-        least = int(max(weighted.any(axis=axis).sum(axis=1).max() for axis in (1, 2)))
-        why = "the number of rows or columns with an entry that is not an integer, since each needs a multiplication"
-    if found < least:
-        raise CheckError(f"{what}: expected at least {least}, {why}, got {found}")
-
-
-def _dense_edges(operator: Operator) -> int:
-    if isinstance(operator, Product):
-        return sum(map(_dense_edges, operator.factors))
-    if isinstance(operator, Sum):
-        return _dense_edges(operator.left) + _dense_edges(operator.right)
-    if isinstance(operator, (Kronecker, DiagonalPlusLowRank)):  # these keep a structure even if it does not pay
-        return max(operator.rows * operator.cols, operator.edges)
-    return operator.rows * operator.cols
 
 
 def dtype(case: OperatorCase) -> None:
@@ -394,6 +300,7 @@ OPERATOR_CHECKS: Final = Suite(
         vjp,
         vjp_sum,
         dense,
+        csr,
         columns,
         into,
         leading_axes,

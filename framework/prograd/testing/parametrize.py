@@ -22,8 +22,8 @@ from prograd.testing.report import Case, Suite
 if TYPE_CHECKING:
     import pytest
 
-# The class of a layer, a loss or a penalty (tried on its examples), an instance, `(layer, n_in)`, `(loss, z, y)`,
-# `(penalty, w)`, or an operator.
+# The class of a layer, a loss or a penalty (tried on its examples), an instance, `(layer, n_in)`, `(layer, n_in, z)`,
+# `(loss, z, y)`, `(penalty, w)`, or an operator.
 Subject: TypeAlias = Any
 
 
@@ -49,8 +49,8 @@ def parametrize_with_checks(
 ) -> pytest.MarkDecorator:
     """Decorate a test that takes an argument `check` and calls it: each check of each subject becomes a case.
 
-    A subject is a class (tried on its `examples()`), an instance, a pair `(layer, n_in)` or `(penalty, w)`, a triple
-    `(loss, z, y)`, or an operator. `expected_failures` maps the name of a check to the reason why it is expected to
+    A subject is a class (tried on its `examples()`), an instance, `(layer, n_in)`, `(layer, n_in, z)`, `(loss, z, y)`,
+    `(penalty, w)`, or an operator. `expected_failures` maps the name of a check to the reason why it is expected to
     fail. If it passes, pytest says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no
     check has.
     """
@@ -96,8 +96,9 @@ def _numbered(examples: Iterable[Subject], seed: int) -> Iterator[Expanded]:
 
 def _at(subject: Subject, seed: int) -> Expanded:
     match subject:
-        case (Layer() as layer, int() as n_in):
-            return LAYER_CHECKS, f"{layer.name}-{n_in}", partial(LayerCase, layer, n_in, seed=seed)
+        case (Layer() as layer, int() as n_in, *at) if len(at) < 2:
+            points = at[0] if at else None
+            return LAYER_CHECKS, f"{layer.name}-{n_in}", partial(LayerCase, layer, n_in, seed=seed, z=points)
         case (Loss() as loss, z, y):
             return LOSS_CHECKS, loss.name, partial(LossCase, loss, z, y, seed=seed)
         case (Penalty() as penalty, w):
@@ -106,8 +107,8 @@ def _at(subject: Subject, seed: int) -> Expanded:
             return OPERATOR_CHECKS, type(subject).__name__, partial(operator_case, subject, seed=seed)
         case _:
             raise OptionError(
-                "expected a class, a layer, a loss, a penalty, (layer, n_in), (loss, z, y), (penalty, w) or an "
-                f"operator, got {subject!r}"
+                "expected a class, a layer, a loss, a penalty, (layer, n_in), (layer, n_in, z), (loss, z, y), "
+                f"(penalty, w) or an operator, got {subject!r}"
             )
 
 

@@ -67,7 +67,7 @@ def reason_of(example: Owner, *at: Any) -> str:
     return ""
 
 
-def _of_layer(layer: Layer, n_in: int) -> Iterator[Task]:
+def _of_layer(layer: Layer, n_in: int, *_: Array) -> Iterator[Task]:
     """Gradient and Jacobian in every mode, between two other layers, and gradients of samples."""
     net, loss = Network([Mixing(n_in), layer, Mixing(2)], n_in=3), HalfSquare()
     size, x, y = (net.size,), (SAMPLES, net.n[0]), (SAMPLES, net.n[-1])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from prograd.errors import ConformanceError, ProgradError
+from prograd.testing.raised import told
 
 Status: TypeAlias = Literal["passed", "failed", "skipped"]
+
+FEW: Final = 3
+"""Checks, at most, that a report names where one reason skips them all."""
 
 
 class CheckError(ProgradError, AssertionError):
@@ -24,6 +27,27 @@ class CheckAdvice(ProgradError):  # noqa: N818  (advice is not an error)
 
 class CheckSkipped(ProgradError):  # noqa: N818  (a skipped check is not an error)
     """Raised by a check that does not apply. The message says why."""
+
+
+def advise_on_mutable(subject: object) -> None:
+    """Raise `CheckAdvice` for a dataclass that is not frozen."""
+    parameters = getattr(type(subject), "__dataclass_params__", None)
+    if parameters is not None and not parameters.frozen:
+        raise CheckAdvice(
+            f"{type(subject).__name__}: expected @dataclass(frozen=True), got a dataclass that is not frozen; nobody "
+            "checks an option that is set later, and tapes and plans that were made before do not notice it"
+        )
+
+
+@contextmanager
+def named(subject: str) -> Iterator[None]:
+    """Inside, what the code under test raises becomes a `CheckError` that begins with the name of its subject."""
+    try:
+        yield
+    except (CheckError, CheckAdvice, CheckSkipped):
+        raise
+    except Exception as error:
+        raise CheckError(f"{subject}: {told(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -75,15 +99,29 @@ class Report:
         return tuple(outcome for outcome in self.outcomes if outcome.status == "failed")
 
     def __str__(self) -> str:
-        mark = {"passed": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
+        mark = {"passed": "ok     ", "failed": "FAILED "}
         counts = [f"{len(self.named(status))} {status}" for status in ("passed", "failed", "skipped")]
         counts += [f"{len(self.advice)} with advice"] if self.advice else []
         lines = [f"{self.subject}: {', '.join(counts)}"]
         for outcome in self.outcomes:
-            message = outcome.message.replace("\n", "\n" + " " * 12)
-            start = "advice " if outcome.is_advice else mark[outcome.status]
-            lines.append(f"  {start} {outcome.name}" + (f": {message}" if message else ""))
+            if outcome.status != "skipped":
+                message = outcome.message.replace("\n", "\n" + " " * 12)
+                start = "advice " if outcome.is_advice else mark[outcome.status]
+                lines.append(f"  {start} {outcome.name}" + (f": {message}" if message else ""))
+        if self.skipped:
+            lines.append(f"  skipped {self._skips()}")
         return "\n".join(lines)
+
+    def _skips(self) -> str:
+        """Each reason once, with the checks that it skips, or their number if they are many."""
+        names: dict[str, list[str]] = {}
+        for outcome in self.outcomes:
+            if outcome.status == "skipped":
+                names.setdefault(outcome.message, []).append(outcome.name)
+        return "; ".join(
+            f"{', '.join(checks) if len(checks) <= FEW else f'{len(checks)} checks'}: {reason}"
+            for reason, checks in names.items()
+        )
 
 
 class Case(Protocol):
@@ -151,7 +189,5 @@ def _outcome(check: Callable[[CaseT], None], case: CaseT) -> Outcome:
     except CheckSkipped as skip:
         return Outcome(name, "skipped", str(skip))
     except Exception as error:  # noqa: BLE001  (the code under test may raise anything, and that is a finding)
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
-        return Outcome(name, "failed", f"raised {type(error).__name__}: {error} ({where})")
+        return Outcome(name, "failed", told(error))
     return Outcome(name, "passed")

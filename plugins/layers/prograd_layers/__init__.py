@@ -5,7 +5,7 @@ from __future__ import annotations
 from prograd import Layer, hookimpl
 from prograd_layers.activations import Elu, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Sine, Softplus, Tanh
 from prograd_layers.affine import Affine
-from prograd_layers.conv2d import Conv2d
+from prograd_layers.convolution import Conv1d, Conv2d
 from prograd_layers.layer_norm import LayerNorm
 from prograd_layers.pooling import AvgPool2d, MaxPool2d
 from prograd_layers.residual import Residual
@@ -15,6 +15,7 @@ from prograd_layers.softmax import Softmax
 __all__ = [
     "Affine",
     "AvgPool2d",
+    "Conv1d",
     "Conv2d",
     "Elu",
     "Gelu",
@@ -50,6 +51,7 @@ def prograd_layers() -> dict[str, type[Layer]]:
         "softmax": Softmax,
         "scale_shift": ScaleShift,
         "layer_norm": LayerNorm,
+        "conv1d": Conv1d,
         "conv2d": Conv2d,
         "max_pool2d": MaxPool2d,
         "avg_pool2d": AvgPool2d,
