@@ -28,13 +28,13 @@ def clipped(gradients, limit):
     return np.mean([g * min(1, limit / norm) if norm else g for g, norm in zip(gradients, norms, strict=True)], axis=0)
 
 
-def check(f, w, rounding=ROUNDING):
+def check(f, w, rounding=ROUNDING, penalty=0.0):
     gradients = f.per_sample_gradients(w)
     norms = np.linalg.norm(gradients, axis=1)
     assert_close(f.per_sample_norms(w), norms, rounding)
     for limit in (0.5 * norms.min(), np.median(norms), 2 * norms.max()):
         if limit > 0:
-            assert_close(f.clipped_gradient(w, limit), clipped(gradients, limit), rounding)
+            assert_close(f.clipped_gradient(w, limit), clipped(gradients, limit) + penalty, rounding)
     assert_close(f.clipped_gradient(w, np.inf), f.gradient(w), rounding)
 
 
@@ -283,6 +283,12 @@ def test_an_authors_operator_needs_no_norm_of_its_own():
     net = prograd.Network([Scale(), prograd.layer("tanh"), Scale()], 4)
     rng = np.random.default_rng(0)
     check(*objective(net, *rng.normal(size=(1, 8)), *rng.normal(size=(2, 5, 4))))
+
+
+def test_penalties_are_not_clipped():
+    f, w, x, y = classifier()
+    penalized = prograd.Objective(f.net, f.loss, x, y, penalty=prograd.penalty("l2", rate=0.1))
+    check(penalized, w, penalty=penalized.gradient(w) - f.gradient(w))
 
 
 def test_weights_come_before_the_clipping():
