@@ -164,8 +164,8 @@ class Objective:
         It is the mean over the samples, as `gradient` is, and is `gradient` if no norm is above `max_norm`, which may
         be infinite. Penalties R have no sample, so they are not clipped. The result changes by at most `2 max_norm / N`
         where a sample is replaced by another one: differentially private training adds noise to it (Abadi et al.,
-        2016). Gradients of single samples are not formed. `out` and `max_bytes` are as in `value_and_gradient` and `per_sample_norms`. Raises what they raise, and
-        `OptionError` unless `max_norm` is a positive number.
+        2016). Gradients of single samples are not formed. `out` and `max_bytes` are as in `value_and_gradient` and
+        `per_sample_norms`. Raises what they raise, and `OptionError` unless `max_norm` is a positive number.
         """
         w, max_bytes = self._w(w), checked_bytes(max_bytes)
         if isinstance(max_norm, bool) or not isinstance(max_norm, Real) or not max_norm > 0:
