@@ -20,7 +20,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "myst_nb",
-    "sphinx_design",
     "sphinx_copybutton",
     # the site's own, from _site
     "catalogue",
@@ -47,7 +46,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 
-myst_enable_extensions = ["amsmath", "attrs_block", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["amsmath", "attrs_block", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 # Pages with the header of a notebook are executed, and an exception in one of them is an error of the build.
