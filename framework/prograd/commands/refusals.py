@@ -22,6 +22,12 @@ class Refused(click.ClickException):
 
     exit_code = 2
 
+    @classmethod
+    def usage(cls, error: click.UsageError) -> Refused:
+        """A wrong command line, without the usage that click prints around it."""
+        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return cls(f"{error.format_message().removesuffix('.')}{hint}")
+
 
 @contextmanager
 def one_line() -> Iterator[None]:
@@ -31,8 +37,7 @@ def one_line() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        raise Refused(f"{error.format_message().removesuffix('.')}{hint}") from error
+        raise Refused.usage(error) from error
     except NOT_THE_USERS as error:
         raise click.ClickException(str(error)) from error
     except ProgradError as error:

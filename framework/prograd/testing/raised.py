@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
@@ -10,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 HOUSE: Final = Path(__file__).parent.parent
-"""The engine. Its code passes calls on, and what it was given says nothing new."""
+"""The engine. Its code passes calls on, as `functools` does, and what it was given says nothing new."""
 
 
 def told(error: BaseException) -> str:
@@ -24,7 +25,8 @@ def told(error: BaseException) -> str:
 
 
 def _of_the_house(frame: FrameType) -> bool:
-    return Path(frame.f_code.co_filename).is_relative_to(HOUSE)
+    file = frame.f_code.co_filename
+    return file == functools.__file__ or Path(file).is_relative_to(HOUSE)
 
 
 def _call(frame: FrameType) -> str:
