@@ -36,9 +36,9 @@ nitpick_ignore_regex = [
     for names in (
         # of other packages
         r"(click|collections|np|numpy|pytest|scipy)\..*",
-        "Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence",
+        "Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence|csr_array",
         # nothing that a reader makes or gets
-        "AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View",
+        "AnyArray|Blocks?|Command|HasTapes|Kind|Loop|Mask|Name|Owner|Part|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View",
     )
 ]
 
