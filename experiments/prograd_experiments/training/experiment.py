@@ -42,6 +42,7 @@ KEYS = (
         "validation_fraction",
         "evaluate_every",
         "checkpoint_seconds",
+        "frozen",
         "start",
         "start_sha256",
         "threads",
@@ -106,6 +107,7 @@ class Training(Experiment):
         read.fraction(config, "test_fraction")
         read.fraction(config, "validation_fraction")
         read.not_negative(config, "checkpoint_seconds")
+        read.integers(config, "frozen")
         if read.get(config, "start") is not None:  # another checkpoint at the same path is another configuration
             config = {**config, "start_sha256": files.sha256(config, "start")}
         whole = networks.check({**config, "batch": None})
@@ -119,7 +121,7 @@ class Training(Experiment):
         lesson, optimizer = prepare(config), config["optimizer"]
         samples = len(lesson.train.x)
         batch = optimizer.get("batch", samples)
-        plan = prograd.plan(lesson.net, batch, dtype=lesson.w.dtype)
+        plan = prograd.plan(lesson.net, batch, lesson.trained or "parameters", dtype=lesson.w.dtype)
         mode = plan.mode if config["mode"] == "auto" else config["mode"]
         steps = ceil(samples / batch) * optimizer.get("iterations", 1)
         return float(config["epochs"] * steps * plan.seconds[mode])
