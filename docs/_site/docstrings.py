@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -69,14 +70,21 @@ def sign(app: Sphinx, what: str, name: str, documented: Any, options: Any, *_: A
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: TextElement) -> Element | None:
-    """Find a name without its module. Code that names nothing in the reference stays code."""
+    """Find a name without its module. Code that names nothing in the reference stays code, except for our own types."""
     if node["refdomain"] != "py":
         return None
     found = env.domains.python_domain.find_obj(env, None, None, node["reftarget"], None, 1)
     if len(found) == 1:
         [(name, at)] = found
         return make_refnode(app.builder, node["refdoc"], at.docname, at.node_id, shown, name)
-    return shown if node["reftype"] == "obj" else None
+    return shown if node["reftype"] == "obj" or not ours(node["reftarget"]) else None
+
+
+def ours(name: str) -> bool:
+    """Whether a class of prograd has this name: others, and aliases, need no place in the reference."""
+    last = name.rpartition(".")[2]
+    found = [vars(module).get(last) for path, module in [*sys.modules.items()] if path.partition(".")[0] == "prograd"]
+    return any(isinstance(one, type) and one.__module__.startswith("prograd") for one in found)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
