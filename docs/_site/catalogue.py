@@ -23,32 +23,33 @@ FOLDER = Path(__file__).parents[1] / "_generated"
 TEXT = FOLDER / "catalogue.txt"  # what the page includes; no page of its own
 PLOTS = FOLDER / "catalogue"
 SPECIAL = re.compile(r"([\\*_\[\]<>$|#])")
+NONE = "none"  # where there is no operator; it comes after the names of operators, which begin with a capital
 RANGE = 5.0  # of the inputs of a plot, on both sides of 0
 
 
 def page(found: Sequence[Entry], plotted: Iterable[str]) -> str:
-    """The text in MyST: a table sorted by structure, then a section for each layer and each loss."""
+    """The text in MyST: a table sorted by structure, then a section for each layer, each loss and each penalty."""
     plots = set(plotted)
     parts = [overview(found)]
-    for kind, heading in (("layer", "## Layers"), ("loss", "## Losses")):
+    for kind, heading in (("layer", "## Layers"), ("loss", "## Losses"), ("penalty", "## Penalties")):
         parts += [heading, *(section(one, plot=one.name in plots) for one in found if one.kind == kind)]
     return "\n\n".join(parts) + "\n"
 
 
 def overview(found: Sequence[Entry]) -> str:
-    """A row for each layer and loss, sorted by the structure of `B` or of the hessian."""
+    """A row for each layer, loss and penalty, sorted by the structure of `B` or of the hessian."""
     rows = [["`B` or hessian", "name", "formula", "`A`", "cost"]]
-    for one in sorted(found, key=lambda one: (one.structure, one.kind, one.name)):
+    for one in sorted(found, key=lambda one: (one.structure or NONE, one.kind, one.name)):
         blocks = one.example.blocks[1:] if one.example else ()
         costs = {f"{cost:,}": None for cost in (one.example.forward, one.example.reverse)} if one.example else {}
         structures = ", ".join(dict.fromkeys(block.structure for block in blocks))
         link = f"[{one.name}](#{anchor(one)}), a {one.kind}"
-        rows.append([one.structure or "none", link, escaped(one.formula), structures, " and ".join(costs)])
+        rows.append([one.structure or NONE, link, escaped(one.formula), structures, " and ".join(costs)])
     return table(rows, ":class: catalogue", ":widths: 20 16 42 14 8")
 
 
 def section(one: Entry, *, plot: bool) -> str:
-    """All that there is to tell of one layer or loss."""
+    """All that there is to tell of one of them."""
     parts = [f"({anchor(one)})=\n### {one.name}", escaped(one.formula), escaped(one.notes)]
     if plot:
         parts.append(

@@ -22,7 +22,7 @@ from tests.helpers.distributions import dependencies, stand_in
 pytestmark = [pytest.mark.starts_processes, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("framework", "plugins/layers", "plugins/losses", "experiments")
+SOURCES = ("framework", "plugins/layers", "plugins/losses", "plugins/penalties", "experiments")
 LAYER, G, SLOWER = "src/calm_waves/__init__.py", "return z / self._scale(z)", "return -(-z / self._scale(z))"
 
 

@@ -17,6 +17,7 @@ from prograd.operators import (
     Operator,
     Product,
     Sparse,
+    Stacked,
     Sum,
     Zero,
 )
@@ -90,6 +91,17 @@ OPERATORS = {
         Sparse(sparse) + Dense(a_stack[:, :, [0, 1, 2, 3, 4, 0]]),
         sparse.toarray() + a_stack[:, :, [0, 1, 2, 3, 4, 0]],
         sparse.nnz + 24,
+    ),
+    "part of the identity": (Identity(4).part(slice(1, 3)), np.eye(4)[None, :, 1:3], 0),
+    "stacked": (
+        Stacked([Dense(a[:2, :3]), Kronecker(2, row), Diagonal(d[:2])], [slice(1, 4), slice(8), slice(0, 2)], 8),
+        stack(
+            *(
+                np.vstack([a[:2, :3] @ np.eye(8)[1:4], J, np.diag(d[:2]) @ np.eye(8)[:2]])
+                for J in kron(np.eye(2), row, N)
+            )
+        ),
+        6 + 8 + 2,
     ),
     "own": (Reversal(scale), scale[:, None, None] * np.eye(4)[::-1], 16),
 }
@@ -291,6 +303,10 @@ def test_dtype_is_kept(dtype):
         (lambda: Kronecker(np.ones(3), np.ones((1, 4))), "expected left"),
         (lambda: DiagonalPlusLowRank(np.ones(3), np.ones((2, 1)), np.ones((3, 1))), "expected d"),
         (lambda: DiagonalPlusLowRank(np.ones(3), np.ones((3, 1)), np.ones((3, 2))), "of one rank"),
+        (lambda: Stacked([Identity(2)], [slice(3)], 3), r"inputs of the sizes \[2\], got slices of \[3\]"),
+        (lambda: Stacked([Identity(2)], [], 3), r"inputs of the sizes \[2\], got slices of \[\]"),
+        (lambda: Stacked([], [], 3), "inputs of the sizes"),
+        (lambda: Stacked([Identity(2)], [slice(0, 4, 2)], 4), "inputs that lie next to each other"),
         (lambda: Sparse(np.eye(3)), "expected a scipy.sparse matrix, got ndarray"),
         (lambda: Dense(a) @ Dense(a), "expected 5 rows"),
         (lambda: Dense(a) + Diagonal(d), "expected 4 × 5 of both, got 5 × 5"),

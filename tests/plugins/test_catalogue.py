@@ -20,6 +20,7 @@ from prograd.testing import counted
 from tests.helpers.plugins import first_party
 
 OURS = prograd.plugins.registry.assemble(first_party())
+FORMULAS = {"layer": ("g(", "φ(z) = "), "loss": "ℓ_y(z) = ", "penalty": "ρ(w) = "}
 NAMES = [pytest.param(kind, name, id=name) for kind, name in catalogue.known(OURS)]
 
 
@@ -88,7 +89,7 @@ def only(**classes: type[Layer | Loss]) -> Entry:
 @pytest.mark.parametrize(("kind", "name"), NAMES)
 def test_each_of_ours_tells_its_formula_and_what_its_options_mean(kind, name) -> None:
     found = catalogue.entry(OURS, kind, name)
-    assert found.formula.startswith(("g(", "φ(z) = ") if kind == "layer" else "ℓ_y(z) = ")
+    assert found.formula.startswith(FORMULAS[kind])
     assert " = " in found.formula
     assert found.problem == ""
     assert found.recordable == "yes"
@@ -96,7 +97,7 @@ def test_each_of_ours_tells_its_formula_and_what_its_options_mean(kind, name) ->
     assert all(found.domain.values())
     assert set(found.domain) == ({"z", "y"} if kind == "loss" else set())
     known = {option.name for option in found.options} | set(found.domain)
-    cls = (OURS.layers if kind == "layer" else OURS.losses)[name]
+    cls = OURS.kinds[kind][name]
     assert set(catalogue.told(cls)[2]) == known
     assert catalogue.untold(cls) == []
 
@@ -147,7 +148,7 @@ def test_options_and_inputs_apart() -> None:
     with pytest.raises(ShapeError, match="can't take 5 inputs"):
         catalogue.find(OURS, "max_pool2d", n_in=5)
     with pytest.raises(
-        UnknownNameError, match="layer or loss: expected a known name, got 'afine'; did you mean 'affine'"
+        UnknownNameError, match="layer, loss or penalty: expected a known name, got 'afine'; did you mean 'affine'"
     ):
         catalogue.find(OURS, "afine")
 

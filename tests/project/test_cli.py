@@ -222,7 +222,7 @@ def test_check_of_everything_fails_for_a_broken_plugin(registered) -> None:
 def test_check_of_an_unknown_name_offers_the_closest() -> None:
     result = run("check", "afine")
     assert result.exit_code == 2
-    assert "layer or loss: expected a known name, got 'afine'; did you mean 'affine'" in result.stderr
+    assert "layer, loss or penalty: expected a known name, got 'afine'; did you mean 'affine'" in result.stderr
 
 
 def test_an_unknown_command_offers_the_closest() -> None:
@@ -356,7 +356,7 @@ def test_show_tells_of_others_what_they_tell(registered) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["afine"], "layer or loss: expected a known name, got 'afine'; did you mean 'affine'"),
+        (["afine"], "layer, loss or penalty: expected a known name, got 'afine'; did you mean 'affine'"),
         (["--structure", "diagnal"], "did you mean 'Diagonal'"),
         (["affine", "--structure", "diagonal"], "expected no name with it"),
         (["--n-in", "3"], "--n-in: expected the name of a layer with it, got none"),
@@ -495,4 +495,4 @@ def test_check_fails_where_there_is_nothing_to_check(registered) -> None:
     registered()
     result = run("check")
     assert result.exit_code == 1
-    assert "expected layers or losses to check" in result.output
+    assert "expected layers, losses or penalties to check" in result.output

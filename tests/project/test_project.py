@@ -64,7 +64,7 @@ def test_make_installs_those_extras_under_the_constraints() -> None:
 
 
 def test_the_wheel_has_every_package_of_the_four_folders_and_no_other() -> None:
-    folders = ("framework", "plugins/layers", "plugins/losses", "experiments")
+    folders = ("framework", "plugins/layers", "plugins/losses", "plugins/penalties", "experiments")
     found = {f"{folder}/{path.parent.name}" for folder in folders for path in (ROOT / folder).glob("*/*.py")}
     assert set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == found
 
@@ -76,6 +76,7 @@ def test_typed_packages_say_so() -> None:
             "framework/prograd",
             "plugins/layers/prograd_layers",
             "plugins/losses/prograd_losses",
+            "plugins/penalties/prograd_penalties",
             "experiments/prograd_benchmarks",
         )
         if not (ROOT / path / "py.typed").exists()
@@ -152,6 +153,7 @@ def modules() -> Iterator[str]:
         ("framework", "prograd"),
         ("plugins/layers", "prograd_layers"),
         ("plugins/losses", "prograd_losses"),
+        ("plugins/penalties", "prograd_penalties"),
     ):
         for path in (ROOT / folder / package).rglob("*.py"):
             if "template" not in path.parts:

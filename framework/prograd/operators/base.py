@@ -116,7 +116,7 @@ class Operator(ABC):
 
     def part(self, at: slice) -> Operator:
         """The map made of the columns `at` alone; override it where a part keeps the structure."""
-        return Product(self, _Part(self.cols, at))
+        return Product(self, Part(self.cols, at))
 
     def dense(self) -> Array:
         """`J` as an array: `(N, rows, cols)`, or `(1, rows, cols)` when shared."""
@@ -410,7 +410,7 @@ class Sum(Operator):
         return f"({self.left!r} + {self.right!r})"
 
 
-class _Part(Operator):
+class Part(Operator):
     """The columns `at` of `I_n`."""
 
     samples = 1

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, eye_array
 from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
 from prograd.operators import entries
-from prograd.operators.base import Operator
+from prograd.operators.base import Operator, Part
 from prograd.operators.derived import derived
 
 
@@ -97,6 +97,9 @@ class Identity(Operator):
         """A one in each column of zeros."""
         out[...] = 0
         diagonal(out[:, :, start:stop])[...] = 1
+
+    def part(self, at: slice) -> Part:
+        return Part(self.cols, at)
 
     def csr(self, samples: int = 1) -> csr_array:
         return eye_array(samples * self.rows, dtype=self.dtype, format="csr")
