@@ -8,8 +8,7 @@ from pathlib import Path
 
 import prograd
 
-SITE = Path(__file__).parent / "_site"  # the extensions of this site
-sys.path.insert(0, str(SITE))
+sys.path.insert(0, str(Path(__file__).parent / "_site"))  # the extensions of this site
 
 import notebooks
 
@@ -33,10 +32,6 @@ extensions = [
 exclude_patterns = ["_build", "_site", "_static"]
 
 nitpicky = True
-# Types that no reader makes or gets.
-nitpick_ignore_regex = [
-    ("py:class", r"(.*\.)?(Blocks?|HasTapes|Loop|Recorder|ScipyOperator|Span|Step|Table|Tapes|View)"),
-]
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -47,7 +42,7 @@ myst_heading_anchors = 3
 
 # Pages with the header of a notebook are executed, and an exception in one of them is an error of the build.
 nb_execution_mode = "force"
-os.environ["JUPYTER_PATH"] = str(SITE)  # they run in the environment of the build, not in a kernel of the user's
+os.environ["JUPYTER_PATH"] = sys.path[0]  # they run in the environment of the build, not in a kernel of the user's
 nb_execution_raise_on_error = True
 nb_execution_timeout = 60
 nb_merge_streams = True

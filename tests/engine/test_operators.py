@@ -20,7 +20,9 @@ from prograd.operators import (
     Stacked,
     Sum,
     Zero,
+    base,
 )
+from prograd.testing import counted
 
 N = 3
 rng = np.random.default_rng(7)
@@ -169,6 +171,42 @@ def test_vjp_sum(name, leading):
 
 
 @EACH
+@LEADING
+@pytest.mark.parametrize("pulled", [base.PULLED, 1])  # all at once, and one vector at a time
+def test_vjp_norm(name, leading, pulled, monkeypatch):
+    monkeypatch.setattr(base, "PULLED", pulled)
+    op, J, _ = OPERATORS[name]
+    for samples in (1, N):
+        q = rng.normal(size=(*leading, samples, op.rows))
+        expected = np.linalg.norm(reference(J, q, transpose=True), axis=-1)
+        np.testing.assert_allclose(op.vjp_norm(q), expected, atol=1e-14)
+        for scale in (1e200, 1e-200):  # whose squares overflow and vanish
+            np.testing.assert_allclose(op.vjp_norm(scale * q), scale * expected, rtol=1e-13)
+
+
+NORM_EDGES = {
+    "dense": 20 + 5,
+    "diagonal": 5 + 5,
+    "identity": 4,
+    "zero": 0,
+    "kronecker": 3 + 4,
+    "kronecker matrix": 6 + 3 + 4,
+    "kronecker many rows": 24 + 12,
+    "product": 4 + 20 + 5,
+    "own": 16 + 4,
+}
+"""Multiply-adds of a norm: of what is multiplied, and a square for each entry of what is left."""
+
+
+@pytest.mark.parametrize("name", NORM_EDGES)
+def test_multiply_adds_of_a_norm(name):
+    op, _, _ = OPERATORS[name]
+    with counted() as count:
+        op.vjp_norm(np.ones((2, N, op.rows)))
+    assert count.multiply_adds == 2 * op.norm_multiply_adds(N) == 2 * N * NORM_EDGES[name]
+
+
+@EACH
 def test_products_into_a_given_array(name):
     op, J, _ = OPERATORS[name]
     v, q = rng.normal(size=(2, N, op.cols)), rng.normal(size=(2, N, op.rows))
@@ -288,6 +326,7 @@ def test_dtype_is_kept(dtype):
         assert op.jvp(np.ones((N, op.cols), dtype)).dtype == dtype
         assert op.vjp(np.ones((N, op.rows), dtype)).dtype == dtype
         assert op.vjp_sum(np.ones((N, op.rows), dtype)).dtype == dtype
+        assert op.vjp_norm(np.ones((N, op.rows), dtype)).dtype == dtype
     assert Dense(np.ones((2, 2), int)).dtype == np.float64
 
 

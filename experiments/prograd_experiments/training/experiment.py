@@ -83,6 +83,7 @@ class Training(Experiment):
     )
     legend = (
         "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
+        "Losses and scores are those of the epoch that the validation part chose, or else of the last. "
         "A number of one seed has no spread."
     )
     sorted_by = POINT

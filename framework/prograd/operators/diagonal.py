@@ -13,6 +13,7 @@ from prograd.errors import ShapeError
 from prograd.operators import entries
 from prograd.operators.base import Operator, Part
 from prograd.operators.derived import derived
+from prograd.rows import norm
 
 
 class Diagonal(Operator):
@@ -93,6 +94,10 @@ class Identity(Operator):
         """`Σ_n q_n`."""
         return np.add.reduce(q, axis=-2, out=out)
 
+    def vjp_norm(self, q: Array) -> Array:
+        """`‖q‖`."""
+        return norm(q)[..., 0]
+
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """A one in each column of zeros."""
         out[...] = 0
@@ -113,7 +118,7 @@ class Zero(Operator):
     """
 
     samples = 1
-    edges = column_edges = 0
+    edges = column_edges = norm_edges = 0
     dtype = np.dtype(np.float32)  # widens nothing
 
     def __init__(self, rows: int, cols: int) -> None:
@@ -126,6 +131,10 @@ class Zero(Operator):
     def vjp(self, q: Array) -> Array:
         """Zeros."""
         return np.zeros((*q.shape[:-1], self.cols), q.dtype, like=q)
+
+    def vjp_norm(self, q: Array) -> Array:
+        """Zeros."""
+        return np.zeros(q.shape[:-1], q.dtype, like=q)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros."""
