@@ -115,7 +115,7 @@ def plots(found: Sequence[Entry]) -> dict[str, Plot]:
         if one.kind == "loss":
             made[one.name] = of_loss(*next(prograd.registry().losses[one.name].examples()))
         elif one.kind == "layer":
-            layer, _ = next(prograd.registry().layers[one.name].examples())
+            layer, *_ = next(prograd.registry().layers[one.name].examples())
             made |= {one.name: of_activation(layer)} if isinstance(layer, Elementwise) else {}
     return made
 
@@ -124,8 +124,9 @@ def of_activation(activation: Elementwise) -> Plot:
     """φ and φ'."""
     t = np.linspace(-RANGE, RANGE, POINTS)
     z = t[:, None]
-    g = activation.phi(z)
-    return Plot(t, {"φ": g[:, 0], "φ'": activation.dphi(z, g)[:, 0]})
+    with np.errstate(all="ignore"):  # the function may not be defined everywhere
+        g = activation.phi(z)
+        return Plot(t, {"φ": g[:, 0], "φ'": activation.dphi(z, g)[:, 0]})
 
 
 def of_loss(loss: Loss, z: Array, y: Array) -> Plot:
