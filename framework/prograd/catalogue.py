@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from prograd import checks
+from prograd.arrays import Array
 from prograd.errors import PluginError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
@@ -297,13 +298,16 @@ def _example(cls: type[Owner], made: Any = None, n_in: int | None = None) -> tup
 
 
 def _of_layer(cls: type[Layer], made: Any, n_in: int | None) -> Example:
+    points: list[Array] = []
     if made is None or n_in is None:
         examples = list(cls.examples())
-        chosen, size, *_ = next((one for one in examples if one[1] >= LEAST), examples[0])
+        chosen, size, *points = next((one for one in examples if one[1] >= LEAST), examples[0])
         made, n_in = made or chosen, n_in or size
     net = Network([made], n_in)
     (w,) = net.unpack(net.init(0))
     z = np.random.default_rng(0).normal(size=(SAMPLES, net.n[0]))
+    if points and net.n[0] == size:  # the layer is not defined everywhere
+        z = np.resize(points[0], z.shape)
     with np.errstate(all="ignore"):
         A, B = checks.block(net, 0, made.jacobian(w, z, made.g(w, z)), SAMPLES)
     blocks = (Block.of("B", B), *(Block.of(f"A[{name}]", block) for name, block in A.items()))

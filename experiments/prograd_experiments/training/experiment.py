@@ -31,7 +31,7 @@ from prograd_experiments.rows import (
 )
 from prograd_experiments.training.lesson import prepare
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures
+from prograd_experiments.training.pictures import CHOICES, POINT, epoch_text, label, mean_curves, pictures
 from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
 from prograd_experiments.training.swept import CONFIG, without_seed
 
@@ -84,6 +84,7 @@ class Training(Experiment):
     )
     legend = (
         "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
+        "Losses and scores are those of the epoch that the validation part chose, or else of the last. "
         "A number of one seed has no spread."
     )
     sorted_by = POINT
@@ -231,12 +232,12 @@ def _with_spread(row: Row) -> str:
 def _epochs(row: Row) -> str:
     """`30 epochs`, or `12 of 30 epochs` if the validation part chose an earlier one."""
     done, chosen = row["epochs_done"], row["chosen_epoch"]
-    earlier = "" if chosen in {None, done} else f"{chosen:.3g} of "
+    earlier = "" if chosen in {None, done} else f"{epoch_text(chosen)} of "
     return f"{earlier}{done:g} epoch{'s' * (done != 1)}"
 
 
 def _chosen(row: Row) -> Cell:
-    return _spread_cell(row, "chosen_epoch", lambda value: f"{value:.3g}")
+    return _spread_cell(row, "chosen_epoch", epoch_text)
 
 
 def _loss(key: str) -> Callable[[Row], Cell]:
