@@ -18,13 +18,13 @@ import numpy as np
 
 from prograd import checks
 from prograd.errors import PluginError, UnknownNameError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.network import Network
 from prograd.operators import Operator, Product
 from prograd.operators.base import Sum
 from prograd.options import plain
-from prograd.plugins.loading import reason
 from prograd.plugins.registry import Registry, layer, loss
 from prograd.testing.recording import recordable
 
@@ -281,7 +281,8 @@ def _example(
     cls: type[Layer | Loss] = found.layers[name] if kind == "layer" else found.losses[name]
     try:
         return (_of_layer(cls, made, n_in) if issubclass(cls, Layer) else _of_loss(cls, made)), ""
-    except Exception as error:
+    except BaseException as error:
+        let_pass(error)
         if made is not None or n_in is not None:
             raise
         return None, reason(error)

@@ -9,6 +9,7 @@ import click
 import prograd
 from prograd.commands.consoles import write_anything
 from prograd.errors import ProgradError, UnknownNameError
+from prograd.foreign import let_pass, listening, reason
 from prograd.plugins import discovery
 
 GROUP: Final = "prograd.commands"
@@ -27,7 +28,8 @@ class Commands(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line, on any console."""
         write_anything()
-        return super().main(*args, **options)
+        with listening():
+            return super().main(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_sources())
@@ -64,6 +66,11 @@ class Commands(click.Group):
             if (error.name or "").partition(".")[0] == source.entry_point.module.partition(".")[0]:
                 raise  # a module of the command's own package is missing, which is a bug
             raise click.ClickException(_missing(source, error)) from error
+        except BaseException as error:
+            let_pass(error)
+            if isinstance(error, Exception):
+                raise
+            raise click.ClickException(f"expected a result, got {reason(error)} from the code of a plugin") from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,15 +93,14 @@ def _load(source: discovery.Source) -> click.Command:
     try:
         command = source.entry_point.load()
     except ModuleNotFoundError as error:
-        reason = _missing(source, error)
-    except KeyboardInterrupt:
-        raise
+        why = _missing(source, error)
     except BaseException as error:  # noqa: BLE001  (another distribution's command may raise anything, SystemExit too)
-        reason = f"command {source}: can't be loaded: {type(error).__name__}: {error}"
+        let_pass(error)
+        why = f"command {source}: can't be loaded: {reason(error)}"
     else:
         if isinstance(command, click.Command):
             return command
-        reason = f"command {source}: expected a click command, got {type(command).__name__}"
+        why = f"command {source}: expected a click command, got {type(command).__name__}"
 
     @click.command(
         source.name,
@@ -103,7 +109,7 @@ def _load(source: discovery.Source) -> click.Command:
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
     def unavailable() -> None:
-        raise click.ClickException(reason)
+        raise click.ClickException(why)
 
     return unavailable
 
