@@ -20,6 +20,7 @@ from rich.console import Console
 
 import prograd
 from prograd.commands.consoles import write_anything
+from prograd.commands.refusals import PLACES, of_the_system
 from prograd.foreign import Interrupt, listening
 from prograd.options import plain
 from prograd_experiments import arguments, completion, effect, jobs, manual, terminal
@@ -130,8 +131,8 @@ def reported() -> Iterator[None]:
             _say(message_of(error))
             raise SystemExit(REFUSED) from error
         if isinstance(error, OSError):
-            _say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
-            raise SystemExit(FAILED) from error
+            _say(of_the_system(error))
+            raise SystemExit(REFUSED if isinstance(error, PLACES) else FAILED) from error
         raise
 
 

@@ -25,7 +25,7 @@ from prograd.network import Span
 from prograd.operators import Operator
 
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
-"""What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, `each_into`."""
+"""What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, …"""
 
 
 def dense(blocks: Sequence[Block], samples: int) -> Array:
@@ -49,7 +49,8 @@ def reverse(blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]],
     """Reverse mode, matrix times vector: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}` for `i = L … 1`.
 
     Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the
-    samples, `each_into` keeps them apart. Neither `B_1` nor `q^1` is needed, so neither is computed.
+    samples, `each_into` keeps them apart, `norm_into` takes their norms. Neither `B_1` nor `q^1` is needed, so neither
+    is computed.
     """
     for i in reversed(range(len(blocks))):
         A_i, B_i = blocks[i]
@@ -73,6 +74,11 @@ def add_into(A: Operator, q: Array, p: Array) -> None:
 def each_into(A: Operator, q: Array, p: Array) -> None:
     """`p_n = A_n^T q_n`, for a result for each sample."""
     A.vjp_into(q, p)
+
+
+def norm_into(A: Operator, q: Array, norms: Array) -> None:
+    """`norms_n = √(norms_n² + ‖A_n^T q_n‖²)`: what a parameter adds to the norm of each sample's gradient."""
+    np.hypot(norms, A.vjp_norm(q), out=norms)
 
 
 def forward(

@@ -277,6 +277,12 @@ def test_training_stops_where_a_layer_is_not_finite_and_names_it(tmp_path: Path)
     assert collect(tmp_path).rows[0]["status"] == "failed"
 
 
+@pytest.mark.parametrize(("rate", "told"), [(1e4, ["optimizer.rate=0.1 may be small enough"]), (0.01, [])])
+def test_a_loss_that_rose_is_told_with_a_smaller_rate(caplog: pytest.LogCaptureFixture, rate: float, told) -> None:
+    loop.train(train_config(optimizer=GD | {"rate": rate}, epochs=3))
+    assert [message.split("; ")[-1] for message in caplog.messages if "the training loss rose from" in message] == told
+
+
 def test_the_layer_that_is_named_is_the_first_one() -> None:
     first = lesson.prepare(train_config(depth=3))
     w = first.w.copy()

@@ -141,6 +141,26 @@ class AddsToOut(Right):
         return out
 
 
+@wrong("vjp_norm", says="likely cause: the square root is missing")
+class SquareOfTheNorm(Right):
+    def vjp_norm(self, q):
+        return super().vjp_norm(q) ** 2
+
+
+@wrong("vjp_norm", says="likely cause: all samples were added up")
+class NormOfAllSamples(Right):
+    def vjp_norm(self, q):
+        norms = super().vjp_norm(q)
+        return np.broadcast_to(np.linalg.norm(norms, axis=-1, keepdims=True), norms.shape)
+
+
+@wrong("vjp_norm", says="likely cause: squares that overflow or vanish")
+class SquaresOverflow(Right):
+    def vjp_norm(self, q):
+        with np.errstate(over="ignore"):
+            return np.linalg.norm(self.vjp(q), axis=-1)
+
+
 @wrong("dense", says=r"by dense\(\) .*; likely cause: a constant factor of 2")
 class DenseIsDouble(Right):
     def dense(self):
@@ -206,6 +226,7 @@ class DiagonalThatIsNone(Diagonal):
     vjp_into = jvp_into
     columns_into = Operator.columns_into
     vjp_sum = Operator.vjp_sum
+    vjp_norm = Operator.vjp_norm
 
 
 @wrong("structure", says="the numbers that the Kronecker holds")
@@ -226,6 +247,9 @@ class KroneckerOfOtherNumbers(Kronecker):
     def vjp_sum(self, q, out=None):
         return self.used.vjp_sum(q, out)
 
+    def vjp_norm(self, q):
+        return self.used.vjp_norm(q)
+
     def columns_into(self, start, stop, out):
         self.used.columns_into(start, stop, out)
 
@@ -245,6 +269,7 @@ class IdentityThatScales(Identity):
         return 3
 
     vjp_sum = Operator.vjp_sum
+    vjp_norm = Operator.vjp_norm
     jvp_into = Operator.jvp_into
     vjp_into = Operator.vjp_into
     columns_into = Operator.columns_into

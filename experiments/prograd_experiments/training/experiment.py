@@ -83,6 +83,7 @@ class Training(Experiment):
     )
     legend = (
         "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
+        "Losses and scores are those of the epoch that the validation part chose, or else of the last. "
         "A number of one seed has no spread."
     )
     sorted_by = POINT
@@ -194,9 +195,9 @@ def _scores(rows: Sequence[Row]) -> str:
         return f"{_scored(first)}{seeds_text(first)}."
     if len(kinds) > 1:
         return f"On {first['data']}: {len(rows)} points with scores of several kinds, which the table has."
-    if all(row["validation_score"] is not None for row in rows):
+    if all(row[f"validation_{what}"] is not None for row in rows for what in ("score", "loss")):
         better = 1 if first["score_is"] in HIGHER else -1
-        best = max(rows, key=lambda row: better * float(row["validation_score"]))
+        best = max(rows, key=lambda row: (better * row["validation_score"], -row["validation_loss"]))
         chosen = f"chosen from {len(rows)} points by its validation score"
         return f"{_scored(best)}{seeds_text(best)}; {chosen} ({label(best, rows)})."
     # A point that is picked by its score on these samples would be said to be better than it is.

@@ -8,18 +8,13 @@ import click
 
 import prograd
 from prograd.commands.consoles import write_anything
-from prograd.errors import ProgradError, UnknownNameError
+from prograd.commands.refusals import one_line
+from prograd.errors import UnknownNameError
 from prograd.foreign import let_pass, listening, reason
 from prograd.plugins import discovery
 
 GROUP: Final = "prograd.commands"
 WHOLE: Final = 1_000  # characters of a first sentence, which is all that it has
-
-
-class UnknownName(click.ClickException):
-    """An unknown name, which exits like a wrong command line."""
-
-    exit_code = 2
 
 
 class Commands(click.Group):
@@ -38,11 +33,16 @@ class Commands(click.Group):
         source = _sources().get(cmd_name)
         return None if source is None else _load(source)
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """The context, from a command line whose mistakes become messages of one line."""
+        with one_line():
+            return super().make_context(*args, **options)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _sources() and not ctx.resilient_parsing:
-            raise UnknownName(str(UnknownNameError("command", args[0], _sources())))
+            raise UnknownNameError("command", args[0], _sources())
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -54,23 +54,15 @@ class Commands(click.Group):
                 formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. An error of prograd's, or a missing module, becomes a message of one line."""
+        """Run a command. What goes wrong, or a missing module, becomes a message of one line."""
         try:
-            return super().invoke(ctx)
-        except UnknownNameError as error:
-            raise UnknownName(str(error)) from error
-        except ProgradError as error:
-            raise click.ClickException(str(error)) from error
+            with one_line():
+                return super().invoke(ctx)
         except ModuleNotFoundError as error:
             source = _sources()[ctx.invoked_subcommand or ""]
             if (error.name or "").partition(".")[0] == source.entry_point.module.partition(".")[0]:
                 raise  # a module of the command's own package is missing, which is a bug
             raise click.ClickException(_missing(source, error)) from error
-        except BaseException as error:
-            let_pass(error)
-            if isinstance(error, Exception):
-                raise
-            raise click.ClickException(f"expected a result, got {reason(error)} from the code of a plugin") from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,8 +70,8 @@ class Commands(click.Group):
 def main() -> None:
     """Differentiate chains of layers in every order of multiplication. Layers and losses come from plugins.
 
-    Exit codes: 0 for success; 1 if something failed, with one line that says what; 2 for an unknown name, option or
-    command.
+    Exit codes: 0 for success; 1 if something failed; 2 for a command line, a file or a network that can't be used. One
+    line says what, and often what to change.
     """
 
 

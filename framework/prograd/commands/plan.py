@@ -13,6 +13,7 @@ from rich.text import Text
 from prograd import planning
 from prograd.commands.consoles import json_option, write_json
 from prograd.commands.networks import network_of, network_options
+from prograd.modes import OUTPUTS, Outputs
 from prograd.planning import calibration
 from prograd.planning.calibration import machine_rates
 
@@ -21,7 +22,7 @@ from prograd.planning.calibration import machine_rates
 @network_options
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="Samples.")
 @click.option("--wrt", type=click.Choice(["parameters", "input"]), default="parameters", show_default=True)
-@click.option("--outputs", type=click.Choice(["gradient", "jacobian"]), default=None, help="[default: gradient]")
+@click.option("--outputs", type=click.Choice(OUTPUTS), default=None, help="[default: gradient]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--max-bytes", type=click.IntRange(1), help="A bound on the buffers of a mode.")
 @click.option(
@@ -36,7 +37,7 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
     n_in: int | None,
     batch: int,
     wrt: Literal["parameters", "input"],
-    outputs: Literal["gradient", "jacobian"] | None,
+    outputs: Outputs | None,
     dtype: str,
     max_bytes: int | None,
     rates: Path | None,

@@ -1,4 +1,4 @@
-"""`prograd show`: the catalogue of layers and losses, one of them or all."""
+"""`prograd show`: the catalogue of layers, losses and penalties, one of them or all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNTOLD = "its docstring does not tell"
 
 
 @click.command()
-@click.argument("name", required=False, shell_complete=completion.layers_and_losses)
+@click.argument("name", required=False, shell_complete=completion.everything)
 @click.argument("options", metavar="[OPTION=VALUE …]", nargs=-1, shell_complete=completion.options)
 @click.option("--n-in", type=click.IntRange(1), help="Inputs of the layer, instead of its example's.")
 @click.option(
@@ -31,7 +31,7 @@ UNTOLD = "its docstring does not tell"
 )
 @json_option
 def show(*, name: str | None, options: tuple[str, ...], n_in: int | None, structure: str | None, as_json: bool) -> None:
-    r"""Tell of a layer or a loss, or list them all.
+    r"""Tell of a layer, a loss or a penalty, or list them all.
 
     \b
         prograd show affine
@@ -85,7 +85,7 @@ def _tell(entry: Entry) -> None:
         for option in entry.options:
             table.add_row(*map(Text, (option.name, option.type, option.default, option.meaning or UNTOLD)))
         console.print(table)
-    if entry.example:
+    if entry.example and entry.kind != "penalty":
         console.print()
         _blocks(console, entry.example, entry.kind)
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from prograd.loss import Loss
 from prograd.network import Network
 from prograd.operators import Operator
 
-Outputs: TypeAlias = Literal["gradient", "jacobian"]
+Outputs: TypeAlias = Literal["gradient", "jacobian", "per_sample_norms", "clipped_gradient"]
+OUTPUTS: Final[tuple[Outputs, ...]] = get_args(Outputs)
 
 SHARES: Final = (1, 2, 4, 8, 16, 64, 256)  # of a limit, for what the mode itself holds
 
@@ -108,6 +109,20 @@ class Mode(ABC):
     @abstractmethod
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
         """Writes the Jacobian to `J`, `(N, n_{L+1}, size)`. Raises `OptionError` where `max_bytes` is too small."""
+
+    def per_sample_norms(self, at: Evaluation, norms: Array, max_bytes: int | None) -> Array:
+        """Writes `‖∇f_{x_n,y_n}(w)‖` of each sample to `norms`, `(N,)`; returns the sum of the losses.
+
+        Optional, as is `clipped_gradient`: raises `OptionError` for a mode that has none.
+        """
+        raise OptionError(f"per_sample_norms: expected a mode that has them (reverse), got {self.name}")
+
+    def clipped_gradient(self, at: Evaluation, limit: Array, p: Array, max_bytes: int | None) -> Array:
+        """Writes `(1/N) Σ_n min(1, limit/‖∇_n‖) ∇_n` to `p`, `(size,)`; returns the sum of the losses.
+
+        `∇_n` is the gradient of sample n, and `limit` has one number, `(1,)`.
+        """
+        raise OptionError(f"clipped_gradient: expected a mode that has it (reverse), got {self.name}")
 
     def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """What to give the mode as `max_bytes`, so that all that a call allocates takes no more than `max_bytes`.

@@ -31,6 +31,12 @@ from prograd.tape.meter import HOPELESS, MOST, Limits
 
 TIE: Final = 1.05  # predicted times within this factor count as equal: measured times vary by more
 MARGIN: Final = 1.05  # for what numpy allocates inside its loops
+WORDS: Final[Mapping[Outputs, str]] = {
+    "gradient": "gradient",
+    "jacobian": "Jacobian by {wrt}",
+    "per_sample_norms": "norms of per-sample gradients",
+    "clipped_gradient": "clipped gradient",
+}
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ class Plan:
     def title(self) -> str:
         """What is planned, in one line."""
         samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
-        what = "gradient" if self.outputs == "gradient" else f"Jacobian by {self.wrt}"
+        what = WORDS[self.outputs].format(wrt=self.wrt)
         return f"{what} of {self.network}, {samples}, {self.dtype}, {machine.words(self.machine, self.products)}"
 
     def __str__(self) -> str:
@@ -149,8 +155,9 @@ def plan(  # noqa: PLR0913
     rates: Rates | None = None,
     modes: Sequence[str | Mode] = tuple(listed.MODES),
 ) -> Plan:
-    """The cost of the gradient or the Jacobian of a network in each mode, from shapes and structure alone.
+    """The cost of a gradient or a Jacobian of a network in each mode, from shapes and structure alone.
 
+    `outputs` may also be "per_sample_norms" or "clipped_gradient", which reverse mode has alone.
     `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
     out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and
     `PluginError` for blocks that don't fit.
@@ -164,11 +171,11 @@ def plan(  # noqa: PLR0913
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
     if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
         raise ShapeError(f"batch: expected a positive number of samples, got {batch!r}")
-    if outputs not in {"gradient", "jacobian"}:
-        raise UnknownNameError("outputs", outputs, ("gradient", "jacobian"))
+    if outputs not in listed.OUTPUTS:
+        raise UnknownNameError("outputs", outputs, listed.OUTPUTS)
     if wrt not in {"parameters", "input"}:
         raise UnknownNameError("wrt", wrt, ("parameters", "input"))
-    if (wrt, outputs) == ("input", "gradient"):
+    if wrt == "input" and outputs != "jacobian":
         raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
     max_bytes = checked_bytes(max_bytes)
     task = Task(net, int(batch), wrt, outputs, _dtype(dtype))
@@ -176,7 +183,7 @@ def plan(  # noqa: PLR0913
     costs, left_out = _costs(task, chosen, max_bytes)
     if not costs and left_out:
         raise OptionError(next(iter(left_out.values())))
-    letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
+    letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs != "jacobian")
     orders = {mode.name: mode.order(task.linearization, letters, max_bytes) for mode in chosen if mode.name in costs}
     return Plan(
         repr(net),

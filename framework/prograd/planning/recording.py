@@ -52,7 +52,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Task:
-    """A gradient or a Jacobian of a network for `samples` samples."""
+    """What to compute of a network for `samples` samples."""
 
     net: Network
     samples: int
@@ -60,7 +60,7 @@ class Task:
     outputs: Outputs
     dtype: np.dtype[Any]
     loss: Loss | None = None
-    """That of a gradient; where it isn't known, half the squared distance."""
+    """That of an objective; where it isn't known, half the squared distance."""
     weighted: bool = False
     """Whether the samples have weights."""
 
@@ -150,13 +150,33 @@ def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter
     n, m = net.n[0], net.n[-1]
     given = [((net.size,), task.dtype), ((N, n), task.dtype)]
     run: Callable[..., None]
-    if task.outputs == "gradient":
-        given += [((N, m), task.dtype), *[((N,), task.dtype)] * task.weighted]
-        shape: tuple[int, ...] = (net.size,)
+    shape: tuple[int, ...] = (net.size,)
+    labels = [((N, m), task.dtype), *[((N,), task.dtype)] * task.weighted]
 
-        def run(w: Array, x: Array, y: Array, *others: Array) -> None:
-            *c, p = others
-            mode.gradient(Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, y, *c), p, max_bytes)
+    def at(w: Array, x: Array, *data: Array) -> Evaluation:
+        return Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, *data)
+
+    if task.outputs == "gradient":
+        given += labels
+
+        def run(*arrays: Array) -> None:
+            *data, p = arrays
+            mode.gradient(at(*data), p, max_bytes)
+
+    elif task.outputs == "per_sample_norms":
+        given += labels
+        shape = (N,)
+
+        def run(*arrays: Array) -> None:
+            *data, norms = arrays
+            mode.per_sample_norms(at(*data), norms, max_bytes)
+
+    elif task.outputs == "clipped_gradient":
+        given += [*labels, ((1,), task.dtype)]
+
+        def run(*arrays: Array) -> None:
+            *data, limit, p = arrays
+            mode.clipped_gradient(at(*data), limit, p, max_bytes)
 
     else:
         shape = (N, m, net.size if task.wrt == "parameters" else n)

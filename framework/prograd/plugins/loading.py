@@ -1,4 +1,4 @@
-"""Loading one plugin: from its entry point to its layers and losses, or to the reason why it is broken."""
+"""Loading one plugin: from its entry point to its layers, losses and penalties, or to the reason why it is broken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import metadata
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pluggy
@@ -23,10 +23,15 @@ from prograd.errors import PluginError, UnknownNameError
 from prograd.foreign import prints_to_stderr, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
+from prograd.penalty import Penalty
 from prograd.plugins import hookspecs
 from prograd.plugins.discovery import Origin, Source
 
-HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType({"prograd_layers": Layer, "prograd_losses": Loss})
+Kind: TypeAlias = Literal["layer", "loss", "penalty"]
+
+HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType(
+    {"prograd_layers": Layer, "prograd_losses": Loss, "prograd_penalties": Penalty}
+)
 
 # Names that need no quotes in a configuration or on a command line.
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -35,8 +40,10 @@ LONGEST_NAME: Final = 100
 # Names that YAML or a command line read as something else, in any case.
 WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "inf", "nan", "_self_"})
 
-# In a configuration of prograd-run these stand for the loss that fits the data.
-RESERVED: Final = frozenset({"default", "by_classes"})
+# In a configuration of prograd-run these stand for the loss that fits the data, and for no penalty.
+RESERVED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"prograd_losses": frozenset({"default", "by_classes"}), "prograd_penalties": frozenset({"none"})}
+)
 
 TRACEBACK_LINES: Final = 12
 
@@ -47,7 +54,13 @@ class Plugin(Origin):
 
     layers: Mapping[str, type[Layer]] = field(default_factory=dict)
     losses: Mapping[str, type[Loss]] = field(default_factory=dict)
+    penalties: Mapping[str, type[Penalty]] = field(default_factory=dict)
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def kinds(self) -> Mapping[Kind, Mapping[str, type[Layer | Loss | Penalty]]]:
+        """All that it brings, by kind."""
+        return {"layer": self.layers, "loss": self.losses, "penalty": self.penalties}
 
 
 @dataclass(frozen=True)
@@ -70,8 +83,8 @@ def load(source: Source) -> Plugin:
         plugin = source.entry_point.load()
         manager.register(plugin, name=source.name)
         _check_hooks(manager, plugin)
-        layers, losses = (_collect(getattr(manager.hook, name), base) for name, base in HOOKS.items())
-    return Plugin(source.name, source.distribution, source.version, layers, losses)
+        layers, losses, penalties = (_collect(getattr(manager.hook, name), base) for name, base in HOOKS.items())
+    return Plugin(source.name, source.distribution, source.version, layers, losses, penalties)
 
 
 def broken(source: Source, error: BaseException) -> BrokenPlugin:
@@ -149,7 +162,7 @@ def _check_entry(hook: str, base: type[Any], name: object, cls: object) -> None:
         )
     if name.lower() in WORDS:
         raise PluginError(f"{hook}: expected a name that reads as text in a configuration, got {name!r}")
-    if base is Loss and name in RESERVED:
+    if name in RESERVED.get(hook, ()):
         raise PluginError(f"{hook}: expected a name that prograd-run has no meaning for, got {name!r}")
     if not isinstance(cls, type) or not issubclass(cls, base):
         hint = "; give the class, not an instance of it" if isinstance(cls, base) else ""

@@ -1,4 +1,4 @@
-"""The registry of layers and losses. It is made once, from entry points, and no plugin affects another."""
+"""The registry of layers, losses and penalties. It is made once, from entry points, and no plugin affects another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -16,30 +16,41 @@ from prograd.errors import OptionError, PluginError, UnknownNameError
 from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
+from prograd.penalty import Penalty
 from prograd.plugins import discovery
-from prograd.plugins.loading import BrokenPlugin, Plugin, broken, load
+from prograd.plugins.loading import BrokenPlugin, Kind, Plugin, broken, load
 
 DISABLE: Final = "PROGRAD_DISABLE_PLUGINS"
 STRICT: Final = "PROGRAD_STRICT_PLUGINS"
 WIDTH: Final = 120  # of lines in the repr
 
-LayerOrLoss = TypeVar("LayerOrLoss", Layer, Loss)
+T = TypeVar("T", Layer, Loss, Penalty)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """The installed `layers` and `losses` (name -> class), the `plugins` that bring them, and the `broken` plugins."""
+    """The installed `layers`, `losses` and `penalties` (name -> class), who brings them, and the `broken` plugins."""
 
     layers: Mapping[str, type[Layer]]
     losses: Mapping[str, type[Loss]]
     plugins: tuple[Plugin, ...]
     broken: tuple[BrokenPlugin, ...]
+    penalties: Mapping[str, type[Penalty]] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> Mapping[Kind, Mapping[str, type[Layer | Loss | Penalty]]]:
+        """All classes, by kind."""
+        return {"layer": self.layers, "loss": self.losses, "penalty": self.penalties}
+
+    def owner(self, kind: Kind, name: str) -> Plugin:
+        """The plugin that brings the class of this kind and name."""
+        return next(plugin for plugin in self.plugins if name in plugin.kinds[kind])
 
     def __repr__(self) -> str:
-        """A paragraph for each part: the names of layers and losses, who brings them, and what is broken and why."""
+        """A paragraph for each part: the names of all classes, who brings them, and what is broken and why."""
         parts = [
             f"{what}: {', '.join(names) or 'none'}"
-            for what, names in (("layers", self.layers), ("losses", self.losses))
+            for what, names in (("layers", self.layers), ("losses", self.losses), ("penalties", self.penalties))
         ]
         parts.append(f"plugins: {', '.join(map(str, self.plugins)) or 'none'}")
         parts += [f"broken: {plugin}: {plugin.error}" for plugin in self.broken]
@@ -83,7 +94,7 @@ class _Assembly:
 
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
-        self._owners: dict[tuple[str, str], Plugin] = {}
+        self._owners: dict[tuple[Kind, str], Plugin] = {}
         self._plugins: list[Plugin] = []
         self._failed: list[BrokenPlugin] = []
 
@@ -107,8 +118,9 @@ class _Assembly:
 
     def registry(self) -> Registry:
         return Registry(
-            layers=dict(sorted((name, cls) for plugin in self._plugins for name, cls in plugin.layers.items())),
-            losses=dict(sorted((name, cls) for plugin in self._plugins for name, cls in plugin.losses.items())),
+            layers=_sorted(plugin.layers for plugin in self._plugins),
+            losses=_sorted(plugin.losses for plugin in self._plugins),
+            penalties=_sorted(plugin.penalties for plugin in self._plugins),
             plugins=tuple(self._plugins),
             broken=tuple(self._failed),
         )
@@ -136,9 +148,18 @@ def loss(name: str, /, **options: Any) -> Loss:
     return _build("loss", registry().losses, name, options)
 
 
-def _claims(plugin: Plugin, owners: Mapping[tuple[str, str], Plugin]) -> dict[tuple[str, str], Plugin]:
+def penalty(name: str, /, **options: Any) -> Penalty:
+    """A registered penalty by name. Raises `UnknownNameError` and `OptionError`."""
+    return _build("penalty", registry().penalties, name, options)
+
+
+def _sorted(brought: Iterable[Mapping[str, type[T]]]) -> dict[str, type[T]]:
+    return dict(sorted((name, cls) for each in brought for name, cls in each.items()))
+
+
+def _claims(plugin: Plugin, owners: Mapping[tuple[Kind, str], Plugin]) -> dict[tuple[Kind, str], Plugin]:
     """The names that a plugin claims. Raises `PluginError` if another plugin owns one of them."""
-    claims = [("layer", name) for name in plugin.layers] + [("loss", name) for name in plugin.losses]
+    claims = [(kind, name) for kind, names in plugin.kinds.items() for name in names]
     for kind, name in claims:
         if (kind, name) in owners:
             owner = owners[kind, name]
@@ -146,7 +167,7 @@ def _claims(plugin: Plugin, owners: Mapping[tuple[str, str], Plugin]) -> dict[tu
     return dict.fromkeys(claims, plugin)
 
 
-def _build(kind: str, known: Mapping[str, type[LayerOrLoss]], name: str, options: Mapping[str, Any]) -> LayerOrLoss:
+def _build(kind: str, known: Mapping[str, type[T]], name: str, options: Mapping[str, Any]) -> T:
     if name not in known:
         raise UnknownNameError(kind, name, known, note=_broken_note())
     signature = inspect.signature(known[name])

@@ -71,7 +71,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcomes of all checks of one layer, loss or operator."""
+    """The outcomes of all checks of one layer, loss, penalty or operator."""
 
     subject: str
     outcomes: tuple[Outcome, ...]
@@ -127,7 +127,7 @@ class Report:
 
 
 class Case(Protocol):
-    """What a suite checks: a layer, a loss or an operator, with the numbers that its checks share."""
+    """What a suite checks: a layer, a loss, a penalty or an operator, with the numbers that its checks share."""
 
     subject: str
     """Its name in reports."""
