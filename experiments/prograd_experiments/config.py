@@ -129,6 +129,14 @@ def integer(config: Config, key: str, least: int) -> int:
     return value
 
 
+def integers(config: Config, key: str) -> list[int]:
+    """The list of integers at `key`, which may be empty."""
+    value = get(config, key)
+    if not isinstance(value, list) or not all(isinstance(one, int) and not isinstance(one, bool) for one in value):
+        raise refused(key, "a list of integers", value)
+    return value
+
+
 def positive(config: Config, key: str) -> float:
     """The finite number greater than 0 at `key`."""
     return _number(config, key, "a finite number greater than 0", lambda value: 0 < value < float("inf"))
