@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from prograd.errors import ConformanceError, NotRecordable, PluginError, ProgradError
+from prograd.foreign import let_pass, reason
 
 NOT_THE_USERS: Final = (PluginError, ConformanceError, NotRecordable)
 """Errors that no other command line would have avoided."""
@@ -50,6 +51,9 @@ def one_line() -> Iterator[None]:
         raise
     except OSError as error:
         raise click.ClickException(of_the_system(error)) from error
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # a plugin's, which would end it in silence
+        let_pass(error)
+        raise click.ClickException(f"expected a result, got {reason(error)} from the code of a plugin") from error
 
 
 def of_the_system(error: OSError) -> str:

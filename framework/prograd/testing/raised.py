@@ -10,13 +10,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from prograd.foreign import reason
+
 HOUSE: Final = Path(__file__).parent.parent
 """The engine. Its code passes calls on, as `functools` does, and what it was given says nothing new."""
 
 
 def told(error: BaseException) -> str:
     """`raised ValueError: … (own.py:12 in jvp), called as jvp(v (4, 3))`; without a call if the engine raised it."""
-    text = f"raised {type(error).__name__}: {error}"
+    text = f"raised {reason(error)}"
     theirs = [(frame, line) for frame, line in walk_tb(error.__traceback__) if not _of_the_house(frame)]
     if not theirs:
         return text
