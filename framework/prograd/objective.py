@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from prograd import checks, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
+from prograd.chosen import Names, Wanted
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
@@ -110,13 +111,23 @@ class Objective:
         return self._sums(w, self._value, (), "value")
 
     def gradient(
-        self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
+        self,
+        w: ArrayLike,
+        mode: ModeName | Mode = "reverse",
+        out: Array | None = None,
+        max_bytes: int | None = None,
+        layers: Wanted | None = None,
     ) -> Array:
         """`∇f(w)`, `(size,)` in the order of `w`. See `value_and_gradient`."""
-        return self.value_and_gradient(w, mode, out, max_bytes)[1]
+        return self.value_and_gradient(w, mode, out, max_bytes, layers)[1]
 
     def value_and_gradient(
-        self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
+        self,
+        w: ArrayLike,
+        mode: ModeName | Mode = "reverse",
+        out: Array | None = None,
+        max_bytes: int | None = None,
+        layers: Wanted | None = None,
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
@@ -124,14 +135,19 @@ class Objective:
         (forward mode on operators), "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or
         "auto", the one that is predicted to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call
         allocates, the gradient included: forward modes take fewer columns or samples at once, and "reverse" computes
-        some `z^i` again. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
-        `max_bytes`.
+        some `z^i` again.
+
+        With `layers`, such as `[0, (2, "W")]`, the gradient is by the parameters of these layers, or by a parameter,
+        alone: it has as many entries as they have, in the order of `w`, and is `gradient(w)[net.entries(layers)]`.
+        No derivative is computed of the layers before the first of them. Raises `ShapeError`, `NonFiniteError`,
+        `UnknownNameError`, and `OptionError` for too small `max_bytes`, and for layers that have no parameters.
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used, room = self._resolve(mode, "gradient", max_bytes, w.dtype)
-        p = self._room(out, w)
-        return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
+        chosen = None if layers is None else self.net.names(layers)
+        used, room = self._resolve(mode, "gradient", max_bytes, w.dtype, chosen)
+        p = self._room(out, w, chosen)
+        return self._sums(w, self._gradient, (p,), used, room, chosen, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`c_n ∇ℓ_{y_n}(h_{x_n}(w))` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample.
@@ -205,11 +221,11 @@ class Objective:
         used, room = self._resolve(mode, "gradient", max_bytes, dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
-        run = partial(self._run, self._gradient, (used, room))
+        run = partial(self._run, self._gradient, (used, room, None))
         return record(run, [size, *signature(self._data(dtype))], [size, (self._sums_shape, dtype)])
 
     def _resolve(
-        self, mode: str | Mode, outputs: Outputs, max_bytes: int | None, dtype: Any
+        self, mode: str | Mode, outputs: Outputs, max_bytes: int | None, dtype: Any, chosen: Names | None = None
     ) -> tuple[Mode, int | None]:
         weighted = self._c is not None
         if max_bytes is not None and self._penalized.terms and outputs != "per_sample_norms":
@@ -218,7 +234,7 @@ class Objective:
             if max_bytes < least:
                 raise OptionError(f"max_bytes: expected at least {least} for the penalty, got {max_bytes}")
         return planning.resolve(
-            mode, self.net, self.samples, "parameters", outputs, max_bytes, dtype, self.loss, weighted
+            mode, self.net, self.samples, chosen or "parameters", outputs, max_bytes, dtype, self.loss, weighted
         )
 
     def _sums(
@@ -268,8 +284,9 @@ class Objective:
         total: Array = np.add.reduce(at.weighted(self.loss.value(self.net.evaluate(at.parameters, at.x), at.y)))
         return total, self._penalized.value(at.parameters)
 
-    def _gradient(self, mode: Mode, max_bytes: int | None, at: Evaluation, p: Array) -> Totals:
-        return mode.gradient(at, p, max_bytes), self._penalized.add_gradient(at.parameters, p)
+    def _gradient(self, mode: Mode, max_bytes: int | None, chosen: Names | None, at: Evaluation, p: Array) -> Totals:
+        total = mode.gradient(at.only(chosen, cut=max_bytes is None), p, max_bytes)
+        return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
 
     def _each(self, _: str, at: Evaluation, p: Array) -> Totals:
         return per_sample_gradients(at, p), self._penalized.value(at.parameters)
@@ -337,13 +354,14 @@ class Objective:
             raise LabelError(msg) from error
         return y
 
-    def _room(self, out: Array | None, w: Array) -> Array:
+    def _room(self, out: Array | None, w: Array, chosen: Names | None = None) -> Array:
+        shape = w.shape if chosen is None else (self.net.part(chosen, 0).size,)
         if out is None:
-            return np.empty(w.shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
+            return np.empty(shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(shape, w.dtype)
         refuse_mask(out, "out")
-        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
+        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-            raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {w.shape}, got {got}")
+            raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {shape}, got {got}")
         for name, read in zip(("w", "x", "y", "weights"), (w, *self._given), strict=False):
             if np.shares_memory(out, read):
                 raise ShapeError(

@@ -88,7 +88,9 @@ def _begin(config: Config, lesson: Lesson, path: Path | None) -> tuple[State, di
             if found.config_hash == config_hash(config) and found.code == environment.code():
                 return found.state, set_aside
     if config["start"] is not None:
-        return checkpoint.started_from(Path(config["start"]), config), set_aside
+        state = checkpoint.started_from(Path(config["start"]), config)
+        state.v, state.s = lesson.held(state.v), lesson.held(state.s)
+        return state, set_aside
     return checkpoint.beginning(lesson.w), set_aside
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -15,6 +15,7 @@ from prograd import recursions
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
 from prograd.bracketing.words import Letters
+from prograd.chosen import Names, first_of
 from prograd.errors import OptionError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
@@ -51,7 +52,18 @@ class Evaluation:
 
     def linearize(self, rows: slice = slice(None)) -> tuple[list[Array], Blocks]:
         """The forward pass of some samples."""
-        return recursions.linearize(self.net.layers, self.parameters, self.x[rows])
+        return recursions.linearize(self.net.layers, self.parameters, self.x[rows], self.net.chosen)
+
+    def only(self, chosen: Names | None, *, cut: bool) -> Evaluation:
+        """The objective as a function of the chosen parameters, by layer; None is all of them.
+
+        `cut` evaluates the layers before the first of these at once, and leaves them out.
+        """
+        if chosen is None:
+            return self
+        first = first_of(chosen) if cut else 0
+        x = recursions.output(self.net.layers[:first], self.parameters, self.x)
+        return replace(self, net=self.net.part(chosen, first), parameters=self.parameters[first:], x=x)
 
     def linearization(self) -> Linearization:
         """The forward pass of all samples, with blocks that are kept."""
