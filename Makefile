@@ -92,7 +92,7 @@ docs: $(DOCS)  ## the site in docs/_build/html, which needs no network
 	@echo docs/_build/html/index.html
 
 docs-links: $(DOCS)  ## do the site's links to other sites lead somewhere?
-	$(SPHINX) docs/_build/links --builder linkcheck
+	$(SPHINX) docs/_build/links --builder linkcheck --define nb_execution_mode=off
 
 clean:  ## remove the environment, caches and results
 	rm -rf .venv .asv docs/_build docs/_generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis outputs

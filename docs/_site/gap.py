@@ -15,7 +15,6 @@ from prograd_experiments.charts.palette import INK, RULE, SOFT, of_mode
 
 PICTURES = Path(__file__).parents[1] / "_static"
 MODES = ("forward", "reverse")
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "prograd", "font.family": "sans-serif", "font.size": 12}
 TICKS = {1e-5: "10 µs", 1e-4: "100 µs", 1e-3: "1 ms", 1e-2: "10 ms"}
 
 
@@ -78,5 +77,7 @@ def main(sweep: Path) -> None:
 
 
 if __name__ == "__main__":
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "prograd", "font.family": "sans-serif", "font.size": 12}
+    ):
         main(Path(sys.argv[1]))

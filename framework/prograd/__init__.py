@@ -14,10 +14,11 @@ from prograd.modes import Mode, ModeName
 from prograd.modes import find as mode
 from prograd.network import Network, layers_from_config
 from prograd.objective import Objective
+from prograd.penalty import Penalty
 from prograd.pieces import jacobian_blocks
 from prograd.planning import Plan, Rates, plan
 from prograd.plugins.hookspecs import hookimpl
-from prograd.plugins.registry import layer, loss, registry
+from prograd.plugins.registry import layer, loss, penalty, registry
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,7 @@ __all__ = [
     "Network",
     "Objective",
     "Parameters",
+    "Penalty",
     "Plan",
     "Rates",
     "__version__",
@@ -53,6 +55,7 @@ __all__ = [
     "one_hot",
     "operators",
     "options",
+    "penalty",
     "plan",
     "registry",
     "rows",

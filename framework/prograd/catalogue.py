@@ -1,4 +1,4 @@
-"""The catalogue: what each registered layer and loss tells of itself, by its docstring, its options and its blocks.
+"""The catalogue: what each registered layer, loss and penalty tells of itself, by docstring, options and blocks.
 
 The first paragraph of a docstring is the formula. List items that begin with the name of an option, such as
 "- `width`: the number of outputs.", tell what options mean; those of a loss named `z` and `y` tell its domain.
@@ -12,24 +12,26 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from prograd import checks
+from prograd.arrays import Array
 from prograd.errors import PluginError, UnknownNameError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.network import Network
 from prograd.operators import Operator, Product
 from prograd.operators.base import Sum
-from prograd.options import plain
-from prograd.plugins.loading import reason
-from prograd.plugins.registry import Registry, layer, loss
+from prograd.options import Owner, plain
+from prograd.penalty import Penalty
+from prograd.plugins.loading import Kind
+from prograd.plugins.registry import Registry, layer, loss, penalty
 from prograd.testing.recording import recordable
 
-Kind = Literal["layer", "loss"]
-MAKE: Final[Mapping[Kind, Callable[..., Layer | Loss]]] = MappingProxyType({"layer": layer, "loss": loss})
+MAKE: Final[Mapping[Kind, Callable[..., Owner]]] = MappingProxyType({"layer": layer, "loss": loss, "penalty": penalty})
 
 REQUIRED: Final = "required"
 ITEM: Final = re.compile(r"^\s*[-*]\s+`+(\w+)`+\s*:\s*(.*)$")
@@ -40,7 +42,7 @@ OF_A_LOSS: Final = ("z", "y")
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a layer or a loss; `default` is what one would write, or `REQUIRED`."""
+    """An option of a layer, a loss or a penalty; `default` is what one would write, or `REQUIRED`."""
 
     name: str
     type: str
@@ -89,7 +91,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Example:
-    """A layer at an example, or the hessian of a loss: sizes, shapes of parameters, and blocks, `B` first."""
+    """A layer at an example, or the hessian of a loss: sizes, shapes of parameters, and blocks, `B` first.
+
+    Of a penalty it has the size of the parameter, and no blocks.
+    """
 
     shown: str
     n_in: int
@@ -110,7 +115,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Entry:
-    """A layer or a loss in the catalogue.
+    """A layer, a loss or a penalty in the catalogue.
 
     `example` is None, and `problem` says why, where its example can't be evaluated. A loss also has its `domain`, what
     `z` and `y` are, and whether its labels are `checked`.
@@ -141,29 +146,29 @@ class Entry:
 
 
 def entries(found: Registry) -> list[Entry]:
-    """Every layer, then every loss, by name."""
+    """Every layer, then every loss, then every penalty, by name."""
     return [entry(found, kind, name) for kind, name in known(found)]
 
 
 def known(found: Registry) -> list[tuple[Kind, str]]:
     """The kind and the name of everything there is."""
-    return [*(("layer", name) for name in found.layers), *(("loss", name) for name in found.losses)]
+    return [(kind, name) for kind, every in found.kinds.items() for name in every]
 
 
 def find(found: Registry, name: str, options: Mapping[str, Any] | None = None, n_in: int | None = None) -> list[Entry]:
-    """The layer and the loss of this name, with these options and inputs instead of those of an example.
+    """The layer, the loss and the penalty of this name, with these options and inputs instead of those of an example.
 
     Raises `UnknownNameError`, and `OptionError` or `ShapeError` for options and inputs that it does not take.
     """
     kinds = [kind for kind, one in known(found) if one == name]
     if not kinds:
-        raise UnknownNameError("layer or loss", name, {one for _, one in known(found)})
+        raise UnknownNameError("layer, loss or penalty", name, {one for _, one in known(found)})
     return [entry(found, kind, name, MAKE[kind](name, **options) if options else None, n_in) for kind in kinds]
 
 
 def structures(found: Registry) -> set[str]:
     """The structures of all blocks `B` and hessians."""
-    examples = (_example(found, kind, name)[0] for kind, name in known(found))
+    examples = (_example(found.kinds[kind][name])[0] for kind, name in known(found))
     return {example.blocks[0].structure for example in examples if example and example.blocks}
 
 
@@ -178,11 +183,11 @@ def of_structure(found: Registry, wanted: str) -> list[Entry]:
     return chosen
 
 
-def entry(found: Registry, kind: Kind, name: str, made: Layer | Loss | None = None, n_in: int | None = None) -> Entry:
-    """What the catalogue tells of one layer or loss, at `made` and `n_in`, or at an example. Raises as `find` does."""
-    cls: type[Layer | Loss] = found.layers[name] if kind == "layer" else found.losses[name]
+def entry(found: Registry, kind: Kind, name: str, made: Owner | None = None, n_in: int | None = None) -> Entry:
+    """What the catalogue tells of one of them, at `made` and `n_in`, or at an example. Raises as `find` does."""
+    cls: type[Owner] = found.kinds[kind][name]
     formula, notes, items = told(cls)
-    example, problem = _example(found, kind, name, made, n_in)
+    example, problem = _example(cls, made, n_in)
     return Entry(
         name,
         kind,
@@ -193,7 +198,7 @@ def entry(found: Registry, kind: Kind, name: str, made: Layer | Loss | None = No
         recordable(cls),
         example,
         problem,
-        {} if kind == "layer" else {key: items.get(key, "") for key in OF_A_LOSS},
+        {key: items.get(key, "") for key in OF_A_LOSS} if kind == "loss" else {},
         issubclass(cls, Loss) and cls.check is not Loss.check,
     )
 
@@ -207,9 +212,16 @@ def told(cls: type[object]) -> tuple[str, str, dict[str, str]]:
     return formula, notes, items
 
 
-def options_of(cls: type[Layer | Loss]) -> tuple[Option, ...]:
-    """The options of a layer or a loss, in the order in which they are given."""
+def options_of(cls: type[Owner]) -> tuple[Option, ...]:
+    """The options of a layer, a loss or a penalty, in the order in which they are given."""
     return tuple(_options(cls, told(cls)[2]))
+
+
+def untold(cls: type[Owner]) -> list[str]:
+    """What a docstring leaves untold: the formula, options, and the domain of a loss."""
+    formula, _, items = told(cls)
+    expected = [option.name for option in options_of(cls)] + list(OF_A_LOSS if issubclass(cls, Loss) else ())
+    return ["the formula"] * (not formula) + [name for name in expected if not items.get(name)]
 
 
 def structure(operator: Operator) -> str:
@@ -249,7 +261,7 @@ def _parts(doc: str) -> tuple[str, str, dict[str, str]]:
     return " ".join(formula.split()), "\n".join(notes).strip(), items
 
 
-def _options(cls: type[Layer | Loss], meanings: Mapping[str, str]) -> Iterator[Option]:
+def _options(cls: type[Owner], meanings: Mapping[str, str]) -> Iterator[Option]:
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
     made = {field.name for field in fields if field.default_factory is not dataclasses.MISSING}
     simple = plain(cls).known
@@ -266,7 +278,7 @@ def _options(cls: type[Layer | Loss], meanings: Mapping[str, str]) -> Iterator[O
 
 
 def _source(found: Registry, kind: Kind, name: str, cls: type[object]) -> Source:
-    owner = next(p for p in found.plugins if name in (p.layers if kind == "layer" else p.losses))
+    owner = found.owner(kind, name)
     try:
         file, line = inspect.getsourcefile(cls) or "", inspect.getsourcelines(cls)[1]
     except (OSError, TypeError):
@@ -274,27 +286,30 @@ def _source(found: Registry, kind: Kind, name: str, cls: type[object]) -> Source
     return Source(owner.distribution, owner.version, cls.__module__, file, line)
 
 
-def _example(
-    found: Registry, kind: Kind, name: str, made: Layer | Loss | None = None, n_in: int | None = None
-) -> tuple[Example | None, str]:
+def _example(cls: type[Owner], made: Any = None, n_in: int | None = None) -> tuple[Example | None, str]:
     """The example, or why there is none. Raises what goes wrong where options or inputs are given."""
-    cls: type[Layer | Loss] = found.layers[name] if kind == "layer" else found.losses[name]
     try:
-        return (_of_layer(cls, made, n_in) if issubclass(cls, Layer) else _of_loss(cls, made)), ""
-    except Exception as error:
+        if issubclass(cls, Layer):
+            return _of_layer(cls, made, n_in), ""
+        return (_of_loss(cls, made) if issubclass(cls, Loss) else _of_penalty(cls, made)), ""
+    except BaseException as error:
+        let_pass(error)
         if made is not None or n_in is not None:
             raise
         return None, reason(error)
 
 
 def _of_layer(cls: type[Layer], made: Any, n_in: int | None) -> Example:
+    points: list[Array] = []
     if made is None or n_in is None:
         examples = list(cls.examples())
-        chosen, size, *_ = next((one for one in examples if one[1] >= LEAST), examples[0])
+        chosen, size, *points = next((one for one in examples if one[1] >= LEAST), examples[0])
         made, n_in = made or chosen, n_in or size
     net = Network([made], n_in)
     (w,) = net.unpack(net.init(0))
     z = np.random.default_rng(0).normal(size=(SAMPLES, net.n[0]))
+    if points and net.n[0] == size:  # the layer is not defined everywhere
+        z = np.resize(points[0], z.shape)
     with np.errstate(all="ignore"):
         A, B = checks.block(net, 0, made.jacobian(w, z, made.g(w, z)), SAMPLES)
     blocks = (Block.of("B", B), *(Block.of(f"A[{name}]", block) for name, block in A.items()))
@@ -313,6 +328,11 @@ def _of_loss(cls: type[Loss], made: Any) -> Example:
             raise PluginError(f"loss {shown.name}: expected hessian to give an operator, got {type(H).__name__}")
         blocks = (Block.of("hessian", H),)
     return Example(repr(shown), z.shape[1], z.shape[1], {}, blocks)
+
+
+def _of_penalty(cls: type[Penalty], made: Any) -> Example:
+    example, w = next(iter(cls.examples()))
+    return Example(repr(made or example), w.size, w.size, {}, ())
 
 
 def _common(of_a_product: str) -> set[str]:

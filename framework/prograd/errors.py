@@ -53,7 +53,7 @@ class NonFiniteError(ProgradError, FloatingPointError):
 
 
 class NotRecordable(ProgradError, TypeError):  # noqa: N818  (what it says about a layer is no error of its own)
-    """A layer or loss asks for numbers where a tape has none: `.owner`, in `.method`, for `.what`."""
+    """A layer, loss or penalty asks for numbers where a tape has none: `.owner`, in `.method`, for `.what`."""
 
     def __init__(self, owner: str, method: str, what: str) -> None:
         where = f"{owner}: {method}: " if owner else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from numbers import Real
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -13,33 +14,40 @@ from scipy.sparse.linalg import LinearOperator
 
 from prograd import checks, curvature, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
+from prograd.chosen import Names, Wanted
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
-from prograd.modes import Evaluation, Mode, ModeName
-from prograd.modes.reverse import per_sample_gradients
+from prograd.modes import Evaluation, Mode, ModeName, Outputs
+from prograd.modes.recomputation import object_bytes
+from prograd.modes.samples import per_sample_gradients
 from prograd.network import Network, check_finite, is_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
+from prograd.penalized import Penalized
+from prograd.penalty import Penalty
 from prograd.plugins.registry import loss as registered_loss
+from prograd.plugins.registry import penalty as registered_penalty
 from prograd.tape import machine
 from prograd.tape.replay import Tapes, signature
 from prograd.tape.tape import Tape, record
 from prograd.weights import sample_weights
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
-SUMS = 2  # of the losses, and of `w`
+SUMS = 2  # of the losses, and of `w`; a third one is that of the penalties, if there are any
+Totals: TypeAlias = tuple[Array, Array | None]
 LARGE_BYTES = 2**19  # of `w`: more does not stay in a core's cache from one product to the next
 
 
 class Objective:
-    """`f(w) = (1/N) Σ_n c_n ℓ_{y_n}(h_{x_n}(w))` for the samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
+    """`f(w) = (1/N) Σ_n c_n ℓ_{y_n}(h_{x_n}(w)) + R(w)` for samples `x` `(N, n_1)` with labels `y` `(N, n_{L+1})`.
 
     `weights` are the numbers `c_n`, `(N,)`, not negative; without them, they are 1. They multiply the losses, and the
     sum is divided by N whatever they are: weights whose mean is 1 make a weighted mean. A mapping `{class: weight}`
     gives each sample `Σ_k y_k c_k`, for labels that are one-hot or probabilities (one output is that of class 1); it
-    reads `y` once. A sample of weight 0 adds nothing, but its loss has to be finite.
+    reads `y` once. A sample of weight 0 adds nothing, but its loss has to be finite. `penalty` is a `Penalty`, the name
+    of a registered one, or a list of these: `R(w)` is their sum over the parameters that each chooses.
 
     `loss` is a `Loss`, or the name of a registered one, which then has its defaults. One-dimensional `x` and `y` are
     one sample. If `x` and `w` are both float32, everything is. Each call reads arrays of either type anew, so it sees
@@ -60,20 +68,23 @@ class Objective:
     array([5., 7.])
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (what there is to say of an objective)
         self,
         net: Network,
         loss: Loss | str,
         x: ArrayLike,
         y: ArrayLike,
         weights: ArrayLike | Mapping[int, float] | None = None,
+        penalty: Penalty | str | Sequence[Penalty | str] | None = None,
     ) -> None:
         if isinstance(loss, str):
             loss = registered_loss(loss)
         if not isinstance(net, Network) or not isinstance(loss, Loss):
             got = f"{type(net).__name__} and {type(loss).__name__}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
-        self.net, self.loss = net, loss
+        self.net, self.loss, self.penalties = net, loss, _penalties(penalty)
+        self._penalized = Penalized(net, self.penalties)
+        self._sums_shape = (SUMS + bool(self._penalized.terms),)
         self._x, self._one = net.check_x(x)
         self._y = self._labels(y)
         self._c = None if weights is None else sample_weights(weights, self._y, self._x.dtype, one=self._one)
@@ -91,7 +102,8 @@ class Objective:
 
     def __repr__(self) -> str:
         samples = "1 sample" if self.samples == 1 else f"{self.samples} samples"
-        return f"Objective({self.loss.name} of {self.net!r}; {samples}, {self._x.dtype})"
+        added = " + ".join([self.loss.name, *(each.name for each in self.penalties)])
+        return f"Objective({added} of {self.net!r}; {samples}, {self._x.dtype})"
 
     def __call__(self, w: ArrayLike) -> float:
         """`f(w)`. Raises `ShapeError`, and `NonFiniteError` for `w` or outputs that the loss is not defined for."""
@@ -99,13 +111,23 @@ class Objective:
         return self._sums(w, self._value, (), "value")
 
     def gradient(
-        self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
+        self,
+        w: ArrayLike,
+        mode: ModeName | Mode = "reverse",
+        out: Array | None = None,
+        max_bytes: int | None = None,
+        layers: Wanted | None = None,
     ) -> Array:
         """`∇f(w)`, `(size,)` in the order of `w`. See `value_and_gradient`."""
-        return self.value_and_gradient(w, mode, out, max_bytes)[1]
+        return self.value_and_gradient(w, mode, out, max_bytes, layers)[1]
 
     def value_and_gradient(
-        self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
+        self,
+        w: ArrayLike,
+        mode: ModeName | Mode = "reverse",
+        out: Array | None = None,
+        max_bytes: int | None = None,
+        layers: Wanted | None = None,
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
@@ -113,33 +135,76 @@ class Objective:
         (forward mode on operators), "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or
         "auto", the one that is predicted to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call
         allocates, the gradient included: forward modes take fewer columns or samples at once, and "reverse" computes
-        some `z^i` again. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
-        `max_bytes`.
+        some `z^i` again.
+
+        With `layers`, such as `[0, (2, "W")]`, the gradient is by the parameters of these layers, or by a parameter,
+        alone: it has as many entries as they have, in the order of `w`, and is `gradient(w)[net.entries(layers)]`.
+        No derivative is computed of the layers before the first of them. Raises `ShapeError`, `NonFiniteError`,
+        `UnknownNameError`, and `OptionError` for too small `max_bytes`, and for layers that have no parameters.
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used, room = self._resolve(mode, max_bytes, w.dtype)
-        p = self._room(out, w)
-        return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
+        chosen = None if layers is None else self.net.names(layers)
+        used, room = self._resolve(mode, "gradient", max_bytes, w.dtype, chosen)
+        p = self._room(out, w, chosen)
+        return self._sums(w, self._gradient, (p,), used, room, chosen, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
-        """`c_n ∇ℓ_{y_n}(h_{x_n}(w))` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample."""
+        """`c_n ∇ℓ_{y_n}(h_{x_n}(w))` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample.
+
+        Penalties are not in them: `∇f` is their mean and `∇R`.
+        """
         w = self._w(w)
         p = machine.empty((self.samples, self.net.size), w.dtype)
         self._sums(w, self._each, (p,), "per sample")
         return p[0] if self._one else p
 
+    def per_sample_norms(self, w: ArrayLike, max_bytes: int | None = None) -> Array:
+        """`‖c_n ∇ℓ_{y_n}(h_{x_n}(w))‖` of each sample: `(N,)`, or one number if `x` was one sample.
+
+        No gradient is formed: one pass of reverse mode gives `‖A_i^T q‖` for each parameter from structure, such as
+        `‖q‖ ‖z‖` for a matrix. No square overflows. `max_bytes` bounds all that the call allocates: the samples are
+        then taken in parts. Raises what `value_and_gradient` raises.
+        """
+        w, max_bytes = self._w(w), checked_bytes(max_bytes)
+        used, room = self._resolve("reverse", "per_sample_norms", max_bytes, w.dtype)
+        norms = np.empty(self.samples, w.dtype)
+        self._sums(w, self._norms, (norms,), "norms", used, room, max_bytes=max_bytes)
+        return norms[0] if self._one else norms
+
+    def clipped_gradient(
+        self, w: ArrayLike, max_norm: float, out: Array | None = None, max_bytes: int | None = None
+    ) -> Array:
+        """`(1/N) Σ_n min(1, max_norm/‖∇_n‖) ∇_n + ∇R(w)` with `∇_n = c_n ∇ℓ_{y_n}(h_{x_n}(w))`, in the order of `w`.
+
+        It is the mean over the samples, as `gradient` is, and is `gradient` if no norm is above `max_norm`, which may
+        be infinite. Penalties R have no sample, so they are not clipped. The result changes by at most `2 max_norm / N`
+        where a sample is replaced by another one: differentially private training adds noise to it (Abadi et al.,
+        2016). Gradients of single samples are not formed. `out` and `max_bytes` are as in `value_and_gradient` and
+        `per_sample_norms`. Raises what they raise, and `OptionError` unless `max_norm` is a positive number.
+        """
+        w, max_bytes = self._w(w), checked_bytes(max_bytes)
+        if isinstance(max_norm, bool) or not isinstance(max_norm, Real) or not max_norm > 0:
+            raise OptionError(f"clipped_gradient: max_norm: expected a positive number, got {max_norm!r}")
+        range_ = np.finfo(w.dtype)
+        limit = np.array([min(max(float(max_norm), float(range_.smallest_subnormal)), float(range_.max))], w.dtype)
+        used, room = self._resolve("reverse", "clipped_gradient", max_bytes, w.dtype)
+        p = self._room(out, w)
+        self._sums(w, self._clipped, (p,), "clipped", used, room, max_bytes=max_bytes, inputs=(limit,))
+        return p
+
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
-        """`(1/N) Σ_n c_n J_n^T H_n J_n` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
+        """`(1/N) Σ_n c_n J_n^T H_n J_n + ∇²R(w)` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
 
         Its products cost one `jvp` and one `vjp` of the network each; the matrix is never formed. Raises
-        `OptionError` for a loss without a hessian, and `NonFiniteError` as `value_and_gradient` does.
+        `OptionError` for a loss or a penalty without a hessian, and `NonFiniteError` as `value_and_gradient` does.
         """
         at = self._at(w)
         lin = at.linearization()
         H = self.loss.hessian(lin.z[-1], at.y)
         checks.curvature(self.loss, H, lin.z[-1], at.y)
-        product = _GaussNewton(lin, H, at)
+        self._penalized.curved(at.parameters)
+        product = _GaussNewton(lin, H, at, self._penalized)
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
 
@@ -147,8 +212,8 @@ class Objective:
         """`∇²f(w) v`, `(size,)`, exactly, in about three times the time of a gradient: what scipy calls `hessp`.
 
         It is the derivative of reverse mode along `v`, which has the dtype of `w`; the matrix is never formed. Raises
-        `OptionError`, with its name, for a layer without `jacobian_along` (activations: `d2phi`) and for a loss without
-        `hessian`, `ShapeError`, and `NonFiniteError` as `value_and_gradient` does.
+        `OptionError`, with its name, for a layer without `jacobian_along` (activations: `d2phi`) and for a loss or a
+        penalty without a hessian, `ShapeError`, and `NonFiniteError` as `value_and_gradient` does.
         """
         w = self._w(w)
         v = as_real(v, "v")
@@ -160,6 +225,7 @@ class Objective:
             at = self._at(w)
             z = self.net.evaluate(at.parameters, at.x)
             checks.curvature(self.loss, self.loss.hessian(z, at.y), z, at.y)
+            self._penalized.curved(at.parameters)
         return p
 
     def linearize(self, w: ArrayLike) -> Linearization:
@@ -172,44 +238,56 @@ class Objective:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype).char in self._chars else DOUBLE
-        used, room = self._resolve(mode, max_bytes, dtype)
+        used, room = self._resolve(mode, "gradient", max_bytes, dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
-        run = partial(self._run, self._gradient, (used, room))
-        return record(run, [size, *signature(self._data(dtype))], [size, ((SUMS,), dtype)])
+        run = partial(self._run, self._gradient, (used, room, None))
+        return record(run, [size, *signature(self._data(dtype))], [size, (self._sums_shape, dtype)])
 
-    def _resolve(self, mode: str | Mode, max_bytes: int | None, dtype: Any) -> tuple[Mode, int | None]:
+    def _resolve(
+        self, mode: str | Mode, outputs: Outputs, max_bytes: int | None, dtype: Any, chosen: Names | None = None
+    ) -> tuple[Mode, int | None]:
         weighted = self._c is not None
+        if max_bytes is not None and self._penalized.terms and outputs != "per_sample_norms":
+            dtype = np.dtype(dtype)
+            least = object_bytes(self.net) + self.net.size * dtype.itemsize + self._penalized.gradient_bytes(dtype)
+            if max_bytes < least:
+                raise OptionError(f"max_bytes: expected at least {least} for the penalty, got {max_bytes}")
         return planning.resolve(
-            mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype, self.loss, weighted
+            mode, self.net, self.samples, chosen or "parameters", outputs, max_bytes, dtype, self.loss, weighted
         )
 
     def _sums(
         self,
         w: Array,
-        function: Callable[..., Array],
+        function: Callable[..., Totals],
         outputs: tuple[Array, ...],
         *what: Any,
-        inputs: tuple[Array, ...] = (),
         max_bytes: int | None = None,
+        inputs: tuple[Array, ...] = (),
     ) -> float:
-        """Calls `function(*what, at, *inputs, *outputs)`, recorded, which returns the sum of the losses.
+        """The mean of the losses, with the penalties, by `function(*what, at, *inputs, *outputs)`, recorded.
 
-        Returns their mean.
+        The function returns the sum of the losses, and that of the penalties if there are any.
         """
         data = self._data(w.dtype)
         if w.dtype.char not in self._checked:
             self._check(self.net.check_w(w))
-        sums = np.empty(SUMS, w.dtype)
+        sums = np.empty(self._sums_shape, w.dtype)
         key = (what, w.dtype.char, data[0].shape, data[1].shape)
         self._tapes.call(key, partial(self._run, function, what), (w, *data, *inputs), (*outputs, sums), max_bytes)
-        total, of_w = sums.tolist()
+        total, of_w, *penalty = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
-        return total / len(data[0]) if math.isfinite(total) else self._mean(w, total, smooth=bool(outputs))
+        mean = total / len(data[0]) if math.isfinite(total) else self._mean(w, total, smooth=bool(outputs))
+        if penalty and math.isnan(penalty[0]):
+            parameters = self.net.unpack(w)
+            self._penalized.smooth(parameters, gradient=bool(outputs))
+            penalty = [float(self._penalized.value(parameters) or 0)]
+        return sum(penalty, start=mean)
 
-    def _run(self, function: Callable[..., Array], what: tuple[Any, ...], *arrays: Array) -> None:
-        """What is recorded: reads `w`, the data and the inputs, and writes to the others, the sums at the end."""
+    def _run(self, function: Callable[..., Totals], what: tuple[Any, ...], *arrays: Array) -> None:
+        """What is recorded: reads `w` and the data, and writes to the others, the last of which are the sums."""
         read = 1 + len(self._given)
         at = self._evaluation(*arrays[:read])
         _close(arrays[-1], function(*what, at, *arrays[read:-1]), at)
@@ -222,18 +300,28 @@ class Objective:
             (checks.smooth if smooth else checks.domain)(self.loss, z, at.y, at.c)
         return float(np.add.reduce(at.weighted(self.loss.value(z, at.y) / at.samples)))
 
-    def _value(self, _: str, at: Evaluation) -> Array:
+    def _value(self, _: str, at: Evaluation) -> Totals:
         total: Array = np.add.reduce(at.weighted(self.loss.value(self.net.evaluate(at.parameters, at.x), at.y)))
-        return total
+        return total, self._penalized.value(at.parameters)
 
-    def _gradient(self, mode: Mode, max_bytes: int | None, at: Evaluation, p: Array) -> Array:
-        return mode.gradient(at, p, max_bytes)
+    def _gradient(self, mode: Mode, max_bytes: int | None, chosen: Names | None, at: Evaluation, p: Array) -> Totals:
+        total = mode.gradient(at.only(chosen, cut=max_bytes is None), p, max_bytes)
+        return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
 
-    def _each(self, _: str, at: Evaluation, p: Array) -> Array:
-        return per_sample_gradients(at, p)
+    def _each(self, _: str, at: Evaluation, p: Array) -> Totals:
+        return per_sample_gradients(at, p), self._penalized.value(at.parameters)
 
-    def _hessian_vector(self, _: str, at: Evaluation, v: Array, p: Array) -> Array:
-        return curvature.hessian_vector(at, v, p)
+    def _norms(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, norms: Array) -> Totals:
+        return mode.per_sample_norms(at, norms, max_bytes), self._penalized.value(at.parameters)
+
+    def _clipped(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, limit: Array, p: Array) -> Totals:
+        total = mode.clipped_gradient(at, limit, p, max_bytes)
+        return total, self._penalized.add_gradient(at.parameters, p)
+
+    def _hessian_vector(self, _: str, at: Evaluation, v: Array, p: Array) -> Totals:
+        total = curvature.hessian_vector(at, v, p)
+        self._penalized.add_product(at.parameters, v, p)
+        return total, self._penalized.value(at.parameters)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, ...]:
         return self._as_given.get(dtype.char) or tuple(_contiguous(a, dtype) for a in self._given)
@@ -250,7 +338,9 @@ class Objective:
         self.net.check_options(w.dtype)
         options.check_range(self.loss, w.dtype)
         x, y, *_ = self._data(w.dtype)
-        checks.loss(self.loss, checks.output(self.net, self.net.unpack(w), x[:2]), y[:2])
+        parameters = self.net.unpack(w)
+        checks.loss(self.loss, checks.output(self.net, parameters, x[:2]), y[:2])
+        self._penalized.check(parameters)
         self._checked.add(w.dtype.char)
 
     def _at(self, w: ArrayLike) -> Evaluation:
@@ -289,13 +379,14 @@ class Objective:
             raise LabelError(msg) from error
         return y
 
-    def _room(self, out: Array | None, w: Array) -> Array:
+    def _room(self, out: Array | None, w: Array, chosen: Names | None = None) -> Array:
+        shape = w.shape if chosen is None else (self.net.part(chosen, 0).size,)
         if out is None:
-            return np.empty(w.shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
+            return np.empty(shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(shape, w.dtype)
         refuse_mask(out, "out")
-        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
+        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-            raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {w.shape}, got {got}")
+            raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {shape}, got {got}")
         for name, read in zip(("w", "x", "y", "weights"), (w, *self._given), strict=False):
             if np.shares_memory(out, read):
                 raise ShapeError(
@@ -308,9 +399,21 @@ def _contiguous(a: Array, dtype: np.dtype[Any]) -> Array:
     return a if a.dtype is dtype and a.flags.c_contiguous else np.ascontiguousarray(a, dtype)
 
 
-def _close(sums: Array, total: Array, at: Evaluation) -> None:
-    """The sum of the losses, and the sum of `w`, which is finite only where `w` is."""
+def _penalties(given: Penalty | str | Sequence[Penalty | str] | None) -> tuple[Penalty, ...]:
+    each: Sequence[Any] = given if isinstance(given, (list, tuple)) else [given] * (given is not None)
+    found = [registered_penalty(one) if isinstance(one, str) else one for one in each]
+    for one in found:
+        if not isinstance(one, Penalty):
+            raise OptionError(f"Objective: expected a Penalty, its name, or a list of these, got {type(one).__name__}")
+    return tuple(found)
+
+
+def _close(sums: Array, totals: Totals, at: Evaluation) -> None:
+    """The sums of the losses and of `w`, which is finite only where `w` is, and that of the penalties."""
+    total, penalty = totals
     sums[0], sums[1] = total, np.add.reduce(at.w) if at.w.nbytes < LARGE_BYTES else _by_rows(at.parameters)
+    if penalty is not None:
+        sums[SUMS] = penalty
 
 
 def _by_rows(parameters: Sequence[Parameters]) -> Array:
@@ -326,10 +429,10 @@ def _total(a: Array) -> Array:
 
 
 class _GaussNewton:
-    """`v -> (1/N) Σ_n c_n J_n^T H_n J_n v` for a stack of vectors, by a tape from the third product on."""
+    """`v -> (1/N) Σ_n c_n J_n^T H_n J_n v + ∇²R v` for a stack of vectors, by a tape from the third product on."""
 
-    def __init__(self, lin: Linearization, H: Operator, at: Evaluation) -> None:
-        self._lin, self._H, self._at = lin, H, at
+    def __init__(self, lin: Linearization, H: Operator, at: Evaluation, penalized: Penalized) -> None:
+        self._lin, self._H, self._at, self._penalized = lin, H, at, penalized
         self._tapes = Tapes()
 
     def __call__(self, v: Array) -> Array:
@@ -341,3 +444,4 @@ class _GaussNewton:
     def _product(self, v: Array, out: Array) -> None:
         q = self._at.weighted(self._H.jvp(self._lin.jvp(v)))
         np.divide(self._lin.vjp(q), self._lin.samples, out=out)
+        self._penalized.add_product(self._at.parameters, v, out)

@@ -1,4 +1,4 @@
-"""Checks of the options of a layer or a loss, for its `__post_init__`:
+"""Checks of the options of a layer, a loss or a penalty, for its `__post_init__`:
 
     @dataclass(frozen=True)
     class Elu(Elementwise):
@@ -15,18 +15,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from prograd.errors import OptionError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
+from prograd.penalty import Penalty
+
+Owner: TypeAlias = Layer | Loss | Penalty
 
 
-def integer(owner: Layer | Loss, option: str, *, least: int = 1) -> None:
+def integer(owner: Owner, option: str, *, least: int = 1) -> None:
     """An integer, at least `least`."""
     value = getattr(owner, option)
     if not _is_integer(value, least):
@@ -34,7 +38,7 @@ def integer(owner: Layer | Loss, option: str, *, least: int = 1) -> None:
     _store(owner, option, int(value))
 
 
-def integers(owner: Layer | Loss, option: str, names: Sequence[str], *, least: int = 1) -> None:
+def integers(owner: Owner, option: str, names: Sequence[str], *, least: int = 1) -> None:
     """A tuple or list of integers, one for each name and each at least `least`. It is stored as a tuple."""
     value = getattr(owner, option)
     right = isinstance(value, (tuple, list)) and len(value) == len(names) and all(_is_integer(k, least) for k in value)
@@ -43,7 +47,7 @@ def integers(owner: Layer | Loss, option: str, names: Sequence[str], *, least: i
     _store(owner, option, tuple(map(int, value)))
 
 
-def per_axis(owner: Layer | Loss, option: str, axes: Sequence[str], *, least: int = 1) -> None:
+def per_axis(owner: Owner, option: str, axes: Sequence[str], *, least: int = 1) -> None:
     """An integer for all axes, or a tuple or list with one for each; at least `least`.
 
     It is stored as an integer if all are equal, so that 3 and [3, 3] are the same, and otherwise as a tuple.
@@ -57,34 +61,32 @@ def per_axis(owner: Layer | Loss, option: str, axes: Sequence[str], *, least: in
     _store(owner, option, sizes if len(set(sizes)) > 1 else sizes[0])
 
 
-def real(owner: Layer | Loss, option: str, *, above: float = -math.inf) -> None:
-    """A finite number, greater than `above`."""
+def real(owner: Owner, option: str, *, above: float = -math.inf, least: float = -math.inf) -> None:
+    """A finite number, greater than `above` and at least `least`."""
     value = getattr(owner, option)
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value <= above:
-        bound = "" if above == -math.inf else f" greater than {above:g}"
-        _refuse(owner, option, f"a finite number{bound}", value)
+    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value <= above or value < least:
+        bounds = [f" greater than {above:g}"] * (above > -math.inf) + [f" of at least {least:g}"] * (least > -math.inf)
+        _refuse(owner, option, f"a finite number{' and'.join(bounds)}", value)
     _store(owner, option, float(value))
 
 
-def flag(owner: Layer | Loss, option: str) -> None:
+def flag(owner: Owner, option: str) -> None:
     """True or False."""
     value = getattr(owner, option)
     if not isinstance(value, bool):
         _refuse(owner, option, "true or false", value)
 
 
-def check_range(owner: Layer | Loss, dtype: np.dtype[Any], where: str = "") -> None:
+def check_range(owner: Owner, dtype: np.dtype[Any], where: str = "") -> None:
     """Raises `OptionError` for an option that is zero or infinite in numbers of this type; inner layers' as well."""
     limits = np.finfo(dtype)
     least, most = float(limits.tiny), float(limits.max)
     for option, value in vars(owner).items():
-        if isinstance(value, float) and math.isfinite(value) and value:
-            if not least <= abs(value) <= most:
-                _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
-        elif isinstance(value, tuple):
-            for inner in value:
-                if isinstance(inner, Layer):
-                    check_range(inner, dtype, where)
+        if isinstance(value, float) and math.isfinite(value) and value and not least <= abs(value) <= most:
+            _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
+        for inner in _inner_layers(value):
+            check_range(inner, dtype, where)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,16 +105,15 @@ def plain(cls: type[object]) -> Plain:
         if not field.init:
             continue
         if field.name == "name":
-            left_out["name"] = "in a configuration, name is the name of the layer or the loss"
+            left_out["name"] = "in a configuration, name is the name of the layer, the loss or the penalty"
             continue
         try:
             known[field.name] = _plain(_default(field))
         except _NotPlainError as error:
             left_out[field.name] = str(error)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001  (a plugin makes the default, and may even raise SystemExit)
-            left_out[field.name] = f"its default raises {type(error).__name__}: {error}"
+            let_pass(error)
+            left_out[field.name] = f"its default raises {reason(error)}"
     return Plain(known, left_out)
 
 
@@ -120,11 +121,18 @@ def _is_integer(value: object, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
-def _refuse(owner: Layer | Loss, option: str, expected: str, value: object, where: str = "") -> None:
+def _inner_layers(value: object) -> Iterator[Layer]:
+    """The layers in an option that is a tuple, or a tuple of tuples."""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from (one,) if isinstance(one, Layer) else _inner_layers(one)
+
+
+def _refuse(owner: Owner, option: str, expected: str, value: object, where: str = "") -> None:
     raise OptionError(f"{where}{owner.name}: {option}: expected {expected}, got {value!r}")
 
 
-def _store(owner: Layer | Loss, option: str, value: Any) -> None:
+def _store(owner: Owner, option: str, value: Any) -> None:
     object.__setattr__(owner, option, value)  # the way past a frozen dataclass
 
 

@@ -218,3 +218,12 @@ def test_a_vector_of_another_shape_is_refused(shape):
     f = prograd.Objective(net, "squared_error", np.ones((2, 3)), np.ones((2, 2)))
     with pytest.raises(errors.ShapeError, match=r"^v: expected shape \(26,\), as w has, got "):
         f.hessian_vector(net.init(0), np.ones(shape))
+
+
+def test_penalties_are_added():
+    f, w, x, y = classifier()
+    v = np.random.default_rng(0).normal(size=w.size)
+    ridge = prograd.Objective(f.net, f.loss, x, y, penalty=prograd.penalty("l2", rate=0.25))
+    up, down = (ridge.gradient(w + t * v) - f.gradient(w + t * v) for t in (1, -1))  # linear in w
+    for _ in range(3):
+        assert_close(ridge.hessian_vector(w, v), f.hessian_vector(w, v) + (up - down) / 2, rounding=1e-13)

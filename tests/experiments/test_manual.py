@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from itertools import zip_longest
@@ -13,6 +14,7 @@ import pytest
 import prograd
 from prograd_experiments import arguments, completion, jobs, manual, run
 from tests.helpers import processes
+from tests.helpers.documents import ROOT
 
 run.store_choices()
 GROUPS = arguments.groups()
@@ -84,6 +86,18 @@ def test_what_builds_on_another_choice_has_its_meanings() -> None:
     rows = dict(row for rows in manual.sections(["experiment=mlp_digits"]).values() for row in rows)
     assert rows["epochs=30"] == "passes over the training samples"
     assert rows["experiment=mlp_digits"].startswith("Handwritten digits: two affine layers, mini-batches.")
+
+
+@pytest.mark.parametrize(("document", "experiment"), [("experiments", "speed_gap"), ("training", "train")])
+def test_the_guide_has_the_same_keys_with_the_same_defaults(document, experiment) -> None:
+    table = (ROOT / "docs" / f"{document}.md").read_text().partition("## The keys\n")[2].strip().partition("\n\n")[0]
+    guide = dict(re.findall(r"^\| `([\w.]+)` \| `?([^|`]+?)`? \|", table, re.MULTILINE))
+    found = manual.sections([f"experiment={experiment}"])
+    told = dict(left.split("=") for heading, rows in found.items() if "=" in heading for left, _ in rows)
+    del told["experiment"]
+    assert {key: guide[key] for key in told if key in guide} == {key: told[key] for key in told if key in guide}
+    elsewhere = set() if experiment == "speed_gap" else keys("experiment=speed_gap")
+    assert {key for key in told if "." not in key} - elsewhere <= set(guide)
 
 
 def test_columns(monkeypatch: pytest.MonkeyPatch) -> None:

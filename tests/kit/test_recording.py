@@ -9,11 +9,11 @@ from prograd import Elementwise
 from prograd.errors import OptionError
 from prograd.testing.recording import YES, reason_of, recordable
 
-INSTALLED = {**prograd.registry().layers, **prograd.registry().losses}
+INSTALLED = {name: cls for names in prograd.registry().kinds.values() for name, cls in names.items()}
 
 
 @pytest.mark.parametrize("name", sorted(INSTALLED))
-def test_first_party_layers_and_losses_can_be_recorded(name):
+def test_what_is_first_party_can_be_recorded(name):
     assert recordable(INSTALLED[name]) == YES
 
 

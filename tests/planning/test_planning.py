@@ -243,8 +243,9 @@ def test_the_command_reads_files(tmp_path, name, text):
         (["-l", "affine 4", "--n-in", "3"], 2, "expected OPTION=VALUE, got '4'"),
         (["-l", "afine width=4", "--n-in", "3"], 2, "did you mean 'affine'"),
         (["-l", "affine 'width=4", "--n-in", "3"], 2, "No closing quotation"),
-        (["--network", "nowhere.yaml"], 1, "nowhere.yaml: can't be read"),
-        (["-l", "tanh", "--n-in", "3", "--rates", "nowhere.json"], 1, "nowhere.json: expected a file of rates"),
+        (["-l", "affine width=0", "--n-in", "3"], 2, "width: expected an integer of at least 1"),
+        (["--network", "nowhere.yaml"], 2, "nowhere.yaml: expected a path that can be used, got no such file"),
+        (["-l", "tanh", "--n-in", "3", "--rates", "nowhere.json"], 2, "nowhere.json: expected a file of rates"),
     ],
 )
 def test_what_the_command_refuses(arguments, code, message):
@@ -264,5 +265,5 @@ def test_what_the_command_refuses(arguments, code, message):
 def test_files_that_hold_no_network(tmp_path, text, message):
     (tmp_path / "network.yaml").write_text(text)
     result = run("--network", str(tmp_path / "network.yaml"), "--n-in", "3")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert message in result.output

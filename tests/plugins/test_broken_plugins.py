@@ -110,7 +110,7 @@ MISTAKES = {
     ),
     "means a hook that there is not": (
         "@hookimpl\ndef prograd_optimizers():\n    return {}",
-        "hook: expected a known name, got 'prograd_optimizers'; did you mean 'prograd_layers' or 'prograd_losses'?",
+        "hook: expected a known name, got 'prograd_optimizers'; did you mean 'prograd_penalties' or 'prograd_layers'",
     ),
     "forgets the mark": (
         "def prograd_layers():\n    return {'double': Double}",
@@ -122,7 +122,7 @@ MISTAKES = {
     ),
     "has no hook": (
         "",
-        "expected a function prograd_layers or prograd_losses with @prograd.hookimpl above it, got none",
+        "prograd_layers or prograd_losses or prograd_penalties with @prograd.hookimpl above it, got none",
     ),
     "asks for an argument that no hook has": (
         "@hookimpl\ndef prograd_layers(registry):\n    return {}",
@@ -146,7 +146,7 @@ def test_a_mistake_is_named_and_stays_its_own(mistake, plugins):
     ]
     assert expected in found.broken[0].error
     assert 0 < len(found.broken[0].traceback.splitlines()) <= TRACEBACK_LINES
-    assert [plugin.name for plugin in found.plugins] == ["layers", "losses", "good"]
+    assert [plugin.name for plugin in found.plugins] == ["layers", "losses", "penalties", "good"]
     assert found.layers["double"].__module__ == "good"
     assert set(found.layers) == {*prograd.registry().layers, "double"}
     assert set(found.losses) == set(prograd.registry().losses)

@@ -20,6 +20,7 @@ from prograd.testing import counted
 from tests.helpers.plugins import first_party
 
 OURS = prograd.plugins.registry.assemble(first_party())
+FORMULAS = {"layer": ("g(", "φ(z) = "), "loss": "ℓ_y(z) = ", "penalty": "ρ(w) = "}
 NAMES = [pytest.param(kind, name, id=name) for kind, name in catalogue.known(OURS)]
 
 
@@ -88,7 +89,7 @@ def only(**classes: type[Layer | Loss]) -> Entry:
 @pytest.mark.parametrize(("kind", "name"), NAMES)
 def test_each_of_ours_tells_its_formula_and_what_its_options_mean(kind, name) -> None:
     found = catalogue.entry(OURS, kind, name)
-    assert found.formula.startswith(("g(", "φ(z) = ") if kind == "layer" else "ℓ_y(z) = ")
+    assert found.formula.startswith(FORMULAS[kind])
     assert " = " in found.formula
     assert found.problem == ""
     assert found.recordable == "yes"
@@ -96,7 +97,9 @@ def test_each_of_ours_tells_its_formula_and_what_its_options_mean(kind, name) ->
     assert all(found.domain.values())
     assert set(found.domain) == ({"z", "y"} if kind == "loss" else set())
     known = {option.name for option in found.options} | set(found.domain)
-    assert set(catalogue.told((OURS.layers if kind == "layer" else OURS.losses)[name])[2]) == known
+    cls = OURS.kinds[kind][name]
+    assert set(catalogue.told(cls)[2]) == known
+    assert catalogue.untold(cls) == []
 
 
 @pytest.mark.parametrize("name", OURS.layers)
@@ -145,7 +148,7 @@ def test_options_and_inputs_apart() -> None:
     with pytest.raises(ShapeError, match="can't take 5 inputs"):
         catalogue.find(OURS, "max_pool2d", n_in=5)
     with pytest.raises(
-        UnknownNameError, match="layer or loss: expected a known name, got 'afine'; did you mean 'affine'"
+        UnknownNameError, match="layer, loss or penalty: expected a known name, got 'afine'; did you mean 'affine'"
     ):
         catalogue.find(OURS, "afine")
 
@@ -199,7 +202,30 @@ def test_what_tells_nothing_of_itself_is_in_the_catalogue_too() -> None:
     assert (found.formula, found.notes, found.structure) == ("", "", "")
     assert found.example is None
     assert found.problem.startswith("Silent: expected its own examples()")
+    assert catalogue.untold(Silent) == ["the formula", "width"]
+    assert catalogue.untold(Plain) == ["z", "y"]
     assert [option.name for option in found.options] == ["width"]
+
+
+class Logarithm(Elementwise):
+    """φ(z) = log(z), which asks for z > 0."""
+
+    def phi(self, z):
+        if not (z > 0).all():
+            raise ValueError("z")
+        return np.log(z)
+
+    def dphi(self, z, z_next):
+        return 1 / z
+
+    @classmethod
+    def examples(cls):
+        yield cls(), 3, np.array([[1.0, 2.0, 3.0]])
+
+
+def test_an_example_may_have_points_of_its_own() -> None:
+    found = only(logarithm=Logarithm)
+    assert (found.problem, found.structure, found.example.n_in) == ("", "Diagonal", 3)
 
 
 def test_an_example_that_fails_is_a_problem_not_an_error() -> None:

@@ -1,4 +1,4 @@
-"""Every layer and loss in the registry passes the conformance kit."""
+"""Every layer, loss and penalty in the registry passes the conformance kit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from prograd.testing import parametrize_with_checks
 from prograd.testing.parametrize import expand
 
 FOUND = prograd.registry()
+EVERY = [cls for names in FOUND.kinds.values() for cls in names.values()]
 
 
-@parametrize_with_checks([*FOUND.layers.values(), *FOUND.losses.values()])
+@parametrize_with_checks(EVERY)
 def test_conformance(check) -> None:
     check()
 
@@ -28,9 +29,16 @@ def test_loss_is_known_by_one_name(name: str) -> None:
     assert loss.name == name
 
 
+@pytest.mark.parametrize("name", sorted(FOUND.penalties))
+def test_penalty_is_known_by_one_name(name: str) -> None:
+    penalty, _ = next(iter(FOUND.penalties[name].examples()))
+    assert penalty.name == name
+
+
 def test_the_first_party_ones_are_among_them() -> None:
     assert {"affine", "tanh", "softmax", "layer_norm", "conv2d", "residual"} <= set(FOUND.layers)
     assert {"squared_error", "softmax_cross_entropy", "kl_divergence", "hinge"} <= set(FOUND.losses)
+    assert {"l1", "l2"} <= set(FOUND.penalties)
 
 
 def test_none_is_broken_and_none_is_another_distributions() -> None:
@@ -39,7 +47,7 @@ def test_none_is_broken_and_none_is_another_distributions() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cls", [*FOUND.layers.values(), *FOUND.losses.values()], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", EVERY, ids=lambda cls: cls.__name__)
 def test_the_kit_has_no_advice(cls) -> None:
     """No slope loses its digits in float32, and numpy warns of nothing that is thrown away."""
     for suite, label, make in expand(cls):

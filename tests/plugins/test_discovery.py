@@ -262,4 +262,8 @@ def test_a_plugin_that_is_left_out_or_does_not_fit_is_not_imported(site):
 
 def test_metadata_of_this_installation_has_prograds_own_plugins():
     points = metadata.distribution("prograd").entry_points.select(group="prograd")
-    assert {point.name: point.value for point in points} == {"layers": "prograd_layers", "losses": "prograd_losses"}
+    assert {point.name: point.value for point in points} == {
+        "layers": "prograd_layers",
+        "losses": "prograd_losses",
+        "penalties": "prograd_penalties",
+    }

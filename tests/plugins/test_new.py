@@ -177,7 +177,7 @@ def test_a_name_that_cannot_be_used(name, reason, tmp_path):
         write(name, tmp_path)
     assert reason in str(caught.value)
     done = new("--dir", tmp_path, "--", name)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert reason in done.output
     assert list(tmp_path.iterdir()) == []
 
@@ -186,7 +186,7 @@ def test_what_exists_is_not_overwritten(tmp_path):
     (tmp_path / "waves").mkdir()
     (tmp_path / "waves" / "thesis.tex").write_text("three years")
     done = new("waves", "--dir", tmp_path)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert f"{tmp_path / 'waves'}: expected no folder, or an empty one" in done.output
     assert [path.name for path in tmp_path.rglob("*")] == ["waves", "thesis.tex"]
 
@@ -204,7 +204,7 @@ def test_an_empty_folder_is_filled(tmp_path):
 def test_a_file_where_the_folder_should_go(tmp_path):
     (tmp_path / "file").write_text("")
     done = new("waves", "--dir", tmp_path / "file" / "below")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert done.output.startswith("Error: ")
 
 

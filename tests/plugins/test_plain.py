@@ -102,7 +102,7 @@ def test_an_option_without_a_default_is_known_and_one_called_name_is_not() -> No
     fields = [("weight", Any), ("name", str, "x"), ("hidden", int, dataclasses.field(default=1, init=False))]
     found = plain(dataclasses.make_dataclass("Made", fields))
     assert found.known == {"weight": dataclasses.MISSING}
-    assert found.left_out == {"name": "in a configuration, name is the name of the layer or the loss"}
+    assert found.left_out == {"name": "in a configuration, name is the name of the layer, the loss or the penalty"}
 
 
 def test_a_class_that_is_no_dataclass_has_no_options() -> None:
@@ -116,7 +116,7 @@ def test_each_word_reads_as_something_else(word: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["null", "True", "inf", "NaN", "on", "_self_", "n" * 101])
-@pytest.mark.parametrize(("hook", "cls"), [("layers", "Double"), ("losses", "Zero")])
+@pytest.mark.parametrize(("hook", "cls"), [("layers", "Double"), ("losses", "Zero"), ("penalties", "Nothing")])
 def test_a_name_that_reads_as_something_else_is_refused(plugins, name: str, hook: str, cls: str) -> None:
     body = f"@hookimpl\ndef prograd_{hook}():\n    return {{{name!r}: {cls}}}\n"
     found = assemble([plugins("one", body)])
@@ -124,8 +124,12 @@ def test_a_name_that_reads_as_something_else_is_refused(plugins, name: str, hook
     assert found.broken[0].error.endswith(f"got {name!r}")
 
 
-@pytest.mark.parametrize("name", sorted(loading.RESERVED))
-def test_a_loss_has_no_name_that_prograd_run_gives_a_meaning(plugins, name: str) -> None:
+CLASSES = {"prograd_losses": "Zero", "prograd_penalties": "Nothing"}
+RESERVED = [(hook, name) for hook, names in loading.RESERVED.items() for name in sorted(names)]
+
+
+@pytest.mark.parametrize(("hook", "name"), RESERVED)
+def test_no_name_has_a_meaning_in_prograd_run(plugins, hook: str, name: str) -> None:
     body = f"""
     @hookimpl
     def prograd_layers():
@@ -133,15 +137,16 @@ def test_a_loss_has_no_name_that_prograd_run_gives_a_meaning(plugins, name: str)
 
 
     @hookimpl
-    def prograd_losses():
-        return {{{name!r}: Zero}}
+    def {hook}():
+        return {{{name!r}: {CLASSES[hook]}}}
     """
     both = assemble([plugins("both", body)])
-    assert both.broken[0].error == f"prograd_losses: expected a name that prograd-run has no meaning for, got {name!r}"
-    layer = assemble([plugins("alone", body.partition("@hookimpl\n    def prograd_losses")[0])])
+    assert both.broken[0].error == f"{hook}: expected a name that prograd-run has no meaning for, got {name!r}"
+    layer = assemble([plugins("alone", body.partition(f"@hookimpl\n    def {hook}")[0])])
     assert set(layer.layers) == {name}
 
 
 def test_prograds_own_options_are_all_held() -> None:
-    for cls in (*prograd.registry().layers.values(), *prograd.registry().losses.values()):
-        assert not plain(cls).left_out
+    for names in prograd.registry().kinds.values():
+        for cls in names.values():
+            assert not plain(cls).left_out

@@ -93,9 +93,10 @@ def test_a_registry_prints_as_a_person_reads_it(plugins):
     lines = repr(found).splitlines()
     assert lines[0].startswith("layers: affine, avg_pool2d, ")
     assert "losses: cross_entropy, hinge" in repr(found)
+    ours = ", ".join(f"'{name}' of prograd 0.1.0" for name in ("layers", "losses", "penalties"))
     assert lines[-2:] == [
-        "plugins: 'layers' of prograd 0.1.0, 'losses' of prograd 0.1.0, 'waves' of dist-waves 1.0",
+        f"plugins: {ours}, 'waves' of dist-waves 1.0",
         "broken: 'gone' of dist-gone 1.0: ImportError: no numbers",
     ]
     assert max(map(len, lines)) <= 120
-    assert repr(assemble([])) == "layers: none\nlosses: none\nplugins: none"
+    assert repr(assemble([])) == "layers: none\nlosses: none\npenalties: none\nplugins: none"

@@ -149,7 +149,7 @@ def test_the_projects_wheel_makes_new_plugins(fresh):
 def test_the_wheels_hold_packages_and_nothing_else(wheels):
     roots = [{Path(name).parts[0] for name in zipfile.ZipFile(built).namelist()} for built in wheels]
     project, example = ({root for root in found if not root.endswith(".dist-info")} for found in roots)
-    names = ("", "_layers", "_losses", "_benchmarks", "_experiments")
+    names = ("", "_layers", "_losses", "_penalties", "_benchmarks", "_experiments")
     assert project == {"hydra_plugins", *(f"prograd{name}" for name in names)}
     assert example == {"prograd_rates"}
 

@@ -185,6 +185,24 @@ def test_check_and_plugins_say_what_cannot_be_recorded(registered) -> None:
     assert "recordable" in run("plugins").output
 
 
+class Untold(Elementwise):
+    def __init__(self, gain=2.0):
+        self.gain = gain
+
+    def phi(self, z):
+        return z * z.dtype.type(self.gain)
+
+    def dphi(self, z, z_next):
+        return np.full_like(z, self.gain)
+
+
+def test_check_says_what_a_docstring_leaves_untold(registered) -> None:
+    registered({"untold": Untold})
+    result = run("check", "untold")
+    assert result.exit_code == 0
+    assert "advice, docstring: tells nothing of the formula, gain, which `prograd show` prints" in result.output
+
+
 def test_check_fails_where_there_is_nothing_to_try(registered) -> None:
     registered({"no_examples": NoExamples})
     result = run("check", "no_examples")
@@ -204,7 +222,7 @@ def test_check_of_everything_fails_for_a_broken_plugin(registered) -> None:
 def test_check_of_an_unknown_name_offers_the_closest() -> None:
     result = run("check", "afine")
     assert result.exit_code == 2
-    assert "layer or loss: expected a known name, got 'afine'; did you mean 'affine'" in result.stderr
+    assert "layer, loss or penalty: expected a known name, got 'afine'; did you mean 'affine'" in result.stderr
 
 
 def test_an_unknown_command_offers_the_closest() -> None:
@@ -250,6 +268,26 @@ def test_the_shell_completes(words, offered) -> None:
 
 def test_a_completed_structure_is_one() -> None:
     assert "cross_entropy" in run("show", "--structure", "Diagonal@Diagonal").output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--wrong"], "No such option '--wrong'."),
+        (["chekc"], "command: expected a known name, got 'chekc'; did you mean 'check'"),
+        (["plan", "--n-in", "0"], "Invalid value for '--n-in': 0 is not in the range x>=1 (see "),
+        (["plan", "-l", "affine width=0", "--n-in", "3"], "affine: width: expected an integer of at least 1, got 0"),
+        (["plan", "-n", "nowhere.json"], "nowhere.json: expected a path that can be used, got no such file"),
+        (["new", "prograd-waves", "--dir", f"{__file__}/x"], "expected a path that can be used, got"),
+        (["tape", "-l", "tanh", "--n-in", "9", "--batch", "9" * 15], "memory: expected arrays that fit, got: "),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(words, message) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -318,7 +356,7 @@ def test_show_tells_of_others_what_they_tell(registered) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["afine"], "layer or loss: expected a known name, got 'afine'; did you mean 'affine'"),
+        (["afine"], "layer, loss or penalty: expected a known name, got 'afine'; did you mean 'affine'"),
         (["--structure", "diagnal"], "did you mean 'Diagonal'"),
         (["affine", "--structure", "diagonal"], "expected no name with it"),
         (["--n-in", "3"], "--n-in: expected the name of a layer with it, got none"),
@@ -457,4 +495,4 @@ def test_check_fails_where_there_is_nothing_to_check(registered) -> None:
     registered()
     result = run("check")
     assert result.exit_code == 1
-    assert "expected layers or losses to check" in result.output
+    assert "expected layers, losses or penalties to check" in result.output

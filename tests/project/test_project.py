@@ -64,7 +64,7 @@ def test_make_installs_those_extras_under_the_constraints() -> None:
 
 
 def test_the_wheel_has_every_package_of_the_four_folders_and_no_other() -> None:
-    folders = ("framework", "plugins/layers", "plugins/losses", "experiments")
+    folders = ("framework", "plugins/layers", "plugins/losses", "plugins/penalties", "experiments")
     found = {f"{folder}/{path.parent.name}" for folder in folders for path in (ROOT / folder).glob("*/*.py")}
     assert set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == found
 
@@ -76,6 +76,7 @@ def test_typed_packages_say_so() -> None:
             "framework/prograd",
             "plugins/layers/prograd_layers",
             "plugins/losses/prograd_losses",
+            "plugins/penalties/prograd_penalties",
             "experiments/prograd_benchmarks",
         )
         if not (ROOT / path / "py.typed").exists()
@@ -97,6 +98,7 @@ PUBLIC_MODULES = {
     "prograd.testing",
     "prograd.units",  # one notation for times, counts and ratios
     "prograd.commands.consoles",  # what writes to a console writes as `prograd` does
+    "prograd.commands.refusals",  # what is refused is refused in the same words
     "prograd.commands",  # completion
     "prograd.catalogue",
     "prograd.commands.networks",  # and what is given a network is given it as `prograd plan` is
@@ -152,6 +154,7 @@ def modules() -> Iterator[str]:
         ("framework", "prograd"),
         ("plugins/layers", "prograd_layers"),
         ("plugins/losses", "prograd_losses"),
+        ("plugins/penalties", "prograd_penalties"),
     ):
         for path in (ROOT / folder / package).rglob("*.py"):
             if "template" not in path.parts:

@@ -1,8 +1,7 @@
-"""`prograd check`: the conformance kit on the layers and losses that are installed."""
+"""`prograd check`: the conformance kit on the layers, losses and penalties that are installed."""
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prograd import catalogue
 from prograd.commands import completion
+from prograd.commands.consoles import json_option, write_json
 from prograd.errors import UnknownNameError
-from prograd.layer import Layer
-from prograd.loss import Loss
-from prograd.options import plain
-from prograd.plugins.loading import BrokenPlugin
+from prograd.foreign import let_pass, reason
+from prograd.options import Owner, plain
+from prograd.plugins.loading import BrokenPlugin, Kind
 from prograd.plugins.registry import Registry, registry
 from prograd.testing.parametrize import expand
 from prograd.testing.recording import recordable
@@ -29,7 +29,7 @@ STATUSES: Final[tuple[Status, ...]] = ("passed", "failed", "skipped")
 
 @dataclass(frozen=True)
 class Result:
-    """The reports on one layer or loss, one for each of its examples."""
+    """The reports on one layer, loss or penalty, one for each of its examples."""
 
     name: str
     kind: str
@@ -50,12 +50,12 @@ class Result:
 
 
 @click.command()
-@click.argument("names", metavar="[NAME …]", nargs=-1, shell_complete=completion.layers_and_losses)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@click.argument("names", metavar="[NAME …]", nargs=-1, shell_complete=completion.everything)
+@json_option
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random points.")
 @click.pass_context
 def check(ctx: click.Context, names: tuple[str, ...], *, as_json: bool, seed: int) -> None:
-    """Run the conformance kit on installed layers and losses.
+    """Run the conformance kit on installed layers, losses and penalties.
 
     It checks the ones named, or all. "recordable" says whether a tape runs it without Python, or what it asks for that
     no tape has; that is advice, not a failure.
@@ -67,48 +67,53 @@ def check(ctx: click.Context, names: tuple[str, ...], *, as_json: bool, seed: in
     if not names:
         results += [_unchecked(plugin) for plugin in found.broken]
     if not results:
-        raise click.ClickException("expected layers or losses to check, got none: nothing is installed")
+        raise click.ClickException("expected layers, losses or penalties to check, got none: nothing is installed")
     if as_json:
-        click.echo(json.dumps([result.as_json() for result in results], indent=2))
+        write_json([result.as_json() for result in results])
     else:
         _show(results)
     ctx.exit(0 if all(result.status == "passed" for result in results) else 1)
 
 
-def _chosen(found: Registry, names: Sequence[str]) -> list[tuple[str, str]]:
+def _chosen(found: Registry, names: Sequence[str]) -> list[tuple[Kind, str]]:
     """The kind and the name of everything to check. Raises `UnknownNameError`."""
-    known = [*(("layer", name) for name in found.layers), *(("loss", name) for name in found.losses)]
+    known = [(kind, name) for kind, every in found.kinds.items() for name in every]
     every = {name for _, name in known}
     for name in names:
         if name not in every:
-            raise UnknownNameError("layer or loss", name, every)
+            raise UnknownNameError("layer, loss or penalty", name, every)
     return [(kind, name) for kind, name in known if not names or name in names]
 
 
-def _checked(found: Registry, kind: str, name: str, seed: int) -> Result:
-    cls: type[Layer | Loss] = found.layers[name] if kind == "layer" else found.losses[name]
-    owner = next(p.distribution for p in found.plugins if name in (p.layers if kind == "layer" else p.losses))
+def _checked(found: Registry, kind: Kind, name: str, seed: int) -> Result:
+    cls: type[Owner] = found.kinds[kind][name]
+    owner = found.owner(kind, name).distribution
     try:
         reports = [suite.report(make()) for suite, _, make in expand(cls, seed)]
-    except Exception as error:  # noqa: BLE001  (a plugin's examples() may raise anything, and that is a finding)
-        failure = Outcome("examples", "failed", f"raised {type(error).__name__}: {error}")
+    except BaseException as error:  # noqa: BLE001  (a plugin's examples() may raise anything, and that is a finding)
+        let_pass(error)
+        failure = Outcome("examples", "failed", f"raised {reason(error)}")
         reports = [Report(f"{cls.__name__}.examples()", (failure,))]
     reports[:1] = [_with_advice(report, cls, kind) for report in reports[:1]]
     passed = reports and not any(report.failures for report in reports)
     return Result(name, kind, owner, "passed" if passed else "failed", recordable(cls), reports)
 
 
-def _with_advice(report: Report, cls: type[Layer | Loss], kind: str) -> Report:
-    """The report with a word on options that a configuration can't hold, if there are any.
+def _with_advice(report: Report, cls: type[Owner], kind: Kind) -> Report:
+    """The report with a word on what the docstring leaves untold, and on options that a configuration can't hold.
 
-    A configuration holds all defaults of a loss. Of a layer it holds what the user writes, and any option but `name`.
+    A configuration holds all defaults of a loss and of a penalty. Of a layer it holds what the user writes, and any
+    option but `name`.
     """
     left_out = plain(cls).left_out
-    advice = [f"option {option}: {why}" for option, why in left_out.items() if kind == "loss" or option == "name"]
-    if not advice:
-        return report
-    said = Outcome("configuration", "passed", f"prograd-run leaves out {'; '.join(advice)}")
-    return replace(report, outcomes=(*report.outcomes, said))
+    advice = [f"option {option}: {why}" for option, why in left_out.items() if kind != "layer" or option == "name"]
+    said = [Outcome("configuration", "passed", f"prograd-run leaves out {'; '.join(advice)}")] if advice else []
+    untold = catalogue.untold(cls)
+    if untold:
+        said.append(
+            Outcome("docstring", "passed", f"tells nothing of {', '.join(untold)}, which `prograd show` prints")
+        )
+    return replace(report, outcomes=(*report.outcomes, *said)) if said else report
 
 
 def _unchecked(plugin: BrokenPlugin) -> Result:

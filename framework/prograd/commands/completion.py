@@ -1,4 +1,4 @@
-"""What a shell completes: the names of layers and losses, their options, and the structures of blocks.
+"""What a shell completes: the names of layers, losses and penalties, their options, and the structures of blocks.
 
 Each is for the `shell_complete` of an argument or an option of click's.
 """
@@ -25,14 +25,14 @@ def _of(words: Callable[[click.Context], Iterable[str]]) -> Completion:
 
 
 def _options(ctx: click.Context) -> set[str]:
-    """The options of the layer or the loss that the argument `name` names, each with its `=`."""
+    """The options of what the argument `name` names, each with its `=`."""
     name, found = str(ctx.params.get("name")), registry()
-    classes = [every[name] for every in (found.layers, found.losses) if name in every]
+    classes = [every[name] for every in found.kinds.values() if name in every]
     return {f"{option.name}=" for cls in classes for option in catalogue.options_of(cls)}
 
 
 layers = _of(lambda _: registry().layers)
 losses = _of(lambda _: registry().losses)
-layers_and_losses = _of(lambda _: {*registry().layers, *registry().losses})
+everything = _of(lambda _: {name for names in registry().kinds.values() for name in names})
 options = _of(_options)
 structures = _of(lambda _: {name.replace(" ", "") for name in catalogue.structures(registry())})  # a word for the shell

@@ -8,17 +8,13 @@ import click
 
 import prograd
 from prograd.commands.consoles import write_anything
-from prograd.errors import ProgradError, UnknownNameError
+from prograd.commands.refusals import one_line
+from prograd.errors import UnknownNameError
+from prograd.foreign import let_pass, listening, reason
 from prograd.plugins import discovery
 
 GROUP: Final = "prograd.commands"
 WHOLE: Final = 1_000  # characters of a first sentence, which is all that it has
-
-
-class UnknownName(click.ClickException):
-    """An unknown name, which exits like a wrong command line."""
-
-    exit_code = 2
 
 
 class Commands(click.Group):
@@ -27,7 +23,8 @@ class Commands(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line, on any console."""
         write_anything()
-        return super().main(*args, **options)
+        with listening():
+            return super().main(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_sources())
@@ -36,11 +33,16 @@ class Commands(click.Group):
         source = _sources().get(cmd_name)
         return None if source is None else _load(source)
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """The context, from a command line whose mistakes become messages of one line."""
+        with one_line():
+            return super().make_context(*args, **options)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _sources() and not ctx.resilient_parsing:
-            raise UnknownName(str(UnknownNameError("command", args[0], _sources())))
+            raise UnknownNameError("command", args[0], _sources())
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,13 +54,10 @@ class Commands(click.Group):
                 formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. An error of prograd's, or a missing module, becomes a message of one line."""
+        """Run a command. What goes wrong, or a missing module, becomes a message of one line."""
         try:
-            return super().invoke(ctx)
-        except UnknownNameError as error:
-            raise UnknownName(str(error)) from error
-        except ProgradError as error:
-            raise click.ClickException(str(error)) from error
+            with one_line():
+                return super().invoke(ctx)
         except ModuleNotFoundError as error:
             source = _sources()[ctx.invoked_subcommand or ""]
             if (error.name or "").partition(".")[0] == source.entry_point.module.partition(".")[0]:
@@ -71,8 +70,8 @@ class Commands(click.Group):
 def main() -> None:
     """Differentiate chains of layers in every order of multiplication. Layers and losses come from plugins.
 
-    Exit codes: 0 for success; 1 if something failed, with one line that says what; 2 for an unknown name, option or
-    command.
+    Exit codes: 0 for success; 1 if something failed; 2 for a command line, a file or a network that can't be used. One
+    line says what, and often what to change.
     """
 
 
@@ -86,15 +85,14 @@ def _load(source: discovery.Source) -> click.Command:
     try:
         command = source.entry_point.load()
     except ModuleNotFoundError as error:
-        reason = _missing(source, error)
-    except KeyboardInterrupt:
-        raise
+        why = _missing(source, error)
     except BaseException as error:  # noqa: BLE001  (another distribution's command may raise anything, SystemExit too)
-        reason = f"command {source}: can't be loaded: {type(error).__name__}: {error}"
+        let_pass(error)
+        why = f"command {source}: can't be loaded: {reason(error)}"
     else:
         if isinstance(command, click.Command):
             return command
-        reason = f"command {source}: expected a click command, got {type(command).__name__}"
+        why = f"command {source}: expected a click command, got {type(command).__name__}"
 
     @click.command(
         source.name,
@@ -103,7 +101,7 @@ def _load(source: discovery.Source) -> click.Command:
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
     def unavailable() -> None:
-        raise click.ClickException(reason)
+        raise click.ClickException(why)
 
     return unavailable
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from prograd.commands import completion
+from prograd.commands.refusals import Refused
 from prograd.network import Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -43,7 +44,7 @@ def network_options(command: Command) -> Command:
 
 
 def network_of(layers: Sequence[str], network: Path | None, n_in: int | None) -> Network:
-    """The network that the options describe. Raises `click.ClickException`, and what `Network.from_config` raises."""
+    """The network that the options describe. Raises errors of click, and what `Network.from_config` raises."""
     configs, said = _read(network) if network else ([], None)
     configs += [_layer(text) for text in layers]
     n_in = n_in or said
@@ -85,13 +86,13 @@ def _read(file: Path) -> tuple[list[dict[str, Any]], int | None]:
     """The layers in a file, and the number of inputs if the file has it."""
     try:
         content = _parsed(file, file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file}: can't be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{file}: expected text in UTF-8, got the byte 0x{error.object[error.start]:02x}") from error
     n_in = None
     if isinstance(content, dict):
         n_in, content = content.get("n_in"), content.get("layers")
     if not isinstance(content, list) or not content:
-        raise click.ClickException(f"{file}: expected a list of layers, or a mapping with the key layers")
+        raise Refused(f"{file}: expected a list of layers, or a mapping with the key layers")
     return [_config(file, i, layer) for i, layer in enumerate(content)], n_in
 
 
@@ -99,7 +100,7 @@ def _config(file: Path, i: int, layer: Any) -> dict[str, Any]:
     if isinstance(layer, str):
         return {"name": layer}
     if not isinstance(layer, dict) or "name" not in layer:
-        raise click.ClickException(f"{file}: layers[{i}]: expected a name or a mapping with a name, got {layer!r}")
+        raise Refused(f"{file}: layers[{i}]: expected a name or a mapping with a name, got {layer!r}")
     return layer
 
 
@@ -110,10 +111,11 @@ def _parsed(file: Path, text: str) -> Any:
         try:
             import yaml  # noqa: PLC0415  (comes with the extra "experiments"; JSON needs nothing)
         except ModuleNotFoundError:
-            raise click.ClickException(
+            raise Refused(
                 f"{file}: expected JSON ({not_json}); for YAML: pip install 'prograd[experiments]'"
             ) from not_json
         try:
             return yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise click.ClickException(f"{file}: expected JSON or YAML: {error}") from error
+            why = " ".join(str(error).split())
+            raise Refused(f"{file}: expected JSON or YAML, got a mistake: {why}") from error

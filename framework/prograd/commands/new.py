@@ -41,10 +41,7 @@ def new(name: str, parent: Path) -> None:
     It is called NAME, passes the conformance kit, and is found by prograd. Either the whole folder NAME is written or
     nothing is. Existing files are never overwritten.
     """
-    try:
-        folder = write(name, parent)
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
+    folder = write(name, parent)
     click.echo(f"{folder} is a plugin. Next:\n")
     for line in (f"cd {shlex.quote(str(folder))}", 'pip install -e ".[test]"', "pytest", "prograd plugins"):
         click.echo(f"    {line}")

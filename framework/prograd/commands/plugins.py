@@ -1,16 +1,17 @@
-"""`prograd plugins`: which layers and losses are installed, who brings them, and what is broken."""
+"""`prograd plugins`: which layers, losses and penalties are installed, who brings them, and what is broken."""
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prograd.commands.consoles import json_option, write_json
 from prograd.plugins.discovery import Origin
 from prograd.plugins.loading import BrokenPlugin, Plugin
 from prograd.plugins.registry import Registry, registry
@@ -20,12 +21,15 @@ from prograd.units import seconds
 
 Row = dict[str, str | None]
 
+WORDS: Final = {"loss": "loss", "penalty": "penal"}
+"""What the names of plugins of a kind have in them."""
+
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@json_option
 @click.option("--times", is_flag=True, help="List how long each plugin takes to load instead, the slowest first.")
 def plugins(*, as_json: bool, times: bool) -> None:
-    """List installed layers and losses, and broken plugins.
+    """List installed layers, losses and penalties, and broken plugins.
 
     Each is listed with the distribution that brings it, and a broken plugin with the reason. "recordable" says whether
     a tape runs it without Python, or what it asks for that no tape has. The exit code is 0 even if plugins are broken.
@@ -36,7 +40,7 @@ def plugins(*, as_json: bool, times: bool) -> None:
         return
     rows = _rows(found)
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        write_json(rows)
     else:
         _show(rows)
 
@@ -57,7 +61,7 @@ def _times(found: Registry) -> list[dict[str, str | float]]:
 
 def _show_times(rows: Sequence[Mapping[str, str | float]], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        write_json(rows)
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("time", justify="right", no_wrap=True)
@@ -76,14 +80,14 @@ def _show_times(rows: Sequence[Mapping[str, str | float]], *, as_json: bool) -> 
 
 def _rows(found: Registry) -> list[Row]:
     rows = [
-        _row(name, kind, plugin, recordable=recordable(every[name]))
+        _row(name, kind, plugin, recordable=recordable(found.kinds[kind][name]))
         for plugin in found.plugins
-        for kind, names, every in (("layer", plugin.layers, found.layers), ("loss", plugin.losses, found.losses))
+        for kind, names in plugin.kinds.items()
         for name in sorted(names)
     ]
     for plugin in found.broken:
         # What a broken plugin would have brought is unknown. The name of its entry point is all there is to go by.
-        kind = "loss" if "loss" in plugin.name.lower() else "layer"
+        kind = next((kind for kind, word in WORDS.items() if word in plugin.name.lower()), "layer")
         rows.append(_row(plugin.name, kind, plugin, error=f"{plugin.error}\n{plugin.traceback}".strip()))
     return rows
 

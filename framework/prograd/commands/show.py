@@ -1,8 +1,7 @@
-"""`prograd show`: the catalogue of layers and losses, one of them or all."""
+"""`prograd show`: the catalogue of layers, losses and penalties, one of them or all."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import click
@@ -14,6 +13,7 @@ from rich.text import Text
 from prograd import catalogue
 from prograd.catalogue import Entry, Example
 from prograd.commands import completion
+from prograd.commands.consoles import json_option, write_json
 from prograd.commands.networks import options_of
 from prograd.plugins.registry import registry
 
@@ -21,7 +21,7 @@ UNTOLD = "its docstring does not tell"
 
 
 @click.command()
-@click.argument("name", required=False, shell_complete=completion.layers_and_losses)
+@click.argument("name", required=False, shell_complete=completion.everything)
 @click.argument("options", metavar="[OPTION=VALUE …]", nargs=-1, shell_complete=completion.options)
 @click.option("--n-in", type=click.IntRange(1), help="Inputs of the layer, instead of its example's.")
 @click.option(
@@ -29,9 +29,9 @@ UNTOLD = "its docstring does not tell"
     shell_complete=completion.structures,
     help="List the layers whose B, and the losses whose hessian, is such an operator.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@json_option
 def show(*, name: str | None, options: tuple[str, ...], n_in: int | None, structure: str | None, as_json: bool) -> None:
-    r"""Tell of a layer or a loss, or list them all.
+    r"""Tell of a layer, a loss or a penalty, or list them all.
 
     \b
         prograd show affine
@@ -54,7 +54,7 @@ def show(*, name: str | None, options: tuple[str, ...], n_in: int | None, struct
     else:
         found = catalogue.of_structure(registry(), structure) if structure else catalogue.entries(registry())
     if as_json:
-        click.echo(json.dumps([entry.as_json() for entry in found], indent=2))
+        write_json([entry.as_json() for entry in found])
     elif name is None:
         _list(found)
     else:
@@ -85,7 +85,7 @@ def _tell(entry: Entry) -> None:
         for option in entry.options:
             table.add_row(*map(Text, (option.name, option.type, option.default, option.meaning or UNTOLD)))
         console.print(table)
-    if entry.example:
+    if entry.example and entry.kind != "penalty":
         console.print()
         _blocks(console, entry.example, entry.kind)
 

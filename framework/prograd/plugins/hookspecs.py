@@ -1,4 +1,4 @@
-"""The hooks through which a plugin brings layers and losses. Each runs once, when the registry is made.
+"""The hooks through which a plugin brings layers, losses and penalties. Each runs once, when the registry is made.
 
 The hooks, like everything that `docs/plugins.md` calls stable, change only with prograd's major version. A plugin
 states in its metadata which versions it was written for (`dependencies = ["prograd>=0.1,<1"]`).
@@ -13,6 +13,7 @@ import pluggy
 
 from prograd.layer import Layer
 from prograd.loss import Loss
+from prograd.penalty import Penalty
 
 PROJECT: Final = "prograd"
 
@@ -28,3 +29,8 @@ def prograd_layers() -> Mapping[str, type[Layer]]:  # type: ignore[empty-body]
 @hookspec
 def prograd_losses() -> Mapping[str, type[Loss]]:  # type: ignore[empty-body]
     """The losses of this plugin: name -> class."""
+
+
+@hookspec
+def prograd_penalties() -> Mapping[str, type[Penalty]]:  # type: ignore[empty-body]
+    """The penalties of this plugin: name -> class."""

@@ -1,11 +1,10 @@
-"""Loading one plugin: from its entry point to its layers and losses, or to the reason why it is broken."""
+"""Loading one plugin: from its entry point to its layers, losses and penalties, or to the reason why it is broken."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
 import re
-import sys
 import traceback as tracebacks
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,20 +12,26 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import metadata
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pluggy
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from prograd.errors import PluginError, ProgradError, UnknownNameError
+from prograd.errors import PluginError, UnknownNameError
+from prograd.foreign import prints_to_stderr, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
+from prograd.penalty import Penalty
 from prograd.plugins import hookspecs
 from prograd.plugins.discovery import Origin, Source
 
-HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType({"prograd_layers": Layer, "prograd_losses": Loss})
+Kind: TypeAlias = Literal["layer", "loss", "penalty"]
+
+HOOKS: Final[Mapping[str, type[Any]]] = MappingProxyType(
+    {"prograd_layers": Layer, "prograd_losses": Loss, "prograd_penalties": Penalty}
+)
 
 # Names that need no quotes in a configuration or on a command line.
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -35,8 +40,10 @@ LONGEST_NAME: Final = 100
 # Names that YAML or a command line read as something else, in any case.
 WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "inf", "nan", "_self_"})
 
-# In a configuration of prograd-run these stand for the loss that fits the data.
-RESERVED: Final = frozenset({"default", "by_classes"})
+# In a configuration of prograd-run these stand for the loss that fits the data, and for no penalty.
+RESERVED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {"prograd_losses": frozenset({"default", "by_classes"}), "prograd_penalties": frozenset({"none"})}
+)
 
 TRACEBACK_LINES: Final = 12
 
@@ -47,7 +54,13 @@ class Plugin(Origin):
 
     layers: Mapping[str, type[Layer]] = field(default_factory=dict)
     losses: Mapping[str, type[Loss]] = field(default_factory=dict)
+    penalties: Mapping[str, type[Penalty]] = field(default_factory=dict)
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def kinds(self) -> Mapping[Kind, Mapping[str, type[Layer | Loss | Penalty]]]:
+        """All that it brings, by kind."""
+        return {"layer": self.layers, "loss": self.losses, "penalty": self.penalties}
 
 
 @dataclass(frozen=True)
@@ -70,8 +83,8 @@ def load(source: Source) -> Plugin:
         plugin = source.entry_point.load()
         manager.register(plugin, name=source.name)
         _check_hooks(manager, plugin)
-        layers, losses = (_collect(getattr(manager.hook, name), base) for name, base in HOOKS.items())
-    return Plugin(source.name, source.distribution, source.version, layers, losses)
+        layers, losses, penalties = (_collect(getattr(manager.hook, name), base) for name, base in HOOKS.items())
+    return Plugin(source.name, source.distribution, source.version, layers, losses, penalties)
 
 
 def broken(source: Source, error: BaseException) -> BrokenPlugin:
@@ -79,17 +92,6 @@ def broken(source: Source, error: BaseException) -> BrokenPlugin:
     lines = "".join(tracebacks.format_exception(error)).splitlines(keepends=True)
     traceback = "".join(lines[-TRACEBACK_LINES:])
     return BrokenPlugin(source.name, source.distribution, source.version, reason(error), traceback)
-
-
-def reason(error: BaseException) -> str:
-    """One line that says what went wrong. The type of the error comes first, except for prograd's own errors."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  (an error of a plugin may fail to print itself)
-        text = "(its message can't be shown)"
-    if isinstance(error, ProgradError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _check_version(source: Source) -> None:
@@ -115,10 +117,10 @@ def _check_version(source: Source) -> None:
 def _quarantine() -> Iterator[None]:
     """Isolate a plugin while it loads: what it prints, what it warns of, and what it sets for numpy.
 
-    Its output goes to stderr, since a program may read stdout. Its warnings are shown and not raised, even if the user
-    turned warnings into errors: that setting is meant for the user's own code.
+    Its warnings are shown and not raised, even if the user turned warnings into errors: that setting is meant for the
+    user's own code.
     """
-    with contextlib.redirect_stdout(sys.stderr), np.errstate(), warnings.catch_warnings():
+    with prints_to_stderr(), np.errstate(), warnings.catch_warnings():
         if any(action == "error" for action, *_ in warnings.filters):
             warnings.simplefilter("default")
         yield
@@ -160,7 +162,7 @@ def _check_entry(hook: str, base: type[Any], name: object, cls: object) -> None:
         )
     if name.lower() in WORDS:
         raise PluginError(f"{hook}: expected a name that reads as text in a configuration, got {name!r}")
-    if base is Loss and name in RESERVED:
+    if name in RESERVED.get(hook, ()):
         raise PluginError(f"{hook}: expected a name that prograd-run has no meaning for, got {name!r}")
     if not isinstance(cls, type) or not issubclass(cls, base):
         hint = "; give the class, not an instance of it" if isinstance(cls, base) else ""

@@ -13,6 +13,7 @@ from prograd.errors import NotRecordable
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.operators import Operator
+from prograd.penalty import Penalty
 from prograd.tape import functions, indices, loops, ufuncs
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, digest
 from prograd.tape.traced import Traced
@@ -223,7 +224,7 @@ class Recorder:
         return np.power(a, exponent)
 
     def refuse(self, what: str) -> NoReturn:
-        """Raises `NotRecordable` that names the layer or loss which asks, and where."""
+        """Raises `NotRecordable` that names the layer, loss or penalty which asks, and where."""
         frame = sys._getframe(1)  # noqa: SLF001  (the caller's names are what the message is about)
         raise NotRecordable(*asker(_outward(frame)), what)
 
@@ -412,14 +413,14 @@ class Recorder:
 
 
 def asker(frames: Iterable[FrameType]) -> tuple[str, str]:
-    """The layer or loss whose method runs in one of these frames, the innermost first, and that method's name.
+    """The layer, loss or penalty whose method runs in one of these frames, the innermost first, and that method's name.
 
     Where there is none, the operator; ("", "") where there is none either.
     """
     operator = ("", "")
     for frame in frames:
         owner = frame.f_locals.get("self")
-        if isinstance(owner, (Layer, Loss)):
+        if isinstance(owner, (Layer, Loss, Penalty)):
             return owner.name, frame.f_code.co_name
         if isinstance(owner, Operator) and not operator[0]:
             operator = (type(owner).__name__, frame.f_code.co_name)

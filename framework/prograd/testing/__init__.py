@@ -1,4 +1,4 @@
-"""The conformance kit: is a layer, a loss or an operator right? For authors of plugins, and for the tests of prograd.
+"""The conformance kit: is a layer, a loss, a penalty or an operator right? For authors, and for the tests of prograd.
 
     report = prograd.testing.check_layer(Affine(width=3), n_in=4)
     print(report)
@@ -20,6 +20,7 @@ from prograd.testing.layer_checks import check_layer
 from prograd.testing.loss_checks import check_loss
 from prograd.testing.operator_checks import check_operator
 from prograd.testing.parametrize import parametrize_with_checks
+from prograd.testing.penalty_checks import check_penalty
 from prograd.testing.report import Outcome, Report
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "check_layer",
     "check_loss",
     "check_operator",
+    "check_penalty",
     "counted",
     "parametrize_with_checks",
 ]

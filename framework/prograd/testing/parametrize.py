@@ -1,27 +1,29 @@
-"""A pytest case for each check of each layer, loss or operator."""
+"""A pytest case for each check of each layer, loss, penalty or operator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prograd.errors import ConformanceError, OptionError, ShapeError, UnknownNameError
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.operators import Operator
+from prograd.penalty import Penalty
 from prograd.testing.layer_case import LayerCase
 from prograd.testing.layer_checks import LAYER_CHECKS
 from prograd.testing.loss_checks import LOSS_CHECKS, LossCase
 from prograd.testing.operator_checks import OPERATOR_CHECKS, operator_case
+from prograd.testing.penalty_checks import PENALTY_CHECKS, PenaltyCase
 from prograd.testing.report import Case, Suite
 
 if TYPE_CHECKING:
     import pytest
 
-# The class of a layer or a loss (tried on its examples), an instance, `(layer, n_in)`, `(layer, n_in, z)`,
-# `(loss, z, y)` or an operator.
+# The class of a layer, a loss or a penalty (tried on its examples), an instance, `(layer, n_in)`, `(layer, n_in, z)`,
+# `(loss, z, y)`, `(penalty, w)`, or an operator.
 Subject: TypeAlias = Any
 
 
@@ -47,9 +49,10 @@ def parametrize_with_checks(
 ) -> pytest.MarkDecorator:
     """Decorate a test that takes an argument `check` and calls it: each check of each subject becomes a case.
 
-    A subject is a class (tried on its `examples()`), an instance, `(layer, n_in)`, `(layer, n_in, z)`, `(loss, z, y)`
-    or an operator. `expected_failures` maps the name of a check to the reason why it is expected to fail. If it passes,
-    pytest says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no check has.
+    A subject is a class (tried on its `examples()`), an instance, `(layer, n_in)`, `(layer, n_in, z)`, `(loss, z, y)`,
+    `(penalty, w)`, or an operator. `expected_failures` maps the name of a check to the reason why it is expected to
+    fail. If it passes, pytest says so. Raises `OptionError` for other subjects, `UnknownNameError` for names that no
+    check has.
     """
     import pytest  # noqa: PLC0415  (only these two functions need pytest, and the kit works without it)
 
@@ -68,29 +71,44 @@ def parametrize_with_checks(
     return pytest.mark.parametrize("check", params)
 
 
-def expand(subject: Subject, seed: int = 0) -> Iterator[tuple[Suite[Any], str, Callable[[], Case]]]:
-    """The suite, a label, and a function that makes the case, for each example of a subject. Raises `OptionError`."""
+Expanded: TypeAlias = tuple[Suite[Any], str, Callable[[], Case]]
+"""A suite, a label, and a function that makes the case."""
+
+
+def expand(subject: Subject, seed: int = 0) -> Iterator[Expanded]:
+    """Each example of a subject. Raises `OptionError`."""
     match subject:
-        case type() if issubclass(subject, (Layer, Loss)):
-            for k, example in enumerate(subject.examples()):
-                for suite, label, make in expand(example, seed):
-                    yield suite, f"{label}-{k}", make
+        case type() if issubclass(subject, (Layer, Loss, Penalty)):
+            yield from _numbered(subject.examples(), seed)
+        case Layer():
+            yield _at((subject, _accepted_size(subject)), seed)
+        case Loss() | Penalty():
+            yield from _numbered(((subject, *at) for _, *at in type(subject).examples()), seed)
+        case _:
+            yield _at(subject, seed)
+
+
+def _numbered(examples: Iterable[Subject], seed: int) -> Iterator[Expanded]:
+    for k, example in enumerate(examples):
+        suite, label, make = _at(example, seed)
+        yield suite, f"{label}-{k}", make
+
+
+def _at(subject: Subject, seed: int) -> Expanded:
+    match subject:
         case (Layer() as layer, int() as n_in, *at) if len(at) < 2:
             points = at[0] if at else None
-            yield LAYER_CHECKS, f"{layer.name}-{n_in}", lambda: LayerCase(layer, n_in, seed=seed, z=points)
+            return LAYER_CHECKS, f"{layer.name}-{n_in}", partial(LayerCase, layer, n_in, seed=seed, z=points)
         case (Loss() as loss, z, y):
-            yield LOSS_CHECKS, loss.name, lambda: LossCase(loss, z, y, seed=seed)
-        case Layer():
-            yield from expand((subject, _accepted_size(subject)), seed)
-        case Loss():
-            for k, (_, z, y) in enumerate(type(subject).examples()):
-                yield LOSS_CHECKS, f"{subject.name}-{k}", lambda z=z, y=y: LossCase(subject, z, y, seed=seed)  # type: ignore[misc]
+            return LOSS_CHECKS, loss.name, partial(LossCase, loss, z, y, seed=seed)
+        case (Penalty() as penalty, w):
+            return PENALTY_CHECKS, penalty.name, partial(PenaltyCase, penalty, w, seed=seed)
         case Operator():
-            yield OPERATOR_CHECKS, type(subject).__name__, lambda: operator_case(subject, seed=seed)
+            return OPERATOR_CHECKS, type(subject).__name__, partial(operator_case, subject, seed=seed)
         case _:
             raise OptionError(
-                "expected a class, a layer, a loss, (layer, n_in), (layer, n_in, z), (loss, z, y) or an operator, got "
-                f"{subject!r}"
+                "expected a class, a layer, a loss, a penalty, (layer, n_in), (layer, n_in, z), (loss, z, y), "
+                f"(penalty, w) or an operator, got {subject!r}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Can a layer or a loss be recorded on a tape? One that can't is right too: Python goes on to run it, only slower."""
+"""Can a layer, a loss or a penalty be recorded? One that can't is right too: Python goes on to run it, only slower."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import NotRecordable, ProgradError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.modes import MODES, Evaluation, Mode
-from prograd.modes.reverse import per_sample_gradients
+from prograd.modes.samples import clipped_gradient, per_sample_gradients
 from prograd.network import Network
+from prograd.options import Owner
+from prograd.penalty import Penalty
 from prograd.tape.tape import Signature, record
 from prograd.testing.in_network import HalfSquare, Mixing
 from prograd.testing.operator_case import SAMPLES
@@ -27,17 +30,18 @@ Task = tuple[Callable[..., None], list[tuple[int, ...]], list[tuple[int, ...]]]
 
 
 @cache
-def recordable(cls: type[Layer | Loss]) -> str:
-    """`YES` if the examples of a layer or a loss can be recorded, else what asks for numbers."""
+def recordable(cls: type[Owner]) -> str:
+    """`YES` if the examples of a layer, a loss or a penalty can be recorded, else what asks for numbers."""
     try:
         reasons = [reason_of(*example) for example in cls.examples()]
-    except Exception as error:  # noqa: BLE001  (a plugin's examples may raise anything, which `check` reports)
-        return f"unknown: {type(error).__name__}: {error}"
+    except BaseException as error:  # noqa: BLE001  (a plugin's examples may raise anything, which `check` reports)
+        let_pass(error)
+        return f"unknown: {reason(error)}"
     return next((reason for reason in reasons if reason), YES)
 
 
-def require_recordable(example: Layer | Loss, *at: Any) -> None:
-    """Raises `CheckAdvice` unless `(layer, n_in)` or `(loss, z, y)` can be recorded."""
+def require_recordable(example: Owner, *at: Any) -> None:
+    """Raises `CheckAdvice` unless `(layer, n_in)`, `(loss, z, y)` or `(penalty, w)` can be recorded."""
     reason = reason_of(example, *at)
     if reason:
         raise CheckAdvice(
@@ -47,9 +51,14 @@ def require_recordable(example: Layer | Loss, *at: Any) -> None:
         )
 
 
-def reason_of(example: Layer | Loss, *at: Any) -> str:
-    """Why `(layer, n_in)` or `(loss, z, y)` can't be recorded: which method asks, and for what. Empty if it can."""
-    tasks = _of_layer(example, *at) if isinstance(example, Layer) else _of_loss(example, *map(np.atleast_2d, at))
+def reason_of(example: Owner, *at: Any) -> str:
+    """Why `(layer, n_in)`, `(loss, z, y)` or `(penalty, w)` can't be recorded: which method asks, and for what."""
+    if isinstance(example, Layer):
+        tasks = _of_layer(example, *at)
+    elif isinstance(example, Loss):
+        tasks = _of_loss(example, *map(np.atleast_2d, at))
+    else:
+        tasks = _of_penalty(example, *at)
     for function, inputs, outputs in tasks:
         try:
             record(function, _doubles(inputs), _doubles(outputs))
@@ -61,7 +70,7 @@ def reason_of(example: Layer | Loss, *at: Any) -> str:
 
 
 def _of_layer(layer: Layer, n_in: int, *_: Array) -> Iterator[Task]:
-    """Gradient and Jacobian in every mode, between two other layers, and gradients of samples."""
+    """Gradient and Jacobian in every mode, between two other layers, and what reverse mode gives for each sample."""
     net, loss = Network([Mixing(n_in), layer, Mixing(2)], n_in=3), HalfSquare()
     size, x, y = (net.size,), (SAMPLES, net.n[0]), (SAMPLES, net.n[-1])
 
@@ -77,10 +86,14 @@ def _of_layer(layer: Layer, n_in: int, *_: Array) -> Iterator[Task]:
     def each(w: Array, x: Array, y: Array, p: Array) -> None:
         per_sample_gradients(at(w, x, y), p)
 
+    def clipped(w: Array, x: Array, y: Array, limit: Array, p: Array) -> None:
+        clipped_gradient(at(w, x, y), limit, p, None)
+
     for mode in MODES.values():
         yield partial(gradient, mode), [size, x, y], [size]
         yield partial(jacobian, mode), [size, x, y], [(*y, net.size)]
     yield each, [size, x, y], [(SAMPLES, net.size)]
+    yield clipped, [size, x, y, (1,)], [size]
 
 
 def _of_loss(loss: Loss, z: Array, y: Array) -> Iterator[Task]:
@@ -100,6 +113,24 @@ def _of_loss(loss: Loss, z: Array, y: Array) -> Iterator[Task]:
     yield together, [row, labels], [each, row]
     if type(loss).hessian is not Loss.hessian:
         yield product, [row, labels, row], [row]
+
+
+def _of_penalty(penalty: Penalty, w: Array) -> Iterator[Task]:
+    """Value and gradient, apart and together, and the product with the hessian."""
+
+    def apart(w: Array, value: Array, p: Array) -> None:
+        value[...], p[...] = penalty.value(w), penalty.gradient(w)
+
+    def together(w: Array, value: Array, p: Array) -> None:
+        value[...], p[...] = penalty.value_and_gradient(w)
+
+    def product(w: Array, v: Array, p: Array) -> None:
+        p[...] = penalty.hessian_vector(w, v)
+
+    yield apart, [w.shape], [(), w.shape]
+    yield together, [w.shape], [(), w.shape]
+    if type(penalty).hessian_vector is not Penalty.hessian_vector:
+        yield product, [w.shape, w.shape], [w.shape]
 
 
 def _doubles(shapes: list[tuple[int, ...]]) -> Signature:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from prograd import Layer, hookimpl
 from prograd_layers.activations import Elu, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Sine, Softplus, Tanh
 from prograd_layers.affine import Affine
+from prograd_layers.branches import Concat, Parallel
 from prograd_layers.convolution import Conv1d, Conv2d
 from prograd_layers.layer_norm import LayerNorm
+from prograd_layers.lookup import Lookup
 from prograd_layers.pooling import AvgPool2d, MaxPool2d
 from prograd_layers.residual import Residual
 from prograd_layers.scale_shift import ScaleShift
@@ -15,13 +17,16 @@ from prograd_layers.softmax import Softmax
 __all__ = [
     "Affine",
     "AvgPool2d",
+    "Concat",
     "Conv1d",
     "Conv2d",
     "Elu",
     "Gelu",
     "LayerNorm",
     "LeakyRelu",
+    "Lookup",
     "MaxPool2d",
+    "Parallel",
     "Relu",
     "Residual",
     "ScaleShift",
@@ -51,9 +56,12 @@ def prograd_layers() -> dict[str, type[Layer]]:
         "softmax": Softmax,
         "scale_shift": ScaleShift,
         "layer_norm": LayerNorm,
+        "lookup": Lookup,
         "conv1d": Conv1d,
         "conv2d": Conv2d,
         "max_pool2d": MaxPool2d,
         "avg_pool2d": AvgPool2d,
         "residual": Residual,
+        "concat": Concat,
+        "parallel": Parallel,
     }
