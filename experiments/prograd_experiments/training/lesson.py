@@ -36,7 +36,10 @@ class Split(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """All that training needs to know; it begins at `w`. `layers` are the configurations of the network's layers."""
+    """All that training needs to know; it begins at `w`. `layers` are the configurations of the network's layers.
+
+    What is minimised is the mean loss, with the penalty if there is one.
+    """
 
     layers: list[dict[str, Any]]
     net: prograd.Network
@@ -46,6 +49,11 @@ class Lesson(NamedTuple):
     samples: Data
     score: Score
     score_is: str
+    penalty: prograd.Penalty | None = None
+
+    def objective(self, part: Part) -> prograd.Objective:
+        """What is minimised, of some of the samples."""
+        return prograd.Objective(self.net, self.loss, part.x, part.y, penalty=self.penalty)
 
     @property
     def train(self) -> Part:
@@ -72,7 +80,11 @@ def prepare(config: Config) -> Lesson:
     loss = networks.loss(config)
     networks.require_fit(net, loss, w, *parts.train)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (r_squared, R_SQUARED)
-    return Lesson(layers, net, loss, parts, w, samples, score, score_is)
+    lesson = Lesson(layers, net, loss, parts, w, samples, score, score_is, networks.penalty(config))
+    if lesson.penalty is not None:
+        with read.isolated(f"penalty={config['penalty']['name']}"):  # it may be for layers that there are not
+            lesson.objective(parts.train)
+    return lesson
 
 
 def _require_whole_batches(config: Config, samples: int) -> None:
