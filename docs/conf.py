@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -31,16 +32,7 @@ extensions = [
 exclude_patterns = ["_build", "_site", "_static"]
 
 nitpicky = True
-nitpick_ignore_regex = [
-    ("py:class", rf"(.*\.)?({names})")
-    for names in (
-        # of other packages
-        r"(click|collections|np|numpy|pytest|scipy)\..*",
-        "Any|ArrayLike|Callable|DTypeLike|Iterable|Iterator|LinearOperator|Literal|Mapping|Path|Self|Sequence",
-        # nothing that a reader makes or gets
-        "AnyArray|Blocks?|Command|HasTapes|Loop|Mask|Name|Recorder|RuleT|ScipyOperator|Span|Step|Subject|Table|Tapes|View",
-    )
-]
+smartquotes = False  # "auto" is what one types
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -51,6 +43,7 @@ myst_heading_anchors = 3
 
 # Pages with the header of a notebook are executed, and an exception in one of them is an error of the build.
 nb_execution_mode = "force"
+os.environ["JUPYTER_PATH"] = sys.path[0]  # they run in the environment of the build, not in a kernel of the user's
 nb_execution_raise_on_error = True
 nb_execution_timeout = 60
 nb_merge_streams = True

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 import prograd
-from prograd import Elementwise
+from prograd import Array, Elementwise, Loss
 from prograd.catalogue import Entry, Example, entries
 
 if TYPE_CHECKING:
@@ -24,15 +24,16 @@ TEXT = FOLDER / "catalogue.txt"  # what the page includes; no page of its own
 PLOTS = FOLDER / "catalogue"
 SPECIAL = re.compile(r"([\\*_\[\]<>$|#])")
 NONE = "none"  # where there is no operator; it comes after the names of operators, which begin with a capital
-RANGE = 5.0  # of the inputs of a plot, on both sides of 0
+RANGE, POINTS = 5.0, 401  # of the inputs of a plot, on both sides of 0
+HIGHEST = 2 * RANGE  # values of a loss that are drawn
+STYLES = (("#2f7ed8", "-"), ("#e0703a", "--"))
 
 
-def page(found: Sequence[Entry], plotted: Iterable[str]) -> str:
+def page(found: Sequence[Entry], plotted: Mapping[str, Plot]) -> str:
     """The text in MyST: a table sorted by structure, then a section for each layer, each loss and each penalty."""
-    plots = set(plotted)
     parts = [overview(found)]
     for kind, heading in (("layer", "## Layers"), ("loss", "## Losses"), ("penalty", "## Penalties")):
-        parts += [heading, *(section(one, plot=one.name in plots) for one in found if one.kind == kind)]
+        parts += [heading, *(section(one, plotted.get(one.name)) for one in found if one.kind == kind)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,13 +49,12 @@ def overview(found: Sequence[Entry]) -> str:
     return table(rows, ":class: catalogue", ":widths: 20 16 42 14 8")
 
 
-def section(one: Entry, *, plot: bool) -> str:
+def section(one: Entry, plot: Plot | None = None) -> str:
     """All that there is to tell of one of them."""
     parts = [f"({anchor(one)})=\n### {one.name}", escaped(one.formula), escaped(one.notes)]
     if plot:
-        parts.append(
-            f"```{{image}} /_generated/catalogue/{one.name}.svg\n:alt: {one.name} and its derivative\n:width: 26em\n```"
-        )
+        alt = f":alt: {one.name} and its derivative"
+        parts.append(f"```{{figure}} /_generated/catalogue/{one.name}.svg\n{alt}\n:width: 26em\n\n{plot.caption}\n```")
     if one.domain:
         checked = "They are checked when an objective is built." if one.checked else "They are not checked."
         parts.append(f"- outputs `z`: {escaped(one.domain['z'])}\n- labels `y`: {escaped(one.domain['y'])} {checked}")
@@ -100,26 +100,59 @@ def escaped(text: str) -> str:
     return "`".join(part if k % 2 else SPECIAL.sub(r"\\\1", part) for k, part in enumerate(parts))
 
 
-def activations(found: Sequence[Entry]) -> dict[str, Elementwise]:
-    """The elementwise layers among them, as they are at their first example."""
-    layers = prograd.registry().layers
-    made = {one.name: next(layers[one.name].examples())[0] for one in found if one.kind == "layer"}
-    return {name: layer for name, layer in made.items() if isinstance(layer, Elementwise)}
+class Plot(NamedTuple):
+    """A function and its derivative at `t`, with their labels, and a sentence on what varies."""
+
+    t: Array
+    curves: Mapping[str, Array]
+    caption: str = ""
 
 
-def plot(activation: Elementwise, file: Path) -> None:
-    """Draw φ and φ' on a transparent ground, in colours that stand out from light and from dark pages."""
-    z = np.linspace(-RANGE, RANGE, 401)[None]
-    g = activation.phi(z)
+def plots(found: Sequence[Entry]) -> dict[str, Plot]:
+    """Those of activations and losses, as they are at their first examples."""
+    made: dict[str, Plot] = {}
+    for one in found:
+        if one.kind == "loss":
+            made[one.name] = of_loss(*next(prograd.registry().losses[one.name].examples()))
+        elif one.kind == "layer":
+            layer, *_ = next(prograd.registry().layers[one.name].examples())
+            made |= {one.name: of_activation(layer)} if isinstance(layer, Elementwise) else {}
+    return made
+
+
+def of_activation(activation: Elementwise) -> Plot:
+    """φ and φ'."""
+    t = np.linspace(-RANGE, RANGE, POINTS)
+    z = t[:, None]
+    with np.errstate(all="ignore"):  # the function may not be defined everywhere
+        g = activation.phi(z)
+        return Plot(t, {"φ": g[:, 0], "φ'": activation.dphi(z, g)[:, 0]})
+
+
+def of_loss(loss: Loss, z: Array, y: Array) -> Plot:
+    """ℓ and its slope as the first output of a sample varies; points outside the domain are left out."""
+    t = np.linspace(-RANGE, RANGE, POINTS)
+    at, label = np.tile(z[0], (POINTS, 1)), np.tile(y[0], (POINTS, 1))
+    at[:, 0] = t
+    value, slope = loss.value(at, label), loss.gradient(at, label)[:, 0]
+    rest = ", ".join(f"{each:g}" for each in z[0, 1:])
+    shown = ", ".join(f"{each:g}" for each in y[0])
+    curves = {"ℓ": value, "∂ℓ/∂z₁": slope}
+    inside = {name: np.where(np.abs(curve) <= HIGHEST, curve, np.nan) for name, curve in curves.items()}
+    return Plot(t, inside, f"As z₁ varies, at z = (z₁, {rest}) and y = ({shown}).")
+
+
+def draw(plot: Plot, file: Path) -> None:
+    """Draw both curves on a transparent ground, in colours that stand out from light and from dark pages."""
     figure = Figure(figsize=(4.2, 2.4), layout="constrained")
     axes = figure.subplots()
-    axes.plot(z[0], g[0], color="#2f7ed8", label="φ")
-    axes.plot(z[0], activation.dphi(z, g)[0], color="#e0703a", linestyle="--", label="φ'")
+    for (label, curve), (colour, style) in zip(plot.curves.items(), STYLES, strict=True):
+        axes.plot(plot.t, curve, color=colour, linestyle=style, label=label)
     axes.grid(color="#888888", alpha=0.3)
     axes.tick_params(colors="#888888")
     axes.spines[:].set_color("#888888")
     axes.legend(frameon=False, labelcolor="#888888")
-    with mpl.rc_context({"svg.hashsalt": activation.name}):  # so that the same plot is the same file
+    with mpl.rc_context({"svg.hashsalt": file.stem}):  # so that the same plot is the same file
         figure.savefig(file, transparent=True, metadata={"Date": None})
 
 
@@ -128,9 +161,9 @@ def write(app: Sphinx | None = None) -> None:
     shutil.rmtree(PLOTS, ignore_errors=True)
     PLOTS.mkdir(parents=True)
     ours = [one for one in entries(prograd.registry()) if one.source.distribution == "prograd"]
-    plotted = activations(ours)
-    for name, activation in plotted.items():
-        plot(activation, PLOTS / f"{name}.svg")
+    plotted = plots(ours)
+    for name, plot in plotted.items():
+        draw(plot, PLOTS / f"{name}.svg")
     TEXT.write_text(page(ours, plotted), "utf-8")
 
 

@@ -50,6 +50,13 @@ def translate(app: Sphinx, what: str, name: str, documented: Any, options: Any, 
     lines[:] = restructured(lines)
 
 
+class Made:
+    """A default that the class makes for each object."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+
 def sign(app: Sphinx, what: str, name: str, documented: Any, options: Any, *_: Any) -> tuple[str, str] | None:
     """The signature with the annotations of the source, which are shorter than the types that they stand for."""
     if what not in {"class", "exception", "function", "method"}:
@@ -59,7 +66,7 @@ def sign(app: Sphinx, what: str, name: str, documented: Any, options: Any, *_: A
     except ValueError:  # an exception with the constructor of Python's own
         return None
     parameters = [
-        one.replace(default=...) if str(one.default).startswith("<factory") else one
+        one.replace(default=Made()) if str(one.default).startswith("<factory") else one
         for one in signature.parameters.values()
         if one.name not in {"self", "cls"}
     ]
@@ -69,14 +76,15 @@ def sign(app: Sphinx, what: str, name: str, documented: Any, options: Any, *_: A
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: TextElement) -> Element | None:
-    """Find a name without its module. Code that names nothing in the reference stays code."""
+    """Find a name without its module. Code and types that are not in the reference stay code."""
     if node["refdomain"] != "py":
         return None
     found = env.domains.python_domain.find_obj(env, None, None, node["reftarget"], None, 1)
     if len(found) == 1:
         [(name, at)] = found
         return make_refnode(app.builder, node["refdoc"], at.docname, at.node_id, shown, name)
-    return shown if node["reftype"] == "obj" else None
+    meant_as_link = "refexplicit" in node and node["reftype"] != "obj"
+    return None if meant_as_link else shown
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

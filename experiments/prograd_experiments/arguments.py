@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from argparse import ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import chain, islice, product
@@ -17,6 +19,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 
 from prograd_experiments import config as read
 from prograd_experiments import listed
+from prograd_experiments.errors import ConfigError
 
 MOST_POINTS = 1_000_000
 LAYER = "network.layer"
@@ -26,11 +29,17 @@ COMMANDS = ("run", "multirun", "cfg", "info", "shell_completion")
 def arranged(words: Sequence[str]) -> list[str]:
     """The words with options anywhere among the overrides as Hydra takes them: the overrides last.
 
-    Raises `ConfigError` for words that Hydra would not explain, and `SystemExit` for options that it does not have.
+    Raises `ConfigError` for words that Hydra would not explain, or would explain by its usage.
     """
-    given, more = get_args_parser().parse_known_args(words)
-    if any(word.startswith("-") for word in more):
-        return list(words)  # Hydra refuses them with its usage
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        given, more = parser.parse_known_args(words)
+    except ArgumentError as error:
+        raise ConfigError(f"command line: expected options with their values, got a mistake: {error}") from error
+    for word in more:
+        if word.startswith("-"):
+            raise read.unknown_choice("option", word, re.findall(r"--[\w-]+", parser.format_usage()))
     chosen = [f"--{name}" for name in COMMANDS if getattr(given, name)]
     if len(chosen) > 1:
         raise read.refused(

@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from prograd.errors import ProgradError
+from prograd.foreign import let_pass, reason
 from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
@@ -129,6 +129,14 @@ def integer(config: Config, key: str, least: int) -> int:
     return value
 
 
+def integers(config: Config, key: str) -> list[int]:
+    """The list of integers at `key`, which may be empty."""
+    value = get(config, key)
+    if not isinstance(value, list) or not all(isinstance(one, int) and not isinstance(one, bool) for one in value):
+        raise refused(key, "a list of integers", value)
+    return value
+
+
 def positive(config: Config, key: str) -> float:
     """The finite number greater than 0 at `key`."""
     return _number(config, key, "a finite number greater than 0", lambda value: 0 < value < float("inf"))
@@ -196,11 +204,9 @@ def isolated(where: str, hint: str = "") -> Iterator[None]:
     """Turns what a plugin's code raises, even `SystemExit`, into a `ConfigError` that says where."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
-        text = str(error) if isinstance(error, ProgradError) else f"{type(error).__name__}: {error}"
-        raise ConfigError(f"{where}: {text}{f'; {hint}' if hint else ''}") from error
+        let_pass(error)
+        raise ConfigError(f"{where}: {reason(error)}{f'; {hint}' if hint else ''}") from error
 
 
 def without(config: Config, keys: Collection[str]) -> dict[str, Any]:

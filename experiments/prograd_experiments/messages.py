@@ -18,6 +18,7 @@ from omegaconf.errors import (
 )
 from yaml import MarkedYAMLError
 
+from prograd.commands.refusals import of_memory, of_the_system
 from prograd.errors import ProgradError
 from prograd_experiments import config as read
 
@@ -27,12 +28,12 @@ HOUSE = ("prograd", "prograd_experiments", "hydra_plugins")
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the error is about what the user gave: ours, or raised while Hydra read the configuration.
+    """Whether the error is about what the user gave: ours, no memory, or raised while Hydra read the configuration.
 
     Hydra raises built-in errors for some of it. An error that passed through code of this project on its way out of
     Hydra is not Hydra's.
     """
-    if isinstance(error, (ProgradError, HydraException, OmegaConfBaseException)):
+    if isinstance(error, (ProgradError, HydraException, OmegaConfBaseException, MemoryError)):
         return True
     return isinstance(error, Exception) and next((name for name in _modules(error) if name), "") == "hydra"
 
@@ -129,4 +130,6 @@ _WORDS: Sequence[tuple[type[BaseException], Callable[[Any], str]]] = (
     (OmegaConfBaseException, _of_omegaconf),
     (MarkedYAMLError, _of_yaml),
     (UnicodeDecodeError, _of_bytes),
+    (MemoryError, of_memory),
+    (OSError, of_the_system),
 )

@@ -20,6 +20,8 @@ from rich.console import Console
 
 import prograd
 from prograd.commands.consoles import write_anything
+from prograd.commands.refusals import PLACES, of_the_system
+from prograd.foreign import Interrupt, listening
 from prograd.options import plain
 from prograd_experiments import arguments, completion, effect, jobs, manual, terminal
 from prograd_experiments import config as read
@@ -35,7 +37,7 @@ NOT_THE_USERS = (AgreementError, ProcessError)
 """Errors of a job that no other configuration would have avoided."""
 
 
-class Terminated(KeyboardInterrupt):
+class Terminated(Interrupt):
     """SIGTERM: the process is to end, as after ctrl-C."""
 
 
@@ -88,7 +90,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     write_anything()
     signal.signal(signal.SIGTERM, _terminate)
-    with reported():
+    with reported(), listening():
         for plugin in prograd.registry().broken:
             _say(f"plugin {plugin.name!r} of {plugin.distribution} is broken and left out: {plugin.error}")
         completed = completion.answer(sys.argv[1:], os.environ.get("COMP_LINE", ""))
@@ -130,8 +132,8 @@ def reported() -> Iterator[None]:
             _say(message_of(error))
             raise SystemExit(REFUSED) from error
         if isinstance(error, OSError):
-            _say(f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error))
-            raise SystemExit(FAILED) from error
+            _say(of_the_system(error))
+            raise SystemExit(REFUSED if isinstance(error, PLACES) else FAILED) from error
         raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 
+from prograd.commands.refusals import PLACES
 from prograd_experiments import config as read
 from prograd_experiments import effect, environment, forecast, jobs, records, storage, terminal
 from prograd_experiments.collect import collect
@@ -22,6 +24,9 @@ from prograd_experiments.launch import SUBDIR, Point, Ramp
 from prograd_experiments.messages import is_refusal, message_of
 from prograd_experiments.records import Status
 from prograd_experiments.wishes import Wishes
+
+MOST_MISTAKES = 4
+"""Lines: one mistake may be in every point, with another value in each."""
 
 REPEATED = (Status.NEW, Status.FAILED, Status.OUTDATED, Status.UNREADABLE, Status.UNFINISHED)
 """In this order: an unfinished point may have killed its process, and must not keep the others from being measured."""
@@ -101,7 +106,7 @@ def run(  # noqa: PLR0913  (what a sweep has settled)
 def points_of(
     config: DictConfig, loader: ConfigLoader, overrides: Sequence[Sequence[str]], said: Iterable[str] = ()
 ) -> list[Point]:
-    """The distinct points, each checked. Raises one `ConfigError` with all that is wrong."""
+    """The distinct points, each checked. Raises one `ConfigError` with what is wrong, a line each, up to four."""
     points: dict[str, Point] = {}
     for point in each_point(config, loader, overrides, said):
         points.setdefault(point.fingerprint, point)
@@ -144,7 +149,8 @@ def each_point(
     if len(names) > 1:
         wrong[f"experiment: expected one in a sweep, got {', '.join(names)}; run a sweep for each"] = None
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        more = [f"… and {len(wrong) - MOST_MISTAKES} more such lines"] * (len(wrong) > MOST_MISTAKES)
+        raise ConfigError("\n".join([*islice(wrong, MOST_MISTAKES), *more]))
     effect.require(said, composed)
     return points
 
@@ -199,11 +205,14 @@ def _batch_size(given: object) -> int | None:
 
 
 def made(directory: Path) -> Path:
-    """The directory, with those above it. Raises `ConfigError` if a file is in its place."""
+    """The directory, with those above it. Raises `ConfigError` if there can't be one."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise read.refused("hydra.sweep.dir", "a directory", str(directory), "a file has that name") from error
+    except PLACES as error:
+        hint = f"it can't be made: {error.strerror}"
+        raise read.refused("hydra.sweep.dir", "a directory", str(directory), hint) from error
     return directory
 
 

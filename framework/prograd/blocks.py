@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 
 from prograd.arrays import Array, RecordingArray
+from prograd.chosen import Names
 from prograd.layer import Layer, Parameters
 from prograd.operators import Operator, as_operator
 
@@ -42,11 +43,14 @@ class Blocks(Sequence[Block]):
     """`(A_1 | B_1) … (A_L | B_L)`, each made on demand.
 
     Reverse mode indexes each block once. So the arrays of a block (such as the slopes of an activation) are freed
-    before the next block is made. Code that needs the blocks more than once makes a list of them.
+    before the next block is made. Code that needs the blocks more than once makes a list of them. Of each `A_i` there
+    are the `chosen` parameters, by default all.
     """
 
-    def __init__(self, layers: Sequence[Layer], w: Sequence[Parameters], z: Sequence[Array]) -> None:
-        self._layers, self._w, self._z = layers, w, z
+    def __init__(
+        self, layers: Sequence[Layer], w: Sequence[Parameters], z: Sequence[Array], chosen: Names | None = None
+    ) -> None:
+        self._layers, self._w, self._z, self._chosen = layers, w, z, chosen
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -61,6 +65,8 @@ class Blocks(Sequence[Block]):
         if i < 0:
             i += len(self)
         A, B = self._layers[i].jacobian(self._w[i], self._z[i], self._z[i + 1])
+        if self._chosen is not None:
+            A = {name: A[name] for name in self._chosen[i]}
         for block in A.values():
             if isinstance(block, (np.ndarray, RecordingArray)):
                 A = {name: as_operator(block) for name, block in A.items()}

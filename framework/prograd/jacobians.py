@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, overload
 
 import numpy as np
@@ -10,9 +11,10 @@ from scipy.sparse import csr_array, hstack
 
 from prograd import planning
 from prograd.arrays import Array, checked_bytes
+from prograd.chosen import Wanted
 from prograd.errors import OptionError, UnknownNameError
 from prograd.lazy import LazyJacobian
-from prograd.linearization import Linearization, differentiated, linearize
+from prograd.linearization import Linearization, Variable, differentiated, linearize, variable
 from prograd.modes import AUTO, MODES, Mode, ModeName, find
 from prograd.network import Network
 from prograd.operators import Identity, entries
@@ -25,7 +27,7 @@ def jacobian(
     net: Network,
     w: ArrayLike,
     x: ArrayLike,
-    wrt: Literal["parameters", "input"] = "parameters",
+    wrt: Literal["parameters", "input"] | Wanted = "parameters",
     mode: ModeName | Mode = "auto",
     max_bytes: int | None = None,
     *,
@@ -37,7 +39,7 @@ def jacobian(
     net: Network,
     w: ArrayLike,
     x: ArrayLike,
-    wrt: Literal["parameters", "input"] = "parameters",
+    wrt: Literal["parameters", "input"] | Wanted = "parameters",
     mode: Literal["auto", "reverse"] = "auto",
     max_bytes: None = None,
     *,
@@ -49,7 +51,7 @@ def jacobian(
     net: Network,
     w: ArrayLike,
     x: ArrayLike,
-    wrt: Literal["parameters", "input"] = "parameters",
+    wrt: Literal["parameters", "input"] | Wanted = "parameters",
     mode: ModeName | Mode = "auto",
     max_bytes: None = None,
     *,
@@ -60,7 +62,7 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     net: Network,
     w: ArrayLike,
     x: ArrayLike,
-    wrt: Literal["parameters", "input"] = "parameters",
+    wrt: Literal["parameters", "input"] | Wanted = "parameters",
     mode: ModeName | Mode = "auto",
     max_bytes: int | None = None,
     *,
@@ -69,6 +71,8 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
 ) -> Array | LazyJacobian | csr_array:
     """`J_{h_x}(w)` of every sample: `(N, n_{L+1}, size)`, or with `wrt="input"` `(N, n_{L+1}, n_1)`.
 
+    `wrt` may also be a list of layers and parameters, such as `[0, (2, "W")]`: the columns are then `net.entries(wrt)`
+    of the whole, and products with layers before the first of them are not computed.
     A one-dimensional `x` is one sample, and the result has no sample axis. Columns are in the order of `w`. `mode` is
     "reverse" (all rows at once), "forward" (columns in chunks), "factored" (forward mode on operators), "optimal" (the
     bracketing with the fewest multiply-adds, see `prograd.bracketing`), or "auto", the one that is predicted to be the
@@ -85,11 +89,12 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
     (5, 2, 8)
     >>> prograd.jacobian(net, w, x, wrt="input").shape
     (5, 2, 3)
+    >>> prograd.jacobian(net, w, x, wrt=[(0, "b")]).shape
+    (5, 2, 2)
     >>> prograd.jacobian(net, w, x, format="sparse").shape
     (10, 8)
     """
-    if wrt not in {"parameters", "input"}:
-        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
+    by = variable(net, wrt)
     if format not in {"dense", "sparse"}:
         raise UnknownNameError("format", format, ("dense", "sparse"))
     max_bytes = checked_bytes(max_bytes)
@@ -99,23 +104,32 @@ def jacobian(  # noqa: PLR0913, PLR0917  (a public call; all but three have defa
                 'format="sparse": expected mode "reverse" without lazy and max_bytes, got '
                 f"mode={mode!r}, lazy={lazy}, max_bytes={max_bytes}"
             )
-        lin = linearize(net, w, x)
-        return _sparse(lin if wrt == "parameters" else lin.by_input())
+        return _sparse(_kept(net, w, x, by))
     if lazy:
         if max_bytes is not None:
             raise OptionError(f"lazy=True holds left factors and no buffers: expected no max_bytes, got {max_bytes}")
-        lin = linearize(net, w, x)
-        used = planning.lazy_mode(net, lin.samples, wrt, lin.dtype) if mode == AUTO else find(mode)
-        return LazyJacobian.in_mode(lin if wrt == "parameters" else lin.by_input(), used)
+        lin = _kept(net, w, x, by)
+        used = planning.lazy_mode(net, lin.samples, by, lin.dtype) if mode == AUTO else find(mode)
+        return LazyJacobian.in_mode(lin, used)
     w, x, one = net.check(w, x)
-    used, room = planning.resolve(mode, net, len(x), wrt, "jacobian", max_bytes, x.dtype)
+    used, room = planning.resolve(mode, net, len(x), by, "jacobian", max_bytes, x.dtype)
 
     def run(w: Array, x: Array, J: Array) -> None:
-        used.jacobian(differentiated(net, w, x, wrt), J, room)
+        used.jacobian(differentiated(net, w, x, by), J, room)
 
-    J = machine.empty((len(x), net.n[-1], net.size if wrt == "parameters" else net.n[0]), x.dtype)
-    tapes_of(net).call((used, wrt, room, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,), max_bytes)
+    columns = net.n[0] if by == "input" else net.size if by == "parameters" else net.part(by, 0).size
+    J = machine.empty((len(x), net.n[-1], columns), x.dtype)
+    tapes_of(net).call((used, by, room, x.shape, x.dtype), run, (w, np.ascontiguousarray(x)), (J,), max_bytes)
     return J[0] if one else J
+
+
+def _kept(net: Network, w: ArrayLike, x: ArrayLike, by: Variable) -> Linearization:
+    """All blocks, of the chosen parameters alone."""
+    if not isinstance(by, tuple):
+        lin = linearize(net, w, x)
+        return lin.by_input() if by == "input" else lin
+    w, x, one = net.check(w, x)
+    return replace(differentiated(net, w, x, by, cut=False), one=one)
 
 
 def _sparse(lin: Linearization) -> csr_array:
@@ -123,10 +137,13 @@ def _sparse(lin: Linearization) -> csr_array:
     N = lin.samples
     P = Identity(lin.rows).csr(N)
     J = {(0, 0): csr_array((N * lin.rows, 0), dtype=lin.dtype)}
-    for (A_i, B_i), span in zip(reversed(lin.blocks), reversed(lin.spans), strict=True):
+    first = next((i for i, (A_i, _) in enumerate(lin.blocks) if A_i), len(lin.blocks))
+    for i in reversed(range(first, len(lin.blocks))):
+        (A_i, B_i), span = lin.blocks[i], lin.spans[i]
         for name, A in A_i.items():
             at = span.each[name]
             J[at.start, at.stop] = entries.stacked(entries.product(P, A.csr(N)), A.cols)
-        P = entries.product(P, B_i.csr(N))
+        if i > first:
+            P = entries.product(P, B_i.csr(N))
     whole: csr_array = hstack([J[at] for at in sorted(J)], format="csr", dtype=lin.dtype)
     return whole

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from prograd import recursions
 from prograd.arrays import Array, as_vectors
 from prograd.errors import OptionError, ShapeError
 from prograd.linearization import Linearization
@@ -127,14 +128,13 @@ class LazyJacobian:
         return np.squeeze(K, tuple(axis for axis, J in zip(axes, (self, other), strict=True) if J.one))
 
     def row_norms(self) -> Array:
-        """The norm of each row of `J`: `(N, n_{L+1})`, from `‖m ⊗ z^T‖ = ‖m‖ ‖z‖` for each row m of `M`."""
-        squares = np.zeros((self.lin.samples, self.lin.rows), self.dtype)
-        step = max(1, CHUNK_NUMBERS // (self.lin.samples * self.lin.rows))
-        for M, right in self.terms():
-            for piece in M.column_blocks(step):
-                squares += np.vecdot(piece, piece) * np.vecdot(right, right)[:, None]
-        norms = np.sqrt(squares)
-        return norms[0] if self.one else norms
+        """The norm of each row of `J`: `(N, n_{L+1})`, from `‖m ⊗ z^T‖ = ‖m‖ ‖z‖` for each row m of `P_i`."""
+        norms = np.zeros((self.lin.rows, self.lin.samples), self.dtype)
+        for i, P in self.P.items():
+            q = P.row_block(slice(None), norms)
+            for A in self.lin.blocks[i][0].values():
+                recursions.norm_into(A, q, norms)
+        return norms[:, 0] if self.one else norms.T
 
     def to_scipy(self) -> ScipyOperator:
         """A `scipy.sparse.linalg.LinearOperator`, `(N n_{L+1}) × size`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,9 +13,14 @@ from numpy.typing import ArrayLike
 from prograd import checks, recursions
 from prograd.arrays import Array, RecordingArray, as_vectors
 from prograd.blocks import Block
+from prograd.chosen import Names, Wanted, first_of
+from prograd.errors import UnknownNameError
 from prograd.network import NO_COLUMNS, Network, Span, slices
 from prograd.operators import Identity, Zero
 from prograd.tape.replay import Tapes
+
+Variable: TypeAlias = Literal["parameters", "input"] | Names
+"""What a derivative is by: the input, all parameters, or some of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +129,29 @@ def linearize(net: Network, w: ArrayLike, x: ArrayLike) -> Linearization:
     return Linearization(blocks, net.spans, len(x), x.dtype, z, one)
 
 
-def differentiated(net: Network, w: Array, x: Array, wrt: Literal["parameters", "input"]) -> Linearization:
-    """The blocks of a Jacobian for checked `w` and `x`. No `z^i` is kept unless a block views it."""
+def variable(net: Network, wrt: Literal["parameters", "input"] | Wanted) -> Variable:
+    """What a caller asked for. Raises `UnknownNameError`, and `OptionError` for parameters that there are not."""
+    if not isinstance(wrt, str):
+        return net.names(wrt, "wrt")
+    if wrt not in {"parameters", "input"}:
+        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
+    return wrt
+
+
+def differentiated(net: Network, w: Array, x: Array, wrt: Variable, *, cut: bool = True) -> Linearization:
+    """The blocks of a Jacobian for checked `w` and `x`. No `z^i` is kept unless a block views it.
+
+    For some of the parameters, there are no blocks of the layers before the first of these, unless `cut` is False.
+    """
     if not net.checked and not isinstance(x, RecordingArray):
         checks.linearize(net, net.unpack(w), x[:2])
-    _, made = recursions.linearize(net.layers, net.unpack(w), x)
+    parameters = net.unpack(w)
+    if isinstance(wrt, tuple):
+        first = first_of(wrt) if cut else 0
+        part, x = net.part(wrt, first), recursions.output(net.layers[:first], parameters, x)
+        _, made = recursions.linearize(part.layers, parameters[first:], x, part.chosen)
+        return Linearization(list(made), part.spans, len(x), x.dtype)
+    _, made = recursions.linearize(net.layers, parameters, x)
     if wrt == "parameters":
         return Linearization(list(made), net.spans, len(x), x.dtype)
     return Linearization([({}, B_i) for _, B_i in made], net.spans, len(x), x.dtype).by_input()

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from prograd import options
 from prograd.arrays import Array, RecordingArray, as_real, real_dtype
+from prograd.chosen import Names, Wanted, names
 from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
 from prograd.layer import Layer, Parameters
 from prograd.plugins.registry import layer as registered_layer
@@ -66,6 +67,7 @@ class Network:
         self.r = tuple(sum(map(math.prod, shapes_i.values())) for shapes_i in shapes)
         self.size = sum(self.r)
         self.checked = False
+        self.chosen: Names | None = None
         self.kept: dict[type, Any] = {}
         self._held: set[np.dtype[Any]] = set()
         self.spans = tuple(_spans(shapes, self.size))
@@ -92,7 +94,32 @@ class Network:
         """The network with other layers of the same shapes."""
         made = copy.copy(self)
         made.layers = tuple(layers)
+        made.kept = {kind: kept for kind, kept in self.kept.items() if kind is not Part}
         return made
+
+    def names(self, wanted: Wanted, where: str = "layers") -> Names:
+        """The parameters that are wanted, by layer. Raises `OptionError` for what the network does not have."""
+        return names(wanted, self.shapes, self.describe, where)
+
+    def entries(self, layers: Wanted) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Where the parameters of these layers are in `w`: `w[net.entries([0, 2])]` is in the order of `w`, too.
+
+        An item of `layers` is the number of a layer, or a pair `(number, name)` for one of its parameters.
+
+        >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("affine", width=1)], n_in=3)
+        >>> net.entries([1, (0, "b")])
+        array([0, 1, 2, 9, 10])
+        """
+        chosen = self.names(layers)
+        ranges = [span.each[name] for span, some in zip(self.spans, chosen, strict=True) for name in some]
+        return np.sort(np.concatenate([np.arange(at.start, at.stop, dtype=np.intp) for at in ranges]))
+
+    def part(self, chosen: Names, first: int) -> Part:
+        """The layers from `first` on, by the chosen of their parameters alone."""
+        parts: dict[tuple[Names, int], Part] = self.kept.setdefault(Part, {})
+        if (chosen, first) not in parts:
+            parts[chosen, first] = Part(self, chosen, first)
+        return parts[chosen, first]
 
     def __call__(self, w: ArrayLike, x: ArrayLike) -> Array:
         """`h_x(w)`: `(N, n_1) -> (N, n_{L+1})`, or `(n_1,) -> (n_{L+1},)` for one sample."""
@@ -220,6 +247,22 @@ class Network:
                     at = tuple(int(k) for k in np.argwhere(~np.isfinite(a))[0])
                     return f"w: expected finite numbers, got {a[at]} in {self.describe(i)}, {name}{list(at)}"
         return "w: expected finite numbers"
+
+
+class Part(Network):
+    """The last layers of a network, whose derivatives are by the `chosen` parameters alone.
+
+    `spans`, `r` and `size` are those of the chosen parameters, `shapes` of all that the layers need.
+    """
+
+    def __init__(self, net: Network, chosen: Names, first: int) -> None:
+        vars(self).update(vars(net))
+        self.layers, self.n, self.shapes = net.layers[first:], net.n[first:], net.shapes[first:]
+        self.chosen, self.kept = chosen[first:], {}
+        shapes = [{name: of[name] for name in some} for of, some in zip(self.shapes, self.chosen, strict=True)]
+        self.r = tuple(sum(map(math.prod, of.values())) for of in shapes)
+        self.size = sum(self.r)
+        self.spans = tuple(_spans(shapes, self.size))
 
 
 def layers_from_config(configs: Sequence[str | Mapping[str, Any] | Layer]) -> list[Layer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,13 +14,14 @@ from scipy.sparse.linalg import LinearOperator
 
 from prograd import checks, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
+from prograd.chosen import Names, Wanted
 from prograd.errors import LabelError, OptionError, ShapeError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
-from prograd.modes import Evaluation, Mode, ModeName
+from prograd.modes import Evaluation, Mode, ModeName, Outputs
 from prograd.modes.recomputation import object_bytes
-from prograd.modes.reverse import per_sample_gradients
+from prograd.modes.samples import per_sample_gradients
 from prograd.network import Network, check_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
@@ -109,13 +111,23 @@ class Objective:
         return self._sums(w, self._value, (), "value")
 
     def gradient(
-        self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
+        self,
+        w: ArrayLike,
+        mode: ModeName | Mode = "reverse",
+        out: Array | None = None,
+        max_bytes: int | None = None,
+        layers: Wanted | None = None,
     ) -> Array:
         """`∇f(w)`, `(size,)` in the order of `w`. See `value_and_gradient`."""
-        return self.value_and_gradient(w, mode, out, max_bytes)[1]
+        return self.value_and_gradient(w, mode, out, max_bytes, layers)[1]
 
     def value_and_gradient(
-        self, w: ArrayLike, mode: ModeName | Mode = "reverse", out: Array | None = None, max_bytes: int | None = None
+        self,
+        w: ArrayLike,
+        mode: ModeName | Mode = "reverse",
+        out: Array | None = None,
+        max_bytes: int | None = None,
+        layers: Wanted | None = None,
     ) -> tuple[float, Array]:
         """`f(w)` and `∇f(w)`; the gradient is written to `out`, a contiguous `(size,)` vector, if there is one.
 
@@ -123,14 +135,19 @@ class Objective:
         (forward mode on operators), "optimal" (the cheapest bracketing, which is reverse mode for a gradient), or
         "auto", the one that is predicted to be the quickest (see `prograd.plan`). `max_bytes` bounds all that the call
         allocates, the gradient included: forward modes take fewer columns or samples at once, and "reverse" computes
-        some `z^i` again. Raises `ShapeError`, `NonFiniteError`, `UnknownNameError`, and `OptionError` for too small
-        `max_bytes`.
+        some `z^i` again.
+
+        With `layers`, such as `[0, (2, "W")]`, the gradient is by the parameters of these layers, or by a parameter,
+        alone: it has as many entries as they have, in the order of `w`, and is `gradient(w)[net.entries(layers)]`.
+        No derivative is computed of the layers before the first of them. Raises `ShapeError`, `NonFiniteError`,
+        `UnknownNameError`, and `OptionError` for too small `max_bytes`, and for layers that have no parameters.
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        used, room = self._resolve(mode, max_bytes, w.dtype)
-        p = self._room(out, w)
-        return self._sums(w, self._gradient, (p,), used, room, max_bytes=max_bytes), p
+        chosen = None if layers is None else self.net.names(layers)
+        used, room = self._resolve(mode, "gradient", max_bytes, w.dtype, chosen)
+        p = self._room(out, w, chosen)
+        return self._sums(w, self._gradient, (p,), used, room, chosen, max_bytes=max_bytes), p
 
     def per_sample_gradients(self, w: ArrayLike) -> Array:
         """`c_n ∇ℓ_{y_n}(h_{x_n}(w))` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample.
@@ -141,6 +158,40 @@ class Objective:
         p = machine.empty((self.samples, self.net.size), w.dtype)
         self._sums(w, self._each, (p,), "per sample")
         return p[0] if self._one else p
+
+    def per_sample_norms(self, w: ArrayLike, max_bytes: int | None = None) -> Array:
+        """`‖c_n ∇ℓ_{y_n}(h_{x_n}(w))‖` of each sample: `(N,)`, or one number if `x` was one sample.
+
+        No gradient is formed: one pass of reverse mode gives `‖A_i^T q‖` for each parameter from structure, such as
+        `‖q‖ ‖z‖` for a matrix. No square overflows. `max_bytes` bounds all that the call allocates: the samples are
+        then taken in parts. Raises what `value_and_gradient` raises.
+        """
+        w, max_bytes = self._w(w), checked_bytes(max_bytes)
+        used, room = self._resolve("reverse", "per_sample_norms", max_bytes, w.dtype)
+        norms = np.empty(self.samples, w.dtype)
+        self._sums(w, self._norms, (norms,), "norms", used, room, max_bytes=max_bytes)
+        return norms[0] if self._one else norms
+
+    def clipped_gradient(
+        self, w: ArrayLike, max_norm: float, out: Array | None = None, max_bytes: int | None = None
+    ) -> Array:
+        """`(1/N) Σ_n min(1, max_norm/‖∇_n‖) ∇_n + ∇R(w)` with `∇_n = c_n ∇ℓ_{y_n}(h_{x_n}(w))`, in the order of `w`.
+
+        It is the mean over the samples, as `gradient` is, and is `gradient` if no norm is above `max_norm`, which may
+        be infinite. Penalties R have no sample, so they are not clipped. The result changes by at most `2 max_norm / N`
+        where a sample is replaced by another one: differentially private training adds noise to it (Abadi et al.,
+        2016). Gradients of single samples are not formed. `out` and `max_bytes` are as in `value_and_gradient` and
+        `per_sample_norms`. Raises what they raise, and `OptionError` unless `max_norm` is a positive number.
+        """
+        w, max_bytes = self._w(w), checked_bytes(max_bytes)
+        if isinstance(max_norm, bool) or not isinstance(max_norm, Real) or not max_norm > 0:
+            raise OptionError(f"clipped_gradient: max_norm: expected a positive number, got {max_norm!r}")
+        range_ = np.finfo(w.dtype)
+        limit = np.array([min(max(float(max_norm), float(range_.smallest_subnormal)), float(range_.max))], w.dtype)
+        used, room = self._resolve("reverse", "clipped_gradient", max_bytes, w.dtype)
+        p = self._room(out, w)
+        self._sums(w, self._clipped, (p,), "clipped", used, room, max_bytes=max_bytes, inputs=(limit,))
+        return p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
         """`(1/N) Σ_n c_n J_n^T H_n J_n + ∇²R(w)` with `H_n = ∇²ℓ`, as a scipy `LinearOperator` `(size, size)`.
@@ -167,21 +218,22 @@ class Objective:
         """The tape of `value_and_gradient` in a mode. Raises `NotRecordable`, and what `value_and_gradient` raises."""
         max_bytes = checked_bytes(max_bytes)
         dtype = np.dtype(dtype) if np.dtype(dtype).char in self._chars else DOUBLE
-        used, room = self._resolve(mode, max_bytes, dtype)
+        used, room = self._resolve(mode, "gradient", max_bytes, dtype)
         self._check(self.net.init(0).astype(dtype))
         size = ((self.net.size,), dtype)
-        run = partial(self._run, self._gradient, (used, room))
+        run = partial(self._run, self._gradient, (used, room, None))
         return record(run, [size, *signature(self._data(dtype))], [size, (self._sums_shape, dtype)])
 
-    def _resolve(self, mode: str | Mode, max_bytes: int | None, dtype: Any) -> tuple[Mode, int | None]:
+    def _resolve(
+        self, mode: str | Mode, outputs: Outputs, max_bytes: int | None, dtype: Any, chosen: Names | None = None
+    ) -> tuple[Mode, int | None]:
         weighted = self._c is not None
-        if max_bytes is not None and self._penalized.terms:
-            dtype = np.dtype(dtype)
-            least = object_bytes(self.net) + self.net.size * dtype.itemsize + self._penalized.gradient_bytes(dtype)
+        if max_bytes is not None and self._penalized.terms and outputs != "per_sample_norms":
+            least = object_bytes(self.net) + self._penalized.gradient_bytes(np.dtype(dtype), chosen)
             if max_bytes < least:
                 raise OptionError(f"max_bytes: expected at least {least} for the penalty, got {max_bytes}")
         return planning.resolve(
-            mode, self.net, self.samples, "parameters", "gradient", max_bytes, dtype, self.loss, weighted
+            mode, self.net, self.samples, chosen or "parameters", outputs, max_bytes, dtype, self.loss, weighted
         )
 
     def _sums(
@@ -191,8 +243,9 @@ class Objective:
         outputs: tuple[Array, ...],
         *what: Any,
         max_bytes: int | None = None,
+        inputs: tuple[Array, ...] = (),
     ) -> float:
-        """The mean of the losses, with the penalties, from a call of `function(*what, at, *outputs)`, recorded.
+        """The mean of the losses, with the penalties, by `function(*what, at, *inputs, *outputs)`, recorded.
 
         The function returns the sum of the losses, and that of the penalties if there are any.
         """
@@ -201,7 +254,7 @@ class Objective:
             self._check(self.net.check_w(w))
         sums = np.empty(self._sums_shape, w.dtype)
         key = (what, w.dtype.char, data[0].shape, data[1].shape)
-        self._tapes.call(key, partial(self._run, function, what), (w, *data), (*outputs, sums), max_bytes)
+        self._tapes.call(key, partial(self._run, function, what), (w, *data, *inputs), (*outputs, sums), max_bytes)
         total, of_w, *penalty = sums.tolist()
         if not math.isfinite(of_w):
             self.net.check_w(w)
@@ -230,11 +283,19 @@ class Objective:
         total: Array = np.add.reduce(at.weighted(self.loss.value(self.net.evaluate(at.parameters, at.x), at.y)))
         return total, self._penalized.value(at.parameters)
 
-    def _gradient(self, mode: Mode, max_bytes: int | None, at: Evaluation, p: Array) -> Totals:
-        return mode.gradient(at, p, max_bytes), self._penalized.add_gradient(at.parameters, p)
+    def _gradient(self, mode: Mode, max_bytes: int | None, chosen: Names | None, at: Evaluation, p: Array) -> Totals:
+        total = mode.gradient(at.only(chosen, cut=max_bytes is None), p, max_bytes)
+        return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
 
     def _each(self, _: str, at: Evaluation, p: Array) -> Totals:
         return per_sample_gradients(at, p), self._penalized.value(at.parameters)
+
+    def _norms(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, norms: Array) -> Totals:
+        return mode.per_sample_norms(at, norms, max_bytes), self._penalized.value(at.parameters)
+
+    def _clipped(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, limit: Array, p: Array) -> Totals:
+        total = mode.clipped_gradient(at, limit, p, max_bytes)
+        return total, self._penalized.add_gradient(at.parameters, p)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, ...]:
         return self._as_given.get(dtype.char) or tuple(_contiguous(a, dtype) for a in self._given)
@@ -292,13 +353,14 @@ class Objective:
             raise LabelError(msg) from error
         return y
 
-    def _room(self, out: Array | None, w: Array) -> Array:
+    def _room(self, out: Array | None, w: Array, chosen: Names | None = None) -> Array:
+        shape = w.shape if chosen is None else (self.net.part(chosen, 0).size,)
         if out is None:
-            return np.empty(w.shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(w.shape, w.dtype)
+            return np.empty(shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(shape, w.dtype)
         refuse_mask(out, "out")
-        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (w.shape, w.dtype) or not out.flags.carray:
+        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (shape, w.dtype) or not out.flags.carray:
             got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-            raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {w.shape}, got {got}")
+            raise ShapeError(f"out: expected a contiguous, writable {w.dtype} vector of shape {shape}, got {got}")
         for name, read in zip(("w", "x", "y", "weights"), (w, *self._given), strict=False):
             if np.shares_memory(out, read):
                 raise ShapeError(

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from prograd.errors import OptionError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.penalty import Penalty
@@ -82,13 +83,10 @@ def check_range(owner: Owner, dtype: np.dtype[Any], where: str = "") -> None:
     limits = np.finfo(dtype)
     least, most = float(limits.tiny), float(limits.max)
     for option, value in vars(owner).items():
-        if isinstance(value, float) and math.isfinite(value) and value:
-            if not least <= abs(value) <= most:
-                _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
-        elif isinstance(value, tuple):
-            for inner in value:
-                if isinstance(inner, Layer):
-                    check_range(inner, dtype, where)
+        if isinstance(value, float) and math.isfinite(value) and value and not least <= abs(value) <= most:
+            _refuse(owner, option, f"a number that {dtype} can hold, which w and x have", value, where)
+        for inner in _inner_layers(value):
+            check_range(inner, dtype, where)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,15 +111,21 @@ def plain(cls: type[object]) -> Plain:
             known[field.name] = _plain(_default(field))
         except _NotPlainError as error:
             left_out[field.name] = str(error)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001  (a plugin makes the default, and may even raise SystemExit)
-            left_out[field.name] = f"its default raises {type(error).__name__}: {error}"
+            let_pass(error)
+            left_out[field.name] = f"its default raises {reason(error)}"
     return Plain(known, left_out)
 
 
 def _is_integer(value: object, least: int) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def _inner_layers(value: object) -> Iterator[Layer]:
+    """The layers in an option that is a tuple, or a tuple of tuples."""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from (one,) if isinstance(one, Layer) else _inner_layers(one)
 
 
 def _refuse(owner: Owner, option: str, expected: str, value: object, where: str = "") -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from prograd import options
 from prograd.arrays import Array
+from prograd.chosen import Names, number
 from prograd.errors import NonFiniteError, NotRecordable, OptionError, PluginError
 from prograd.layer import Parameters
-from prograd.network import Network, slices
+from prograd.network import Network, Span, slices
 from prograd.penalty import Penalty
 from prograd.tape.meter import Meter
 
@@ -36,18 +36,23 @@ class Penalized:
     def __init__(self, net: Network, penalties: Sequence[Penalty]) -> None:
         self._net = net
         self.terms = tuple(term for penalty in penalties for term in _chosen(net, penalty))
-        self._bytes: dict[np.dtype[Any], int] = {}
+        self._bytes: dict[tuple[np.dtype[Any], Names | None], int] = {}
 
     def value(self, parameters: Sequence[Parameters]) -> Array | None:
         """`R(w)`, None if no parameter has a penalty."""
         return _sum([penalty.value(parameters[i][name]) for penalty, i, name in self.terms])
 
-    def add_gradient(self, parameters: Sequence[Parameters], p: Array) -> Array | None:
-        """Adds `∇R(w)` to `p`, `(size,)`; returns `R(w)` as `value` does, NaN where a gradient is not finite."""
+    def add_gradient(
+        self, parameters: Sequence[Parameters], p: Array, spans: Sequence[Span] | None = None
+    ) -> Array | None:
+        """Adds `∇R(w)` to `p`, or what `spans` has of it; returns `R(w)`, NaN where a gradient is not finite."""
         if not self.terms:
             return None
-        parts, values = slices(p, self._net.spans), []
+        parts, values = slices(p, self._net.spans if spans is None else spans), []
         for penalty, i, name in self.terms:
+            if name not in parts[i]:
+                values.append(penalty.value(parameters[i][name]))
+                continue
             value, gradient = penalty.value_and_gradient(parameters[i][name])
             finite = np.isfinite(np.add.reduce(gradient, axis=None))
             values.append(np.where(finite, value, np.nan))
@@ -62,19 +67,21 @@ class Penalized:
             product = penalty.hessian_vector(w, given[i][name].reshape(*v.shape[:-1], *w.shape))
             parts[i][name] += product.reshape(*v.shape[:-1], -1)
 
-    def gradient_bytes(self, dtype: np.dtype[Any]) -> int:
-        """The most bytes that `add_gradient` takes at a time."""
-        if dtype not in self._bytes:
-            meter, size = Meter(), (self._net.size,)
-            w: Any = meter.input(size, dtype)
-            p: Any = meter.output(size, dtype)
+    def gradient_bytes(self, dtype: np.dtype[Any], chosen: Names | None = None) -> int:
+        """The most bytes that the gradient by the chosen parameters, or by all, and `add_gradient` take at a time."""
+        part = self._net if chosen is None else self._net.part(chosen, 0)
+        if (dtype, chosen) not in self._bytes:
+            meter = Meter()
+            w: Any = meter.input((self._net.size,), dtype)
+            p: Any = meter.output((part.size,), dtype)
             try:
-                self.add_gradient(self._net.unpack(w), p)
-                self._bytes[dtype] = meter.peak
+                self.add_gradient(self._net.unpack(w), p, part.spans)
+                taken = meter.peak
             except NotRecordable:
                 largest = max(len(self._net.spans[i].each[name]) for _, i, name in self.terms)
-                self._bytes[dtype] = ARRAYS * largest * dtype.itemsize
-        return self._bytes[dtype]
+                taken = ARRAYS * largest * dtype.itemsize
+            self._bytes[dtype, chosen] = part.size * dtype.itemsize + taken
+        return self._bytes[dtype, chosen]
 
     def check(self, parameters: Sequence[Parameters]) -> None:
         """Raises `PluginError` where a penalty does not return what it should; options have to fit the dtype."""
@@ -127,22 +134,11 @@ def _chosen(net: Network, penalty: Penalty) -> Iterator[Term]:
 
 
 def _layers(net: Network, penalty: Penalty) -> list[int]:
-    count = len(net.layers)
     if penalty.layers is None:
-        return list(range(count))
-    found: dict[int, None] = {}
-    for k in _listed(penalty, "layers", "numbers of layers, such as [0, -1]"):
-        if not isinstance(k, Integral) or isinstance(k, bool) or not -count <= int(k) < count:
-            raise OptionError(
-                f"penalty {penalty.name}: layers: expected numbers from {-count} to {count - 1}, got {k!r}"
-            )
-        i = int(k) % count
-        if not net.r[i]:
-            raise OptionError(
-                f"penalty {penalty.name}: layers: expected layers with parameters, got {k}, {net.describe(i)}"
-            )
-        found[i] = None
-    return sorted(found)
+        return list(range(len(net.layers)))
+    where = f"penalty {penalty.name}: layers"
+    given = _listed(penalty, "layers", "numbers of layers, such as [0, -1]")
+    return sorted({number(k, net.shapes, net.describe, where) for k in given})
 
 
 def _names(penalty: Penalty, known: set[str]) -> set[str] | None:

@@ -20,12 +20,13 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
+from prograd.chosen import Names
 from prograd.layer import Layer, Parameters
 from prograd.network import Span
 from prograd.operators import Operator
 
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
-"""What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, `each_into`."""
+"""What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, …"""
 
 
 def dense(blocks: Sequence[Block], samples: int) -> Array:
@@ -37,25 +38,40 @@ def dense(blocks: Sequence[Block], samples: int) -> Array:
     return J
 
 
-def linearize(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> tuple[list[Array], Blocks]:
-    """The forward pass: `z^1 … z^{L+1}`, and the blocks `(A_1 | B_1) … (A_L | B_L)`, each made on demand."""
+def linearize(
+    layers: Sequence[Layer], w: Sequence[Parameters], x: Array, chosen: Names | None = None
+) -> tuple[list[Array], Blocks]:
+    """The forward pass: `z^1 … z^{L+1}`, and the blocks `(A_1 | B_1) … (A_L | B_L)`, each made on demand.
+
+    Only some parameters may be `chosen`, by layer; then there are no other `A_i`.
+    """
     z = [x]
     for g_i, w_i in zip(layers, w, strict=True):
         z.append(g_i.g(w_i, z[-1]))
-    return z, Blocks(layers, w, z)
+    return z, Blocks(layers, w, z, chosen)
+
+
+def output(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> Array:
+    """`z^{i+1}` of the last of these layers, without those before; there may be more `w` than layers."""
+    z = x
+    for g_i, w_i in zip(layers, w, strict=False):
+        z = g_i.g(w_i, z)
+    return z
 
 
 def reverse(blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], apply: Apply) -> None:
     """Reverse mode, matrix times vector: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}` for `i = L … 1`.
 
     Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the
-    samples, `each_into` keeps them apart. Neither `B_1` nor `q^1` is needed, so neither is computed.
+    samples, `each_into` keeps them apart, `norm_into` takes their norms. It ends at the first layer that has a `p^i`,
+    whose `B_i` and `q^i` are not needed, so they are not computed.
     """
-    for i in reversed(range(len(blocks))):
+    first = next((i for i, p_i in enumerate(p) if p_i), len(blocks))
+    for i in reversed(range(first, len(blocks))):
         A_i, B_i = blocks[i]
         for name, p_i in p[i].items():
             apply(A_i[name], q, p_i)
-        if i > 0:
+        if i > first:
             q = B_i.vjp(q)
         del A_i, B_i  # frees what they were made of before the next block is made
 
@@ -73,6 +89,11 @@ def add_into(A: Operator, q: Array, p: Array) -> None:
 def each_into(A: Operator, q: Array, p: Array) -> None:
     """`p_n = A_n^T q_n`, for a result for each sample."""
     A.vjp_into(q, p)
+
+
+def norm_into(A: Operator, q: Array, norms: Array) -> None:
+    """`norms_n = √(norms_n² + ‖A_n^T q_n‖²)`: what a parameter adds to the norm of each sample's gradient."""
+    np.hypot(norms, A.vjp_norm(q), out=norms)
 
 
 def forward(

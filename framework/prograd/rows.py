@@ -46,7 +46,7 @@ def norm(a: Array, also: Array | float = 0.0) -> Array:
     array([[5.e+200]])
     """
     size = np.abs(a)
-    largest = np.maximum.reduce(size, axis=-1, keepdims=True)
+    largest = np.maximum.reduce(size, axis=-1, keepdims=True, initial=0)
     size /= np.where(largest > 0, largest, 1)
     root = np.sqrt(np.vecdot(size, size)[..., None])
     root *= largest

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import prograd
-from tests.helpers.exact import ACTIVATIONS, LOSSES, derivatives, exact
+from tests.helpers.exact import ACTIVATIONS, LOSSES, derivatives, exact, mp
 
 ROUNDING = 64  # roundings where the reference has one move: sums of a few numbers, functions of a few units
 DRAWS = 8  # an entry may stand still by chance, but not in all
@@ -46,6 +46,14 @@ def objectives(draw, dtype):
     return prograd.Objective(net, prograd.loss(loss), x, y.astype(dtype)), w, x, y.astype(dtype)
 
 
+def with_norms(values, gradients, J):
+    """Also the norms of the gradients, and the sum of gradients that are clipped to the middle one of the norms."""
+    norms = np.array([mp.sqrt((g * g).sum()) for g in gradients])
+    limit = exact(float(sorted(norms)[len(norms) // 2]))
+    shares = [min(mp.mpf(1), limit / norm) if norm else mp.mpf(1) for norm in norms]
+    return values, gradients, J, norms, (gradients * np.array(shares)[:, None]).mean(axis=0)
+
+
 def allowed(objective, right):
     """How far each result may be off: as far as it moves when all numbers on the way move by a unit of rounding."""
     w = objective[1]
@@ -55,7 +63,7 @@ def allowed(objective, right):
     def moved(a):
         return a * (1 + exact(eps * rng.normal(size=a.shape)))
 
-    others = [derivatives(*objective, moved) for _ in range(DRAWS)]
+    others = [with_norms(*derivatives(*objective, moved)) for _ in range(DRAWS)]
     return [
         ROUNDING * (np.max([abs(other[k] - r) for other in others], axis=0) + eps * abs(r)) + UNDERFLOW * tiny
         for k, r in enumerate(right)
@@ -63,9 +71,9 @@ def allowed(objective, right):
 
 
 def check(objective):
-    """Value, gradients in every mode, gradients of each sample and Jacobians are right up to rounding."""
+    """Value, gradients in every mode, of each sample, their norms, and Jacobians are right up to rounding."""
     f, w, x, _ = objective
-    right = values, gradients, J = derivatives(*objective)
+    right = values, gradients, J, norms, clipped = with_norms(*derivatives(*objective))
     off = allowed(objective, right)
 
     def same(found, right, off):
@@ -75,6 +83,10 @@ def check(objective):
 
     same(np.array([f(w)]), np.array([values.mean()]), np.array([off[0].mean()]))
     same(f.per_sample_gradients(w), gradients, off[1])
+    same(f.per_sample_norms(w), norms, off[3])
+    limit = float(sorted(norms)[len(norms) // 2])
+    if limit:
+        same(f.clipped_gradient(w, limit), clipped, off[4])
     for mode in prograd.MODES:
         same(f.gradient(w, mode), gradients.mean(axis=0), off[1].mean(axis=0))
         same(prograd.jacobian(f.net, w, x, mode=mode), J, off[2])

@@ -13,6 +13,8 @@ SIMPLEX = ["cross_entropy", "kl_divergence"]
 WAYS = {
     "f": lambda f, w: f(w),
     "per_sample_gradients": lambda f, w: f.per_sample_gradients(w),
+    "per_sample_norms": lambda f, w: f.per_sample_norms(w),
+    "clipped_gradient": lambda f, w: f.clipped_gradient(w, 1.0),
     "gauss_newton": lambda f, w: f.gauss_newton(w),
     **{f"gradient by {mode}": lambda f, w, mode=mode: f.gradient(w, mode=mode) for mode in (*prograd.MODES, "auto")},
     "value_and_gradient": lambda f, w: f.value_and_gradient(w),

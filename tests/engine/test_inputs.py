@@ -18,6 +18,8 @@ WAYS = {
     "f": lambda f, w: f(w),
     "gradient": lambda f, w: f.gradient(w),
     "per_sample_gradients": lambda f, w: f.per_sample_gradients(w),
+    "per_sample_norms": lambda f, w: f.per_sample_norms(w),
+    "clipped_gradient": lambda f, w: f.clipped_gradient(w, 1.0),
     "gauss_newton": lambda f, w: f.gauss_newton(w) @ np.ones(len(w)),
     "linearize": lambda f, w: f.linearize(w).output,
 }

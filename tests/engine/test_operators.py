@@ -17,9 +17,12 @@ from prograd.operators import (
     Operator,
     Product,
     Sparse,
+    Stacked,
     Sum,
     Zero,
+    base,
 )
+from prograd.testing import counted
 
 N = 3
 rng = np.random.default_rng(7)
@@ -91,6 +94,17 @@ OPERATORS = {
         sparse.toarray() + a_stack[:, :, [0, 1, 2, 3, 4, 0]],
         sparse.nnz + 24,
     ),
+    "part of the identity": (Identity(4).part(slice(1, 3)), np.eye(4)[None, :, 1:3], 0),
+    "stacked": (
+        Stacked([Dense(a[:2, :3]), Kronecker(2, row), Diagonal(d[:2])], [slice(1, 4), slice(8), slice(0, 2)], 8),
+        stack(
+            *(
+                np.vstack([a[:2, :3] @ np.eye(8)[1:4], J, np.diag(d[:2]) @ np.eye(8)[:2]])
+                for J in kron(np.eye(2), row, N)
+            )
+        ),
+        6 + 8 + 2,
+    ),
     "own": (Reversal(scale), scale[:, None, None] * np.eye(4)[::-1], 16),
 }
 EACH = pytest.mark.parametrize("name", OPERATORS)
@@ -154,6 +168,42 @@ def test_vjp_sum(name, leading):
     op.vjp_sum(q, out=whole[..., 1:-1])
     np.testing.assert_allclose(whole[..., 1:-1], expected, atol=1e-14)
     assert np.isnan(whole[..., [0, -1]]).all()
+
+
+@EACH
+@LEADING
+@pytest.mark.parametrize("pulled", [base.PULLED, 1])  # all at once, and one vector at a time
+def test_vjp_norm(name, leading, pulled, monkeypatch):
+    monkeypatch.setattr(base, "PULLED", pulled)
+    op, J, _ = OPERATORS[name]
+    for samples in (1, N):
+        q = rng.normal(size=(*leading, samples, op.rows))
+        expected = np.linalg.norm(reference(J, q, transpose=True), axis=-1)
+        np.testing.assert_allclose(op.vjp_norm(q), expected, atol=1e-14)
+        for scale in (1e200, 1e-200):  # whose squares overflow and vanish
+            np.testing.assert_allclose(op.vjp_norm(scale * q), scale * expected, rtol=1e-13)
+
+
+NORM_EDGES = {
+    "dense": 20 + 5,
+    "diagonal": 5 + 5,
+    "identity": 4,
+    "zero": 0,
+    "kronecker": 3 + 4,
+    "kronecker matrix": 6 + 3 + 4,
+    "kronecker many rows": 24 + 12,
+    "product": 4 + 20 + 5,
+    "own": 16 + 4,
+}
+"""Multiply-adds of a norm: of what is multiplied, and a square for each entry of what is left."""
+
+
+@pytest.mark.parametrize("name", NORM_EDGES)
+def test_multiply_adds_of_a_norm(name):
+    op, _, _ = OPERATORS[name]
+    with counted() as count:
+        op.vjp_norm(np.ones((2, N, op.rows)))
+    assert count.multiply_adds == 2 * op.norm_multiply_adds(N) == 2 * N * NORM_EDGES[name]
 
 
 @EACH
@@ -276,6 +326,7 @@ def test_dtype_is_kept(dtype):
         assert op.jvp(np.ones((N, op.cols), dtype)).dtype == dtype
         assert op.vjp(np.ones((N, op.rows), dtype)).dtype == dtype
         assert op.vjp_sum(np.ones((N, op.rows), dtype)).dtype == dtype
+        assert op.vjp_norm(np.ones((N, op.rows), dtype)).dtype == dtype
     assert Dense(np.ones((2, 2), int)).dtype == np.float64
 
 
@@ -291,6 +342,10 @@ def test_dtype_is_kept(dtype):
         (lambda: Kronecker(np.ones(3), np.ones((1, 4))), "expected left"),
         (lambda: DiagonalPlusLowRank(np.ones(3), np.ones((2, 1)), np.ones((3, 1))), "expected d"),
         (lambda: DiagonalPlusLowRank(np.ones(3), np.ones((3, 1)), np.ones((3, 2))), "of one rank"),
+        (lambda: Stacked([Identity(2)], [slice(3)], 3), r"inputs of the sizes \[2\], got slices of \[3\]"),
+        (lambda: Stacked([Identity(2)], [], 3), r"inputs of the sizes \[2\], got slices of \[\]"),
+        (lambda: Stacked([], [], 3), "inputs of the sizes"),
+        (lambda: Stacked([Identity(2)], [slice(0, 4, 2)], 4), "inputs that lie next to each other"),
         (lambda: Sparse(np.eye(3)), "expected a scipy.sparse matrix, got ndarray"),
         (lambda: Dense(a) @ Dense(a), "expected 5 rows"),
         (lambda: Dense(a) + Diagonal(d), "expected 4 × 5 of both, got 5 × 5"),

@@ -87,6 +87,7 @@ def test_products_with_vectors(op: Operator, lead):
         (op.vjp(q), pulled),
         (out_q, pulled),
         (op.vjp_sum(q), pulled.sum(axis=-2)),
+        (np.broadcast_to(op.vjp_norm(q), pulled.shape[:-1]), np.linalg.norm(pulled, axis=-1)),
         (out_sum, pulled.sum(axis=-2)),
     ):
         assert found.shape == expected.shape
@@ -159,6 +160,9 @@ def test_a_parameter_without_entries_in_every_mode(block, mode):
         np.testing.assert_allclose(f.gradient(w, mode=mode), lin.vjp(net(w, x) - y) / N, atol=1e-12)
         np.testing.assert_allclose(prograd.jacobian(net, w, x, mode=mode), J, atol=1e-12)
         np.testing.assert_allclose(f.per_sample_gradients(w).mean(axis=0), f.gradient(w), atol=1e-12)
+        norms = np.linalg.norm(f.per_sample_gradients(w), axis=1)
+        np.testing.assert_allclose(f.per_sample_norms(w), norms, atol=1e-12)
+        np.testing.assert_allclose(f.clipped_gradient(w, norms.max()), f.gradient(w), atol=1e-12)
         lazy = prograd.jacobian(net, w, x, lazy=True)
         np.testing.assert_allclose(lazy.dense(), J, atol=1e-12)
         np.testing.assert_allclose(lazy.row_norms(), np.linalg.norm(J, axis=2), atol=1e-12)

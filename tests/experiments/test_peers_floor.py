@@ -12,7 +12,7 @@ import prograd
 from prograd_benchmarks import floor as theory
 from prograd_benchmarks.problems import Mlp
 from prograd_experiments.peers import compare
-from prograd_experiments.peers.engines.base import TASKS
+from prograd_experiments.peers.engines.base import MAX_NORM, TASKS
 from prograd_experiments.peers.engines.floor import Floor
 from prograd_experiments.peers.engines.mkl import by_mkl
 from prograd_experiments.peers.workload import Workload
@@ -42,7 +42,12 @@ def test_the_reference_is_right() -> None:
     assert by_hand["forward"].derivative == pytest.approx(np.array(differences), abs=1e-8)
     assert by_hand["reverse"].derivative == pytest.approx(f.gradient(w, mode="forward"), rel=1e-12)
     assert by_hand["jacobian"].derivative == pytest.approx(prograd.jacobian(net, w, x, mode="forward"), rel=1e-12)
-    assert by_hand["per_sample"].derivative == pytest.approx(f.per_sample_gradients(w), rel=1e-12)
+    gradients = f.per_sample_gradients(w)
+    assert by_hand["per_sample"].derivative == pytest.approx(gradients, rel=1e-12)
+    norms = np.linalg.norm(gradients, axis=1)
+    assert norms.max() > MAX_NORM
+    clipped = (gradients * np.minimum(1, MAX_NORM / norms)[:, None]).mean(axis=0)
+    assert by_hand["clipped"].derivative == pytest.approx(clipped, rel=1e-12)
 
 
 def test_the_floor_multiplies_layers_of_different_sizes() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import prograd
+from prograd.errors import OptionError
 from prograd_experiments import environment, jobs, records
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
@@ -295,6 +296,12 @@ def test_training_stops_where_a_layer_is_not_finite_and_names_it(tmp_path: Path)
     assert collect(tmp_path).rows[0]["status"] == "failed"
 
 
+@pytest.mark.parametrize(("rate", "told"), [(1e4, ["optimizer.rate=0.1 may be small enough"]), (0.01, [])])
+def test_a_loss_that_rose_is_told_with_a_smaller_rate(caplog: pytest.LogCaptureFixture, rate: float, told) -> None:
+    loop.train(train_config(optimizer=GD | {"rate": rate}, epochs=3))
+    assert [message.split("; ")[-1] for message in caplog.messages if "the training loss rose from" in message] == told
+
+
 def test_the_layer_that_is_named_is_the_first_one() -> None:
     first = lesson.prepare(train_config(depth=3))
     w = first.w.copy()
@@ -410,3 +417,38 @@ def test_each_epoch_is_told_with_how_it_stands() -> None:
     last = f"train loss {curves['train_loss'][-1]:.4g}, validation loss {curves['validation_loss'][-1]:.4g}"
     assert told[-1][2] == last
     assert told[0][2] != last
+
+
+@pytest.mark.parametrize("optimizer", [GD, SGD, ADAM, LBFGS], ids=lambda found: found["name"])
+def test_frozen_layers_stay_as_they_are(tmp_path: Path, optimizer: dict[str, Any]) -> None:
+    """From the beginning, and from a checkpoint whose optimizer remembers how they moved."""
+    net = lesson.prepare(train_config()).net
+    at = net.entries([0])
+    result, w = trained(tmp_path / "last", optimizer=optimizer, frozen=[0])
+    _, whole = trained(tmp_path / "whole", optimizer=optimizer, epochs=3)
+    start = str(tmp_path / "whole" / state.NAME)
+    _, v = trained(tmp_path / "more", optimizer=optimizer, frozen=[0], start=start)
+    for begun, ended in ((lesson.prepare(train_config()).w, w.w), (whole.w, v.w)):
+        np.testing.assert_array_equal(ended[at], begun[at])
+        assert (np.delete(ended, at) != np.delete(begun, at)).any()
+    assert result["curves"]["train_loss"][-1] < result["curves"]["train_loss"][0]
+
+
+def test_frozen_layers_save_multiply_adds_of_the_prediction() -> None:
+    whole, last = (Training().predicted_seconds(train_config(frozen=frozen)) for frozen in ([], [0]))
+    assert last < whole
+
+
+@pytest.mark.parametrize(
+    ("frozen", "error", "message"),
+    [
+        ([0, 2], ConfigError, "frozen: expected to leave a layer with parameters, got .*which are all of them"),
+        ([1], OptionError, r"frozen: expected layers with parameters, got 1, layers\[1\] \(tanh\)"),
+        ([9], OptionError, "frozen: expected numbers from -3 to 2, got 9"),
+        (["W"], ConfigError, "frozen: expected a list of integers, got"),
+        (0, ConfigError, "frozen: expected a list of integers, got 0"),
+    ],
+)
+def test_what_can_not_be_frozen(frozen: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        lesson.prepare(train_config(frozen=frozen))

@@ -80,10 +80,17 @@ def test_the_curves_are_in_the_picture(tmp_path: Path) -> None:
     drawn_alike(pictures.pictures([row | {"curves": None} for row in rows])[1:])
     assert score.y.label == rows[0]["score_is"]
     assert varying(rows, pictures.POINT) == ["width"]
-    best = max(rows, key=lambda row: row["validation_score"])
+    best = max(rows, key=lambda row: (row["validation_score"], -row["validation_loss"]))
     answer = Training().answer(rows)
     assert answer.endswith(f"; chosen from 2 points by its validation score (width {best['width']}).")
     assert f"{100 * best['test_score']:.1f} % of the classes right on 10 samples that were not trained on" in answer
+    _, curves, _ = pictures.pictures([row | {"chosen_epoch": 2} for row in rows])
+    assert [series.entry for series in curves.series[:2]] == ["training part", "validation part: chose epoch 2"]
+    drawn_alike([curves])
+    for first, second, chosen in ((0.1, 0.2, 4), (0.2, 0.1, 5)):
+        losses = zip(rows, (first, second), strict=True)
+        equal = [row | {"validation_score": 0.5, "validation_loss": loss} for row, loss in losses]
+        assert f"(width {chosen})." in Training().answer(equal)
     assert " at width 4; " in Training().answer([row | {"validation_score": None} for row in rows])
 
 

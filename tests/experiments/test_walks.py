@@ -67,7 +67,11 @@ def test_a_lecturer_sweeps_rate_and_width_over_five_seeds(tmp_path: Path) -> Non
         assert float(line["test_score"]) == pytest.approx(fmean(scores))
         assert float(line["test_score_sd"]) == pytest.approx(stdev(scores))
 
-    best = max(cells, key=lambda cell: float(cell["validation accuracy"].split()[0]))
+    def validated(cell: dict[str, str]) -> tuple[float, float]:
+        score, loss = (float(cell[f"validation {name}"].split()[0]) for name in ("accuracy", "loss"))
+        return score, -loss
+
+    best = max(cells, key=validated)
     answer = found.experiment.answer(found.rows)
     assert answer in said
     assert f"{best['test accuracy']} of the classes right" in answer

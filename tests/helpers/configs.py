@@ -83,6 +83,7 @@ TRAIN_CONFIG: dict[str, Any] = {
     "validation_fraction": 0.2,
     "evaluate_every": 1,
     "checkpoint_seconds": 0,
+    "frozen": [],
     "start": None,
 }
 """A training run that takes a few milliseconds."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker, Operator, Sparse
+from prograd.operators import Dense, Diagonal, DiagonalPlusLowRank, Identity, Kronecker, Operator, Sparse, Stacked
 from prograd.testing import check_operator
 from tests.helpers.operators import RunningSum
 
@@ -52,6 +52,7 @@ OPERATORS = [
     Sparse(scipy.sparse.random_array((6, 60), density=0.1, rng=np.random.default_rng(0))),
     Dense(np.full((1, 30), 0.5)) @ Dense(np.full((4, 30, 1), 0.5)),
     Identity(3) + RunningSum(3),
+    Stacked([RunningSum(3), Dense(np.full((2, 3), 0.5)) @ Dense(np.full((3, 3), 0.5))], [slice(3), slice(1, 4)], 4),
     RunningSum(3) @ Diagonal(np.array([[0.5, 2.0, 3.0], [1.0, 4.0, 0.1]])),
 ]
 

@@ -141,6 +141,26 @@ class AddsToOut(Right):
         return out
 
 
+@wrong("vjp_norm", says="likely cause: the square root is missing")
+class SquareOfTheNorm(Right):
+    def vjp_norm(self, q):
+        return super().vjp_norm(q) ** 2
+
+
+@wrong("vjp_norm", says="likely cause: all samples were added up")
+class NormOfAllSamples(Right):
+    def vjp_norm(self, q):
+        norms = super().vjp_norm(q)
+        return np.broadcast_to(np.linalg.norm(norms, axis=-1, keepdims=True), norms.shape)
+
+
+@wrong("vjp_norm", says="likely cause: squares that overflow or vanish")
+class SquaresOverflow(Right):
+    def vjp_norm(self, q):
+        with np.errstate(over="ignore"):
+            return np.linalg.norm(self.vjp(q), axis=-1)
+
+
 @wrong("dense", says=r"by dense\(\) .*; likely cause: a constant factor of 2")
 class DenseIsDouble(Right):
     def dense(self):
@@ -151,6 +171,18 @@ class DenseIsDouble(Right):
 class DenseWithoutTheSampleAxis(Right):
     def dense(self):
         return MATRIX
+
+
+@wrong("csr", says=r"by csr .*; likely cause: a constant factor of 2")
+class EntriesAreDouble(Right):
+    def csr(self, samples=1):
+        return 2 * super().csr(samples)
+
+
+@wrong("csr", says=r"csr\(4\): expected")
+class EntriesOfOneSampleAlone(Right):
+    def csr(self, samples=1):
+        return super().csr(1)
 
 
 @wrong("columns", says=r"columns\(1, 3\)")
@@ -170,7 +202,7 @@ class AddsWhenWritingInto(Right):
         out[...] = MATRIX.T[start:stop, None]
 
 
-@wrong("leading_axes", "columns", "dense", says="leading axes")
+@wrong("leading_axes", "columns", "dense", "csr", says="leading axes")
 class OnlyMatricesOfVectors(Right):
     def jvp(self, v):
         return np.einsum("nk,rk->nr", v.reshape(-1, 3), self.matrix(v.dtype)) if v.ndim < 3 else v[..., :2]
@@ -195,6 +227,8 @@ class DiagonalThatIsNone(Diagonal):
     def __init__(self):
         super().__init__(np.array([1.0, 2.0, 3.0]))
 
+    csr = Operator.csr
+
     def jvp(self, v):
         return v * self.d.astype(v.dtype) + v[..., ::-1]
 
@@ -206,6 +240,7 @@ class DiagonalThatIsNone(Diagonal):
     vjp_into = jvp_into
     columns_into = Operator.columns_into
     vjp_sum = Operator.vjp_sum
+    vjp_norm = Operator.vjp_norm
 
 
 @wrong("structure", says="the numbers that the Kronecker holds")
@@ -213,6 +248,8 @@ class KroneckerOfOtherNumbers(Kronecker):
     def __init__(self):
         super().__init__(2, np.array([[1.0, -0.5]]))
         self.used = Kronecker(2, np.array([[2.0, -1.0]]))
+
+    csr = Operator.csr
 
     def jvp(self, v):
         return self.used.jvp(v)
@@ -226,6 +263,9 @@ class KroneckerOfOtherNumbers(Kronecker):
     def vjp_sum(self, q, out=None):
         return self.used.vjp_sum(q, out)
 
+    def vjp_norm(self, q):
+        return self.used.vjp_norm(q)
+
     def columns_into(self, start, stop, out):
         self.used.columns_into(start, stop, out)
 
@@ -234,6 +274,8 @@ class KroneckerOfOtherNumbers(Kronecker):
 class IdentityThatScales(Identity):
     def __init__(self):
         super().__init__(3)
+
+    csr = Operator.csr
 
     def jvp(self, v):
         return 2 * v
@@ -245,6 +287,7 @@ class IdentityThatScales(Identity):
         return 3
 
     vjp_sum = Operator.vjp_sum
+    vjp_norm = Operator.vjp_norm
     jvp_into = Operator.jvp_into
     vjp_into = Operator.vjp_into
     columns_into = Operator.columns_into

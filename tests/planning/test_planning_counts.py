@@ -107,6 +107,16 @@ def test_grouped_convolutions_and_overlapping_windows():
     assert Problem(net, 1).done("input", "reverse") == 16 * pooled * (16 * pooled * 3 + 16 * 2 * positions * 2)
 
 
+def test_branches_count_like_layers_of_their_own():
+    N, n = 3, 5
+    affine = {"name": "affine", "width": 4, "bias": False}
+    branches = {"name": "concat", "branches": [[], affine, affine]}
+    net = prograd.Network.from_config([{"name": "affine", "width": n, "bias": False}, branches], 6)
+    assert Problem(net, N).done("gradient", "reverse") == N * (6 * n + 2 * 4 * n + 2 * 4 * n)  # A_1, A_2, and B_2
+    columns = 6 * n * 2 * 4 * n  # those of A_1 through B_2
+    assert Problem(net, 1).done("parameters", "forward") == columns
+
+
 def test_chunks_count_the_same():
     net = prograd.Network.from_config([{"name": "affine", "width": 40}, {"name": "tanh"}] * 3, 40)
     for outputs, mode, samples in (("gradient", "forward", 30), ("parameters", "forward", 3)):

@@ -207,6 +207,27 @@ def test_what_tells_nothing_of_itself_is_in_the_catalogue_too() -> None:
     assert [option.name for option in found.options] == ["width"]
 
 
+class Logarithm(Elementwise):
+    """φ(z) = log(z), which asks for z > 0."""
+
+    def phi(self, z):
+        if not (z > 0).all():
+            raise ValueError("z")
+        return np.log(z)
+
+    def dphi(self, z, z_next):
+        return 1 / z
+
+    @classmethod
+    def examples(cls):
+        yield cls(), 3, np.array([[1.0, 2.0, 3.0]])
+
+
+def test_an_example_may_have_points_of_its_own() -> None:
+    found = only(logarithm=Logarithm)
+    assert (found.problem, found.structure, found.example.n_in) == ("", "Diagonal", 3)
+
+
 def test_an_example_that_fails_is_a_problem_not_an_error() -> None:
     class Failing(Documented):
         @classmethod

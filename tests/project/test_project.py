@@ -98,6 +98,7 @@ PUBLIC_MODULES = {
     "prograd.testing",
     "prograd.units",  # one notation for times, counts and ratios
     "prograd.commands.consoles",  # what writes to a console writes as `prograd` does
+    "prograd.commands.refusals",  # what is refused is refused in the same words
     "prograd.commands",  # completion
     "prograd.catalogue",
     "prograd.commands.networks",  # and what is given a network is given it as `prograd plan` is

@@ -48,7 +48,7 @@ def everything(f: prograd.Objective, w: Any, x: Any) -> list[Any]:
             value, gradient = f.value_and_gradient(w, mode)
             results += [value, gradient]
     for _ in range(3):
-        results += [f(w), f.per_sample_gradients(w)]
+        results += [f(w), f.per_sample_gradients(w), f.per_sample_norms(w), f.clipped_gradient(w, 0.5)]
     return results
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from prograd_experiments import timed
 from prograd_experiments.errors import AgreementError
 from prograd_experiments.peers.crew import Stage
-from prograd_experiments.peers.engines.base import Given, Numbers, Task
+from prograd_experiments.peers.engines.base import TASKS, Given, Numbers, Task
 from prograd_experiments.peers.engines.numpy import Numpy
 from prograd_experiments.peers.remote import Lost
 from prograd_experiments.peers.workload import Workload
@@ -75,5 +75,5 @@ def compared(numbers: Numbers | None, expected: Numbers, workload: Workload) -> 
 def reference(task: str, given: Given) -> Numbers:
     """The result by hand, in float64. The gradient is the same in forward and in reverse mode."""
     by_hand, double = Numpy(threads=1), given.astype(np.dtype(np.float64))
-    its: Task = "jacobian" if task == "jacobian" else "per_sample" if task == "per_sample" else "reverse"
+    its: Task = next(its for its in TASKS if its == ("reverse" if task == "forward" else task))
     return by_hand.numbers(its, double, by_hand.ways(its, double)[""]())

@@ -20,6 +20,7 @@ TASK_WORDS = {
     "forward": "gradient in forward mode",
     "jacobian": "Jacobian of the network",
     "per_sample": "gradient of each sample",
+    "clipped": "mean of clipped gradients",
 }
 
 

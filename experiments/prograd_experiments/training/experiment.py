@@ -31,7 +31,7 @@ from prograd_experiments.rows import (
 )
 from prograd_experiments.training.lesson import prepare
 from prograd_experiments.training.loop import train
-from prograd_experiments.training.pictures import CHOICES, POINT, label, mean_curves, pictures
+from prograd_experiments.training.pictures import CHOICES, POINT, epoch_text, label, mean_curves, pictures
 from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
 from prograd_experiments.training.swept import CONFIG, without_seed
 
@@ -42,6 +42,7 @@ KEYS = (
         "validation_fraction",
         "evaluate_every",
         "checkpoint_seconds",
+        "frozen",
         "start",
         "start_sha256",
         "threads",
@@ -85,6 +86,7 @@ class Training(Experiment):
     )
     legend = (
         "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
+        "Losses and scores are those of the epoch that the validation part chose, or else of the last. "
         "A number of one seed has no spread."
     )
     sorted_by = POINT
@@ -108,6 +110,7 @@ class Training(Experiment):
         read.fraction(config, "test_fraction")
         read.fraction(config, "validation_fraction")
         read.not_negative(config, "checkpoint_seconds")
+        read.integers(config, "frozen")
         if read.get(config, "start") is not None:  # another checkpoint at the same path is another configuration
             config = {**config, "start_sha256": files.sha256(config, "start")}
         if read.get({"penalty": NO_PENALTY, **config}, "penalty.name") == NO_PENALTY["name"]:
@@ -125,7 +128,7 @@ class Training(Experiment):
         lesson, optimizer = prepare(config), config["optimizer"]
         samples = len(lesson.train.x)
         batch = optimizer.get("batch", samples)
-        plan = prograd.plan(lesson.net, batch, dtype=lesson.w.dtype)
+        plan = prograd.plan(lesson.net, batch, lesson.trained or "parameters", dtype=lesson.w.dtype)
         mode = plan.mode if config["mode"] == "auto" else config["mode"]
         steps = ceil(samples / batch) * optimizer.get("iterations", 1)
         return float(config["epochs"] * steps * plan.seconds[mode])
@@ -209,9 +212,9 @@ def _scores(rows: Sequence[Row]) -> str:
         return f"{_scored(first)}{seeds_text(first)}."
     if len(kinds) > 1:
         return f"On {first['data']}: {len(rows)} points with scores of several kinds, which the table has."
-    if all(row["validation_score"] is not None for row in rows):
+    if all(row[f"validation_{what}"] is not None for row in rows for what in ("score", "loss")):
         better = 1 if first["score_is"] in HIGHER else -1
-        best = max(rows, key=lambda row: better * float(row["validation_score"]))
+        best = max(rows, key=lambda row: (better * row["validation_score"], -row["validation_loss"]))
         chosen = f"chosen from {len(rows)} points by its validation score"
         return f"{_scored(best)}{seeds_text(best)}; {chosen} ({label(best, rows)})."
     # A point that is picked by its score on these samples would be said to be better than it is.
@@ -244,12 +247,12 @@ def _with_spread(row: Row) -> str:
 def _epochs(row: Row) -> str:
     """`30 epochs`, or `12 of 30 epochs` if the validation part chose an earlier one."""
     done, chosen = row["epochs_done"], row["chosen_epoch"]
-    earlier = "" if chosen in {None, done} else f"{chosen:.3g} of "
+    earlier = "" if chosen in {None, done} else f"{epoch_text(chosen)} of "
     return f"{earlier}{done:g} epoch{'s' * (done != 1)}"
 
 
 def _chosen(row: Row) -> Cell:
-    return _spread_cell(row, "chosen_epoch", lambda value: f"{value:.3g}")
+    return _spread_cell(row, "chosen_epoch", epoch_text)
 
 
 def _loss(key: str) -> Callable[[Row], Cell]:

@@ -38,7 +38,8 @@ class Split(NamedTuple):
 class Lesson(NamedTuple):
     """All that training needs to know; it begins at `w`. `layers` are the configurations of the network's layers.
 
-    What is minimised is the mean loss, with the penalty if there is one.
+    What is minimised is the mean loss, with the penalty if there is one. `trained` are the layers whose parameters
+    change; None is all that have any.
     """
 
     layers: list[dict[str, Any]]
@@ -49,11 +50,24 @@ class Lesson(NamedTuple):
     samples: Data
     score: Score
     score_is: str
-    penalty: prograd.Penalty | None = None
+    penalty: prograd.Penalty | None
+    trained: list[int] | None
 
     def objective(self, part: Part) -> prograd.Objective:
         """What is minimised, of some of the samples."""
         return prograd.Objective(self.net, self.loss, part.x, part.y, penalty=self.penalty)
+
+    def in_place(self, gradient: Array) -> Array:
+        """The gradient by the parameters of the trained layers, with zeros for all others."""
+        if self.trained is None:
+            return gradient
+        whole = np.zeros(self.net.size, gradient.dtype)
+        whole[self.net.entries(self.trained)] = gradient
+        return whole
+
+    def held(self, a: Array) -> Array:
+        """What an optimizer remembers of `w`, without that of layers that don't change."""
+        return a if self.trained is None else self.in_place(a[self.net.entries(self.trained)])
 
     @property
     def train(self) -> Part:
@@ -80,11 +94,22 @@ def prepare(config: Config) -> Lesson:
     loss = networks.loss(config)
     networks.require_fit(net, loss, w, *parts.train)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (r_squared, R_SQUARED)
-    lesson = Lesson(layers, net, loss, parts, w, samples, score, score_is, networks.penalty(config))
-    if lesson.penalty is not None:
+    penalty, trained = networks.penalty(config), _trained(net, config["frozen"])
+    lesson = Lesson(layers, net, loss, parts, w, samples, score, score_is, penalty, trained)
+    if penalty is not None:
         with read.isolated(f"penalty={config['penalty']['name']}"):  # it may be for layers that there are not
             lesson.objective(parts.train)
     return lesson
+
+
+def _trained(net: prograd.Network, frozen: list[int]) -> list[int] | None:
+    if not frozen:
+        return None
+    kept = {i for i, some in enumerate(net.names(frozen, "frozen")) if some}
+    trained = [i for i, r_i in enumerate(net.r) if r_i and i not in kept]
+    if not trained:
+        raise ConfigError(f"frozen: expected to leave a layer with parameters, got {frozen}, which are all of them")
+    return trained
 
 
 def _require_whole_batches(config: Config, samples: int) -> None:

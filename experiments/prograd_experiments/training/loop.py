@@ -23,6 +23,7 @@ from prograd_experiments.training.lesson import Lesson, Part, prepare
 from prograd_experiments.training.state import State
 from prograd_experiments.training.steps import STEPS, Watch
 
+ORDINARY_RATE = 0.1
 SCORES = ("loss", "score", "error")
 
 
@@ -56,12 +57,21 @@ def train(
                 progress(state.epoch, config["epochs"], _told(state))
         except NonFiniteError as error:
             results = _results(state, lesson, resumed, ended=False) | set_aside
-            rate = config["optimizer"].get("rate")
-            hint = "" if rate is None else f"; optimizer.rate={rate / 10:g} may be small enough"
+            hint = _smaller_rate(config)
             raise DivergedError(f"training stopped after {state.epoch} epochs: {error}{hint}", results) from error
+        first, *_, final = state.curves["train_loss"]
+        if first is not None and final is not None and final > first:
+            text = f"the training loss rose from {first:.4g} to {final:.4g}{_smaller_rate(config)}"
+            logging.getLogger(__name__).warning("%s", text)
         if directory is not None:
             trained.save(lesson, state.best, directory / trained.NAME)
         return _results(state, lesson, resumed, ended=True) | set_aside
+
+
+def _smaller_rate(config: Config) -> str:
+    """A hint, for optimizers that have a rate: features are standardised, so a rate above 0.1 is a large one."""
+    rate = config["optimizer"].get("rate")
+    return "" if rate is None else f"; optimizer.rate={min(rate / 10, ORDINARY_RATE):g} may be small enough"
 
 
 def _begin(config: Config, lesson: Lesson, path: Path | None) -> tuple[State, dict[str, str]]:
@@ -78,7 +88,9 @@ def _begin(config: Config, lesson: Lesson, path: Path | None) -> tuple[State, di
             if found.config_hash == config_hash(config) and found.code == environment.code():
                 return found.state, set_aside
     if config["start"] is not None:
-        return checkpoint.started_from(Path(config["start"]), config), set_aside
+        state = checkpoint.started_from(Path(config["start"]), config)
+        state.v, state.s = lesson.held(state.v), lesson.held(state.s)
+        return state, set_aside
     return checkpoint.beginning(lesson.w), set_aside
 
 

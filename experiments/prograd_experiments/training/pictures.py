@@ -44,6 +44,11 @@ def label(row: Row, rows: Sequence[Row]) -> str:
     )
 
 
+def epoch_text(value: float) -> str:
+    """The number of an epoch, or the mean of several with one decimal."""
+    return f"{round(value, 1):g}"
+
+
 def mean_curves(each: Sequence[Any]) -> Any:
     """The means of the curves of several seeds, with the ends of their deviations; the first if epochs differ."""
     curves = [curve for curve in each if curve]
@@ -97,8 +102,15 @@ def _curves(row: Row, name: str, what: str, number: int) -> Iterator[Series]:
             if value is not None
         ]
         if data:
-            ended = "" if row["status"] == "complete" else "did not finish"
+            note = _chosen(row) if key == "validation" else ""
+            ended = note if row["status"] == "complete" else "did not finish"
             yield Series(part, data, hue(number), marker(number), name, dashed=key != "train", note=ended)
+
+
+def _chosen(row: Row) -> str:
+    """`chose epoch 12`; empty if that is the last, and of records from before the validation part chose it."""
+    earlier = row["chosen_epoch"] not in {None, row["epochs_done"]}
+    return f"chose epoch {epoch_text(row['chosen_epoch'])}" if earlier else ""
 
 
 def _written(value: float, what: str, row: Row) -> str:

@@ -20,7 +20,7 @@ NAME = "checkpoint.npz"
 SCHEMA = "prograd.checkpoint/4"
 DIGITS = 64
 CURVES = ("epochs", "train_loss", "validation_loss", "train_score", "validation_score")
-FREE = ("epochs", "start", "start_sha256", "checkpoint_seconds")
+FREE = ("epochs", "frozen", "start", "start_sha256", "checkpoint_seconds")
 """Keys in which training may differ from the training that left its checkpoint."""
 
 

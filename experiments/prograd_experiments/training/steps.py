@@ -108,7 +108,8 @@ def _gradient(lesson: Lesson, part: Part, config: Config) -> Callable[[Array], t
 
     def value_and_gradient(w: Array) -> tuple[float, Array]:
         watch.finite(w)
-        value, gradient = f.value_and_gradient(w, mode=config["mode"])
+        value, part = f.value_and_gradient(w, mode=config["mode"], layers=lesson.trained)
+        gradient = lesson.in_place(part)
         watch.finite(w, value, gradient)
         return value, gradient
 

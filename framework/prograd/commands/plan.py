@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from prograd import planning
+from prograd.commands.consoles import json_option, write_json
 from prograd.commands.networks import network_of, network_options
+from prograd.modes import OUTPUTS, Outputs
 from prograd.planning import calibration
 from prograd.planning.calibration import machine_rates
 
@@ -21,14 +22,14 @@ from prograd.planning.calibration import machine_rates
 @network_options
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="Samples.")
 @click.option("--wrt", type=click.Choice(["parameters", "input"]), default="parameters", show_default=True)
-@click.option("--outputs", type=click.Choice(["gradient", "jacobian"]), default=None, help="[default: gradient]")
+@click.option("--outputs", type=click.Choice(OUTPUTS), default=None, help="[default: gradient]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--max-bytes", type=click.IntRange(1), help="A bound on the buffers of a mode.")
 @click.option(
     "--rates", type=click.Path(path_type=Path, dir_okay=False), help="A file of rates to use instead of this machine's."
 )
 @click.option("--recalibrate", is_flag=True, help="Measure this machine's rates again.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 def plan(  # noqa: PLR0913  (click passes an argument for each option)
     *,
     layers: tuple[str, ...],
@@ -36,7 +37,7 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
     n_in: int | None,
     batch: int,
     wrt: Literal["parameters", "input"],
-    outputs: Literal["gradient", "jacobian"] | None,
+    outputs: Outputs | None,
     dtype: str,
     max_bytes: int | None,
     rates: Path | None,
@@ -64,7 +65,7 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
         rates=used,
     )
     if as_json:
-        click.echo(json.dumps(predicted.as_json(), indent=2))
+        write_json(predicted.as_json())
     else:
         Console().print(Text(str(predicted)), soft_wrap=True)  # as wide as the table is: a terminal wraps it
         if not rates:

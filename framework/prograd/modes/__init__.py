@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 from prograd.errors import UnknownNameError
-from prograd.modes.base import Evaluation, Left, Mode, Outputs
+from prograd.modes.base import OUTPUTS, Evaluation, Left, Mode, Outputs
 from prograd.modes.factored import Factored
 from prograd.modes.forward import Forward
 from prograd.modes.optimal import Optimal
 from prograd.modes.reverse import Reverse
 
-__all__ = ["ALIASES", "AUTO", "MODES", "Evaluation", "Left", "Mode", "ModeName", "Outputs", "find"]
+__all__ = ["ALIASES", "AUTO", "MODES", "OUTPUTS", "Evaluation", "Left", "Mode", "ModeName", "Outputs", "find"]
 
 ModeName: TypeAlias = Literal["reverse", "forward", "factored", "optimal", "auto", "backward"]
 AUTO: Final = "auto"

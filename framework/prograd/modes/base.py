@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
-from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from prograd import recursions
 from prograd.arrays import Array
 from prograd.blocks import Block, Blocks
 from prograd.bracketing.words import Letters
+from prograd.chosen import Names, first_of
 from prograd.errors import OptionError
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
@@ -22,7 +23,8 @@ from prograd.loss import Loss
 from prograd.network import Network
 from prograd.operators import Operator
 
-Outputs: TypeAlias = Literal["gradient", "jacobian"]
+Outputs: TypeAlias = Literal["gradient", "jacobian", "per_sample_norms", "clipped_gradient"]
+OUTPUTS: Final[tuple[Outputs, ...]] = get_args(Outputs)
 
 SHARES: Final = (1, 2, 4, 8, 16, 64, 256)  # of a limit, for what the mode itself holds
 
@@ -50,7 +52,18 @@ class Evaluation:
 
     def linearize(self, rows: slice = slice(None)) -> tuple[list[Array], Blocks]:
         """The forward pass of some samples."""
-        return recursions.linearize(self.net.layers, self.parameters, self.x[rows])
+        return recursions.linearize(self.net.layers, self.parameters, self.x[rows], self.net.chosen)
+
+    def only(self, chosen: Names | None, *, cut: bool) -> Evaluation:
+        """The objective as a function of the chosen parameters, by layer; None is all of them.
+
+        `cut` evaluates the layers before the first of these at once, and leaves them out.
+        """
+        if chosen is None:
+            return self
+        first = first_of(chosen) if cut else 0
+        x = recursions.output(self.net.layers[:first], self.parameters, self.x)
+        return replace(self, net=self.net.part(chosen, first), parameters=self.parameters[first:], x=x)
 
     def linearization(self) -> Linearization:
         """The forward pass of all samples, with blocks that are kept."""
@@ -108,6 +121,20 @@ class Mode(ABC):
     @abstractmethod
     def jacobian(self, lin: Linearization, J: Array, max_bytes: int | None) -> None:
         """Writes the Jacobian to `J`, `(N, n_{L+1}, size)`. Raises `OptionError` where `max_bytes` is too small."""
+
+    def per_sample_norms(self, at: Evaluation, norms: Array, max_bytes: int | None) -> Array:
+        """Writes `‖∇f_{x_n,y_n}(w)‖` of each sample to `norms`, `(N,)`; returns the sum of the losses.
+
+        Optional, as is `clipped_gradient`: raises `OptionError` for a mode that has none.
+        """
+        raise OptionError(f"per_sample_norms: expected a mode that has them (reverse), got {self.name}")
+
+    def clipped_gradient(self, at: Evaluation, limit: Array, p: Array, max_bytes: int | None) -> Array:
+        """Writes `(1/N) Σ_n min(1, limit/‖∇_n‖) ∇_n` to `p`, `(size,)`; returns the sum of the losses.
+
+        `∇_n` is the gradient of sample n, and `limit` has one number, `(1,)`.
+        """
+        raise OptionError(f"clipped_gradient: expected a mode that has it (reverse), got {self.name}")
 
     def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """What to give the mode as `max_bytes`, so that all that a call allocates takes no more than `max_bytes`.

@@ -11,6 +11,7 @@ from prograd.bracketing.words import Letters, joined, times
 from prograd.linearization import Linearization
 from prograd.modes.base import Evaluation, Left, Mode, Outputs
 from prograd.modes.recomputation import Recomputed, schedule_within
+from prograd.modes.samples import clipped_gradient, per_sample_norms
 from prograd.network import slices
 from prograd.operators import Identity, Operator, multiply
 
@@ -38,9 +39,17 @@ class Reverse(Mode):
         seeds = unit_vectors(lin.rows, slice(None), like=J)  # row k of J is e_k^T J, for every sample
         recursions.reverse(lin.blocks, seeds, lin.slices(J.swapaxes(0, 1)), recursions.each_into)
 
+    def per_sample_norms(self, at: Evaluation, norms: Array, max_bytes: int | None) -> Array:
+        """From one pass; with `max_bytes` for a part of the samples after the other."""
+        return per_sample_norms(at, norms, max_bytes)
+
+    def clipped_gradient(self, at: Evaluation, limit: Array, p: Array, max_bytes: int | None) -> Array:
+        """From one pass, as the norms; it keeps the `q^i` of layers that have parameters."""
+        return clipped_gradient(at, limit, p, max_bytes)
+
     def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """For a gradient all, which the schedule keeps to."""
-        return super().room(peak, outputs, max_bytes) if outputs == "jacobian" else max_bytes
+        return max_bytes if outputs == "gradient" else super().room(peak, outputs, max_bytes)
 
     def order(self, lin: Callable[[], Linearization], letters: Letters, max_bytes: int | None) -> str:
         """`(q A_L | ((q B_L) A_{L-1}) | …)`: what is on the left is multiplied first."""
@@ -64,11 +73,3 @@ class Reverse(Mode):
             if i > first:
                 P = multiply(P, B_i)
         return J
-
-
-def per_sample_gradients(at: Evaluation, p: Array) -> Array:
-    """Writes `∇f_{x_n,y_n}(w)` of each sample to `p`, `(N, size)`, and returns the sum of the losses."""
-    z, blocks = at.linearize()
-    total, q = at.losses(z[-1])
-    recursions.reverse(blocks, q, slices(p, at.net.spans), recursions.each_into)
-    return total

@@ -12,6 +12,7 @@ from prograd.operators.lowrank import DiagonalPlusLowRank
 from prograd.operators.multiplication import multiply
 from prograd.operators.rules import multiply_rule, product_rule, sum_rule
 from prograd.operators.sparse import Sparse
+from prograd.operators.stacked import Stacked
 
 __all__ = [
     "Dense",
@@ -22,6 +23,7 @@ __all__ = [
     "Operator",
     "Product",
     "Sparse",
+    "Stacked",
     "Sum",
     "Zero",
     "as_operator",

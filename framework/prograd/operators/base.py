@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from scipy.sparse import csr_array
 
-from prograd.arrays import Array, RecordingArray, unit_vectors
+from prograd import rows
+from prograd.arrays import Array, RecordingArray, passes, unit_vectors
 from prograd.errors import ShapeError
 from prograd.operators import entries
 from prograd.operators.derived import derived
@@ -20,6 +21,7 @@ from prograd.operators.ledger import counts, uncounted
 from prograd.operators.rules import PRODUCTS, SUMS
 
 SHOWN: Final = 8  # factors of a product, at most, in its repr
+PULLED: Final = 2**17  # numbers of `J^T q` that are written out at once for norms: 1 MiB in float64
 
 
 def _jvp(J: Operator, v: Array, *_: Any, **__: Any) -> int:
@@ -28,6 +30,10 @@ def _jvp(J: Operator, v: Array, *_: Any, **__: Any) -> int:
 
 def _vjp(J: Operator, q: Array, *_: Any, **__: Any) -> int:
     return int(math.prod(q.shape[:-2])) * J.vjp_multiply_adds(q.shape[-2])
+
+
+def _norms(J: Operator, q: Array) -> int:
+    return int(math.prod(q.shape[:-2])) * J.norm_multiply_adds(q.shape[-2])
 
 
 def _columns(J: Operator, start: int, stop: int, out: Array) -> int:
@@ -40,6 +46,7 @@ _COUNTED: Final[dict[str, Callable[..., int]]] = {
     "vjp": _vjp,
     "vjp_into": _vjp,
     "vjp_sum": _vjp,
+    "vjp_norm": _norms,
     "columns_into": _columns,
 }
 """The products that a ledger knows, with their multiply-adds."""
@@ -91,6 +98,14 @@ class Operator(ABC):
         """`Σ_n J_n^T q_n`, the sum over the samples: `(..., N, rows) -> (..., cols)`."""
         return np.add.reduce(self.vjp(q), axis=-2, out=out)
 
+    def vjp_norm(self, q: Array) -> Array:
+        """`‖J_n^T q_n‖`, the Euclidean norm for each sample: `(..., N, rows) -> (..., N)`. No square overflows.
+
+        Override it, and `norm_edges`, where the structure gives the norm without `J^T q`. The default computes `J^T q`
+        for a part of the vectors at a time; the samples go together if each has a map of its own.
+        """
+        return norms_in_parts(lambda q, _: self.vjp(q), q, self, together=self.samples > 1)
+
     def jvp_into(self, v: Array, out: Array) -> None:
         """Writes `J v` to `out`; override it where that saves a copy."""
         out[...] = self.jvp(v)
@@ -116,7 +131,7 @@ class Operator(ABC):
 
     def part(self, at: slice) -> Operator:
         """The map made of the columns `at` alone; override it where a part keeps the structure."""
-        return Product(self, _Part(self.cols, at))
+        return Product(self, Part(self.cols, at))
 
     def dense(self) -> Array:
         """`J` as an array: `(N, rows, cols)`, or `(1, rows, cols)` when shared."""
@@ -132,6 +147,11 @@ class Operator(ABC):
         """Multiply-adds of one column in `columns_into`, for one sample. The default is that of a `jvp`."""
         return self.edges
 
+    @derived
+    def norm_edges(self) -> int:
+        """Multiply-adds of one `vjp_norm`, for one sample. The default is a `vjp`, and a square for each entry."""
+        return self.edges + self.cols
+
     def jvp_multiply_adds(self, samples: int = 1) -> int:
         """Those of `jvp` for one vector, or for one each of `samples` samples."""
         return max(samples, self.samples) * self.edges
@@ -139,6 +159,10 @@ class Operator(ABC):
     def vjp_multiply_adds(self, samples: int = 1) -> int:
         """Those of `vjp`."""
         return max(samples, self.samples) * self.edges
+
+    def norm_multiply_adds(self, samples: int = 1) -> int:
+        """Those of `vjp_norm`."""
+        return max(samples, self.samples) * self.norm_edges
 
     def column_multiply_adds(self, samples: int = 1) -> int:
         """Those of one column in `columns_into`, for `samples` samples."""
@@ -221,6 +245,10 @@ class Operator(ABC):
         return f"{type(self).__name__}[{self.rows} × {self.cols}{stack}]"
 
 
+# The default computes more than the products in it, which count by themselves in the other defaults.
+Operator.vjp_norm = counts(Operator.vjp_norm, _norms)  # type: ignore[method-assign]  # the same method, counted
+
+
 class Product(Operator):
     """`outer · inner`, not multiplied out: each product with a vector goes through both.
 
@@ -269,6 +297,13 @@ class Product(Operator):
             q = factor.vjp(q)
         return last.vjp_sum(q, out)
 
+    def vjp_norm(self, q: Array) -> Array:
+        """The norm that the innermost factor gives for what the others make of `q`."""
+        *others, last = self.factors
+        for factor in others:
+            q = factor.vjp(q)
+        return last.vjp_norm(q)
+
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """`outer` applied to the columns of `inner`."""
         first, *others = self.factors
@@ -305,6 +340,13 @@ class Product(Operator):
 
     def vjp_multiply_adds(self, samples: int = 1) -> int:
         return _through(self.factors, samples, lambda J, N: J.vjp_multiply_adds(N))
+
+    def norm_multiply_adds(self, samples: int = 1) -> int:
+        """The norm for the innermost factor, behind a `vjp` of all others."""
+        *others, last = self.factors
+        behind = max((factor.samples for factor in others), default=1)
+        pulled = _through(others, samples, lambda J, N: J.vjp_multiply_adds(N))
+        return pulled + last.norm_multiply_adds(max(samples, behind))
 
     def column_multiply_adds(self, samples: int = 1) -> int:
         """A column of the innermost factor, and all others applied to it."""
@@ -343,6 +385,26 @@ def factors_of(operator: Operator) -> tuple[Operator, ...]:
 def product_of(factors: Sequence[Operator]) -> Operator:
     """The product of at least one factor, not multiplied out."""
     return Product(*factors) if len(factors) > 1 else factors[0]
+
+
+def norms_in_parts(pull: Callable[[Array, slice], Array], q: Array, J: Operator, *, together: bool) -> Array:
+    """`‖J^T q‖` for each vector, by `pull(q, samples)`, which is `J^T q` for some samples, a part at a time.
+
+    A part has about a MiB, or one vector, or with `together` one vector of each sample.
+    """
+    *lead, samples, _ = q.shape
+    samples = max(samples, J.samples)
+    q = np.broadcast_to(q, (*lead, samples, J.rows)).reshape(math.prod(lead), samples, J.rows)
+    norms = np.empty(q.shape[:2], np.result_type(q, J.dtype), like=q)
+    fit = max(1, PULLED // max(J.cols, 1))
+    step = samples if together else min(fit, samples)
+    vectors = max(1, fit // max(samples, 1))
+    for k in passes(range(0, len(q), vectors), [], q):
+        for n in passes(range(0, samples, max(step, 1)), [], q):
+            at = slice(n, n + step)
+            pulled = pull(q[k : k + vectors, at], at)
+            norms[k : k + vectors, at] = rows.norm(pulled)[..., 0]
+    return norms.reshape(*lead, samples)
 
 
 class Sum(Operator):
@@ -395,6 +457,9 @@ class Sum(Operator):
     def vjp_multiply_adds(self, samples: int = 1) -> int:
         return self.left.vjp_multiply_adds(samples) + self.right.vjp_multiply_adds(samples)
 
+    def norm_multiply_adds(self, samples: int = 1) -> int:
+        return self.vjp_multiply_adds(samples) + max(samples, self.samples) * self.cols
+
     def column_multiply_adds(self, samples: int = 1) -> int:
         return self.left.column_multiply_adds(samples) + self.right.column_multiply_adds(samples)
 
@@ -410,7 +475,7 @@ class Sum(Operator):
         return f"({self.left!r} + {self.right!r})"
 
 
-class _Part(Operator):
+class Part(Operator):
     """The columns `at` of `I_n`."""
 
     samples = 1

@@ -11,8 +11,9 @@ from scipy.sparse import csr_array, eye_array
 from prograd.arrays import Array, as_real, diagonal, size
 from prograd.errors import ShapeError
 from prograd.operators import entries
-from prograd.operators.base import Operator
+from prograd.operators.base import Operator, Part
 from prograd.operators.derived import derived
+from prograd.rows import norm
 
 
 class Diagonal(Operator):
@@ -93,10 +94,17 @@ class Identity(Operator):
         """`Σ_n q_n`."""
         return np.add.reduce(q, axis=-2, out=out)
 
+    def vjp_norm(self, q: Array) -> Array:
+        """`‖q‖`."""
+        return norm(q)[..., 0]
+
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """A one in each column of zeros."""
         out[...] = 0
         diagonal(out[:, :, start:stop])[...] = 1
+
+    def part(self, at: slice) -> Part:
+        return Part(self.cols, at)
 
     def csr(self, samples: int = 1) -> csr_array:
         return eye_array(samples * self.rows, dtype=self.dtype, format="csr")
@@ -110,7 +118,7 @@ class Zero(Operator):
     """
 
     samples = 1
-    edges = column_edges = 0
+    edges = column_edges = norm_edges = 0
     dtype = np.dtype(np.float32)  # widens nothing
 
     def __init__(self, rows: int, cols: int) -> None:
@@ -123,6 +131,10 @@ class Zero(Operator):
     def vjp(self, q: Array) -> Array:
         """Zeros."""
         return np.zeros((*q.shape[:-1], self.cols), q.dtype, like=q)
+
+    def vjp_norm(self, q: Array) -> Array:
+        """Zeros."""
+        return np.zeros(q.shape[:-1], q.dtype, like=q)
 
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,7 +15,9 @@ from prograd import modes as listed
 from prograd import threads, units
 from prograd.arrays import checked_bytes
 from prograd.bracketing.words import Letters
+from prograd.chosen import Wanted, words
 from prograd.errors import NotRecordable, OptionError, ShapeError, UnknownNameError
+from prograd.linearization import Variable, variable
 from prograd.loss import Loss
 from prograd.modes import AUTO, Mode, Outputs
 from prograd.modes.recomputation import object_bytes
@@ -23,7 +25,7 @@ from prograd.network import Network
 from prograd.operators import ledger
 from prograd.planning.calibration import machine_rates
 from prograd.planning.rates import Rates
-from prograd.planning.recording import Cost, Task, Variable, cost
+from prograd.planning.recording import Cost, Task, cost
 from prograd.tape import machine
 from prograd.tape.blas import Blas
 from prograd.tape.machine import Machine
@@ -31,6 +33,12 @@ from prograd.tape.meter import HOPELESS, MOST, Limits
 
 TIE: Final = 1.05  # predicted times within this factor count as equal: measured times vary by more
 MARGIN: Final = 1.05  # for what numpy allocates inside its loops
+WORDS: Final[Mapping[Outputs, str]] = {
+    "gradient": "gradient",
+    "jacobian": "Jacobian by {wrt}",
+    "per_sample_norms": "norms of per-sample gradients",
+    "clipped_gradient": "clipped gradient",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Plan:
 
     network: str
     batch: int
-    wrt: Variable
+    wrt: str
     outputs: Outputs
     dtype: str
     threads: int
@@ -118,7 +126,9 @@ class Plan:
     def title(self) -> str:
         """What is planned, in one line."""
         samples = "1 sample" if self.batch == 1 else f"{self.batch} samples"
-        what = "gradient" if self.outputs == "gradient" else f"Jacobian by {self.wrt}"
+        what = WORDS[self.outputs].format(wrt=self.wrt)
+        if self.outputs != "jacobian" and self.wrt != "parameters":
+            what += f" by {self.wrt}"
         return f"{what} of {self.network}, {samples}, {self.dtype}, {machine.words(self.machine, self.products)}"
 
     def __str__(self) -> str:
@@ -141,7 +151,7 @@ class Plan:
 def plan(  # noqa: PLR0913
     net: Network,
     batch: int = 1,
-    wrt: Variable = "parameters",
+    wrt: Literal["parameters", "input"] | Wanted = "parameters",
     outputs: Outputs = "gradient",
     *,
     dtype: DTypeLike = np.float64,
@@ -149,8 +159,9 @@ def plan(  # noqa: PLR0913
     rates: Rates | None = None,
     modes: Sequence[str | Mode] = tuple(listed.MODES),
 ) -> Plan:
-    """The cost of the gradient or the Jacobian of a network in each mode, from shapes and structure alone.
+    """The cost of a gradient or a Jacobian of a network in each mode, from shapes and structure alone.
 
+    `outputs` may also be "per_sample_norms" or "clipped_gradient", which reverse mode has alone.
     `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
     out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and
     `PluginError` for blocks that don't fit.
@@ -164,24 +175,24 @@ def plan(  # noqa: PLR0913
         raise OptionError(f"plan: expected a Network, got {type(net).__name__}")
     if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
         raise ShapeError(f"batch: expected a positive number of samples, got {batch!r}")
-    if outputs not in {"gradient", "jacobian"}:
-        raise UnknownNameError("outputs", outputs, ("gradient", "jacobian"))
-    if wrt not in {"parameters", "input"}:
-        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
-    if (wrt, outputs) == ("input", "gradient"):
+    if outputs not in listed.OUTPUTS:
+        raise UnknownNameError("outputs", outputs, listed.OUTPUTS)
+    by = variable(net, wrt)
+    if wrt == "input" and outputs != "jacobian":
         raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
     max_bytes = checked_bytes(max_bytes)
-    task = Task(net, int(batch), wrt, outputs, _dtype(dtype))
+    task = Task(net, int(batch), by, outputs, _dtype(dtype))
     chosen = [listed.find(mode) for mode in modes]
     costs, left_out = _costs(task, chosen, max_bytes)
     if not costs and left_out:
         raise OptionError(next(iter(left_out.values())))
-    letters = Letters.of([bool(r) for r in net.r], by_input=wrt == "input", gradient=outputs == "gradient")
+    have = net.r if task.chosen is None else task.chosen
+    letters = Letters.of(list(map(bool, have)), by_input=wrt == "input", gradient=outputs != "jacobian")
     orders = {mode.name: mode.order(task.linearization, letters, max_bytes) for mode in chosen if mode.name in costs}
     return Plan(
         repr(net),
         task.samples,
-        wrt,
+        by if isinstance(by, str) else words(by),
         outputs,
         str(task.dtype),
         threads.available(),

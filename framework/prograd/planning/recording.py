@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from prograd.arrays import Array
+from prograd.chosen import Names
 from prograd.errors import NotRecordable
-from prograd.linearization import Linearization, differentiated
+from prograd.linearization import Linearization, Variable, differentiated
 from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, Outputs
 from prograd.modes.recordable import recordable
@@ -21,8 +22,6 @@ from prograd.planning.repeated import Repeated, repeated
 from prograd.planning.steps import Step, Traffic, steps_of
 from prograd.tape.meter import Limits, Meter
 from prograd.tape.tape import Tape, record
-
-Variable = Literal["parameters", "input"]
 
 KEPT: Final = 256  # costs
 
@@ -52,7 +51,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Task:
-    """A gradient or a Jacobian of a network for `samples` samples."""
+    """What to compute of a network for `samples` samples."""
 
     net: Network
     samples: int
@@ -60,7 +59,7 @@ class Task:
     outputs: Outputs
     dtype: np.dtype[Any]
     loss: Loss | None = None
-    """That of a gradient; where it isn't known, half the squared distance."""
+    """That of an objective; where it isn't known, half the squared distance."""
     weighted: bool = False
     """Whether the samples have weights."""
 
@@ -69,7 +68,12 @@ class Task:
         meter = Meter()
         w: Any = meter.input((self.net.size,), self.dtype)
         x: Any = meter.input((self.samples, self.net.n[0]), self.dtype)
-        return differentiated(_recordable(self), w, x, self.wrt)
+        return differentiated(_recordable(self), w, x, self.wrt, cut=False)
+
+    @property
+    def chosen(self) -> Names | None:
+        """The parameters that the derivative is by, if not all."""
+        return self.wrt if isinstance(self.wrt, tuple) else None
 
 
 @lru_cache(KEPT)
@@ -79,7 +83,7 @@ def cost(task: Task, mode: Mode, max_bytes: int | None, limits: Limits | None = 
     Raises `OptionError` where `max_bytes` is too small or a limit is exceeded, `PluginError` for blocks that
     don't fit, and `NotRecordable` for a mode that needs numbers.
     """
-    deep = repeated(task.net) if max_bytes is None else None
+    deep = repeated(task.net) if max_bytes is None and task.chosen is None else None
     found = deep and continued_cost(task, deep, mode, limits)
     return found or recorded_cost(task, mode, max_bytes, limits)
 
@@ -150,16 +154,38 @@ def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter
     n, m = net.n[0], net.n[-1]
     given = [((net.size,), task.dtype), ((N, n), task.dtype)]
     run: Callable[..., None]
-    if task.outputs == "gradient":
-        given += [((N, m), task.dtype), *[((N,), task.dtype)] * task.weighted]
-        shape: tuple[int, ...] = (net.size,)
+    size = net.size if task.chosen is None else net.part(task.chosen, 0).size
+    shape: tuple[int, ...] = (size,)
+    labels = [((N, m), task.dtype), *[((N,), task.dtype)] * task.weighted]
 
-        def run(w: Array, x: Array, y: Array, *others: Array) -> None:
-            *c, p = others
-            mode.gradient(Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, y, *c), p, max_bytes)
+    def at(w: Array, x: Array, *data: Array) -> Evaluation:
+        whole = Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, *data)
+        return whole.only(task.chosen, cut=max_bytes is None)
+
+    if task.outputs == "gradient":
+        given += labels
+
+        def run(*arrays: Array) -> None:
+            *data, p = arrays
+            mode.gradient(at(*data), p, max_bytes)
+
+    elif task.outputs == "per_sample_norms":
+        given += labels
+        shape = (N,)
+
+        def run(*arrays: Array) -> None:
+            *data, norms = arrays
+            mode.per_sample_norms(at(*data), norms, max_bytes)
+
+    elif task.outputs == "clipped_gradient":
+        given += [*labels, ((1,), task.dtype)]
+
+        def run(*arrays: Array) -> None:
+            *data, limit, p = arrays
+            mode.clipped_gradient(at(*data), limit, p, max_bytes)
 
     else:
-        shape = (N, m, net.size if task.wrt == "parameters" else n)
+        shape = (N, m, n if task.wrt == "input" else size)
 
         def run(w: Array, x: Array, J: Array) -> None:
             mode.jacobian(differentiated(net, w, x, task.wrt), J, max_bytes)

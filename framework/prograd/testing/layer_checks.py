@@ -390,6 +390,7 @@ _FOR_THE_ENGINE: Final = tuple(
         (
             operator_checks.vjp,
             operator_checks.vjp_sum,
+            operator_checks.vjp_norm,
             operator_checks.columns,
             operator_checks.into,
             operator_checks.leading_axes,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
-from prograd.errors import OptionError, ShapeError
+from prograd.errors import OptionError, PluginError, ProgradError, ShapeError
 from prograd.operators import Operator
 from prograd.testing.diagnosis import (
     OF_TERMS,
@@ -26,8 +26,9 @@ from prograd.testing.diagnosis import (
 )
 from prograd.testing.operator_case import IN_FLOAT32, SAMPLES, DType, OperatorCase
 from prograd.testing.operator_declared import edges, structure
+from prograd.testing.raised import told
 from prograd.testing.reference import ALL_UP_TO, Reference
-from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, instance_hint
 
 
 def check_operator(
@@ -48,9 +49,21 @@ def check_operator(
 def operator_case(
     operator: Operator, *, seed: int = 0, samples: int | None = None, matrix: ArrayLike | None = None
 ) -> OperatorCase:
-    """What `OPERATOR_CHECKS` check, from the arguments of `check_operator`."""
+    """What `OPERATOR_CHECKS` check, from the arguments of `check_operator`.
+
+    Raises `PluginError` for an operator that can't be asked for its sizes.
+    """
     if not isinstance(operator, Operator):
-        raise OptionError(f"check_operator: expected an Operator, got {operator!r}")
+        raise OptionError(f"check_operator: expected an Operator, got {operator!r}{instance_hint(operator)}")
+    try:
+        return _case(operator, seed, samples, matrix)
+    except ProgradError:
+        raise
+    except Exception as error:
+        raise PluginError(f"check_operator: {type(operator).__name__}: {told(error)}") from error
+
+
+def _case(operator: Operator, seed: int, samples: int | None, matrix: ArrayLike | None) -> OperatorCase:
     if samples is None:
         samples = SAMPLES if operator.samples == 1 else operator.samples
     elif samples < 1:
@@ -129,6 +142,37 @@ def vjp_sum(case: OperatorCase) -> None:
     out = np.full(case.operator.cols, np.nan)
     case.operator.vjp_sum(q, out=out)
     require_close(f"{name}(q, out=out): out", out, summed, _relative(summed))
+
+
+def vjp_norm(case: OperatorCase) -> None:
+    """`vjp_norm(q)` is `‖J_n^T q_n‖` for each sample, and so it is for `q` whose squares overflow or vanish."""
+    q = case.covectors()
+    found = of_shape(f"{case.subject}: vjp_norm", case.operator.vjp_norm(q), (case.samples,))
+    expected = _norms(case.operator.vjp(q))
+    known = _norms(np.einsum("nr,knr->nk", q, case.pushed)) if case.entries else expected
+    tolerance = q.size * rounding(expected, terms=case.scale)
+    if worst(found, known, tolerance) is not None:  # if it is right about J, only vjp is to blame
+        require_close(f"{case.subject}: vjp_norm", found, expected, tolerance, _norm_cause(found, expected))
+    for scale in (2.0**600, 2.0**-600):
+        what = f"{case.subject}: vjp_norm of {scale:.0e} q"
+        hint = "; likely cause: squares that overflow or vanish (prograd.rows.norm has none)"
+        require_close(what, np.asarray(case.operator.vjp_norm(scale * q)) / scale, found, _relative(found), hint)
+
+
+def _norms(p: Array) -> Array:
+    norms: Array = np.linalg.norm(np.atleast_2d(p), axis=-1)
+    return norms
+
+
+def _norm_cause(found: Array, expected: Array) -> str:
+    guesses = {
+        "the square root is missing": expected**2,
+        "all samples were added up": np.full_like(expected, np.linalg.norm(expected)),
+    }
+    for guess, value in guesses.items():
+        if np.allclose(found, value, rtol=1e-6):
+            return f"; likely cause: {guess}"
+    return ""
 
 
 def _summed(pushed: Array, q: Array) -> Array:
@@ -224,7 +268,7 @@ def into(case: OperatorCase) -> None:
 
 
 def leading_axes(case: OperatorCase) -> None:
-    """Leading axes are free, for `jvp`, `vjp` and `vjp_sum`, and may be 0; the sample axis of `v` may be 1."""
+    """Leading axes are free in all products, and may be 0; the sample axis of `v` may be 1."""
     operator = case.operator
     for method, apply, x, size in case.products(2, 3):
         together = np.array(apply(x))
@@ -240,15 +284,18 @@ def leading_axes(case: OperatorCase) -> None:
     what = f"{case.subject}: jvp of v with a sample axis of 1 against v repeated"
     require_close(what, pushed, repeated, rounding(repeated, share=1e-7, terms=case.scale))
     q = case.covectors(2, 3)
-    summed = operator.vjp_sum(q)
-    of_shape(case.called("vjp_sum", q), summed, (2, 3, operator.cols))
-    apart = np.stack([np.stack([operator.vjp_sum(q[i, j]) for j in range(3)]) for i in range(2)])
-    what = f"{case.subject}: vjp_sum with leading axes (2, 3) against one by one"
-    require_close(what, summed, apart, _relative(apart))
+    for method, reduced, size in (
+        ("vjp_sum", operator.vjp_sum, operator.cols),
+        ("vjp_norm", operator.vjp_norm, case.samples),
+    ):
+        together = of_shape(case.called(method, q), reduced(q), (2, 3, size))
+        apart = np.stack([np.stack([reduced(q[i, j]) for j in range(3)]) for i in range(2)])
+        what = f"{case.subject}: {method} with leading axes (2, 3) against one by one"
+        require_close(what, together, apart, _relative(apart))
+        none = case.covectors(0)
+        of_shape(case.called(method, none), reduced(none), (0, size))
     for method, apply, x, size in case.products(0):
         of_shape(case.called(method, x), apply(x), (0, case.samples, size))
-    q = case.covectors(0)
-    of_shape(case.called("vjp_sum", q), operator.vjp_sum(q), (0, operator.cols))
 
 
 def _relative(a: Array) -> Array:
@@ -266,15 +313,18 @@ def keeps_dtype(case: OperatorCase, dtype: DType) -> None:
         ("jvp", case.operator.jvp(case.vectors().astype(dtype))),
         ("vjp", case.operator.vjp(case.covectors().astype(dtype))),
         ("vjp_sum", case.operator.vjp_sum(case.covectors().astype(dtype))),
+        ("vjp_norm", case.operator.vjp_norm(case.covectors().astype(dtype))),
     ):
         if np.asarray(y).dtype != dtype:
             raise CheckError(f"{case.subject}: {method}: expected {dtype}, got {np.asarray(y).dtype}")
 
 
 def arguments(case: OperatorCase) -> None:
-    """`jvp`, `vjp` and `vjp_sum` change neither their arguments nor earlier results, and repeat to the bit."""
+    """Products change neither their arguments nor earlier results, and repeat to the bit."""
     methods = [(method, apply, x) for method, apply, x, _ in case.products(2)]
-    for method, apply, x in (*methods, ("vjp_sum", case.operator.vjp_sum, case.covectors(2))):
+    reductions = [("vjp_sum", case.operator.vjp_sum), ("vjp_norm", case.operator.vjp_norm)]
+    methods += [(method, apply, case.covectors(2)) for method, apply in reductions]
+    for method, apply, x in methods:
         what = f"{case.subject}: {method}"
         before = x.copy()
         result = apply(x)
@@ -299,6 +349,7 @@ OPERATOR_CHECKS: Final = Suite(
         matrix,
         vjp,
         vjp_sum,
+        vjp_norm,
         dense,
         csr,
         columns,

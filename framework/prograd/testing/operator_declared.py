@@ -17,6 +17,7 @@ from prograd.operators import (
     Operator,
     Product,
     Sparse,
+    Stacked,
     Sum,
     Zero,
 )
@@ -45,13 +46,8 @@ def declared_matrix(operator: Operator) -> Array | None:
     """The matrices that the numbers of a declared structure make up, `(N or 1, rows, cols)`; None for others."""
     found: Array | None = None
     match operator:
-        case Product():
-            parts = [declared_matrix(factor) for factor in operator.factors]
-            known = [part for part in parts if part is not None]
-            found = functools.reduce(np.matmul, known) if len(known) == len(parts) else None
-        case Sum():
-            left, right = declared_matrix(operator.left), declared_matrix(operator.right)
-            found = None if left is None or right is None else np.add(left, right)
+        case Product() | Sum() | Stacked():
+            found = _composed(operator)
         case Dense():
             found = _stack(operator.a, 2)
         case Diagonal():
@@ -73,6 +69,34 @@ def declared_matrix(operator: Operator) -> Array | None:
     return found
 
 
+def _parts(operator: Product | Sum | Stacked) -> tuple[Operator, ...]:
+    match operator:
+        case Product():
+            return operator.factors
+        case Sum():
+            return operator.left, operator.right
+        case Stacked():
+            return operator.parts
+
+
+def _composed(operator: Product | Sum | Stacked) -> Array | None:
+    """From the matrices of its parts; None where one of them declares none."""
+    declared = list(map(declared_matrix, _parts(operator)))
+    known = [part for part in declared if part is not None]
+    if len(known) < len(declared):
+        return None
+    if isinstance(operator, Product):
+        return functools.reduce(np.matmul, known)
+    if isinstance(operator, Sum):
+        return np.add(*known)
+    found = np.zeros((operator.samples, operator.rows, operator.cols))
+    start = 0
+    for part, at in zip(known, operator.inputs, strict=True):
+        found[:, start : start + part.shape[1], at.start : at.stop] = part
+        start += part.shape[1]
+    return found
+
+
 def _stack(a: Array, ndim: int) -> Array:
     return a[None] if a.ndim == ndim else a
 
@@ -80,10 +104,10 @@ def _stack(a: Array, ndim: int) -> Array:
 def edges(case: OperatorCase) -> None:
     """`edges` is a number of multiply-adds that one product with this map can have.
 
-    It is at most that of the dense matrix (of each factor, for a product). It is at least the number of rows, and of
-    columns, with an entry that is not an integer, because additions alone can't make such an entry. A map that is
-    applied in factors (low rank, butterflies, running sums) may need fewer multiply-adds than it has nonzeros. Kinds of
-    operator that hold an entry for each nonzero need one for each nonzero other than ±1.
+    It is at most that of the dense matrix (of each factor or part, where there are several). It is at least the number
+    of rows, and of columns, with an entry that is not an integer, because additions alone can't make such an entry. A
+    map that is applied in factors (low rank, butterflies, running sums) may need fewer multiply-adds than it has
+    nonzeros. Kinds of operator that hold an entry for each nonzero need one for each nonzero other than ±1.
     """
     operator, found = case.operator, case.operator.edges
     what = f"{case.subject}: edges"
@@ -107,10 +131,8 @@ def edges(case: OperatorCase) -> None:
 
 
 def _dense_edges(operator: Operator) -> int:
-    if isinstance(operator, Product):
-        return sum(map(_dense_edges, operator.factors))
-    if isinstance(operator, Sum):
-        return _dense_edges(operator.left) + _dense_edges(operator.right)
+    if isinstance(operator, (Product, Sum, Stacked)):
+        return sum(map(_dense_edges, _parts(operator)))
     if isinstance(operator, (Kronecker, DiagonalPlusLowRank)):  # these keep a structure even if it does not pay
         return max(operator.rows * operator.cols, operator.edges)
     return operator.rows * operator.cols

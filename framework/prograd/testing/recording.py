@@ -10,10 +10,11 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import NotRecordable, ProgradError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.modes import MODES, Evaluation, Mode
-from prograd.modes.reverse import per_sample_gradients
+from prograd.modes.samples import clipped_gradient, per_sample_gradients
 from prograd.network import Network
 from prograd.options import Owner
 from prograd.penalty import Penalty
@@ -33,8 +34,9 @@ def recordable(cls: type[Owner]) -> str:
     """`YES` if the examples of a layer, a loss or a penalty can be recorded, else what asks for numbers."""
     try:
         reasons = [reason_of(*example) for example in cls.examples()]
-    except Exception as error:  # noqa: BLE001  (a plugin's examples may raise anything, which `check` reports)
-        return f"unknown: {type(error).__name__}: {error}"
+    except BaseException as error:  # noqa: BLE001  (a plugin's examples may raise anything, which `check` reports)
+        let_pass(error)
+        return f"unknown: {reason(error)}"
     return next((reason for reason in reasons if reason), YES)
 
 
@@ -68,7 +70,7 @@ def reason_of(example: Owner, *at: Any) -> str:
 
 
 def _of_layer(layer: Layer, n_in: int, *_: Array) -> Iterator[Task]:
-    """Gradient and Jacobian in every mode, between two other layers, and gradients of samples."""
+    """Gradient and Jacobian in every mode, between two other layers, and what reverse mode gives for each sample."""
     net, loss = Network([Mixing(n_in), layer, Mixing(2)], n_in=3), HalfSquare()
     size, x, y = (net.size,), (SAMPLES, net.n[0]), (SAMPLES, net.n[-1])
 
@@ -84,10 +86,14 @@ def _of_layer(layer: Layer, n_in: int, *_: Array) -> Iterator[Task]:
     def each(w: Array, x: Array, y: Array, p: Array) -> None:
         per_sample_gradients(at(w, x, y), p)
 
+    def clipped(w: Array, x: Array, y: Array, limit: Array, p: Array) -> None:
+        clipped_gradient(at(w, x, y), limit, p, None)
+
     for mode in MODES.values():
         yield partial(gradient, mode), [size, x, y], [size]
         yield partial(jacobian, mode), [size, x, y], [(*y, net.size)]
     yield each, [size, x, y], [(SAMPLES, net.size)]
+    yield clipped, [size, x, y, (1,)], [size]
 
 
 def _of_loss(loss: Loss, z: Array, y: Array) -> Iterator[Task]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prograd import Layer, hookimpl
 from prograd_layers.activations import Elu, Gelu, LeakyRelu, Relu, Sigmoid, Silu, Sine, Softplus, Tanh
 from prograd_layers.affine import Affine
+from prograd_layers.branches import Concat, Parallel
 from prograd_layers.convolution import Conv1d, Conv2d
 from prograd_layers.layer_norm import LayerNorm
 from prograd_layers.pooling import AvgPool2d, MaxPool2d
@@ -15,6 +16,7 @@ from prograd_layers.softmax import Softmax
 __all__ = [
     "Affine",
     "AvgPool2d",
+    "Concat",
     "Conv1d",
     "Conv2d",
     "Elu",
@@ -22,6 +24,7 @@ __all__ = [
     "LayerNorm",
     "LeakyRelu",
     "MaxPool2d",
+    "Parallel",
     "Relu",
     "Residual",
     "ScaleShift",
@@ -56,4 +59,6 @@ def prograd_layers() -> dict[str, type[Layer]]:
         "max_pool2d": MaxPool2d,
         "avg_pool2d": AvgPool2d,
         "residual": Residual,
+        "concat": Concat,
+        "parallel": Parallel,
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from prograd import Array, Layer, Parameters, layer, layers_from_config
 from prograd.errors import OptionError, ShapeError
-from prograd.operators import Identity, Operator, as_operator
+from prograd.operators import Identity, Operator
+from prograd_layers.chain import Chain, Config
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Residual(Layer):
     - `layers`: the inner layers `g_1 … g_K` or their configs, with as many outputs as inputs.
     """
 
-    layers: Sequence[str | Layer | Mapping[str, Any]]
+    layers: Sequence[Config]
 
     def __post_init__(self) -> None:
         if isinstance(self.layers, (str, Mapping)) or not isinstance(self.layers, Sequence) or not self.layers:
@@ -35,56 +35,28 @@ class Residual(Layer):
         """`layers`, none of which is a config any more."""
         return tuple(g for g in self.layers if isinstance(g, Layer))
 
+    @cached_property
+    def chain(self) -> Chain:
+        """All that is inside."""
+        return Chain(self.inner)
+
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         """Those of the inner layers. Raises `ShapeError` unless these have as many outputs as inputs."""
-        n = n_in
-        shapes: dict[str, tuple[int, ...]] = {}
-        for k, g_k in enumerate(self.inner):
-            try:
-                n, shapes_k = g_k.shapes(n)
-            except ShapeError as error:
-                raise ShapeError(f"{self.name}: its layers[{k}] ({g_k.name}) can't take {n} inputs: {error}") from error
-            shapes |= {f"{k}.{name}": shape for name, shape in shapes_k.items()}
+        n, shapes = self.chain.shapes(f"{self.name}: its layers", n_in)
         if n != n_in:
             raise ShapeError(f"{self.name}: expected layers with as many outputs as inputs, {n_in}, got {n}")
         return n, shapes
 
     def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
-        n = n_in
-        w: dict[str, Array] = {}
-        for k, g_k in enumerate(self.inner):
-            w |= {f"{k}.{name}": values for name, values in g_k.init(rng, n).items()}
-            n, _ = g_k.shapes(n)
-        return w
+        return self.chain.init(rng, n_in)
 
     def g(self, w: Parameters, z: Array) -> Array:
-        return z + self._forward(self._split(w), z)[-1]
+        return z + self.chain.g(w, z)
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
-        """`A = (B_K … B_2 A_1 | … | A_K)`, `B = I + B_K … B_1`, multiplied out only where a structure is kept."""
-        parts = self._split(w)
-        states = self._forward(parts, z)
-        A: dict[str, Operator] = {}
-        after: Operator = Identity(z.shape[-1])
-        for k in reversed(range(len(self.inner))):
-            A_k, B_k = self.inner[k].jacobian(parts[k], states[k], states[k + 1])
-            A = {f"{k}.{name}": after @ as_operator(block) for name, block in A_k.items()} | A
-            after = after @ as_operator(B_k)
-        return A, Identity(z.shape[-1]) + after
-
-    def _split(self, w: Parameters) -> list[Parameters]:
-        """The parameters of each inner layer."""
-        parts = [Parameters() for _ in self.inner]
-        for name, values in w.items():
-            k, _, inner = name.partition(".")
-            parts[int(k)][inner] = values
-        return parts
-
-    def _forward(self, parts: list[Parameters], z: Array) -> list[Array]:
-        states = [z]
-        for g_k, w_k in zip(self.inner, parts, strict=True):
-            states.append(g_k.g(w_k, states[-1]))
-        return states
+        """Those of the inner layers in a row, and the identity added to `B`."""
+        A, B = self.chain.jacobian(w, z)
+        return A, Identity(z.shape[-1]) + B
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Residual, int]]:

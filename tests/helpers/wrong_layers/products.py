@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from prograd.operators import Kronecker
 from tests.helpers import operators
 from tests.helpers.operators import Own
@@ -78,3 +80,15 @@ class MeanInsteadOfSum(Right):
     def jacobian(self, w, z, z_next):
         A, B = super().jacobian(w, z, z_next)
         return A | {"W": MeanOfSamples(4, z)}, B
+
+
+class WithoutTheRightFactor(Kronecker):
+    def vjp_norm(self, q):
+        return np.linalg.norm(q, axis=-1) + 0 * self.right[:, 0]
+
+
+@wrong("vjp_norm", says=r'A\["W"\]: vjp_norm: expected')
+class NormOfOneFactor(Right):
+    def jacobian(self, w, z, z_next):
+        A, B = super().jacobian(w, z, z_next)
+        return A | {"W": WithoutTheRightFactor(4, z)}, B

@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
-Task = Literal["reverse", "forward", "jacobian", "per_sample"]
+Task = Literal["reverse", "forward", "jacobian", "per_sample", "clipped"]
 Layers = Sequence[tuple[Any, Any]]
 Ways = Mapping[str, Callable[[], Any]]
 
 TASKS: tuple[Task, ...] = get_args(Task)
+MAX_NORM: Final = 1.0  # to which "clipped" clips the gradient of each sample; most are longer
 
 
 @dataclass(frozen=True)

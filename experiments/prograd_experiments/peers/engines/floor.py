@@ -22,7 +22,7 @@ class Floor(Engine):
     def ways(self, task: Task, given: Given) -> Ways:
         """A Jacobian has no floor: which products it needs depends on the bracketing."""
         shapes = [W.shape for W, _ in given.layers]
-        if task == "reverse":
+        if task in {"reverse", "clipped"}:
             return {"": floor.reverse(shapes, len(given.x), given.x.dtype, self.bind)}
         if task == "forward":
             return {"": floor.forward(shapes, len(given.x), given.x.dtype, self.bind)}

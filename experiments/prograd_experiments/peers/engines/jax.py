@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways, in_order
+from prograd_experiments.peers.engines.base import MAX_NORM, Engine, Given, Numbers, Task, Ways, in_order
 
 
 class Jax(Engine):
@@ -33,6 +33,8 @@ class Jax(Engine):
             return {"": _ready(jax.jit(jax.jacfwd(objective)), w, x, y)}
         if task == "per_sample":
             return {"": _ready(jax.jit(jax.vmap(jax.grad(of_one), in_axes=(None, 0, 0))), w, x, y)}
+        if task == "clipped":
+            return {"": _ready(jax.jit(clipped), w, x, y)}
         each = {name: jax.vmap(by(network), in_axes=(None, 0)) for name, by in _JACOBIANS.items()}
         return {name: _ready(jax.jit(of), w, x) for name, of in each.items()}
 
@@ -60,6 +62,14 @@ def of_one(w: Any, x: Any, y: Any) -> Any:
 def objective(w: Any, x: Any, y: Any) -> Any:
     """The mean over the samples."""
     return of_one(w, x, y).mean()
+
+
+def clipped(w: Any, x: Any, y: Any) -> Any:
+    """The mean of the gradients of all samples, none of them longer than `MAX_NORM`."""
+    gradients = jax.vmap(jax.grad(of_one), in_axes=(None, 0, 0))(w, x, y)
+    squares = sum((part.reshape(len(x), -1) ** 2).sum(axis=1) for part in jax.tree.leaves(gradients))
+    shares = jnp.minimum(1, MAX_NORM / jnp.sqrt(squares)) / len(x)
+    return jax.tree.map(lambda part: jnp.tensordot(shares, part, axes=1), gradients)
 
 
 _JACOBIANS = {"jacrev": jax.jacrev, "jacfwd": jax.jacfwd}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prograd_experiments.peers.engines.base import Array, Engine, Given, Layers, Numbers, Task, Ways, in_order
+from prograd_experiments.peers.engines.base import MAX_NORM, Array, Engine, Given, Layers, Numbers, Task, Ways, in_order
 
 
 class Numpy(Engine):
@@ -17,7 +17,12 @@ class Numpy(Engine):
 
     def ways(self, task: Task, given: Given) -> Ways:
         """There is no forward mode: by hand, that is a program of prograd's size."""
-        functions = {"reverse": value_and_gradient, "jacobian": jacobian, "per_sample": per_sample_gradients}
+        functions = {
+            "reverse": value_and_gradient,
+            "jacobian": jacobian,
+            "per_sample": per_sample_gradients,
+            "clipped": clipped_gradient,
+        }
         return {"": partial(functions[task], given)} if task in functions else {}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
@@ -51,6 +56,25 @@ def per_sample_gradients(given: Given) -> Layers:
             q = q @ given.layers[i][0]
             q *= _slope(z[i])
     return gradient[::-1]
+
+
+def clipped_gradient(given: Given) -> Layers:
+    """The mean of `min(1, MAX_NORM/‖∇_n‖) ∇_n`: `(dW, db)` of each layer. `‖q z^T‖ = ‖q‖ ‖z‖` gives the norms."""
+    z = forward_pass(given)
+    _, q = cross_entropy(z[-1], given.y)
+    squares, kept = np.zeros(len(q), q.dtype), []
+    for i in reversed(range(len(given.layers))):
+        squares += np.vecdot(q, q) * (1 + np.vecdot(z[i], z[i]))
+        kept.append(q)
+        if i > 0:
+            q = q @ given.layers[i][0]
+            q *= 1 - z[i] * z[i]
+    shares = (np.minimum(1, MAX_NORM / np.sqrt(squares)) / len(q))[:, None]
+    gradient: list[tuple[Array, Array]] = []
+    for q_next, z_i in zip(reversed(kept), z, strict=False):
+        scaled = np.multiply(q_next, shares, out=q_next)
+        gradient.append((scaled.T @ z_i, np.add.reduce(scaled, axis=0)))
+    return gradient
 
 
 def jacobian(given: Given) -> Layers:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import prograd
-from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways
+from prograd_experiments.peers.engines.base import MAX_NORM, Engine, Given, Numbers, Task, Ways
 
 
 class Prograd(Engine):
@@ -27,6 +27,8 @@ class Prograd(Engine):
         f = prograd.Objective(net, prograd.loss("softmax_cross_entropy"), given.x, given.y)
         if task == "per_sample":
             return {"": partial(f.per_sample_gradients, w)}
+        if task == "clipped":
+            return {"": partial(f.clipped_gradient, w, MAX_NORM)}
         return {"": partial(f.value_and_gradient, w, mode=task)}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:

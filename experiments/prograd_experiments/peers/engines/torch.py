@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from prograd_experiments.peers.engines.base import Engine, Given, Numbers, Task, Ways, in_order
+from prograd_experiments.peers.engines.base import MAX_NORM, Engine, Given, Numbers, Task, Ways, in_order
 
 
 class Torch(Engine):
@@ -37,10 +38,18 @@ class Torch(Engine):
             return {"": partial(self.compiled(torch.func.jacfwd(objective)), flat, x, y)}
         if task == "per_sample":
             return {"": partial(self.compiled(torch.func.vmap(torch.func.grad(of_one), (None, 0, 0))), flat, x, y)}
+        if task == "clipped":
+            return {"vmap": partial(self.compiled(clipped), flat, x, y), **self.ghosts(given, x, y)}
         return {
             name: partial(self.compiled(torch.func.vmap(by(network), (None, 0))), flat, x)
             for name, by in (("jacrev", torch.func.jacrev), ("jacfwd", torch.func.jacfwd))
         }
+
+    def ghosts(self, given: Given, x: Any, y: Any) -> Ways:
+        """Opacus' ghost clipping, where it is installed."""
+        if importlib.util.find_spec("opacus") is None:
+            return {}
+        return {"opacus": importlib.import_module("prograd_experiments.peers.engines.opacus").way(given, x, y)}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
         value, derivative = result if task == "reverse" else (None, result)
@@ -64,6 +73,10 @@ class TorchCompile(Torch):
         torch.compiler.reset()  # code compiled for earlier points would slow down every call
         return super().ways(task, given)
 
+    def ghosts(self, given: Given, x: Any, y: Any) -> Ways:
+        """None: its hooks run in Python."""
+        return {}
+
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         compiled: Callable[..., Any] = torch.compile(function, dynamic=False)
         return compiled
@@ -85,6 +98,14 @@ def objective(w: list[Any], x: Any, y: Any) -> Any:
 def of_one(w: list[Any], x: Any, y: Any) -> Any:
     """The loss of one sample."""
     return functional.cross_entropy(network(w, x), y)
+
+
+def clipped(w: list[Any], x: Any, y: Any) -> list[Any]:
+    """The mean of the gradients of all samples, none of them longer than `MAX_NORM`."""
+    gradients = torch.func.vmap(torch.func.grad(of_one), (None, 0, 0))(w, x, y)
+    norms = torch.stack([part.reshape(len(x), -1).norm(dim=1) for part in gradients]).norm(dim=0)
+    shares = (MAX_NORM / norms).clamp(max=1) / len(x)
+    return [torch.tensordot(shares, part, 1) for part in gradients]
 
 
 def value_and_gradient(function: Callable[..., Any], w: list[Any], x: Any, y: Any) -> tuple[Any, Any]:
