@@ -57,6 +57,7 @@ def check(config: read.Config) -> dict[str, Any]:
     Raises `ConfigError` for names and values that can't be used. Whether the parts fit together (a batch larger than
     the data, a loss that expects probabilities) is left to the job: one misfit must not stop a whole sweep.
     """
+    _batch(config)  # first: an experiment may draw as many samples
     data = load(config)
     config = _with_layer(settled(config))
     name = read.get(config, "loss").get("name")
@@ -65,7 +66,6 @@ def check(config: read.Config) -> dict[str, Any]:
         config |= {"loss": {"name": DEFAULT_LOSSES[data.task] if name == "default" else _by_classes(data)}}
     config = read.without(config, _unread(config, fitted(data, config)))
     loss(config)
-    _batch(config)
     dtype(config)
     read.integer(config, "seed", 0)
     return config
