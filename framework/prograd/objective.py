@@ -229,8 +229,7 @@ class Objective:
     ) -> tuple[Mode, int | None]:
         weighted = self._c is not None
         if max_bytes is not None and self._penalized.terms and outputs != "per_sample_norms":
-            dtype = np.dtype(dtype)
-            least = object_bytes(self.net) + self.net.size * dtype.itemsize + self._penalized.gradient_bytes(dtype)
+            least = object_bytes(self.net) + self._penalized.gradient_bytes(np.dtype(dtype), chosen)
             if max_bytes < least:
                 raise OptionError(f"max_bytes: expected at least {least} for the penalty, got {max_bytes}")
         return planning.resolve(
