@@ -32,6 +32,7 @@ extensions = [
 exclude_patterns = ["_build", "_site", "_static"]
 
 nitpicky = True
+smartquotes = False  # "auto" is what one types
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

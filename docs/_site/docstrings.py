@@ -50,6 +50,13 @@ def translate(app: Sphinx, what: str, name: str, documented: Any, options: Any, 
     lines[:] = restructured(lines)
 
 
+class Made:
+    """A default that the class makes for each object."""
+
+    def __repr__(self) -> str:
+        return "…"
+
+
 def sign(app: Sphinx, what: str, name: str, documented: Any, options: Any, *_: Any) -> tuple[str, str] | None:
     """The signature with the annotations of the source, which are shorter than the types that they stand for."""
     if what not in {"class", "exception", "function", "method"}:
@@ -59,7 +66,7 @@ def sign(app: Sphinx, what: str, name: str, documented: Any, options: Any, *_: A
     except ValueError:  # an exception with the constructor of Python's own
         return None
     parameters = [
-        one.replace(default=...) if str(one.default).startswith("<factory") else one
+        one.replace(default=Made()) if str(one.default).startswith("<factory") else one
         for one in signature.parameters.values()
         if one.name not in {"self", "cls"}
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from click.exceptions import Exit
 
 import prograd
 from prograd.commands import completion
@@ -40,10 +41,10 @@ def collect(directory: Path, formats: tuple[str, ...]) -> None:
         collected = make(directory, formats)
     except (RecordError, OSError) as error:
         click.echo(f"prograd collect: {error}", err=True)
-        raise SystemExit(2) from error
+        raise Exit(2) from error
     terminal.show(Console(), collected)
     if not collected.whole:
-        raise SystemExit(1)
+        raise Exit(1)
 
 
 @click.command()
@@ -73,14 +74,14 @@ def report(directories: tuple[Path, ...], output: Path | None) -> None:
         storage.replace(output, page.render(sweeps))
     except (RecordError, OSError) as error:
         click.echo(f"prograd report: {error}", err=True)
-        raise SystemExit(2) from error
+        raise Exit(2) from error
     for sweep in sweeps:
         click.echo(f"{sweep.directory}: {page.counted(sweep)}")
         for file in sweep.unreadable:
             click.echo(f"left out {file.path}: {file.reason}")
     click.echo(f"\n  {output}")
     if not all(sweep.whole for sweep in sweeps):
-        raise SystemExit(1)
+        raise Exit(1)
 
 
 @click.command()

@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from prograd.errors import ProgradError
+from prograd.foreign import let_pass, reason
 from prograd_experiments.errors import ConfigError
 
 Config = Mapping[str, Any]
@@ -204,11 +204,9 @@ def isolated(where: str, hint: str = "") -> Iterator[None]:
     """Turns what a plugin's code raises, even `SystemExit`, into a `ConfigError` that says where."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
-        text = str(error) if isinstance(error, ProgradError) else f"{type(error).__name__}: {error}"
-        raise ConfigError(f"{where}: {text}{f'; {hint}' if hint else ''}") from error
+        let_pass(error)
+        raise ConfigError(f"{where}: {reason(error)}{f'; {hint}' if hint else ''}") from error
 
 
 def without(config: Config, keys: Collection[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from prograd.foreign import is_interrupt
 from prograd_experiments import config as read
 from prograd_experiments import data, environment, process, records, schema, storage
 from prograd_experiments.auto.experiment import Auto
@@ -136,7 +137,7 @@ def _measured(
         if isinstance(error, PartialError):
             record |= error.results
         record |= {"status": "failed", "error": described(error)}
-        if isinstance(error, KeyboardInterrupt):  # the user wants the process to end
+        if is_interrupt(error):  # the user wants the process to end
             raise
         return error
     else:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import prograd
+from prograd.foreign import let_pass
 from prograd.options import plain
 from prograd_experiments import config as read
 
@@ -63,9 +64,8 @@ def _sets_the_outputs(layer: LayerConfig, option: str, width: int) -> bool:
 def _outputs(layer: LayerConfig, n: int) -> int | None:
     try:
         return made(layer).shapes(n)[0]
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001  (a plugin's layer that refuses the option may raise anything)
+    except BaseException as error:  # noqa: BLE001  (a plugin's layer that refuses the option may raise anything)
+        let_pass(error)
         return None
 
 

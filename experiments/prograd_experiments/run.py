@@ -21,6 +21,7 @@ from rich.console import Console
 import prograd
 from prograd.commands.consoles import write_anything
 from prograd.commands.refusals import PLACES, of_the_system
+from prograd.foreign import Interrupt, listening
 from prograd.options import plain
 from prograd_experiments import arguments, completion, effect, jobs, manual, terminal
 from prograd_experiments import config as read
@@ -36,7 +37,7 @@ NOT_THE_USERS = (AgreementError, ProcessError)
 """Errors of a job that no other configuration would have avoided."""
 
 
-class Terminated(KeyboardInterrupt):
+class Terminated(Interrupt):
     """SIGTERM: the process is to end, as after ctrl-C."""
 
 
@@ -89,7 +90,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     write_anything()
     signal.signal(signal.SIGTERM, _terminate)
-    with reported():
+    with reported(), listening():
         for plugin in prograd.registry().broken:
             _say(f"plugin {plugin.name!r} of {plugin.distribution} is broken and left out: {plugin.error}")
         completed = completion.answer(sys.argv[1:], os.environ.get("COMP_LINE", ""))
@@ -105,10 +106,11 @@ def main() -> None:
 
 
 def store_choices() -> None:
-    """Adds the installed losses to Hydra's choices; before `hydra.main` runs."""
+    """Adds the installed losses and penalties to Hydra's choices; before `hydra.main` runs."""
     hydra_store = ConfigStore.instance()
-    for name, loss in prograd.registry().losses.items():
-        hydra_store.store(group="loss", name=name, node={"name": name, **options(loss)}, provider=PROVIDER)
+    for group in ("loss", "penalty"):
+        for name, cls in prograd.registry().kinds[group].items():
+            hydra_store.store(group=group, name=name, node={"name": name, **options(cls)}, provider=PROVIDER)
 
 
 def options(cls: type[object]) -> dict[str, Any]:

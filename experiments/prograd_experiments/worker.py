@@ -28,6 +28,7 @@ from hydra.core.utils import configure_log, setup_globals
 from hydra.types import TaskFunction
 from omegaconf import DictConfig
 
+from prograd.foreign import Interrupt, let_pass, reason
 from prograd_experiments.errors import NoResult
 from prograd_experiments.process import STANDARD, is_open
 
@@ -207,9 +208,8 @@ def _done(
         HydraConfig.instance().set_config(whole)
         configure_log(whole.hydra.job_logging, whole.hydra.verbose)
         return True, task(config)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # noqa: BLE001  (a job may raise anything)
+        let_pass(error)
         return False, _sent(error)
 
 
@@ -220,7 +220,7 @@ def _sent(error: BaseException) -> Exception:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301  (made in this line)
     except Exception:  # noqa: BLE001  (what an exception holds may be anything)
         copy = None
-    sent = copy if isinstance(copy, Exception) else NoResult(f"expected a result, got {type(error).__name__}: {error}")
+    sent = copy if isinstance(copy, Exception) else NoResult(f"expected a result, got {reason(error)}")
     sent.add_note(told)
     return sent
 
@@ -228,7 +228,7 @@ def _sent(error: BaseException) -> Exception:
 def _interrupted(*_: object) -> None:
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the writing of the record
-    raise KeyboardInterrupt
+    raise Interrupt
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:

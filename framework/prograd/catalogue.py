@@ -19,6 +19,7 @@ import numpy as np
 from prograd import checks
 from prograd.arrays import Array
 from prograd.errors import PluginError, UnknownNameError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.network import Network
@@ -26,7 +27,7 @@ from prograd.operators import Operator, Product
 from prograd.operators.base import Sum
 from prograd.options import Owner, plain
 from prograd.penalty import Penalty
-from prograd.plugins.loading import Kind, reason
+from prograd.plugins.loading import Kind
 from prograd.plugins.registry import Registry, layer, loss, penalty
 from prograd.testing.recording import recordable
 
@@ -291,7 +292,8 @@ def _example(cls: type[Owner], made: Any = None, n_in: int | None = None) -> tup
         if issubclass(cls, Layer):
             return _of_layer(cls, made, n_in), ""
         return (_of_loss(cls, made) if issubclass(cls, Loss) else _of_penalty(cls, made)), ""
-    except Exception as error:
+    except BaseException as error:
+        let_pass(error)
         if made is not None or n_in is not None:
             raise
         return None, reason(error)

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import LinearOperator
 from prograd import checks, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.chosen import Names, Wanted
-from prograd.errors import LabelError, OptionError, ShapeError
+from prograd.errors import LabelError, OptionError, ShapeError, instance_hint
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
@@ -80,7 +80,7 @@ class Objective:
         if isinstance(loss, str):
             loss = registered_loss(loss)
         if not isinstance(net, Network) or not isinstance(loss, Loss):
-            got = f"{type(net).__name__} and {type(loss).__name__}"
+            got = f"{type(net).__name__} and {type(loss).__name__}{instance_hint(loss)}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
         self.net, self.loss, self.penalties = net, loss, _penalties(penalty)
         self._penalized = Penalized(net, self.penalties)
@@ -236,8 +236,7 @@ class Objective:
     ) -> tuple[Mode, int | None]:
         weighted = self._c is not None
         if max_bytes is not None and self._penalized.terms and outputs != "per_sample_norms":
-            dtype = np.dtype(dtype)
-            least = object_bytes(self.net) + self.net.size * dtype.itemsize + self._penalized.gradient_bytes(dtype)
+            least = object_bytes(self.net) + self._penalized.gradient_bytes(np.dtype(dtype), chosen)
             if max_bytes < least:
                 raise OptionError(f"max_bytes: expected at least {least} for the penalty, got {max_bytes}")
         return planning.resolve(

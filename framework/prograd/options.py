@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from prograd.errors import OptionError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.penalty import Penalty
@@ -110,10 +111,9 @@ def plain(cls: type[object]) -> Plain:
             known[field.name] = _plain(_default(field))
         except _NotPlainError as error:
             left_out[field.name] = str(error)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001  (a plugin makes the default, and may even raise SystemExit)
-            left_out[field.name] = f"its default raises {type(error).__name__}: {error}"
+            let_pass(error)
+            left_out[field.name] = f"its default raises {reason(error)}"
     return Plain(known, left_out)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from prograd import options
 from prograd.arrays import Array
-from prograd.chosen import number
+from prograd.chosen import Names, number
 from prograd.errors import NonFiniteError, NotRecordable, OptionError, PluginError
 from prograd.layer import Parameters
 from prograd.network import Network, Span, slices
@@ -36,7 +36,7 @@ class Penalized:
     def __init__(self, net: Network, penalties: Sequence[Penalty]) -> None:
         self._net = net
         self.terms = tuple(term for penalty in penalties for term in _chosen(net, penalty))
-        self._bytes: dict[np.dtype[Any], int] = {}
+        self._bytes: dict[tuple[np.dtype[Any], Names | None], int] = {}
 
     def value(self, parameters: Sequence[Parameters]) -> Array | None:
         """`R(w)`, None if no parameter has a penalty."""
@@ -67,19 +67,21 @@ class Penalized:
             product = penalty.hessian_vector(w, given[i][name].reshape(*v.shape[:-1], *w.shape))
             parts[i][name] += product.reshape(*v.shape[:-1], -1)
 
-    def gradient_bytes(self, dtype: np.dtype[Any]) -> int:
-        """The most bytes that `add_gradient` takes at a time."""
-        if dtype not in self._bytes:
-            meter, size = Meter(), (self._net.size,)
-            w: Any = meter.input(size, dtype)
-            p: Any = meter.output(size, dtype)
+    def gradient_bytes(self, dtype: np.dtype[Any], chosen: Names | None = None) -> int:
+        """The most bytes that the gradient by the chosen parameters, or by all, and `add_gradient` take at a time."""
+        part = self._net if chosen is None else self._net.part(chosen, 0)
+        if (dtype, chosen) not in self._bytes:
+            meter = Meter()
+            w: Any = meter.input((self._net.size,), dtype)
+            p: Any = meter.output((part.size,), dtype)
             try:
-                self.add_gradient(self._net.unpack(w), p)
-                self._bytes[dtype] = meter.peak
+                self.add_gradient(self._net.unpack(w), p, part.spans)
+                taken = meter.peak
             except NotRecordable:
                 largest = max(len(self._net.spans[i].each[name]) for _, i, name in self.terms)
-                self._bytes[dtype] = ARRAYS * largest * dtype.itemsize
-        return self._bytes[dtype]
+                taken = ARRAYS * largest * dtype.itemsize
+            self._bytes[dtype, chosen] = part.size * dtype.itemsize + taken
+        return self._bytes[dtype, chosen]
 
     def check(self, parameters: Sequence[Parameters]) -> None:
         """Raises `PluginError` where a penalty does not return what it should; options have to fit the dtype."""

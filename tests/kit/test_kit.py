@@ -7,14 +7,14 @@ import pytest
 
 import prograd
 from prograd import Elementwise, Layer
-from prograd.errors import OptionError, ShapeError, UnknownNameError
+from prograd.errors import OptionError, PluginError, ShapeError, UnknownNameError
 from prograd.operators import Dense, Operator
 from prograd.testing import check_layer, check_loss, check_operator, counted, parametrize_with_checks
 from prograd.testing.layer_case import LayerCase
 from prograd.testing.layer_checks import LAYER_CHECKS
 from prograd.testing.recording import YES, recordable
 from tests.helpers.losses import Concave
-from tests.helpers.operators import RunningSum
+from tests.helpers.operators import MultipliesFromTheWrongSide, RunningSum
 from tests.helpers.wrong_layers.shapes import Swapped
 
 Tanh = prograd.registry().layers["tanh"]
@@ -87,6 +87,27 @@ def test_the_wrong_kind_of_object_is_refused(check) -> None:
     arguments = {check_layer: (3,), check_loss: (np.ones(2), np.ones(2)), check_operator: ()}[check]
     with pytest.raises(OptionError, match="expected a"):
         check("relu", *arguments)
+
+
+@pytest.mark.parametrize(("check", "arguments", "cls"), [(check_layer, (3,), Tanh), (check_operator, (), RunningSum)])
+def test_a_class_is_asked_for_its_instance(check, arguments, cls) -> None:
+    with pytest.raises(OptionError, match=rf"expected an? \w+, got .*; did you mean {cls.__name__}\(…\)\?"):
+        check(cls, *arguments)
+
+
+@pytest.mark.parametrize("n_in", [0, -1, None, "3", True])
+def test_inputs_that_cannot_be_are_the_callers_mistake(n_in) -> None:
+    with pytest.raises(ShapeError, match="n_in: expected a positive number of inputs for tanh, got"):
+        check_layer(Tanh(), n_in)
+
+
+def test_an_operator_that_cannot_be_asked_for_its_sizes_is_told_with_its_call() -> None:
+    with pytest.raises(PluginError, match=r"WrongShapes: raised ValueError: .* called as jvp\(v \(1, 3\)\)$"):
+        check_operator(AsksWithTheWrongShapes(np.ones((2, 3))))
+
+
+class AsksWithTheWrongShapes(MultipliesFromTheWrongSide):
+    samples = Operator.samples
 
 
 @pytest.mark.parametrize("z", [np.ones((3, 5)), np.ones((2, 2, 4)), np.ones(3)])

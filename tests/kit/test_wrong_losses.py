@@ -172,6 +172,12 @@ class HessianByDifferences(Right):
 wrong("positive_semidefinite", says="negative eigenvalue")(Concave)
 
 
+@wrong("shapes", says=r"hessian: expected .*, got an array \(3, 3\); did you mean Diagonal\(…\) or Dense\(…\)\?")
+class HessianAsAMatrix(Right):
+    def hessian(self, z, y):
+        return np.eye(z.shape[1])
+
+
 @wrong("shapes", says="hessian: expected an operator 3 × 3")
 class HessianAsAnArray(Right):
     """Nothing about it can be checked."""

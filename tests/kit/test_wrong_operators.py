@@ -173,6 +173,18 @@ class DenseWithoutTheSampleAxis(Right):
         return MATRIX
 
 
+@wrong("csr", says=r"by csr .*; likely cause: a constant factor of 2")
+class EntriesAreDouble(Right):
+    def csr(self, samples=1):
+        return 2 * super().csr(samples)
+
+
+@wrong("csr", says=r"csr\(4\): expected")
+class EntriesOfOneSampleAlone(Right):
+    def csr(self, samples=1):
+        return super().csr(1)
+
+
 @wrong("columns", says=r"columns\(1, 3\)")
 class IgnoresWhereColumnsStart(Right):
     """The default dense() takes the columns from the first on, so it does not notice."""
@@ -190,7 +202,7 @@ class AddsWhenWritingInto(Right):
         out[...] = MATRIX.T[start:stop, None]
 
 
-@wrong("leading_axes", "columns", "dense", says="leading axes")
+@wrong("leading_axes", "columns", "dense", "csr", says="leading axes")
 class OnlyMatricesOfVectors(Right):
     def jvp(self, v):
         return np.einsum("nk,rk->nr", v.reshape(-1, 3), self.matrix(v.dtype)) if v.ndim < 3 else v[..., :2]
@@ -215,6 +227,8 @@ class DiagonalThatIsNone(Diagonal):
     def __init__(self):
         super().__init__(np.array([1.0, 2.0, 3.0]))
 
+    csr = Operator.csr
+
     def jvp(self, v):
         return v * self.d.astype(v.dtype) + v[..., ::-1]
 
@@ -234,6 +248,8 @@ class KroneckerOfOtherNumbers(Kronecker):
     def __init__(self):
         super().__init__(2, np.array([[1.0, -0.5]]))
         self.used = Kronecker(2, np.array([[2.0, -1.0]]))
+
+    csr = Operator.csr
 
     def jvp(self, v):
         return self.used.jvp(v)
@@ -258,6 +274,8 @@ class KroneckerOfOtherNumbers(Kronecker):
 class IdentityThatScales(Identity):
     def __init__(self):
         super().__init__(3)
+
+    csr = Operator.csr
 
     def jvp(self, v):
         return 2 * v

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import prograd
 from prograd.commands.group import main
 from prograd.errors import OptionError
+from prograd.operators.nonzeros import nonzeros_into, nonzeros_times
 from prograd.operators.sparse import rows_times
 from prograd.planning import bench, calibration
 from prograd.planning.rates import AROUND, Rates
@@ -83,6 +84,20 @@ def test_a_sparse_matrix():
     (step,) = (s for s in only(lambda v, to: np.copyto(to, rows_times(v, matrix)), (9, 6), (9, 4)) if len(s.sizes) > 1)
     assert (step.kind.pattern, step.sizes, step.calls) == ("sparse", (9, 4), 1)
     assert 0 < rates().seconds([step], "c") < rates().seconds([dataclasses.replace(step, sizes=(900, 400))], "c")
+
+
+def test_the_nonzeros_of_a_matrix():
+    def into(q, z, to):
+        nonzeros_into(q, z, to)
+
+    products = [
+        only(lambda z, W, to: np.copyto(to, nonzeros_times(z, W)), (9, 6), (4, 6), (9, 4)),
+        only(into, (9, 4), (9, 6), (4, 6)),
+    ]
+    for steps in products:
+        (step,) = (s for s in steps if s.kind.pattern == "nonzeros")
+        assert (step.sizes, step.calls) == ((9, 6, 4), 1)
+        assert 0 < rates().seconds([step], "c") < rates().seconds([dataclasses.replace(step, sizes=(900, 600, 4))], "c")
 
 
 def test_a_loop_of_the_machine_by_rows():

@@ -125,6 +125,12 @@ def test_readme_is_among_the_documents_run() -> None:
     assert {block.language for block in blocks(readme)} >= {"python", "sh"}
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    pages = {f"docs/{page.name}" for page in ROOT.glob("docs/*.md")}
+    sites_own = {f"docs/{name}.md" for name in ("index", "guide", "development", "contributing", "changelog")}
+    assert pages - sites_own - set(LINK.findall((ROOT / "README.md").read_text())) == set()
+
+
 @pytest.mark.parametrize("document", [pytest.param(d, id=str(d.relative_to(ROOT))) for d in DOCUMENTS])
 def test_links_lead_somewhere(document: Path) -> None:
     targets = [target for target in LINK.findall(document.read_text()) if not target.startswith("https://")]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from prograd.commands.consoles import write_anything
+from prograd.commands.refusals import Refused
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -76,7 +77,7 @@ def _run(arguments: list[str]) -> int:
         with gate.make_context(PROGRAM, arguments) as context:
             return int(gate.invoke(context))
     except click.ClickException as error:
-        error.show()
+        (Refused.usage(error) if isinstance(error, click.UsageError) else error).show()
         return UNDECIDED
     except click.exceptions.Exit as error:  # after --help
         return error.exit_code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,9 @@ from rich.text import Text
 
 from prograd import catalogue
 from prograd.commands import completion
+from prograd.commands.consoles import json_option, write_json
 from prograd.errors import UnknownNameError
+from prograd.foreign import let_pass, reason
 from prograd.options import Owner, plain
 from prograd.plugins.loading import BrokenPlugin, Kind
 from prograd.plugins.registry import Registry, registry
@@ -50,7 +51,7 @@ class Result:
 
 @click.command()
 @click.argument("names", metavar="[NAME …]", nargs=-1, shell_complete=completion.everything)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@json_option
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random points.")
 @click.pass_context
 def check(ctx: click.Context, names: tuple[str, ...], *, as_json: bool, seed: int) -> None:
@@ -68,7 +69,7 @@ def check(ctx: click.Context, names: tuple[str, ...], *, as_json: bool, seed: in
     if not results:
         raise click.ClickException("expected layers, losses or penalties to check, got none: nothing is installed")
     if as_json:
-        click.echo(json.dumps([result.as_json() for result in results], indent=2))
+        write_json([result.as_json() for result in results])
     else:
         _show(results)
     ctx.exit(0 if all(result.status == "passed" for result in results) else 1)
@@ -89,8 +90,9 @@ def _checked(found: Registry, kind: Kind, name: str, seed: int) -> Result:
     owner = found.owner(kind, name).distribution
     try:
         reports = [suite.report(make()) for suite, _, make in expand(cls, seed)]
-    except Exception as error:  # noqa: BLE001  (a plugin's examples() may raise anything, and that is a finding)
-        failure = Outcome("examples", "failed", f"raised {type(error).__name__}: {error}")
+    except BaseException as error:  # noqa: BLE001  (a plugin's examples() may raise anything, and that is a finding)
+        let_pass(error)
+        failure = Outcome("examples", "failed", f"raised {reason(error)}")
         reports = [Report(f"{cls.__name__}.examples()", (failure,))]
     reports[:1] = [_with_advice(report, cls, kind) for report in reports[:1]]
     passed = reports and not any(report.failures for report in reports)

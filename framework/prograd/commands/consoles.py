@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
+import os
 import sys
 import unicodedata
-from typing import Final
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TextIO, TypeVar
+
+import click
 
 ERRORS: Final = "prograd.ascii"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_RESERVED: Final[list[TextIO]] = []
 
 FORMS: Final = {
     "→": "->",
@@ -70,6 +80,37 @@ def write_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in {"strict", "surrogateescape", "backslashreplace"}:
             stream.reconfigure(errors=ERRORS)
+
+
+def reserve_output() -> None:
+    """From now on, what anyone prints goes to stderr; only `write_json` writes to stdout, which a program may read.
+
+    That holds for code of plugins, for threads and processes that they start, and for what they print at the end.
+    """
+    stream = sys.stdout
+    with suppress(OSError, ValueError):  # a stream of its own, such as that of a test
+        if stream.fileno() == 1:
+            stream.flush()
+            stream = os.fdopen(os.dup(1), "w", encoding=stream.encoding, errors=stream.errors)
+            os.dup2(2, 1)
+    _RESERVED.append(stream)
+    sys.stdout = sys.stderr
+
+
+def write_json(data: object) -> None:
+    """Writes data to the output that was reserved."""
+    click.echo(json.dumps(data, indent=2), file=_RESERVED[-1])
+
+
+def json_option(command: Decorated) -> Decorated:
+    """The option `--json`, with which nothing but `write_json` writes to stdout."""
+
+    def reserve(_ctx: click.Context, _parameter: click.Parameter, given: bool) -> bool:  # noqa: FBT001
+        if given:
+            reserve_output()
+        return given
+
+    return click.option("--json", "as_json", is_flag=True, callback=reserve, help="Print JSON.")(command)
 
 
 def fitting(text: str, encoding: str) -> str:

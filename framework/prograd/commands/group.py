@@ -10,6 +10,7 @@ import prograd
 from prograd.commands.consoles import write_anything
 from prograd.commands.refusals import one_line
 from prograd.errors import UnknownNameError
+from prograd.foreign import let_pass, listening, reason
 from prograd.plugins import discovery
 
 GROUP: Final = "prograd.commands"
@@ -22,7 +23,8 @@ class Commands(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line, on any console."""
         write_anything()
-        return super().main(*args, **options)
+        with listening():
+            return super().main(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_sources())
@@ -83,15 +85,14 @@ def _load(source: discovery.Source) -> click.Command:
     try:
         command = source.entry_point.load()
     except ModuleNotFoundError as error:
-        reason = _missing(source, error)
-    except KeyboardInterrupt:
-        raise
+        why = _missing(source, error)
     except BaseException as error:  # noqa: BLE001  (another distribution's command may raise anything, SystemExit too)
-        reason = f"command {source}: can't be loaded: {type(error).__name__}: {error}"
+        let_pass(error)
+        why = f"command {source}: can't be loaded: {reason(error)}"
     else:
         if isinstance(command, click.Command):
             return command
-        reason = f"command {source}: expected a click command, got {type(command).__name__}"
+        why = f"command {source}: expected a click command, got {type(command).__name__}"
 
     @click.command(
         source.name,
@@ -100,7 +101,7 @@ def _load(source: discovery.Source) -> click.Command:
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
     def unavailable() -> None:
-        raise click.ClickException(reason)
+        raise click.ClickException(why)
 
     return unavailable
 

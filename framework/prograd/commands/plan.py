@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from prograd import planning
+from prograd.commands.consoles import json_option, write_json
 from prograd.commands.networks import network_of, network_options
 from prograd.modes import OUTPUTS, Outputs
 from prograd.planning import calibration
@@ -29,7 +29,7 @@ from prograd.planning.calibration import machine_rates
     "--rates", type=click.Path(path_type=Path, dir_okay=False), help="A file of rates to use instead of this machine's."
 )
 @click.option("--recalibrate", is_flag=True, help="Measure this machine's rates again.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 def plan(  # noqa: PLR0913  (click passes an argument for each option)
     *,
     layers: tuple[str, ...],
@@ -65,7 +65,7 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
         rates=used,
     )
     if as_json:
-        click.echo(json.dumps(predicted.as_json(), indent=2))
+        write_json(predicted.as_json())
     else:
         Console().print(Text(str(predicted)), soft_wrap=True)  # as wide as the table is: a terminal wraps it
         if not rates:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from prograd.commands.consoles import json_option, write_json
 from prograd.plugins.discovery import Origin
 from prograd.plugins.loading import BrokenPlugin, Plugin
 from prograd.plugins.registry import Registry, registry
@@ -26,7 +26,7 @@ WORDS: Final = {"loss": "loss", "penalty": "penal"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@json_option
 @click.option("--times", is_flag=True, help="List how long each plugin takes to load instead, the slowest first.")
 def plugins(*, as_json: bool, times: bool) -> None:
     """List installed layers, losses and penalties, and broken plugins.
@@ -40,7 +40,7 @@ def plugins(*, as_json: bool, times: bool) -> None:
         return
     rows = _rows(found)
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        write_json(rows)
     else:
         _show(rows)
 
@@ -61,7 +61,7 @@ def _times(found: Registry) -> list[dict[str, str | float]]:
 
 def _show_times(rows: Sequence[Mapping[str, str | float]], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        write_json(rows)
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("time", justify="right", no_wrap=True)

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from prograd.errors import ConformanceError, NotRecordable, PluginError, ProgradError
+from prograd.foreign import let_pass, reason
 
 NOT_THE_USERS: Final = (PluginError, ConformanceError, NotRecordable)
 """Errors that no other command line would have avoided."""
@@ -22,6 +23,12 @@ class Refused(click.ClickException):
 
     exit_code = 2
 
+    @classmethod
+    def usage(cls, error: click.UsageError) -> Refused:
+        """A wrong command line, without the usage that click prints around it."""
+        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return cls(f"{error.format_message().removesuffix('.')}{hint}")
+
 
 @contextmanager
 def one_line() -> Iterator[None]:
@@ -31,8 +38,7 @@ def one_line() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        raise Refused(f"{error.format_message().removesuffix('.')}{hint}") from error
+        raise Refused.usage(error) from error
     except NOT_THE_USERS as error:
         raise click.ClickException(str(error)) from error
     except ProgradError as error:
@@ -45,6 +51,9 @@ def one_line() -> Iterator[None]:
         raise
     except OSError as error:
         raise click.ClickException(of_the_system(error)) from error
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # a plugin's, which would end it in silence
+        let_pass(error)
+        raise click.ClickException(f"expected a result, got {reason(error)} from the code of a plugin") from error
 
 
 def of_the_system(error: OSError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import click
@@ -14,6 +13,7 @@ from rich.text import Text
 from prograd import catalogue
 from prograd.catalogue import Entry, Example
 from prograd.commands import completion
+from prograd.commands.consoles import json_option, write_json
 from prograd.commands.networks import options_of
 from prograd.plugins.registry import registry
 
@@ -29,7 +29,7 @@ UNTOLD = "its docstring does not tell"
     shell_complete=completion.structures,
     help="List the layers whose B, and the losses whose hessian, is such an operator.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@json_option
 def show(*, name: str | None, options: tuple[str, ...], n_in: int | None, structure: str | None, as_json: bool) -> None:
     r"""Tell of a layer, a loss or a penalty, or list them all.
 
@@ -54,7 +54,7 @@ def show(*, name: str | None, options: tuple[str, ...], n_in: int | None, struct
     else:
         found = catalogue.of_structure(registry(), structure) if structure else catalogue.entries(registry())
     if as_json:
-        click.echo(json.dumps([entry.as_json() for entry in found], indent=2))
+        write_json([entry.as_json() for entry in found])
     elif name is None:
         _list(found)
     else:

@@ -10,6 +10,7 @@ from prograd.operators.diagonal import Diagonal, Identity, Zero
 from prograd.operators.kronecker import Kronecker
 from prograd.operators.lowrank import DiagonalPlusLowRank
 from prograd.operators.multiplication import multiply
+from prograd.operators.nonzeros import SparseKronecker, nonzeros_times
 from prograd.operators.rules import multiply_rule, product_rule, sum_rule
 from prograd.operators.sparse import Sparse
 from prograd.operators.stacked import Stacked
@@ -23,12 +24,14 @@ __all__ = [
     "Operator",
     "Product",
     "Sparse",
+    "SparseKronecker",
     "Stacked",
     "Sum",
     "Zero",
     "as_operator",
     "multiply",
     "multiply_rule",
+    "nonzeros_times",
     "passes",
     "product_rule",
     "sum_rule",

@@ -19,7 +19,8 @@ class Stacked(Operator):
     With `inputs` that are all of `v` the matrices lie below one another, with parts side by side they are the blocks of
     a diagonal. Raises `ShapeError` unless there is a slice for each of the `parts`, with as many entries as it takes.
 
-    >>> J = prograd.operators.Stacked([Identity(1), Dense(np.full((1, 2), 5.0))], [slice(0, 1), slice(0, 2)], 2)
+    >>> one, five = prograd.operators.Identity(1), prograd.operators.Dense(np.full((1, 2), 5.0))
+    >>> J = prograd.operators.Stacked([one, five], [slice(0, 1), slice(0, 2)], 2)
     >>> J.dense().tolist(), J.edges
     ([[[1.0, 0.0], [5.0, 5.0]]], 2)
     """

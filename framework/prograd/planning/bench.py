@@ -14,7 +14,7 @@ import scipy.sparse
 from prograd.operators.sparse import rows_times
 from prograd.planning.steps import FARTHEST, Kind
 from prograd.planning.tables import Table
-from prograd.tape import loops, machine, ufuncs
+from prograd.tape import loops, machine, nonzeros, ufuncs
 from prograd.tape.grouping import Group
 from prograd.tape.instructions import AnyArray, Instruction, Loop, Storage, View
 from prograd.tape.replay import replayable, signature
@@ -106,6 +106,8 @@ def axes_of(kind: Kind) -> tuple[tuple[int, ...], ...]:
         return FAR
     if kind.pattern == "sparse":
         return (STACK, (OUTPUTS, 16 * OUTPUTS))
+    if kind.pattern == "nonzeros":
+        return STACK, ENTRIES[2:], STACK
     if kind.name == "matmul":
         axes = {"gemm": (MATRIX,) * 3, "gemm-t": (MATRIX,) * 3, "naive": (CORE,) * 3, "dot": (ENTRIES,)}
         return axes.get(kind.pattern.removeprefix(STACKED), (VECTOR,) * 2)
@@ -156,6 +158,8 @@ def instruction(kind: Kind, sizes: tuple[int, ...], rows: int = 0) -> Instructio
     loop = Loop(name, kind.ufunc, kind.k)
     if kind.pattern == "sparse":
         return _sparse(kind, loop, *sizes)
+    if kind.pattern == "nonzeros":
+        return _nonzeros(kind, *sizes)
     if kind.name == "matmul" or not kind.pattern:
         return _generalized(kind, loop, sizes)
     items = [np.dtype(char).itemsize for char in kind.chars]
@@ -234,6 +238,18 @@ def _sparse(kind: Kind, loop: Loop, rows: int, size: int) -> Instruction:
     return Instruction(
         loop, tuple(views), len(views) - 1, (rows,), strides, by_numpy, core, core_strides, name=kind.name
     )
+
+
+def _nonzeros(kind: Kind, N: int, t: int, m: int) -> Instruction:
+    """A product with N rows of `t` entries, one of which is not zero."""
+    shapes = [(N, m), (N, t), (m, t)] if "sum" in kind.name else [(N, t), (m, t), (N, m)]
+    item = np.dtype(kind.chars[0]).itemsize
+    views = [_view(shape, kind.chars[0], (shape[1] * item, item)) for shape in shapes]
+    z = views["sum" in kind.name].storage.array
+    assert z is not None  # noqa: S101  (a constant)
+    z[...] = 0
+    z[:: t + 1] = 1
+    return (nonzeros.summed if "sum" in kind.name else nonzeros.of_rows)(*views)
 
 
 def _core(kind: Kind) -> list[str]:

@@ -31,7 +31,8 @@ class Kind:
     "gemm-t" if the second one is contiguous along its columns; "rows" or
     "columns" for a matrix and a vector, where the matrix is contiguous along the axis that is summed or along the
     other; "dot", "outer", or "naive" without BLAS; all these after "stacked-" if the loop computes several. "sparse" is
-    one with a sparse matrix. Other generalized ufuncs have none.
+    one with a sparse matrix, "nonzeros" one with the entries of a matrix that are not zero. Other generalized ufuncs
+    have none.
     """
 
     name: str
@@ -105,6 +106,9 @@ def _loop(instruction: Instruction, cut: Cut | None, group: Group) -> tuple[Kind
     elif name.startswith("sparse_"):
         entries = instruction.multiply_adds // instruction.shape[0]
         pattern, dims = "sparse", [dims[0], entries or dims[1]]
+    elif name.startswith("nonzeros_"):
+        N, m, t = dims[1:] if len(dims) > 3 else (dims[0], dims[2], dims[1])
+        pattern, dims = "nonzeros", [N, t, m]
     elif not instruction.core:
         dims = [math.prod(dims[:-1]), dims[-1]] if len(dims) > 1 else dims
         steps = call.steps[-len(views) :]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-import sys
 import traceback as tracebacks
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,8 @@ import pluggy
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from prograd.errors import PluginError, ProgradError, UnknownNameError
+from prograd.errors import PluginError, UnknownNameError
+from prograd.foreign import prints_to_stderr, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.penalty import Penalty
@@ -94,17 +94,6 @@ def broken(source: Source, error: BaseException) -> BrokenPlugin:
     return BrokenPlugin(source.name, source.distribution, source.version, reason(error), traceback)
 
 
-def reason(error: BaseException) -> str:
-    """One line that says what went wrong. The type of the error comes first, except for prograd's own errors."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  (an error of a plugin may fail to print itself)
-        text = "(its message can't be shown)"
-    if isinstance(error, ProgradError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def _check_version(source: Source) -> None:
     """Raise `PluginError` if the plugin's distribution requires another version of prograd."""
     try:
@@ -128,10 +117,10 @@ def _check_version(source: Source) -> None:
 def _quarantine() -> Iterator[None]:
     """Isolate a plugin while it loads: what it prints, what it warns of, and what it sets for numpy.
 
-    Its output goes to stderr, since a program may read stdout. Its warnings are shown and not raised, even if the user
-    turned warnings into errors: that setting is meant for the user's own code.
+    Its warnings are shown and not raised, even if the user turned warnings into errors: that setting is meant for the
+    user's own code.
     """
-    with contextlib.redirect_stdout(sys.stderr), np.errstate(), warnings.catch_warnings():
+    with prints_to_stderr(), np.errstate(), warnings.catch_warnings():
         if any(action == "error" for action, *_ in warnings.filters):
             warnings.simplefilter("default")
         yield

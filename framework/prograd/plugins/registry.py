@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import textwrap
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,12 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from prograd.errors import OptionError, PluginError, UnknownNameError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.penalty import Penalty
 from prograd.plugins import discovery
-from prograd.plugins.loading import BrokenPlugin, Kind, Plugin, broken, load, reason
+from prograd.plugins.loading import BrokenPlugin, Kind, Plugin, broken, load
 
 DISABLE: Final = "PROGRAD_DISABLE_PLUGINS"
 STRICT: Final = "PROGRAD_STRICT_PLUGINS"
@@ -55,18 +57,28 @@ class Registry:
         return "\n".join(textwrap.fill(part, WIDTH, subsequent_indent="    ") for part in parts)
 
 
-@cache
 def registry() -> Registry:
-    """The registry of this process, made at the first call.
+    """The registry of this process, made at the first call; other threads wait meanwhile.
 
     `PROGRAD_DISABLE_PLUGINS=name,…` leaves out distributions or entry points. With `PROGRAD_STRICT_PLUGINS=1` a broken
-    plugin raises `PluginError`.
+    plugin raises `PluginError`. A plugin that asks while it is loaded finds those that came before it.
 
     >>> prograd.registry().layers["tanh"]()
     Tanh()
     """
+    with _LOCK:
+        return _BEGUN[-1].registry() if _BEGUN else _made()
+
+
+@cache
+def _made() -> Registry:
     sources = discovery.enabled(discovery.find(), os.environ.get(DISABLE, ""))
-    return assemble(sources, strict=os.environ.get(STRICT, "").lower() not in {"", "0", "false", "no"})
+    begun = _Assembly(strict=os.environ.get(STRICT, "").lower() not in {"", "0", "false", "no"})
+    _BEGUN.append(begun)
+    try:
+        return begun.load(sources)
+    finally:
+        _BEGUN.remove(begun)
 
 
 def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Registry:
@@ -74,29 +86,48 @@ def assemble(sources: Iterable[discovery.Source], *, strict: bool = False) -> Re
 
     A name belongs to the first plugin that claims it, so prograd's own names stay with prograd.
     """
-    owners: dict[tuple[Kind, str], Plugin] = {}
-    plugins: list[Plugin] = []
-    failed: list[BrokenPlugin] = []
-    for source in sources:
+    return _Assembly(strict=strict).load(sources)
+
+
+class _Assembly:
+    """The plugins that are loaded so far."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
+        self._owners: dict[tuple[Kind, str], Plugin] = {}
+        self._plugins: list[Plugin] = []
+        self._failed: list[BrokenPlugin] = []
+
+    def load(self, sources: Iterable[discovery.Source]) -> Registry:
+        for source in sources:
+            self._load(source)
+        return self.registry()
+
+    def _load(self, source: discovery.Source) -> None:
         began = time.perf_counter()
         try:
             plugin = replace(load(source), seconds=time.perf_counter() - began)
-            owners |= _claims(plugin, owners)
-        except KeyboardInterrupt:
-            raise
+            self._owners |= _claims(plugin, self._owners)
         except BaseException as error:  # a plugin may even raise SystemExit at import
-            if strict:
+            let_pass(error)
+            if self._strict:
                 raise PluginError(f"plugin {source} is broken: {reason(error)}") from error
-            failed.append(replace(broken(source, error), seconds=time.perf_counter() - began))
+            self._failed.append(replace(broken(source, error), seconds=time.perf_counter() - began))
         else:
-            plugins.append(plugin)
-    return Registry(
-        layers=_sorted(plugin.layers for plugin in plugins),
-        losses=_sorted(plugin.losses for plugin in plugins),
-        penalties=_sorted(plugin.penalties for plugin in plugins),
-        plugins=tuple(plugins),
-        broken=tuple(failed),
-    )
+            self._plugins.append(plugin)
+
+    def registry(self) -> Registry:
+        return Registry(
+            layers=_sorted(plugin.layers for plugin in self._plugins),
+            losses=_sorted(plugin.losses for plugin in self._plugins),
+            penalties=_sorted(plugin.penalties for plugin in self._plugins),
+            plugins=tuple(self._plugins),
+            broken=tuple(self._failed),
+        )
+
+
+_LOCK: Final = threading.RLock()
+_BEGUN: Final[list[_Assembly]] = []
 
 
 def layer(name: str, /, **options: Any) -> Layer:

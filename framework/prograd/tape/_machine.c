@@ -381,10 +381,71 @@ SPARSE(dl, double, int64_t)
 SPARSE(fi, float, int32_t)
 SPARSE(fl, float, int64_t)
 
+/* Products with the entries of z that are not zero, which are looked for eight at a time: z W^T row by row, and q^T z,
+   which adds each row of q to columns of the result. They add up in the order of scipy's. */
+#define NONZEROS(name, type)                                                                                           \
+    static npy_intp next_##name(const char *z, npy_intp step, npy_intp k, npy_intp n)                                  \
+    {                                                                                                                  \
+        while (step == sizeof(type) && k + 8 <= n) {                                                                   \
+            const type *at = (const type *)z + k;                                                                      \
+            int found = 0;                                                                                             \
+            for (int i = 0; i < 8; i++) {                                                                              \
+                found |= at[i] != 0;                                                                                   \
+            }                                                                                                          \
+            if (found) {                                                                                               \
+                break;                                                                                                 \
+            }                                                                                                          \
+            k += 8;                                                                                                    \
+        }                                                                                                              \
+        while (k < n && *(const type *)(z + k * step) == 0) {                                                          \
+            k++;                                                                                                       \
+        }                                                                                                              \
+        return k;                                                                                                      \
+    }                                                                                                                  \
+    static void nonzeros_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))      \
+    {                                                                                                                  \
+        for (npy_intp n = 0; n < dims[0]; n++) {                                                                       \
+            const char *z = args[0] + n * steps[0];                                                                    \
+            char *to = args[2] + n * steps[2];                                                                         \
+            for (npy_intp j = 0; j < dims[2]; j++) {                                                                   \
+                *(type *)(to + j * steps[6]) = 0;                                                                      \
+            }                                                                                                          \
+            for (npy_intp k = -1; (k = next_##name(z, steps[3], k + 1, dims[1])) < dims[1];) {                         \
+                const type entry = *(const type *)(z + k * steps[3]);                                                  \
+                const char *column = args[1] + k * steps[5];                                                           \
+                for (npy_intp j = 0; j < dims[2]; j++) {                                                               \
+                    *(type *)(to + j * steps[6]) += entry * *(const type *)(column + j * steps[4]);                    \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void nonzeros_sum_##name(char **args, const npy_intp *dims, const npy_intp *steps, void *NPY_UNUSED(data))  \
+    {                                                                                                                  \
+        for (npy_intp j = 0; j < dims[2]; j++) {                                                                       \
+            for (npy_intp k = 0; k < dims[3]; k++) {                                                                   \
+                *(type *)(args[2] + j * steps[7] + k * steps[8]) = 0;                                                  \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (npy_intp n = 0; n < dims[1]; n++) {                                                                       \
+            const char *q = args[0] + n * steps[3], *z = args[1] + n * steps[5];                                       \
+            for (npy_intp k = -1; (k = next_##name(z, steps[6], k + 1, dims[3])) < dims[3];) {                         \
+                const type entry = *(const type *)(z + k * steps[6]);                                                  \
+                char *column = args[2] + k * steps[8];                                                                 \
+                for (npy_intp j = 0; j < dims[2]; j++) {                                                               \
+                    *(type *)(column + j * steps[7]) += entry * *(const type *)(q + j * steps[4]);                     \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+NONZEROS(d, double)
+NONZEROS(f, float)
+
 static const struct {
     const char *name;
     PyUFuncGenericFunction loop;
 } KERNELS[] = {
+    {"nonzeros_d", (PyUFuncGenericFunction)nonzeros_d}, {"nonzeros_sum_d", (PyUFuncGenericFunction)nonzeros_sum_d},
+    {"nonzeros_f", (PyUFuncGenericFunction)nonzeros_f}, {"nonzeros_sum_f", (PyUFuncGenericFunction)nonzeros_sum_f},
     {"sparse_di", (PyUFuncGenericFunction)sparse_di}, {"sparse_rows_di", (PyUFuncGenericFunction)sparse_rows_di},
     {"sparse_dl", (PyUFuncGenericFunction)sparse_dl}, {"sparse_rows_dl", (PyUFuncGenericFunction)sparse_rows_dl},
     {"sparse_fi", (PyUFuncGenericFunction)sparse_fi}, {"sparse_rows_fi", (PyUFuncGenericFunction)sparse_rows_fi},

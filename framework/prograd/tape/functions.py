@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prograd.arrays import passes
+from prograd.operators.nonzeros import nonzeros_into, nonzeros_times
 from prograd.operators.sparse import rows_into, rows_times
-from prograd.tape import products, sparse  # noqa: F401  (products fills the table)
+from prograd.tape import nonzeros, products, sparse  # noqa: F401  (products fills the table)
 from prograd.tape.implementations import TABLE, Function, implements, numbers
 from prograd.tape.traced import Traced
 
@@ -87,6 +88,8 @@ def _passes(recorder: Recorder, starts: range, cuts: Sequence[int], like: Traced
 
 implements(rows_times)(sparse.times)
 implements(rows_into)(sparse.into)
+implements(nonzeros_times)(nonzeros.times)
+implements(nonzeros_into)(nonzeros.into)
 
 
 def _view_of_each(function: Function) -> Function:

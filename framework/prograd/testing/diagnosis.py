@@ -132,8 +132,9 @@ def _guesses(expected: Array, shape: tuple[int, ...], *, square: bool) -> Iterat
         yield "the map of one sample is used for all", lambda: np.broadcast_to(expected[:1], expected.shape)
         yield "the samples are averaged", lambda: np.broadcast_to(expected.mean(axis=0), expected.shape)
         yield "the samples are in the wrong order", lambda: expected[::-1]
-        yield f"a missing factor of 1/N (N = {samples})", lambda: expected * samples
-        yield f"an extra factor of 1/N (N = {samples})", lambda: expected / samples
+        factor = "a constant factor of {:g} everywhere ({} factor of 1/N, with N = {}?)"
+        yield factor.format(samples, "a missing", samples), lambda: expected * samples
+        yield factor.format(1 / samples, "an extra", samples), lambda: expected / samples
 
 
 def _near(actual: Array, guess: Array) -> bool:

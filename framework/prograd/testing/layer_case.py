@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
-from prograd.errors import OptionError, ShapeError
+from prograd.errors import OptionError, ShapeError, instance_hint
 from prograd.layer import Layer, Parameters
 from prograd.operators import Operator, as_operator
 from prograd.testing.diagnosis import MatrixName, rounding, worst
@@ -37,12 +37,14 @@ ELSEWHERE: Final = (
 class LayerCase:
     """A layer with inputs of size `n_in` at random points where it is smooth, or at the points `z` `(N, n_in)`.
 
-    Raises `OptionError` for what is not a layer, and `ShapeError` for a `z` of another shape.
+    Raises `OptionError` for what is not a layer, and `ShapeError` for an `n_in` or a `z` that can't be.
     """
 
     def __init__(self, layer: Layer, n_in: int, *, seed: int = 0, z: ArrayLike | None = None) -> None:
         if not isinstance(layer, Layer):
-            raise OptionError(f"check_layer: expected a Layer, got {layer!r}")
+            raise OptionError(f"check_layer: expected a Layer, got {layer!r}{instance_hint(layer)}")
+        if isinstance(n_in, bool) or not isinstance(n_in, (int, np.integer)) or n_in < 1:
+            raise ShapeError(f"n_in: expected a positive number of inputs for {layer.name}, got {n_in!r}")
         self.points = None if z is None else np.atleast_2d(as_real(z, "z"))
         if self.points is not None and (self.points.ndim, self.points.shape[-1]) != (2, n_in):
             got = self.points.shape

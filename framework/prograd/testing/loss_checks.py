@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real, shown
-from prograd.errors import LabelError, OptionError
+from prograd.errors import LabelError, OptionError, instance_hint
 from prograd.loss import Loss
 from prograd.operators import Operator
 from prograd.testing import operator_checks, operator_declared
@@ -22,7 +22,15 @@ from prograd.testing.layer_case import subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
 from prograd.testing.recording import require_recordable
 from prograd.testing.reference import Reference, Rough, differentiate, directions
-from prograd.testing.report import CheckAdvice, CheckError, CheckSkipped, Report, Suite, advise_on_mutable, named
+from prograd.testing.report import (
+    CheckAdvice,
+    CheckError,
+    CheckSkipped,
+    Report,
+    Suite,
+    advise_on_mutable,
+    named,
+)
 from prograd.testing.special_points import SATURATED, advise_on_digits, advise_on_warnings
 
 
@@ -44,7 +52,7 @@ class LossCase:
 
     def __init__(self, loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> None:
         if not isinstance(loss, Loss):
-            raise OptionError(f"check_loss: expected a Loss, got {loss!r}")
+            raise OptionError(f"check_loss: expected a Loss, got {loss!r}{instance_hint(loss)}")
         self.loss, self.seed = loss, seed
         self.z = np.atleast_2d(np.array(as_real(z, "z"), dtype=np.float64))
         self.y = np.atleast_2d(np.array(as_real(y, "y"), dtype=np.float64))
@@ -102,7 +110,9 @@ def shapes(case: LossCase) -> None:
             ("gradient", case.loss.gradient(z, y), z.shape),
         ):
             if not isinstance(a, np.ndarray) or a.shape != expected:
-                hint = "; likely cause: the mean over the samples was taken" if np.ndim(a) == 0 else ""
+                hint = (
+                    "; likely cause: the mean over the samples was taken" if isinstance(a, (float, np.floating)) else ""
+                )
                 got = f"shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
                 raise CheckError(f"{what} of z {z.shape}: expected an array {expected}, got {got}{hint}")
             if not np.isfinite(a).all():
@@ -110,9 +120,15 @@ def shapes(case: LossCase) -> None:
         if type(case.loss).hessian is not Loss.hessian:
             operator, n = case.loss.hessian(z, y), z.shape[1]
             if not isinstance(operator, Operator) or (operator.rows, operator.cols) != (n, n):
-                raise CheckError(f"hessian: expected an operator {n} × {n}, got {operator!r}")
+                raise CheckError(f"hessian: expected an operator {n} × {n}, got {_kind(operator)}")
             with named("hessian"):
                 operator_checks.shapes(OperatorCase(operator, MatrixName("hessian"), len(z), case.seed))
+
+
+def _kind(hessian: object) -> str:
+    if isinstance(hessian, np.ndarray):
+        return f"an array {hessian.shape}; did you mean Diagonal(…) or Dense(…)?"
+    return repr(hessian)
 
 
 def differentiable(case: LossCase) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
-from prograd.errors import OptionError, ShapeError
+from prograd.errors import OptionError, PluginError, ProgradError, ShapeError, instance_hint
 from prograd.operators import Operator
 from prograd.testing.diagnosis import (
     OF_TERMS,
@@ -26,6 +26,7 @@ from prograd.testing.diagnosis import (
 )
 from prograd.testing.operator_case import IN_FLOAT32, SAMPLES, DType, OperatorCase
 from prograd.testing.operator_declared import edges, structure
+from prograd.testing.raised import told
 from prograd.testing.reference import ALL_UP_TO, Reference
 from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
 
@@ -48,9 +49,21 @@ def check_operator(
 def operator_case(
     operator: Operator, *, seed: int = 0, samples: int | None = None, matrix: ArrayLike | None = None
 ) -> OperatorCase:
-    """What `OPERATOR_CHECKS` check, from the arguments of `check_operator`."""
+    """What `OPERATOR_CHECKS` check, from the arguments of `check_operator`.
+
+    Raises `PluginError` for an operator that can't be asked for its sizes.
+    """
     if not isinstance(operator, Operator):
-        raise OptionError(f"check_operator: expected an Operator, got {operator!r}")
+        raise OptionError(f"check_operator: expected an Operator, got {operator!r}{instance_hint(operator)}")
+    try:
+        return _case(operator, seed, samples, matrix)
+    except ProgradError:
+        raise
+    except Exception as error:
+        raise PluginError(f"check_operator: {type(operator).__name__}: {told(error)}") from error
+
+
+def _case(operator: Operator, seed: int, samples: int | None, matrix: ArrayLike | None) -> OperatorCase:
     if samples is None:
         samples = SAMPLES if operator.samples == 1 else operator.samples
     elif samples < 1:

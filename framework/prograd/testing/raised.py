@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from traceback import walk_tb
 from types import FrameType
@@ -9,13 +10,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from prograd.foreign import reason
+
 HOUSE: Final = Path(__file__).parent.parent
-"""The engine. Its code passes calls on, and what it was given says nothing new."""
+"""The engine. Its code passes calls on, as `functools` does, and what it was given says nothing new."""
 
 
 def told(error: BaseException) -> str:
     """`raised ValueError: … (own.py:12 in jvp), called as jvp(v (4, 3))`; without a call if the engine raised it."""
-    text = f"raised {type(error).__name__}: {error}"
+    text = f"raised {reason(error)}"
     theirs = [(frame, line) for frame, line in walk_tb(error.__traceback__) if not _of_the_house(frame)]
     if not theirs:
         return text
@@ -24,7 +27,8 @@ def told(error: BaseException) -> str:
 
 
 def _of_the_house(frame: FrameType) -> bool:
-    return Path(frame.f_code.co_filename).is_relative_to(HOUSE)
+    file = frame.f_code.co_filename
+    return file == functools.__file__ or Path(file).is_relative_to(HOUSE)
 
 
 def _call(frame: FrameType) -> str:

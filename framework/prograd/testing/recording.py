@@ -10,6 +10,7 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import NotRecordable, ProgradError
+from prograd.foreign import let_pass, reason
 from prograd.layer import Layer
 from prograd.loss import Loss
 from prograd.modes import MODES, Evaluation, Mode
@@ -33,8 +34,9 @@ def recordable(cls: type[Owner]) -> str:
     """`YES` if the examples of a layer, a loss or a penalty can be recorded, else what asks for numbers."""
     try:
         reasons = [reason_of(*example) for example in cls.examples()]
-    except Exception as error:  # noqa: BLE001  (a plugin's examples may raise anything, which `check` reports)
-        return f"unknown: {type(error).__name__}: {error}"
+    except BaseException as error:  # noqa: BLE001  (a plugin's examples may raise anything, which `check` reports)
+        let_pass(error)
+        return f"unknown: {reason(error)}"
     return next((reason for reason in reasons if reason), YES)
 
 

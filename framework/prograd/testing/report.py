@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from prograd.errors import ConformanceError, ProgradError
+from prograd.foreign import let_pass
 from prograd.testing.raised import told
 
 Status: TypeAlias = Literal["passed", "failed", "skipped"]
@@ -46,7 +47,8 @@ def named(subject: str) -> Iterator[None]:
         yield
     except (CheckError, CheckAdvice, CheckSkipped):
         raise
-    except Exception as error:
+    except BaseException as error:
+        let_pass(error)
         raise CheckError(f"{subject}: {told(error)}") from error
 
 
@@ -188,6 +190,7 @@ def _outcome(check: Callable[[CaseT], None], case: CaseT) -> Outcome:
         return Outcome(name, "passed", str(advice))
     except CheckSkipped as skip:
         return Outcome(name, "skipped", str(skip))
-    except Exception as error:  # noqa: BLE001  (the code under test may raise anything, and that is a finding)
+    except BaseException as error:  # noqa: BLE001  (the code under test may raise anything, and that is a finding)
+        let_pass(error)
         return Outcome(name, "failed", told(error))
     return Outcome(name, "passed")

@@ -8,6 +8,7 @@ from prograd_layers.affine import Affine
 from prograd_layers.branches import Concat, Parallel
 from prograd_layers.convolution import Conv1d, Conv2d
 from prograd_layers.layer_norm import LayerNorm
+from prograd_layers.lookup import Lookup
 from prograd_layers.pooling import AvgPool2d, MaxPool2d
 from prograd_layers.residual import Residual
 from prograd_layers.scale_shift import ScaleShift
@@ -23,6 +24,7 @@ __all__ = [
     "Gelu",
     "LayerNorm",
     "LeakyRelu",
+    "Lookup",
     "MaxPool2d",
     "Parallel",
     "Relu",
@@ -54,6 +56,7 @@ def prograd_layers() -> dict[str, type[Layer]]:
         "softmax": Softmax,
         "scale_shift": ScaleShift,
         "layer_norm": LayerNorm,
+        "lookup": Lookup,
         "conv1d": Conv1d,
         "conv2d": Conv2d,
         "max_pool2d": MaxPool2d,
