@@ -1,6 +1,7 @@
 """`prograd-run --help`: the groups, the keys of the chosen experiment with what they mean, and what is installed.
 
-A key's meaning is the comment beside it in the configuration, and that of a loss's option is in the loss's docstring.
+A key's meaning is the comment beside it in the configuration, and that of a loss's or a penalty's option is in its
+docstring.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ HEAD: Final = """prograd-run measures gradients of layered functions.
 
 FOOT: Final = (
     "A sweep leaves record.json for each job, summary.csv, a picture and report.html in its directory, which "
-    "hydra.sweep.dir=DIR sets; `prograd collect DIR` makes them again. `prograd show NAME` tells of a layer or a loss. "
-    "Hydra's own flags: --hydra-help"
+    "hydra.sweep.dir=DIR sets; `prograd collect DIR` makes them again. `prograd show NAME` tells of a layer, a loss or "
+    "a penalty. Hydra's own flags: --hydra-help"
 )
 
 
@@ -117,10 +118,11 @@ def meanings(choices: Mapping[str, str], folders: Sequence[Path] = ()) -> dict[s
             below = "" if GLOBAL in text else f"{group}."
             found |= {f"{below}{key}": told for key, told in comments(text).items()}
             found |= {group: " ".join(heading)} if name == choice and heading else {}
-    loss = prograd.registry().losses.get(choices.get("loss", ""))
-    if loss is not None:
-        found |= {"loss": docstring_of(loss)[0]}
-        found |= {f"loss.{option.name}": option.meaning for option in options_of(loss)}
+    for kind, classes in prograd.registry().kinds.items():
+        cls = classes.get(choices.get(kind, ""))
+        if cls is not None:
+            found |= {kind: docstring_of(cls)[0]}
+            found |= {f"{kind}.{option.name}": option.meaning for option in options_of(cls)}
     return found
 
 

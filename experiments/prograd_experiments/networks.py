@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -57,6 +57,7 @@ def check(config: read.Config) -> dict[str, Any]:
     Raises `ConfigError` for names and values that can't be used. Whether the parts fit together (a batch larger than
     the data, a loss that expects probabilities) is left to the job: one misfit must not stop a whole sweep.
     """
+    _batch(config)  # first: an experiment may draw as many samples
     data = load(config)
     config = _with_layer(settled(config))
     name = read.get(config, "loss").get("name")
@@ -65,7 +66,6 @@ def check(config: read.Config) -> dict[str, Any]:
         config |= {"loss": {"name": DEFAULT_LOSSES[data.task] if name == "default" else _by_classes(data)}}
     config = read.without(config, _unread(config, fitted(data, config)))
     loss(config)
-    _batch(config)
     dtype(config)
     read.integer(config, "seed", 0)
     return config
@@ -122,10 +122,24 @@ def layers(config: read.Config, data: Data) -> list[LayerConfig]:
 
 def loss(config: read.Config) -> prograd.Loss:
     """The loss. Raises `ConfigError`."""
-    options = dict(read.get(config, "loss"))
-    name = read.one_of("loss", options.pop("name", None), tuple(prograd.registry().losses))
+    name, options = _registered(config, "loss")
     with read.isolated(f"loss={name}"):
         return prograd.loss(name, **options)
+
+
+def penalty(config: read.Config) -> prograd.Penalty | None:
+    """The penalty, if the configuration has one. Raises `ConfigError`."""
+    if "penalty" not in config:
+        return None
+    name, options = _registered(config, "penalty")
+    with read.isolated(f"penalty={name}"):
+        return prograd.penalty(name, **options)
+
+
+def _registered(config: read.Config, group: Literal["loss", "penalty"]) -> tuple[str, dict[str, Any]]:
+    """The name of a registered class, and its options."""
+    options = dict(read.get(config, group))
+    return read.one_of(group, options.pop("name", None), tuple(prograd.registry().kinds[group])), options
 
 
 def fitted(data: Data, config: read.Config) -> Data:

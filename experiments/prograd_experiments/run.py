@@ -106,10 +106,11 @@ def main() -> None:
 
 
 def store_choices() -> None:
-    """Adds the installed losses to Hydra's choices; before `hydra.main` runs."""
+    """Adds the installed losses and penalties to Hydra's choices; before `hydra.main` runs."""
     hydra_store = ConfigStore.instance()
-    for name, loss in prograd.registry().losses.items():
-        hydra_store.store(group="loss", name=name, node={"name": name, **options(loss)}, provider=PROVIDER)
+    for group in ("loss", "penalty"):
+        for name, cls in prograd.registry().kinds[group].items():
+            hydra_store.store(group=group, name=name, node={"name": name, **options(cls)}, provider=PROVIDER)
 
 
 def options(cls: type[object]) -> dict[str, Any]:

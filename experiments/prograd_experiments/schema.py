@@ -44,6 +44,7 @@ class Config(Struct, kw_only=True):
     activation: Text | Named | UnsetType = UNSET
     loss: Named | UnsetType = UNSET
     optimizer: Named | UnsetType = UNSET
+    penalty: Named | UnsetType = UNSET
     depth: Positive | None = None
     width: Positive | None = None
     batch: Positive | None = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from prograd import options
 from prograd.arrays import Array
-from prograd.chosen import number
+from prograd.chosen import Names, number
 from prograd.errors import NonFiniteError, NotRecordable, OptionError, PluginError
 from prograd.layer import Parameters
 from prograd.network import Network, Span, slices
@@ -36,11 +36,11 @@ class Penalized:
     def __init__(self, net: Network, penalties: Sequence[Penalty]) -> None:
         self._net = net
         self.terms = tuple(term for penalty in penalties for term in _chosen(net, penalty))
-        self._bytes: dict[np.dtype[Any], int] = {}
+        self._bytes: dict[tuple[np.dtype[Any], Names | None], int] = {}
 
     def value(self, parameters: Sequence[Parameters]) -> Array | None:
         """`R(w)`, None if no parameter has a penalty."""
-        return _sum([penalty.value(parameters[i][name]) for penalty, i, name in self.terms])
+        return _sum([penalty.value(parameters[i][name]) for penalty, i, name in self.terms]) if self.terms else None
 
     def add_gradient(
         self, parameters: Sequence[Parameters], p: Array, spans: Sequence[Span] | None = None
@@ -48,16 +48,17 @@ class Penalized:
         """Adds `∇R(w)` to `p`, or what `spans` has of it; returns `R(w)`, NaN where a gradient is not finite."""
         if not self.terms:
             return None
-        parts, values = slices(p, self._net.spans if spans is None else spans), []
+        parts, values, slopes = slices(p, self._net.spans if spans is None else spans), [], []
         for penalty, i, name in self.terms:
-            if name not in parts[i]:
-                values.append(penalty.value(parameters[i][name]))
-                continue
-            value, gradient = penalty.value_and_gradient(parameters[i][name])
-            finite = np.isfinite(np.add.reduce(gradient, axis=None))
-            values.append(np.where(finite, value, np.nan))
-            parts[i][name] += gradient.reshape(-1)
-        return _sum(values)
+            w = parameters[i][name]
+            if name in parts[i]:
+                value, gradient = penalty.value_and_gradient(w)
+                slopes.append(np.add.reduce(gradient, axis=None))
+                parts[i][name] += gradient.reshape(-1)
+            else:
+                value = penalty.value(w)
+            values.append(value)
+        return np.where(np.isfinite(_sum(slopes)), _sum(values), np.nan) if slopes else _sum(values)
 
     def add_product(self, parameters: Sequence[Parameters], v: Array, out: Array) -> None:
         """Adds `∇²R(w) v` to `out`; both are `(…, size)`."""
@@ -67,19 +68,21 @@ class Penalized:
             product = penalty.hessian_vector(w, given[i][name].reshape(*v.shape[:-1], *w.shape))
             parts[i][name] += product.reshape(*v.shape[:-1], -1)
 
-    def gradient_bytes(self, dtype: np.dtype[Any]) -> int:
-        """The most bytes that `add_gradient` takes at a time."""
-        if dtype not in self._bytes:
-            meter, size = Meter(), (self._net.size,)
-            w: Any = meter.input(size, dtype)
-            p: Any = meter.output(size, dtype)
+    def gradient_bytes(self, dtype: np.dtype[Any], chosen: Names | None = None) -> int:
+        """The most bytes that the gradient by the chosen parameters, or by all, and `add_gradient` take at a time."""
+        part = self._net if chosen is None else self._net.part(chosen, 0)
+        if (dtype, chosen) not in self._bytes:
+            meter = Meter()
+            w: Any = meter.input((self._net.size,), dtype)
+            p: Any = meter.output((part.size,), dtype)
             try:
-                self.add_gradient(self._net.unpack(w), p)
-                self._bytes[dtype] = meter.peak
+                self.add_gradient(self._net.unpack(w), p, part.spans)
+                taken = meter.peak
             except NotRecordable:
                 largest = max(len(self._net.spans[i].each[name]) for _, i, name in self.terms)
-                self._bytes[dtype] = ARRAYS * largest * dtype.itemsize
-        return self._bytes[dtype]
+                taken = ARRAYS * largest * dtype.itemsize
+            self._bytes[dtype, chosen] = part.size * dtype.itemsize + taken
+        return self._bytes[dtype, chosen]
 
     def check(self, parameters: Sequence[Parameters]) -> None:
         """Raises `PluginError` where a penalty does not return what it should; options have to fit the dtype."""
@@ -157,8 +160,8 @@ def _listed(penalty: Penalty, option: str, expected: str) -> Sequence[Any]:
     return value
 
 
-def _sum(values: Sequence[Array]) -> Array | None:
-    return sum(values[1:], start=values[0]) if values else None
+def _sum(values: Sequence[Array]) -> Array:
+    return sum(values[1:], start=values[0])
 
 
 def _last(name: str) -> str:

@@ -48,6 +48,11 @@ class Choosy(Shapeless):
             r"layers\[0\]: expected a Layer, got 'tanh'; use prograd.layer",
         ),
         (
+            lambda: prograd.Network([type(prograd.layer("tanh"))], n_in=3),
+            errors.ShapeError,
+            r"layers\[0\]: expected a Layer, got <class .*>; did you mean Tanh\(…\)\?",
+        ),
+        (
             lambda: prograd.Network([Shapeless()], n_in=3),
             errors.ShapeError,
             r"layers\[0\] \(shapeless\).*positive number of outputs",
@@ -155,6 +160,7 @@ def test_bad_w_and_x(w, x, error, message):
     ("parameters", "message"),
     [
         ([{}], "parameters: expected those of 3 layers, got 1"),
+        ([np.ones(3), {}, {}], r"layers\[0\] \(affine\): expected a dict of the parameters .*, got ndarray"),
         ([{"W": np.ones((4, 3))}, {}, {}], r"layers\[0\] \(affine\): expected parameters \['W', 'b'\], got \['W'\]"),
         ([{"W": np.ones((3, 4)), "b": np.ones(4)}, {}, {}], r"expected W of shape \(4, 3\), got \(3, 4\)"),
     ],
@@ -185,6 +191,10 @@ class Lying(prograd.Layer):
     def jacobian(self, w, z, z_next):
         if self.what == "pair":
             return np.eye(3)
+        if self.what == "swapped":
+            return np.eye(3), {"a": np.eye(3)}
+        if self.what == "derivatives":
+            return {"a": z}, w.a
         if self.what == "vector":
             return {"a": np.eye(3)}, np.ones(3)
         A = {"b" if self.what == "names" else "a": np.ones((1, 3, 2)) if self.what == "A" else np.ones((len(z), 3, 3))}
@@ -198,7 +208,9 @@ class Lying(prograd.Layer):
         ("none", r"expected g to give shape \(2, 3\), got NoneType"),
         ("row", r"expected g to give shape \(2, 3\), got \(2,\)"),
         ("pair", r"expected jacobian to give a pair \(A, B\) with A a dict, got ndarray"),
-        ("vector", "B: Dense: expected an array"),
+        ("swapped", r"expected jacobian .*, got \(ndarray, dict\); likely cause: B and A are swapped"),
+        ("derivatives", r"expected A\['a'\] to be 3 × 3, got Dense\[2 × 3\]; did you mean Diagonal\(…\)\?"),
+        ("vector", r"B: Dense: expected an array .*; did you mean Diagonal\(…\)\?"),
         ("names", r"expected A to hold \['a'\], got \['b'\]"),
         ("A", r"expected A\['a'\] to be 3 × 3, got Dense\[3 × 2\]"),
         ("B", r"expected B to be 3 × 3, got Dense\[2 × 2\]"),

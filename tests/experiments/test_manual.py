@@ -18,12 +18,12 @@ from tests.helpers.documents import ROOT
 
 run.store_choices()
 GROUPS = arguments.groups()
-TRAINED = zip_longest(GROUPS["network"], GROUPS["data"], GROUPS["optimizer"], GROUPS["loss"])
+NAMES = ("network", "data", "optimizer", "loss", "penalty")
+TRAINED = zip_longest(*(GROUPS[name] for name in NAMES))
 CONFIGURATIONS = [
     *([f"experiment={name}"] for name in GROUPS["experiment"]),
     *(
         ["experiment=train", *(f"{group}={name}" for group, name in zip(NAMES, chosen, strict=True) if name)]
-        for NAMES in [("network", "data", "optimizer", "loss")]
         for chosen in TRAINED
     ),
 ]
@@ -43,21 +43,24 @@ def test_every_key_has_a_meaning(words) -> None:
 
 def test_an_experiment_shows_its_own_keys() -> None:
     train, gap, peers = (keys(f"experiment={name}") for name in ("train", "speed_gap", "peers"))
-    assert {"mode", "epochs", "optimizer", "optimizer.batch", "seed", "force"} <= train
+    assert {"mode", "epochs", "optimizer", "optimizer.batch", "penalty", "seed", "force"} <= train
     assert not {"modes", "batch", "machine", "repeats", "grid"} & train
     assert {"modes", "batch", "machine", "repeats"} <= gap
-    assert not {"mode", "epochs", "optimizer", "grid"} & gap
+    assert not {"mode", "epochs", "optimizer", "penalty", "grid"} & gap
     assert {"engines", "grid", "batch"} <= peers
     assert not {"activation", "modes", "network", "network.final", "data", "loss"} & peers
 
 
 def test_the_page_shows_what_the_command_line_says() -> None:
-    found = manual.sections(["experiment=train", "optimizer=adam", "loss=huber", "depth=7", "machine=off"])
+    words = ["experiment=train", "optimizer=adam", "loss=huber", "penalty=l1", "depth=7", "machine=off"]
+    found = manual.sections(words)
     rows = [row for rows in found.values() for row in rows]
     told = dict(rows)
     assert told["depth=7"] == "affine layers, including the last"
     assert told["loss.delta=1.0"].startswith("the size of a residual from which")
     assert told["loss=huber"].startswith("ℓ_y(z) = ")
+    assert told["penalty.eps=0.001"].startswith("entries below it count by their squares")
+    assert told["penalty=l1"].startswith("ρ(w) = ")
     assert told["optimizer.beta2=0.999"] == "of the mean of their squares"
     assert told["experiment=train"].startswith(
         "How well does the network predict samples that it has not seen? Others: "

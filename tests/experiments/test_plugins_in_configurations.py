@@ -21,7 +21,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 import numpy as np
-from prograd import Elementwise, Loss, hookimpl
+from prograd import Elementwise, Loss, Penalty, hookimpl
 
 class Colour(enum.Enum):
     RED = 1
@@ -51,6 +51,18 @@ class Squares(Loss):
 class Raising(Squares):
     weight: Any = field(default_factory=no_data)
 
+@dataclass(frozen=True)
+class Cubes(Penalty):
+    """ρ(w) = rate Σ |w_k|³."""
+    rate: float = 1e-3
+    function: Any = len
+
+    def value(self, w):
+        return self.rate * (abs(w) ** 3).sum()
+
+    def gradient(self, w):
+        return 3 * self.rate * w * abs(w)
+
 class Same(Elementwise):
     """phi(z) = z."""
     def phi(self, z):
@@ -69,6 +81,10 @@ class Divider(Same):
 @hookimpl
 def prograd_losses():
     return {"squares": Squares, "raising": Raising}
+
+@hookimpl
+def prograd_penalties():
+    return {"cubes": Cubes}
 
 @hookimpl
 def prograd_layers():
@@ -115,6 +131,10 @@ def test_a_record_holds_the_options_that_are_plain(tmp_path: Path, odd: Path) ->
     assert run(tmp_path, odd, *QUICK, "loss=squares", "hydra.run.dir=r").returncode == 0
     held = records.read(tmp_path / "r" / "record.json")["config"]["loss"]
     assert held == {"name": "squares", "cut": 1.5, "scalar": 2.0}
+    words = ("experiment=train", "data=iris", "epochs=1", "penalty=cubes", "penalty.parameters=[W]", "hydra.run.dir=t")
+    assert run(tmp_path, odd, *words).returncode == 0
+    held = records.read(tmp_path / "t" / "record.json")["config"]["penalty"]
+    assert held == {"name": "cubes", "rate": 1e-3, "layers": None, "parameters": ["W"]}
 
 
 @pytest.mark.starts_processes
@@ -143,7 +163,7 @@ def test_the_check_of_a_plugin_says_what_a_configuration_leaves_out(tmp_path: Pa
     for option, why in {"array": "got ndarray", "function": "got builtin", "colour": "got Colour"}.items():
         assert f"option {option}: expected a default that is" in advice
         assert why in advice
-    assert "option name: in a configuration, name is the name of the layer or the loss" in advice
+    assert "option name: in a configuration, name is the name of the layer, the loss or the penalty" in advice
     assert "option cut" not in advice
 
 

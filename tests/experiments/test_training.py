@@ -45,6 +45,24 @@ def test_forward_and_reverse_mode_give_the_same_trajectory(tmp_path: Path, optim
     assert reverse["curves"]["train_loss"][-1] < 0.8 * reverse["curves"]["train_loss"][0]
 
 
+def test_ridge_regression_reaches_its_closed_form(tmp_path: Path) -> None:
+    """`(XᵀX/N + rate·I) w = Xᵀy/N` for the weights, with a bias that has no penalty."""
+    rate, data = 0.3, {"name": "synthetic", "task": "regression", "samples": 40, "features": 3, "outputs": 1}
+    config = {
+        "data": data,
+        "depth": 1,
+        "optimizer": {"name": "lbfgs", "iterations": 200, "memory": 10},
+        "penalty": {"name": "l2", "rate": rate, "parameters": ["W"]},
+    }
+    results, found = trained(tmp_path / "ridge", **config)
+    part = lesson.prepare(train_config(**config)).train
+    X, y = np.c_[part.x, np.ones(len(part.x))], part.y[:, 0]
+    G = X.T @ X / len(y) + rate * np.diag([1.0, 1, 1, 0])
+    np.testing.assert_allclose(found.w, np.linalg.solve(G, X.T @ y / len(y)), rtol=1e-5, atol=1e-6)
+    r = X @ found.w - y
+    assert results["curves"]["train_loss"][-1] == pytest.approx(r @ r / 2 / len(y))  # without the penalty
+
+
 class Broken(Exception):  # noqa: N818
     pass
 

@@ -36,6 +36,11 @@ from tests.helpers.configs import ADAM, GD, SGD, TRAIN_CONFIG, train_config
         ({"optimizer": SGD | {"batch": 0}}, r"optimizer\.batch: expected an integer of at least 1, got 0"),
         ({"mode": "backward"}, r"mode: expected one of reverse, forward, .*, got backward"),
         ({"test_fraction": 1}, r"test_fraction: expected a number from 0 .*, got 1"),
+        ({"penalty": {"name": "l3"}}, r"penalty: expected one of l1, l2, got l3"),
+        ({"penalty": {"name": "l2", "eps": 1}}, r"penalty=l2: penalty 'l2': unknown option 'eps'"),
+        ({"penalty": {"name": "l2", "rate": -1}}, r"penalty=l2: l2: rate: expected a finite number of at least 0"),
+        ({"penalty": {"name": "none", "rate": 1}}, r"penalty: expected the keys name, got rate"),
+        ({"penalty": {}}, r"penalty\.name: expected a value, got no such key"),
         ({"epochs": 0}, r"epochs: expected an integer of at least 1, got 0"),
         ({"epoch": 3}, r"got epoch; did you mean epochs"),
         ({"checkpoint_seconds": -1}, r"checkpoint_seconds: expected a finite number of at least 0, got -1"),
@@ -58,6 +63,24 @@ def test_two_classes_are_one_output_to_the_logistic_loss() -> None:
     assert lesson.prepare(train_config(**two)).net.n == (30, 1)
     assert train_config(**three)["loss"] == {"name": "softmax_cross_entropy"}
     assert lesson.prepare(train_config(**three)).net.n == (4, 3)
+
+
+def test_no_penalty_is_the_configuration_from_before_there_were_any() -> None:
+    assert train_config(penalty={"name": "none"}) == train_config()
+    l2 = {"name": "l2", "rate": 1e-3}
+    assert train_config(penalty=l2) == train_config() | {"penalty": l2}
+
+
+def test_a_penalty_for_layers_that_there_are_not() -> None:
+    config = train_config(penalty={"name": "l2", "layers": [7]})
+    with pytest.raises(ConfigError, match=r"penalty=l2: penalty l2: layers: expected numbers from -3 to 2, got 7"):
+        lesson.prepare(config)
+
+
+def test_a_penalty_for_frozen_layers_alone() -> None:
+    config = train_config(penalty={"name": "l2", "layers": [0]}, frozen=[0])
+    with pytest.raises(ConfigError, match=r"penalty\.layers: expected a layer that is not frozen \(\[2\]\), got \[0\]"):
+        lesson.prepare(config)
 
 
 def test_every_optimizer_has_its_keys_in_a_file() -> None:

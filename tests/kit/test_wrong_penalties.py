@@ -174,6 +174,14 @@ def _buffer(w):
     return _BUFFERS.setdefault((w.shape, w.dtype, isinstance(w, np.ndarray)), np.empty_like(w))
 
 
+@wrong("repeatable", says="gives another result when called again .*; likely cause: random numbers")
+class Noisy(Right):
+    """Random, which no other check complains about."""
+
+    def value(self, w):
+        return super().value(w) + np.random.default_rng().random(dtype=w.dtype)
+
+
 @wrong("layout", says="gradient of column-major arrays")
 class ByMemory(Right):
     def gradient(self, w):
@@ -219,7 +227,11 @@ class SquareOfLargeNumbers(Right):
 
 def test_a_wrong_engine_is_caught_by_the_network(monkeypatch) -> None:
     add_gradient = prograd.penalized.Penalized.add_gradient
-    monkeypatch.setattr(prograd.penalized.Penalized, "add_gradient", lambda self, w, p: add_gradient(self, w, 0 * p))
+
+    def to_a_copy(self, w, p, *more):
+        add_gradient(self, w, 0 * p, *more)
+
+    monkeypatch.setattr(prograd.penalized.Penalized, "add_gradient", to_a_copy)
     (failure,) = failures_of(check_penalty, Right(), W)
     assert failure.name == "network"
     assert 'f.gradient(w, mode="reverse")' in failure.message

@@ -138,7 +138,7 @@ def contains(whole, part):
 def test_what_is_promised_exists():
     """Every name in the table of what is stable is there, and every public method is in the table."""
     stable = GUIDE.read_text().partition("## What is stable")[2]
-    for cls in (prograd.Layer, prograd.Elementwise, prograd.Loss, prograd.operators.Operator):
+    for cls in (prograd.Layer, prograd.Elementwise, prograd.Loss, prograd.Penalty, prograd.operators.Operator):
         (listed,) = re.findall(rf"`{cls.__name__}` \(([^)]*)\)", stable)
         promised = set(re.findall(r"`(\w+)`", listed))
         present = {name for name in {*dir(cls), *cls.__annotations__} if not name.startswith("_")}

@@ -36,7 +36,7 @@ from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, sco
 from prograd_experiments.training.swept import CONFIG, without_seed
 
 KEYS = (
-    *("experiment", *(key for key in networks.KEYS if key != "batch"), "optimizer", "mode", "epochs"),
+    *("experiment", *(key for key in networks.KEYS if key != "batch"), "penalty", "optimizer", "mode", "epochs"),
     *(
         "test_fraction",
         "validation_fraction",
@@ -57,6 +57,7 @@ OPTIMIZERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "lbfgs": ("iterations", "memory"),
     }
 )
+NO_PENALTY = MappingProxyType({"name": "none"})
 OF: Mapping[str, str] = MappingProxyType({ACCURACY: "of the classes right", R_SQUARED: R_SQUARED})
 OF_ERRORS = "(standard deviations) of error"
 """What a score is a number of; errors are those of records from before there was R²."""
@@ -76,11 +77,12 @@ class Training(Experiment):
     how = (
         "The seed shuffles the samples and splits them into parts for training, validation and testing. Features, and "
         "the targets of a regression, are standardised by the training part alone. The loss is the mean over the "
-        "samples, and the gradients come from the mode that the configuration names. Accuracy is the fraction of "
-        "samples with the right class. R² of a regression is 1 where predictions are exact, and 0 where they are as "
-        "good as the mean; its error is the root mean square error in the target's units. The validation part chooses "
-        "the epoch whose parameters are the result, and of several runs the one whose test score is the answer. Losses "
-        "and scores come from one run with one seed: a sweep over seeds shows their mean and standard deviation."
+        "samples; a penalty is added to what is minimised, not to the losses that are shown. The gradients come from "
+        "the mode that the configuration names. Accuracy is the fraction of samples with the right class. R² of a "
+        "regression is 1 where predictions are exact, and 0 where they are as good as the mean; its error is the root "
+        "mean square error in the target's units. The validation part chooses the epoch whose parameters are the "
+        "result, and of several runs the one whose test score is the answer. Losses and scores come from one run with "
+        "one seed: a sweep over seeds shows their mean and standard deviation."
     )
     legend = (
         "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
@@ -111,6 +113,10 @@ class Training(Experiment):
         read.integers(config, "frozen")
         if read.get(config, "start") is not None:  # another checkpoint at the same path is another configuration
             config = {**config, "start_sha256": files.sha256(config, "start")}
+        if read.get({"penalty": NO_PENALTY, **config}, "penalty.name") == NO_PENALTY["name"]:
+            read.known_keys(config.get("penalty", NO_PENALTY), NO_PENALTY, "penalty")
+            config = read.without(config, ["penalty"])  # as before there was such a key
+        networks.penalty(config)
         whole = networks.check({**config, "batch": None})
         return {key: whole[key] for key in KEYS if key in whole}
 
@@ -139,6 +145,8 @@ class Training(Experiment):
             *(
                 choice(key, "always" if key in {"data", "optimizer"} else "varying", records)
                 if key in CHOICES
+                else _penalty()
+                if key == "penalty"
                 else setting(key)
                 for key in POINT
             ),
@@ -185,6 +193,13 @@ class Training(Experiment):
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         return pictures(rows)
+
+
+def _penalty() -> Column:
+    """The column of the penalty's name; a configuration without the key has none."""
+    name = at("config.penalty.name")
+    of = ("penalty", "penalty.name")
+    return Column("penalty", lambda record: name(record) or NO_PENALTY["name"], point="varying", csv="last", of=of)
 
 
 def _distinct(rows: Sequence[Row]) -> list[str]:

@@ -38,7 +38,8 @@ class Split(NamedTuple):
 class Lesson(NamedTuple):
     """All that training needs to know; it begins at `w`. `layers` are the configurations of the network's layers.
 
-    `trained` are the layers whose parameters change; None is all that have any.
+    What is minimised is the mean loss, with the penalty if there is one. `trained` are the layers whose parameters
+    change; None is all that have any.
     """
 
     layers: list[dict[str, Any]]
@@ -49,7 +50,12 @@ class Lesson(NamedTuple):
     samples: Data
     score: Score
     score_is: str
+    penalty: prograd.Penalty | None
     trained: list[int] | None
+
+    def objective(self, part: Part) -> prograd.Objective:
+        """What is minimised, of some of the samples."""
+        return prograd.Objective(self.net, self.loss, part.x, part.y, penalty=self.penalty)
 
     def in_place(self, gradient: Array) -> Array:
         """The gradient by the parameters of the trained layers, with zeros for all others."""
@@ -88,7 +94,20 @@ def prepare(config: Config) -> Lesson:
     loss = networks.loss(config)
     networks.require_fit(net, loss, w, *parts.train)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (r_squared, R_SQUARED)
-    return Lesson(layers, net, loss, parts, w, samples, score, score_is, _trained(net, config["frozen"]))
+    penalty, trained = networks.penalty(config), _trained(net, config["frozen"])
+    lesson = Lesson(layers, net, loss, parts, w, samples, score, score_is, penalty, trained)
+    if penalty is not None:
+        with read.isolated(f"penalty={config['penalty']['name']}"):  # it may be for layers that there are not
+            lesson.objective(parts.train)
+        _require_trained(net, penalty, trained)
+    return lesson
+
+
+def _require_trained(net: prograd.Network, penalty: prograd.Penalty, trained: list[int] | None) -> None:
+    if trained is not None and penalty.layers is not None:
+        of = {k % len(net.layers) for k in penalty.layers}
+        if not of & set(trained):
+            raise read.refused("penalty.layers", f"a layer that is not frozen ({trained})", list(penalty.layers))
 
 
 def _trained(net: prograd.Network, frozen: list[int]) -> list[int] | None:

@@ -14,7 +14,7 @@ from prograd_experiments.training import swept
 from prograd_experiments.training.scores import score_text
 
 POINT = (
-    *("data", "network", "depth", "width", "activation", "loss"),
+    *("data", "network", "depth", "width", "activation", "loss", "penalty"),
     *("optimizer", "mode", "epochs", "dtype", "threads", "seed"),
 )
 """The experiment's own columns that tell points apart."""

@@ -103,7 +103,7 @@ def _batches(state: State, lesson: Lesson, config: Config) -> Iterator[Part]:
 
 
 def _gradient(lesson: Lesson, part: Part, config: Config) -> Callable[[Array], tuple[float, Array]]:
-    f = prograd.Objective(lesson.net, lesson.loss, part.x, part.y)
+    f = lesson.objective(part)
     watch = Watch(lesson.net, lesson.loss, part)
 
     def value_and_gradient(w: Array) -> tuple[float, Array]:
