@@ -108,7 +108,7 @@ class Network:
 
         >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("affine", width=1)], n_in=3)
         >>> net.entries([1, (0, "b")])
-        array([0, 1, 2, 9, 10])
+        array([ 0,  1,  2,  9, 10])
         """
         chosen = self.names(layers)
         ranges = [span.each[name] for span, some in zip(self.spans, chosen, strict=True) for name in some]
