@@ -55,7 +55,9 @@ def loss(used: Loss, z: Array, y: Array) -> None:
 def domain(used: Loss, z: Array, y: Array, c: Array | None = None) -> None:
     """Raises `NonFiniteError` where a sample's loss, times its weight, is NaN though its outputs are finite."""
     values = used.value(z, y)
-    _refuse_sample(used, np.isnan(values), z, "that it is defined for")
+    undefined = np.isnan(values)
+    if undefined.any():
+        _refuse_sample(used, undefined, z, "that it is defined for", _softmax_hint(used, z, y))
     if c is not None:
         _refuse_sample(used, np.isinf(values) & (c == 0), z, "at which it is finite, since the weight is 0")
 
@@ -74,11 +76,20 @@ def curvature(used: Loss, H: Operator, z: Array, y: Array) -> None:
     _refuse_sample(used, ~np.isfinite(products).all(axis=1), z, "at which its hessian is finite")
 
 
-def _refuse_sample(used: Loss, wrong: Any, z: Array, expected: str) -> None:
+def _softmax_hint(used: Loss, z: Array, y: Array) -> str:
+    """A hint, if the loss is defined for probabilities made of these outputs."""
+    with np.errstate(all="ignore"):
+        powers = np.exp(z - z.max(axis=1, keepdims=True))
+        defined = not np.isnan(used.value(powers / powers.sum(axis=1, keepdims=True), y)).any()
+    return "; it is defined for probabilities, which a softmax as the last layer makes" if defined else ""
+
+
+def _refuse_sample(used: Loss, wrong: Any, z: Array, expected: str, hint: str = "") -> None:
     found = np.flatnonzero(wrong & np.isfinite(z).all(axis=1))
     if len(found):
         n = int(found[0])
-        raise NonFiniteError(f"loss {used.name}: expected outputs {expected}, got {shown(z[n])} for sample {n}")
+        got = f"{shown(z[n])} for sample {n}"
+        raise NonFiniteError(f"loss {used.name}: expected outputs {expected}, got {got}{hint}")
 
 
 def _output(net: Network, i: int, z_next: Any, samples: int) -> Array:

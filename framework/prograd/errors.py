@@ -73,3 +73,8 @@ class ConformanceError(ProgradError, AssertionError):
 
     def __reduce__(self) -> tuple[type[ConformanceError], tuple[str, list[object]]]:
         return type(self), (str(self), self.failures)
+
+
+def instance_hint(given: object) -> str:
+    """A question, if a class was given instead of an object."""
+    return f"; did you mean {given.__name__}(…)?" if isinstance(given, type) else ""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from prograd import options
 from prograd.arrays import Array, RecordingArray, as_real, real_dtype
 from prograd.chosen import Names, Wanted, names
-from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError
+from prograd.errors import NonFiniteError, OptionError, PluginError, ShapeError, UnknownNameError, instance_hint
 from prograd.layer import Layer, Parameters
 from prograd.plugins.registry import layer as registered_layer
 
@@ -108,7 +108,7 @@ class Network:
 
         >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("affine", width=1)], n_in=3)
         >>> net.entries([1, (0, "b")])
-        array([0, 1, 2, 9, 10])
+        array([ 0,  1,  2,  9, 10])
         """
         chosen = self.names(layers)
         ranges = [span.each[name] for span, some in zip(self.spans, chosen, strict=True) for name in some]
@@ -323,7 +323,11 @@ def _positive(n_in: int) -> int:
 
 def _shapes(i: int, layer: Layer, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
     if not isinstance(layer, Layer):
-        hint = "; use prograd.layer(name, …) or Network.from_config" if isinstance(layer, (str, Mapping)) else ""
+        hint = (
+            "; use prograd.layer(name, …) or Network.from_config"
+            if isinstance(layer, (str, Mapping))
+            else instance_hint(layer)
+        )
         raise ShapeError(f"layers[{i}]: expected a Layer, got {layer!r}{hint}")
     try:
         n_out, given = layer.shapes(n_in)

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import LinearOperator
 from prograd import checks, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.chosen import Names, Wanted
-from prograd.errors import LabelError, OptionError, ShapeError
+from prograd.errors import LabelError, OptionError, ShapeError, instance_hint
 from prograd.layer import Parameters
 from prograd.linearization import Linearization
 from prograd.loss import Loss
@@ -80,7 +80,7 @@ class Objective:
         if isinstance(loss, str):
             loss = registered_loss(loss)
         if not isinstance(net, Network) or not isinstance(loss, Loss):
-            got = f"{type(net).__name__} and {type(loss).__name__}"
+            got = f"{type(net).__name__} and {type(loss).__name__}{instance_hint(loss)}"
             raise OptionError(f"Objective: expected a Network and a Loss, got {got}")
         self.net, self.loss, self.penalties = net, loss, _penalties(penalty)
         self._penalized = Penalized(net, self.penalties)
@@ -144,43 +144,49 @@ class Objective:
         """
         max_bytes = checked_bytes(max_bytes)
         w = self._w(w)
-        chosen = None if layers is None else self.net.names(layers)
+        chosen = self._chosen(layers)
         used, room = self._resolve(mode, "gradient", max_bytes, w.dtype, chosen)
         p = self._room(out, w, chosen)
         return self._sums(w, self._gradient, (p,), used, room, chosen, max_bytes=max_bytes), p
 
-    def per_sample_gradients(self, w: ArrayLike) -> Array:
+    def per_sample_gradients(self, w: ArrayLike, layers: Wanted | None = None) -> Array:
         """`c_n ∇ℓ_{y_n}(h_{x_n}(w))` of each sample, in reverse mode: `(N, size)`; `(size,)` if `x` was one sample.
 
-        Penalties are not in them: `∇f` is their mean and `∇R`.
+        Penalties are not in them: `∇f` is their mean and `∇R`. `layers` are as in `value_and_gradient`.
         """
-        w = self._w(w)
-        p = machine.empty((self.samples, self.net.size), w.dtype)
-        self._sums(w, self._each, (p,), "per sample")
+        w, chosen = self._w(w), self._chosen(layers)
+        p = machine.empty((self.samples, *self._shape_by(chosen)), w.dtype)
+        self._sums(w, self._each, (p,), "per sample", chosen)
         return p[0] if self._one else p
 
-    def per_sample_norms(self, w: ArrayLike, max_bytes: int | None = None) -> Array:
+    def per_sample_norms(self, w: ArrayLike, max_bytes: int | None = None, layers: Wanted | None = None) -> Array:
         """`‖c_n ∇ℓ_{y_n}(h_{x_n}(w))‖` of each sample: `(N,)`, or one number if `x` was one sample.
 
         No gradient is formed: one pass of reverse mode gives `‖A_i^T q‖` for each parameter from structure, such as
         `‖q‖ ‖z‖` for a matrix. No square overflows. `max_bytes` bounds all that the call allocates: the samples are
-        then taken in parts. Raises what `value_and_gradient` raises.
+        then taken in parts. With `layers`, the gradients are by the parameters of these alone. Raises what
+        `value_and_gradient` raises.
         """
-        w, max_bytes = self._w(w), checked_bytes(max_bytes)
-        used, room = self._resolve("reverse", "per_sample_norms", max_bytes, w.dtype)
+        w, max_bytes, chosen = self._w(w), checked_bytes(max_bytes), self._chosen(layers)
+        used, room = self._resolve("reverse", "per_sample_norms", max_bytes, w.dtype, chosen)
         norms = np.empty(self.samples, w.dtype)
-        self._sums(w, self._norms, (norms,), "norms", used, room, max_bytes=max_bytes)
+        self._sums(w, self._norms, (norms,), "norms", used, room, chosen, max_bytes=max_bytes)
         return norms[0] if self._one else norms
 
     def clipped_gradient(
-        self, w: ArrayLike, max_norm: float, out: Array | None = None, max_bytes: int | None = None
+        self,
+        w: ArrayLike,
+        max_norm: float,
+        out: Array | None = None,
+        max_bytes: int | None = None,
+        layers: Wanted | None = None,
     ) -> Array:
         """`(1/N) Σ_n min(1, max_norm/‖∇_n‖) ∇_n + ∇R(w)` with `∇_n = c_n ∇ℓ_{y_n}(h_{x_n}(w))`, in the order of `w`.
 
         It is the mean over the samples, as `gradient` is, and is `gradient` if no norm is above `max_norm`, which may
         be infinite. Penalties R have no sample, so they are not clipped. The result changes by at most `2 max_norm / N`
         where a sample is replaced by another one: differentially private training adds noise to it (Abadi et al.,
-        2016). Gradients of single samples are not formed. `out` and `max_bytes` are as in `value_and_gradient` and
+        2016). Gradients of single samples are not formed. `out`, `max_bytes` and `layers` are as in `gradient` and
         `per_sample_norms`. Raises what they raise, and `OptionError` unless `max_norm` is a positive number.
         """
         w, max_bytes = self._w(w), checked_bytes(max_bytes)
@@ -188,9 +194,10 @@ class Objective:
             raise OptionError(f"clipped_gradient: max_norm: expected a positive number, got {max_norm!r}")
         range_ = np.finfo(w.dtype)
         limit = np.array([min(max(float(max_norm), float(range_.smallest_subnormal)), float(range_.max))], w.dtype)
-        used, room = self._resolve("reverse", "clipped_gradient", max_bytes, w.dtype)
-        p = self._room(out, w)
-        self._sums(w, self._clipped, (p,), "clipped", used, room, max_bytes=max_bytes, inputs=(limit,))
+        chosen = self._chosen(layers)
+        used, room = self._resolve("reverse", "clipped_gradient", max_bytes, w.dtype, chosen)
+        p = self._room(out, w, chosen)
+        self._sums(w, self._clipped, (p,), "clipped", used, room, chosen, max_bytes=max_bytes, inputs=(limit,))
         return p
 
     def gauss_newton(self, w: ArrayLike) -> LinearOperator:
@@ -287,15 +294,27 @@ class Objective:
         total = mode.gradient(at.only(chosen, cut=max_bytes is None), p, max_bytes)
         return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
 
-    def _each(self, _: str, at: Evaluation, p: Array) -> Totals:
-        return per_sample_gradients(at, p), self._penalized.value(at.parameters)
+    def _each(self, _: str, chosen: Names | None, at: Evaluation, p: Array) -> Totals:
+        return per_sample_gradients(at.only(chosen, cut=True), p), self._penalized.value(at.parameters)
 
-    def _norms(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, norms: Array) -> Totals:
-        return mode.per_sample_norms(at, norms, max_bytes), self._penalized.value(at.parameters)
+    def _norms(
+        self, _: str, mode: Mode, max_bytes: int | None, chosen: Names | None, at: Evaluation, norms: Array
+    ) -> Totals:
+        total = mode.per_sample_norms(at.only(chosen, cut=max_bytes is None), norms, max_bytes)
+        return total, self._penalized.value(at.parameters)
 
-    def _clipped(self, _: str, mode: Mode, max_bytes: int | None, at: Evaluation, limit: Array, p: Array) -> Totals:
-        total = mode.clipped_gradient(at, limit, p, max_bytes)
-        return total, self._penalized.add_gradient(at.parameters, p)
+    def _clipped(  # noqa: PLR0913, PLR0917
+        self,
+        _: str,
+        mode: Mode,
+        max_bytes: int | None,
+        chosen: Names | None,
+        at: Evaluation,
+        limit: Array,
+        p: Array,
+    ) -> Totals:
+        total = mode.clipped_gradient(at.only(chosen, cut=max_bytes is None), limit, p, max_bytes)
+        return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, ...]:
         return self._as_given.get(dtype.char) or tuple(_contiguous(a, dtype) for a in self._given)
@@ -353,8 +372,15 @@ class Objective:
             raise LabelError(msg) from error
         return y
 
+    def _chosen(self, layers: Wanted | None) -> Names | None:
+        return None if layers is None else self.net.names(layers)
+
+    def _shape_by(self, chosen: Names | None) -> tuple[int, ...]:
+        """That of a gradient."""
+        return self._shape if chosen is None else (self.net.part(chosen, 0).size,)
+
     def _room(self, out: Array | None, w: Array, chosen: Names | None = None) -> Array:
-        shape = w.shape if chosen is None else (self.net.part(chosen, 0).size,)
+        shape = self._shape_by(chosen)
         if out is None:
             return np.empty(shape, w.dtype) if w.nbytes < machine.LARGE_BYTES else machine.empty(shape, w.dtype)
         refuse_mask(out, "out")

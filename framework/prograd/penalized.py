@@ -40,7 +40,7 @@ class Penalized:
 
     def value(self, parameters: Sequence[Parameters]) -> Array | None:
         """`R(w)`, None if no parameter has a penalty."""
-        return _sum([penalty.value(parameters[i][name]) for penalty, i, name in self.terms])
+        return _sum([penalty.value(parameters[i][name]) for penalty, i, name in self.terms]) if self.terms else None
 
     def add_gradient(
         self, parameters: Sequence[Parameters], p: Array, spans: Sequence[Span] | None = None
@@ -48,16 +48,17 @@ class Penalized:
         """Adds `∇R(w)` to `p`, or what `spans` has of it; returns `R(w)`, NaN where a gradient is not finite."""
         if not self.terms:
             return None
-        parts, values = slices(p, self._net.spans if spans is None else spans), []
+        parts, values, slopes = slices(p, self._net.spans if spans is None else spans), [], []
         for penalty, i, name in self.terms:
-            if name not in parts[i]:
-                values.append(penalty.value(parameters[i][name]))
-                continue
-            value, gradient = penalty.value_and_gradient(parameters[i][name])
-            finite = np.isfinite(np.add.reduce(gradient, axis=None))
-            values.append(np.where(finite, value, np.nan))
-            parts[i][name] += gradient.reshape(-1)
-        return _sum(values)
+            w = parameters[i][name]
+            if name in parts[i]:
+                value, gradient = penalty.value_and_gradient(w)
+                slopes.append(np.add.reduce(gradient, axis=None))
+                parts[i][name] += gradient.reshape(-1)
+            else:
+                value = penalty.value(w)
+            values.append(value)
+        return np.where(np.isfinite(_sum(slopes)), _sum(values), np.nan) if slopes else _sum(values)
 
     def add_product(self, parameters: Sequence[Parameters], v: Array, out: Array) -> None:
         """Adds `∇²R(w) v` to `out`; both are `(…, size)`."""
@@ -159,8 +160,8 @@ def _listed(penalty: Penalty, option: str, expected: str) -> Sequence[Any]:
     return value
 
 
-def _sum(values: Sequence[Array]) -> Array | None:
-    return sum(values[1:], start=values[0]) if values else None
+def _sum(values: Sequence[Array]) -> Array:
+    return sum(values[1:], start=values[0])
 
 
 def _last(name: str) -> str:

@@ -39,7 +39,7 @@ def _of_classes(by_class: Mapping[int, float], y: Array, dtype: np.dtype[Any]) -
     labels = np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y
     classes = range(labels.shape[1])
     if set(by_class) != set(classes):
-        raise OptionError(f"weights: expected one for each class 0 … {classes[-1]}, got classes {sorted(by_class)}")
+        raise OptionError(f"weights: expected one for each class 0 … {classes[-1]}, got {list(by_class)}")
     if (labels < 0).any() or (np.abs(np.add.reduce(labels, axis=1) - 1) > ROUNDING).any():
         raise LabelError("weights: expected y to be one-hot or probabilities where classes have weights, got others")
     each = _checked(as_real([by_class[k] for k in classes], "weights"), dtype)

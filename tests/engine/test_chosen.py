@@ -42,6 +42,13 @@ def test_they_are_entries_and_columns_of_the_whole(problem):
         assert value == pytest.approx(f(w), rel=1e-14)
         assert_close(part, gradient[at])
         assert_close(prograd.jacobian(net, w, x, wrt=layers, mode=mode), J[:, :, at])
+    samples = f.per_sample_gradients(w)[:, at]
+    norms = np.linalg.norm(samples, axis=1)
+    assert_close(f.per_sample_gradients(w, layers=layers), samples)
+    assert_close(f.per_sample_norms(w, layers=layers), norms)
+    limit = max(np.median(norms), 1e-300)
+    shares = np.minimum(1, limit / np.where(norms > 0, norms, 1))[:, None]
+    assert_close(f.clipped_gradient(w, limit, layers=layers), (samples * shares).mean(axis=0))
     for mode in ("auto", "reverse", "factored"):
         lazy = prograd.jacobian(net, w, x, wrt=layers, mode=mode, lazy=True)
         assert_close(lazy.dense(), J[:, :, at])
@@ -65,6 +72,8 @@ def test_recorded_as_run(layers, used):
         for _ in range(3):
             assert_close(F.gradient(W, layers=layers), whole)
             assert_close(F.gradient(W, "factored", layers=layers), whole)
+            assert_close(F.clipped_gradient(W, np.inf, layers=layers), whole)
+            assert_close(F.clipped_gradient(W, np.inf, max_bytes=2**18, layers=layers), whole)
             assert prograd.jacobian(NET, W, X, wrt=layers).shape == (20, 5, len(whole))
 
 
@@ -97,6 +106,9 @@ def test_reverse_mode_ends_at_the_first_layer_that_is_asked_for():
         with counted() as count:
             F.gradient(W, layers=list(layers))
         assert reverse(NET, N, list(layers)).multiply_adds == count.multiply_adds == expected, layers
+    with counted() as count:
+        F.per_sample_norms(W, layers=[6])
+    assert reverse(NET, N, [6], "per_sample_norms").multiply_adds == count.multiply_adds == N * (m + n + m)
     assert reverse(NET, N, "parameters").multiply_adds == by_hand[0, 2, 4, 6]
     assert reverse(NET, N, [(4, "b")]).multiply_adds == last + tanh  # the sum of q multiplies nothing
 

@@ -48,6 +48,11 @@ class Choosy(Shapeless):
             r"layers\[0\]: expected a Layer, got 'tanh'; use prograd.layer",
         ),
         (
+            lambda: prograd.Network([type(prograd.layer("tanh"))], n_in=3),
+            errors.ShapeError,
+            r"layers\[0\]: expected a Layer, got <class .*>; did you mean Tanh\(…\)\?",
+        ),
+        (
             lambda: prograd.Network([Shapeless()], n_in=3),
             errors.ShapeError,
             r"layers\[0\] \(shapeless\).*positive number of outputs",

@@ -77,6 +77,12 @@ def test_a_penalty_for_layers_that_there_are_not() -> None:
         lesson.prepare(config)
 
 
+def test_a_penalty_for_frozen_layers_alone() -> None:
+    config = train_config(penalty={"name": "l2", "layers": [0]}, frozen=[0])
+    with pytest.raises(ConfigError, match=r"penalty\.layers: expected a layer that is not frozen \(\[2\]\), got \[0\]"):
+        lesson.prepare(config)
+
+
 def test_every_optimizer_has_its_keys_in_a_file() -> None:
     folder = Path(experiment.__file__).parents[1] / "conf" / "optimizer"
     found = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yaml")}

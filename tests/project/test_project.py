@@ -101,6 +101,7 @@ PUBLIC_MODULES = {
     "prograd.commands.refusals",  # what is refused is refused in the same words
     "prograd.commands",  # completion
     "prograd.catalogue",
+    "prograd.foreign",  # what a plugin's code raises is told as `prograd` tells it
     "prograd.commands.networks",  # and what is given a network is given it as `prograd plan` is
 }
 

@@ -99,7 +99,15 @@ def prepare(config: Config) -> Lesson:
     if penalty is not None:
         with read.isolated(f"penalty={config['penalty']['name']}"):  # it may be for layers that there are not
             lesson.objective(parts.train)
+        _require_trained(net, penalty, trained)
     return lesson
+
+
+def _require_trained(net: prograd.Network, penalty: prograd.Penalty, trained: list[int] | None) -> None:
+    if trained is not None and penalty.layers is not None:
+        of = {k % len(net.layers) for k in penalty.layers}
+        if not of & set(trained):
+            raise read.refused("penalty.layers", f"a layer that is not frozen ({trained})", list(penalty.layers))
 
 
 def _trained(net: prograd.Network, frozen: list[int]) -> list[int] | None:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
-from prograd.errors import OptionError, ShapeError
+from prograd.errors import OptionError, ShapeError, instance_hint
 from prograd.layer import Layer, Parameters
 from prograd.operators import Operator, as_operator
 from prograd.testing.diagnosis import MatrixName, rounding, worst
 from prograd.testing.operator_case import SAMPLES, DType, OperatorCase
 from prograd.testing.reference import Reference, Rough, differentiate, directions
-from prograd.testing.report import CheckError, instance_hint
+from prograd.testing.report import CheckError
 
 Subset = np.ndarray[Any, np.dtype[np.intp]]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real, shown
-from prograd.errors import LabelError, OptionError
+from prograd.errors import LabelError, OptionError, instance_hint
 from prograd.loss import Loss
 from prograd.operators import Operator
 from prograd.testing import operator_checks, operator_declared
@@ -29,7 +29,6 @@ from prograd.testing.report import (
     Report,
     Suite,
     advise_on_mutable,
-    instance_hint,
     named,
 )
 from prograd.testing.special_points import SATURATED, advise_on_digits, advise_on_warnings

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
-from prograd.errors import OptionError, PluginError, ProgradError, ShapeError
+from prograd.errors import OptionError, PluginError, ProgradError, ShapeError, instance_hint
 from prograd.operators import Operator
 from prograd.testing.diagnosis import (
     OF_TERMS,
@@ -28,7 +28,7 @@ from prograd.testing.operator_case import IN_FLOAT32, SAMPLES, DType, OperatorCa
 from prograd.testing.operator_declared import edges, structure
 from prograd.testing.raised import told
 from prograd.testing.reference import ALL_UP_TO, Reference
-from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, instance_hint
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
 
 
 def check_operator(

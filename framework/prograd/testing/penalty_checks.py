@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from prograd.arrays import Array, as_real
-from prograd.errors import OptionError
+from prograd.errors import OptionError, instance_hint
 from prograd.modes import MODES
 from prograd.network import Network
 from prograd.objective import Objective
@@ -21,7 +21,7 @@ from prograd.testing.in_network import HalfSquare, Mixing
 from prograd.testing.operator_case import DTYPES
 from prograd.testing.recording import require_recordable
 from prograd.testing.reference import Reference, Rough, differentiate, directions
-from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, instance_hint
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
 from prograd.testing.special_points import advise_on_digits, advise_on_warnings
 
 ENDS: Final = (1e-30, 1e-10, 1e10, 1e30)

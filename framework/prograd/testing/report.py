@@ -30,11 +30,6 @@ class CheckSkipped(ProgradError):  # noqa: N818  (a skipped check is not an erro
     """Raised by a check that does not apply. The message says why."""
 
 
-def instance_hint(given: object) -> str:
-    """A question, if a class was given instead of an object."""
-    return f"; did you mean {given.__name__}(…)?" if isinstance(given, type) else ""
-
-
 def advise_on_mutable(subject: object) -> None:
     """Raise `CheckAdvice` for a dataclass that is not frozen."""
     parameters = getattr(type(subject), "__dataclass_params__", None)

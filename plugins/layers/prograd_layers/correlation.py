@@ -114,6 +114,14 @@ class PatchesOfGroups(Operator):
         out[...] = p
         return out
 
+    def vjp_norm(self, q: Array) -> Array:
+        """From the norm of each group."""
+        Q, norms = self._by_group(q), np.zeros((), q.dtype, like=q)
+        for k in range(self.groups):
+            q_k = Q[..., k, :, :].reshape(*q.shape[:-1], self.kernels * self.positions)
+            norms = np.hypot(norms, Kronecker(self.kernels, self.patches[:, k]).vjp_norm(q_k))
+        return norms
+
     def columns_into(self, start: int, stop: int, out: Array) -> None:
         """Zeros, but for those of the group to which a column belongs."""
         out[...] = 0
