@@ -270,7 +270,7 @@ class Objective:
             parameters = self.net.unpack(w)
             self._penalized.smooth(parameters, gradient=bool(outputs))
             penalty = [float(self._penalized.value(parameters) or 0)]
-        return sum(penalty, start=mean)
+        return mean + penalty[0] if penalty else mean
 
     def _run(self, function: Callable[..., Totals], what: tuple[Any, ...], *arrays: Array) -> None:
         """What is recorded: reads `w` and the data, and writes to the others, the last of which are the sums."""

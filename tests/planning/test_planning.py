@@ -215,6 +215,18 @@ def test_the_command():
         assert mode["peak_bytes"] == max(mode["run_bytes"], mode["tape_bytes"])
 
 
+def test_the_command_takes_layers_and_parameters():
+    arguments = ["--n-in", "8", "-l", "affine width=4", "-l", "affine width=2", "--json"]
+    content = json.loads(run(*arguments, "--wrt", "0.W,1").output)
+    assert content["wrt"] == "layers[0].W, layers[1].W, layers[1].b"
+    assert content["modes"]["reverse"]["multiply_adds"] == 2 * 4 + 2 * 4 + 4 * 8
+    assert json.loads(run(*arguments, "--wrt=-1").output)["modes"]["reverse"]["multiply_adds"] == 2 * 4
+    for wrong, message in (("W", "expected parameters, input, or layers"), ("2", "wrt: expected numbers from -2 to 1")):
+        result = run(*arguments, "--wrt", wrong)
+        assert result.exit_code != 0
+        assert message in result.stderr
+
+
 def test_the_table_of_the_command_cuts_no_number():
     arguments = ["--n-in", "6400", "-l", "affine width=3200", "-l", "tanh", "-l", "affine width=1000"]
     output = run(*arguments, "--batch", "10000").output

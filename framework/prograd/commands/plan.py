@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from prograd import planning
+from prograd.chosen import Wanted
 from prograd.commands.consoles import json_option, write_json
 from prograd.commands.networks import network_of, network_options
 from prograd.modes import OUTPUTS, Outputs
@@ -21,7 +22,13 @@ from prograd.planning.calibration import machine_rates
 @click.command()
 @network_options
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="Samples.")
-@click.option("--wrt", type=click.Choice(["parameters", "input"]), default="parameters", show_default=True)
+@click.option(
+    "--wrt",
+    default="parameters",
+    show_default=True,
+    callback=lambda _, __, text: _wrt(text),
+    help="parameters, input, or layers and parameters such as 0,2.W.",
+)
 @click.option("--outputs", type=click.Choice(OUTPUTS), default=None, help="[default: gradient]")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option("--max-bytes", type=click.IntRange(1), help="A bound on the buffers of a mode.")
@@ -36,7 +43,7 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
     network: Path | None,
     n_in: int | None,
     batch: int,
-    wrt: Literal["parameters", "input"],
+    wrt: Literal["parameters", "input"] | Wanted,
     outputs: Outputs | None,
     dtype: str,
     max_bytes: int | None,
@@ -70,3 +77,20 @@ def plan(  # noqa: PLR0913  (click passes an argument for each option)
         Console().print(Text(str(predicted)), soft_wrap=True)  # as wide as the table is: a terminal wraps it
         if not rates:
             click.echo(calibration.age(used, time.time()))
+
+
+def _wrt(text: str) -> Literal["parameters", "input"] | Wanted:
+    """`0,2.W` as `[0, (2, "W")]`."""
+    if text == "input":
+        return "input"
+    if text == "parameters":
+        return "parameters"
+    wanted: list[int | tuple[int, str]] = []
+    for one in text.split(","):
+        i, dot, name = one.partition(".")
+        try:
+            wanted.append((int(i), name) if dot else int(i))
+        except ValueError:
+            msg = f"expected parameters, input, or layers and parameters such as 0,2.W, got {text!r}"
+            raise click.BadParameter(msg) from None
+    return wanted

@@ -113,6 +113,12 @@ class Windows:
             windows = windows.copy()
         return windows.reshape(len(z), self.groups, self.positions, self.size)
 
+    def columns(self) -> np.ndarray[Any, np.dtype[np.integer[Any]]]:
+        """Which number of the grid each number of `patches` is, −1 for a zero: `(groups, positions, size)`."""
+        numbers = np.arange(1.0, math.prod(self.grid) + 1)[None]
+        columns: np.ndarray[Any, np.dtype[np.integer[Any]]] = self.patches(numbers)[0].astype(np.intp) - 1
+        return columns
+
     def fold(self, windows: Array) -> Array:
         """`(M, groups, size, positions) -> (M, C …)`: the transpose of `patches`, which adds up overlapping windows."""
         windows = windows.reshape(len(windows), self.grid[0], *self.kernel, *self.shape[1:])
