@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, options, planning
+from prograd import checks, curvature, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.chosen import Names, Wanted
 from prograd.errors import LabelError, OptionError, ShapeError, instance_hint
@@ -22,7 +22,7 @@ from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, ModeName, Outputs
 from prograd.modes.recomputation import object_bytes
 from prograd.modes.samples import per_sample_gradients
-from prograd.network import Network, check_finite
+from prograd.network import Network, check_finite, is_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
 from prograd.penalized import Penalized
@@ -215,6 +215,26 @@ class Objective:
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
 
+    def hessian_vector(self, w: ArrayLike, v: ArrayLike) -> Array:
+        """`∇²f(w) v`, `(size,)`, exactly, in about three times the time of a gradient: what scipy calls `hessp`.
+
+        It is the derivative of reverse mode along `v`, which has the dtype of `w`; the matrix is never formed. Raises
+        `OptionError`, with its name, for a layer without `jacobian_along` (activations: `d2phi`) and for a loss or a
+        penalty without a hessian, `ShapeError`, and `NonFiniteError` as `value_and_gradient` does.
+        """
+        w = self._w(w)
+        v = as_real(v, "v")
+        if v.shape != self._shape:
+            raise ShapeError(f"v: expected shape {self._shape}, as w has, got {v.shape}")
+        p = np.empty_like(w)
+        self._sums(w, self._hessian_vector, (p,), "hessian", inputs=(_contiguous(v, w.dtype),))
+        if not is_finite(p):
+            at = self._at(w)
+            z = self.net.evaluate(at.parameters, at.x)
+            checks.curvature(self.loss, self.loss.hessian(z, at.y), z, at.y)
+            self._penalized.curved(at.parameters)
+        return p
+
     def linearize(self, w: ArrayLike) -> Linearization:
         """`prograd.linearize` of the network at `w` and at the objective's samples."""
         return self._at(w).linearization()
@@ -270,7 +290,7 @@ class Objective:
             parameters = self.net.unpack(w)
             self._penalized.smooth(parameters, gradient=bool(outputs))
             penalty = [float(self._penalized.value(parameters) or 0)]
-        return sum(penalty, start=mean)
+        return mean + penalty[0] if penalty else mean
 
     def _run(self, function: Callable[..., Totals], what: tuple[Any, ...], *arrays: Array) -> None:
         """What is recorded: reads `w` and the data, and writes to the others, the last of which are the sums."""
@@ -315,6 +335,11 @@ class Objective:
     ) -> Totals:
         total = mode.clipped_gradient(at.only(chosen, cut=max_bytes is None), limit, p, max_bytes)
         return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
+
+    def _hessian_vector(self, _: str, at: Evaluation, v: Array, p: Array) -> Totals:
+        total = curvature.hessian_vector(at, v, p)
+        self._penalized.add_product(at.parameters, v, p)
+        return total, self._penalized.value(at.parameters)
 
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, ...]:
         return self._as_given.get(dtype.char) or tuple(_contiguous(a, dtype) for a in self._given)

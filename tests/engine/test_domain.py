@@ -16,6 +16,7 @@ WAYS = {
     "per_sample_norms": lambda f, w: f.per_sample_norms(w),
     "clipped_gradient": lambda f, w: f.clipped_gradient(w, 1.0),
     "gauss_newton": lambda f, w: f.gauss_newton(w),
+    "hessian_vector": lambda f, w: f.hessian_vector(w, np.ones_like(w)),
     **{f"gradient by {mode}": lambda f, w, mode=mode: f.gradient(w, mode=mode) for mode in (*prograd.MODES, "auto")},
     "value_and_gradient": lambda f, w: f.value_and_gradient(w),
 }

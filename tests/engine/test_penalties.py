@@ -10,6 +10,7 @@ import pytest
 
 import prograd
 from prograd import Penalty, errors
+from tests.helpers import exact
 from tests.helpers.networks import classifier
 
 MODE_NAMES = [*prograd.MODES, "auto"]
@@ -76,6 +77,41 @@ def test_ridge_regression_by_fractions():
     product, X = f.gauss_newton(w), np.array(x)
     for _ in range(3):
         np.testing.assert_allclose(product @ np.eye(2), X.T @ X / 2 + 0.1 * np.eye(2), rtol=1e-15)
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error", "logistic"])
+def test_a_network_in_60_digits(loss):
+    """`(1/N) Σ c_n ∇ℓ_n + ∇R`, by recursion in matrices and by the formula of the penalty."""
+    c, rng = np.array([2.5, 1e-3, 0.75]), np.random.default_rng(3)
+    net = prograd.Network.from_config([{"name": "affine", "width": 3}, "tanh", {"name": "affine", "width": 2}], 2)
+    x, y, w = rng.normal(size=(3, 2)), prograd.one_hot([0, 1, 1], 2), net.init(rng)
+    rate, eps = 0.05, 0.25
+    f = prograd.Objective(net, loss, x, y, c, prograd.penalty("l1", rate=rate, eps=eps))
+    values, gradients, _ = exact.derivatives(f, w, x, y)
+    v, C = exact.exact(w), exact.exact(c)
+    h = np.array([exact.mp.sqrt(a * a + exact.mp.mpf(eps) ** 2) for a in v], dtype=object)
+    value = (C * values).sum() / 3 + exact.mp.mpf(rate) * (h - exact.mp.mpf(eps)).sum()
+    gradient = (C[:, None] * gradients).sum(axis=0) / 3 + exact.mp.mpf(rate) * v / h
+    for _ in range(3):
+        assert f(w) == pytest.approx(float(value), rel=1e-14)
+        for mode in MODE_NAMES:
+            np.testing.assert_allclose(f.gradient(w, mode=mode), gradient.astype(float), rtol=1e-13, atol=1e-16)
+
+
+def test_scikit_learn_ends_where_the_gradient_is_zero():
+    """It minimises `C Σ c_n ℓ_n + ½ ‖W‖²`, with weights that are balanced by class and a bias without penalty."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (slow to import)
+
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(60, 4)), rng.choice(3, size=60, p=[0.7, 0.2, 0.1])
+    found = LogisticRegression(C=0.5, class_weight="balanced", tol=1e-10, max_iter=1000).fit(x, labels)
+    balanced = {k: float(60 / (3 * np.sum(labels == k))) for k in range(3)}
+    net = prograd.Network.from_config([{"name": "affine", "width": 3}], 4)
+    ridge = prograd.penalty("l2", rate=1 / (0.5 * 60), parameters=["W"])
+    f = prograd.Objective(net, "softmax_cross_entropy", x, prograd.one_hot(labels, 3), balanced, ridge)
+    w = net.pack([{"W": found.coef_, "b": found.intercept_}])
+    assert np.abs(f.gradient(w)).max() < 1e-7
+    assert np.abs(f.gradient(net.init(0))).max() > 0.01
 
 
 @pytest.mark.parametrize("name", ["l1", "l2"])

@@ -110,7 +110,7 @@ def test_the_command_prints_the_tape_and_draws_the_times(tmp_path: Path) -> None
         ((*NETWORK, "--picture", "tape.gif"), 2, "--picture: expected a file that ends in png, svg, pdf, got tape.gif"),
         (("--n-in", "3"), 2, "expected layers, got none"),
         ((*NETWORK, "--loss", "hinges"), 2, "hinge"),
-        (("--n-in", "3", "-l", "affine width=0"), 1, "affine: width: expected an integer"),
+        (("--n-in", "3", "-l", "affine width=0"), 2, "affine: width: expected an integer"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], code: int, says: str) -> None:

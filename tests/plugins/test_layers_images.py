@@ -225,3 +225,26 @@ def test_images_from_configurations_are_hashable() -> None:
     layer = prograd.layer("conv2d", image=[1, 2, 2], channels=1, kernel=1)
     assert layer == prograd.layer("conv2d", image=(1, 2, 2), channels=1, kernel=1)
     assert hash(layer)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "each"),
+    [
+        ("conv2d", {"channels": 6, "kernel": (3, 2), "padding": 1, "dilation": (1, 2), "groups": 2}, None),
+        ("avg_pool2d", {"window": 3, "stride": 2, "padding": 1}, None),
+        ("max_pool2d", {"window": 3, "stride": 2, "padding": 1}, 2 * 3 * 3),
+    ],
+)
+def test_entries_are_where_windows_lie_whatever_the_numbers(name, options, each) -> None:
+    layer = prograd.layer(name, image=(2, 5, 6), **options)
+    _, shapes = layer.shapes(60)
+    nothing = Parameters({key: np.zeros(shape) for key, shape in shapes.items()})
+    z = np.zeros((3, 60))
+    _, B = layer.jacobian(nothing, z, layer.g(nothing, z))
+    assert B.csr(3).nnz == 3 * (each or B.edges)
+
+
+def test_entries_of_a_large_convolution_take_no_dense_matrix(peak) -> None:
+    layer = prograd.layer("conv2d", image=(2, 64, 64), channels=2, kernel=3)
+    _, _, _, _, B = at(layer, 8192, samples=1)
+    assert peak(lambda: B.csr(1)) < 8 * B.rows * B.cols / 50

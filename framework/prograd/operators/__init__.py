@@ -7,6 +7,7 @@ from prograd.operators import composition as _composition  # noqa: F401  (regist
 from prograd.operators.base import Operator, Product, Sum
 from prograd.operators.dense import Dense, as_operator
 from prograd.operators.diagonal import Diagonal, Identity, Zero
+from prograd.operators.entries import by_rows as csr_by_rows
 from prograd.operators.kronecker import Kronecker
 from prograd.operators.lowrank import DiagonalPlusLowRank
 from prograd.operators.multiplication import multiply
@@ -29,6 +30,7 @@ __all__ = [
     "Sum",
     "Zero",
     "as_operator",
+    "csr_by_rows",
     "multiply",
     "multiply_rule",
     "nonzeros_times",

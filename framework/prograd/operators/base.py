@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any, Final
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 
 from prograd import rows
 from prograd.arrays import Array, RecordingArray, passes, unit_vectors
@@ -496,3 +496,6 @@ class Part(Operator):
     def vjp(self, q: Array) -> Array:
         """The entries `at` of `q`."""
         return q[..., self.at]
+
+    def csr(self, samples: int = 1) -> csr_array:
+        return entries.for_each(eye_array(self.rows, dtype=self.dtype, format="csr")[:, self.at], samples)

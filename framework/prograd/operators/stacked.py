@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from prograd.arrays import Array
 from prograd.errors import ShapeError
-from prograd.operators.base import Operator
+from prograd.operators import entries
+from prograd.operators.base import Operator, Part
 from prograd.operators.derived import derived
 
 
@@ -65,6 +67,14 @@ class Stacked(Operator):
             first, last = max(start, at.start), min(stop, at.stop)
             if first < last:
                 out[first - start : last - start, :, rows] = part.columns(first - at.start, last - at.start)
+
+    def csr(self, samples: int = 1) -> csr_array:
+        samples = max(samples, self.samples)
+        total: csr_array = csr_array((samples * self.rows, samples * self.cols), dtype=self.dtype)
+        for part, rows, at in self._places():
+            below, beside = Part(self.rows, rows).csr(samples), Part(self.cols, at).csr(samples).T
+            total = total + entries.product(entries.product(below, part.csr(samples)), beside.tocsr())
+        return total
 
     def arrays(self) -> Iterator[Array]:
         for part in self.parts:

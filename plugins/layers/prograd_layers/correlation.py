@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from prograd import Array
-from prograd.operators import Kronecker, Operator, passes
+from prograd.operators import Kronecker, Operator, csr_by_rows, passes
 from prograd_layers.windows import Windows
 
 # Patches hold each pixel as often as windows do. Slabs of this many numbers (8 MiB in float64) bound the extra memory
@@ -54,6 +55,13 @@ class Correlation(Operator):
             return p
         out[...] = p
         return out
+
+    def csr(self, samples: int = 1) -> csr_array:
+        """A kernel in each row, without what lies on the zeros around the grid."""
+        each = *self.W.shape[:2], self.windows.positions, self.windows.size
+        columns = np.broadcast_to(self.windows.columns()[:, None], each).reshape(self.rows, -1)
+        entries = np.broadcast_to(self.W[:, :, None], each).reshape(1, self.rows, -1)
+        return csr_by_rows(entries, columns, self.cols, samples)
 
     def _each_slab(self, x: Array, out: Array, f: Callable[[Array], Array]) -> None:
         rows = math.prod(x.shape[:-1])
@@ -122,6 +130,14 @@ class PatchesOfGroups(Operator):
             first, last = max(start, k * cols), min(stop, (k + 1) * cols)
             block = out[first - start : last - start, :, k * rows : (k + 1) * rows]
             Kronecker(self.kernels, self.patches[:, k]).columns_into(first - k * cols, last - k * cols, block)
+
+    def csr(self, samples: int = 1) -> csr_array:
+        """A window in each row."""
+        each = self.groups, self.kernels, self.positions, self.size
+        columns = np.broadcast_to(np.arange(self.cols).reshape(*each[:2], 1, self.size), each)
+        entries = np.broadcast_to(self.patches[:, :, None], (self.samples, *each))
+        entries = entries.reshape(self.samples, self.rows, self.size)
+        return csr_by_rows(entries, columns.reshape(self.rows, -1), self.cols, max(samples, self.samples))
 
     def _by_group(self, q: Array) -> Array:
         return q.reshape(*q.shape[:-1], self.groups, self.kernels, self.positions)

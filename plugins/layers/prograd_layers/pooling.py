@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from prograd import Array, Layer, Parameters, options, rows
 from prograd.errors import OptionError
-from prograd.operators import Operator
+from prograd.operators import Operator, Zero, csr_by_rows
 from prograd_layers.windows import Image, Windows, axes, for_each_axis, require_fit, require_grid
 
 AXES = ("height", "width")
@@ -60,6 +61,12 @@ class _Pool(Layer):
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         require_grid(self, "image", self.image, n_in)
         return math.prod(self.windows.shape), {}
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dB` is zero: an average is linear, and a maximum is where it has a derivative."""
+        return {}, Zero(z_next.shape[-1], z.shape[-1])
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, int]]:
@@ -154,6 +161,11 @@ class Average(Operator):
         shares = q.reshape(*q.shape[:-1], *self.windows.shape) * self.share
         return self.windows.spread(itertools.repeat(shares), q.shape[:-1], q)
 
+    def csr(self, samples: int = 1) -> csr_array:
+        """The shares of each window in a row."""
+        shares = np.broadcast_to(np.asarray(self.share, self.dtype), self.windows.shape).reshape(1, -1, 1)
+        return csr_by_rows(shares, _columns(self.windows), self.cols, samples)
+
 
 class Selection(Operator):
     """The `chosen` pixel of each window, `(pixels, N, C, down, across)`: true for one pixel of a window."""
@@ -178,3 +190,16 @@ class Selection(Operator):
         lead = *q.shape[:-2], max(q.shape[-2], self.samples)
         at_windows = q.reshape(*q.shape[:-1], *self.windows.shape)
         return self.windows.spread((np.where(chosen, at_windows, 0) for chosen in self.chosen), lead, q)
+
+    def csr(self, samples: int = 1) -> csr_array:
+        """A one in each row."""
+        chosen = self.chosen.argmax(axis=0).reshape(self.samples, self.rows, 1)
+        columns = np.take_along_axis(_columns(self.windows)[None], chosen, axis=2)
+        ones = np.ones((1, self.rows, 1), self.dtype)
+        return csr_by_rows(ones, columns, self.cols, max(samples, self.samples))
+
+
+def _columns(windows: Windows) -> np.ndarray[Any, np.dtype[np.integer[Any]]]:
+    """The pixels of each window, −1 around the image: `(C · positions, pixels)`."""
+    by_channel = windows.columns().reshape(windows.positions, windows.grid[0], -1)
+    return by_channel.swapaxes(0, 1).reshape(math.prod(windows.shape), -1)
