@@ -14,7 +14,7 @@ Source: S. Roch, Mathematical Methods in Data Science, topic 3, section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from prograd.chosen import Names
 from prograd.layer import Layer, Parameters
 from prograd.network import Span
 from prograd.operators import Operator, Zero
+
+P = TypeVar("P")
+"""What `apply` keeps for a parameter: an array, as a rule."""
 
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
 """What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, …"""
@@ -59,7 +62,9 @@ def output(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> Array:
     return z
 
 
-def reverse(blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], apply: Apply) -> None:
+def reverse(
+    blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, P]], apply: Callable[[Operator, Array, P], object]
+) -> None:
     """Reverse mode, matrix times vector: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}` for `i = L … 1`.
 
     Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the

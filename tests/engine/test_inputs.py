@@ -21,6 +21,9 @@ WAYS = {
     "per_sample_norms": lambda f, w: f.per_sample_norms(w),
     "clipped_gradient": lambda f, w: f.clipped_gradient(w, 1.0),
     "gauss_newton": lambda f, w: f.gauss_newton(w) @ np.ones(len(w)),
+    "gauss_newton_diagonal": lambda f, w: f.gauss_newton_diagonal(w),
+    "fisher_diagonal": lambda f, w: f.fisher_diagonal(w),
+    "kronecker_factors": lambda f, w: f.kronecker_factors(w)[0]["W"][0],
     "hessian_vector": lambda f, w: f.hessian_vector(w, np.ones(len(w))),
     "linearize": lambda f, w: f.linearize(w).output,
 }
