@@ -85,8 +85,9 @@ bench-site: $(READY)  ## what has been measured as pages in .asv/html, which nee
 	$(BIN)/asv publish
 	$(BIN)/python -m prograd_benchmarks.site .asv/html
 
-# A warning is an error: a page that names what is gone, or a notebook whose code fails, does not pass.
-SPHINX = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs
+# A warning is an error: a page that names what is gone, or a notebook whose code fails, does not pass. Every page is read
+# anew: what an earlier build read would hide its warnings, and keep the numbers of older code.
+SPHINX = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs
 docs: $(DOCS)  ## the site in docs/_build/html, which needs no network
 	$(SPHINX) docs/_build/html
 	@echo docs/_build/html/index.html

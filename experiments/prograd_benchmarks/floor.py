@@ -39,6 +39,15 @@ def reverse(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind
     return partial(products, [bind(*each) for each in factors])
 
 
+def last(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind: Bind = by_numpy) -> Call:
+    """A product for each layer, `z W^T`, and `q^T z` for the last: the gradient by its parameters."""
+    n = (shapes[0][1], *(n_out for n_out, _ in shapes))
+    z = [np.ones((samples, n_i), dtype) for n_i in n]
+    factors = [(z[i], np.ones(shape, dtype).T, z[i + 1]) for i, shape in enumerate(shapes)]
+    factors.append((z[-1].T, z[-2], np.empty(shapes[-1], dtype)))
+    return partial(products, [bind(*each) for each in factors])
+
+
 def forward(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind: Bind = by_numpy) -> Call:
     """`J W^T` for each layer but the first, in chunks; `J` has a row for each sample and each earlier parameter."""
     calls = []

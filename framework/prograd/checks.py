@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,7 +14,7 @@ from prograd.errors import NonFiniteError, PluginError, ShapeError
 from prograd.layer import Parameters
 from prograd.loss import Loss
 from prograd.network import Network
-from prograd.operators import Operator, as_operator
+from prograd.operators import Operator, Zero, as_operator
 
 
 def linearize(net: Network, parameters: Sequence[Parameters], x: Array) -> tuple[list[Array], list[Block]]:
@@ -108,9 +108,30 @@ def block(net: Network, i: int, given: Any, samples: int) -> Block:
     A, B = given
     if set(A) != set(net.shapes[i]):
         _refuse(net, i, f"A to hold {sorted(net.shapes[i])}, got {sorted(A)}")
-    sizes = {name: len(at) for name, at in net.spans[i].each.items()}
-    operators = {name: _operator(net, i, f"A[{name!r}]", A[name], sizes[name], samples) for name in sizes}
+    operators = {name: _operator(net, i, f"A[{name!r}]", A[name], size, samples) for name, size in _sizes(net, i)}
     return operators, _operator(net, i, "B", B, net.n[i], samples)
+
+
+def block_along(net: Network, i: int, given: Any, samples: int) -> Block:
+    """The result of the `jacobian_along` of layer i as operators, where what is left out of `dA` is zero.
+
+    Raises `PluginError` if it contradicts `shapes`.
+    """
+    if got := wrong_pair(given):
+        _refuse(net, i, f"jacobian_along to give a pair (dA, dB) with dA a dict, got {got}")
+    dA, dB = given
+    if not set(dA) <= set(net.shapes[i]):
+        _refuse(net, i, f"dA to hold none but {sorted(net.shapes[i])}, got {sorted(dA)}")
+    operators = {
+        name: _operator(net, i, f"dA[{name!r}]", dA[name], size, samples) if name in dA else Zero(net.n[i + 1], size)
+        for name, size in _sizes(net, i)
+    }
+    return operators, _operator(net, i, "dB", dB, net.n[i], samples)
+
+
+def _sizes(net: Network, i: int) -> Iterator[tuple[str, int]]:
+    for name, at in net.spans[i].each.items():
+        yield name, len(at)
 
 
 def _operator(  # noqa: PLR0913, PLR0917

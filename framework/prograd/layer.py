@@ -59,7 +59,9 @@ class Layer(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in {"g", "jacobian"} & vars(cls).keys():  # what a layer computes is no product of a mode
+        for name in {"g", "jacobian", "jacobian_along"} & vars(
+            cls
+        ).keys():  # what a layer computes is no product of a mode
             setattr(cls, name, uncounted(vars(cls)[name]))
 
     @property
@@ -86,6 +88,16 @@ class Layer(ABC):
         an array `(n_out, k)` shared by all samples or `(N, n_out, k)`.
         """
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[Mapping[str, OperatorLike], OperatorLike]:
+        """`(dA, dB)`: the derivative of `(A, B)` at `(w, z)` along `(dw, dz)`. Optional; the Hessian needs it.
+
+        `dw` has the shapes of `w`, and `dz` is `(N, n_in)`. Each result is an operator or an array, of the size of the
+        block. A parameter whose `A` is constant may be left out of `dA`.
+        """
+        raise OptionError(f"layer {self.name}: expected jacobian_along for products with the Hessian, got none")
+
     def init(self, rng: np.random.Generator, n_in: int) -> dict[str, Array]:
         """Starting values: matrices and kernels normal with variance 1/fan_in, vectors zero."""
         _, shapes = self.shapes(n_in)
@@ -108,7 +120,7 @@ class Layer(ABC):
 
 
 class Elementwise(Layer):
-    """`g(z)_j = φ(z_j)`: an activation. A subclass defines only `phi` and `dphi`.
+    """`g(z)_j = φ(z_j)`: an activation. A subclass defines only `phi` and `dphi`, and `d2phi` for the Hessian.
 
     >>> class Square(prograd.Elementwise):
     ...     def phi(self, z):
@@ -128,6 +140,10 @@ class Elementwise(Layer):
     def dphi(self, z: Array, z_next: Array) -> Array:
         """`φ'(z)`, entry by entry, with `z_next = φ(z)` already computed."""
 
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """`φ''(z)`, entry by entry. Optional; the Hessian needs it."""
+        raise OptionError(f"layer {self.name}: expected d2phi for products with the Hessian, got none")
+
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         """As many outputs as inputs, no parameters."""
         return n_in, {}
@@ -139,6 +155,12 @@ class Elementwise(Layer):
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`A` is empty, `B = diag(φ'(z))`."""
         return {}, Diagonal(self.dphi(z, z_next))
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dB = diag(φ''(z) dz)`."""
+        return {}, Diagonal(self.d2phi(z, z_next) * dz)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -101,9 +102,8 @@ class Linearization:
         return out
 
     def _jvp(self, dw: Array, out: Array) -> None:
-        dz = np.zeros((*dw.shape[:-1], 1, self.blocks[0][1].cols), dw.dtype, like=dw)
-        for (A, B), dw_i in zip(self.blocks, self.slices(dw[..., None, :]), strict=True):
-            dz = sum((A[name].jvp(part) for name, part in dw_i.items()), start=B.jvp(dz))
+        still = np.zeros((*dw.shape[:-1], 1, self.blocks[0][1].cols), dw.dtype, like=dw)
+        (dz,) = deque(recursions.tangents(self.blocks, self.slices(dw[..., None, :]), still), maxlen=1)
         out[...] = dz[..., 0, :] if self.one else dz
 
     def _vjp(self, q: Array, p: Array) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.sparse.linalg import LinearOperator
 
-from prograd import checks, options, planning
+from prograd import checks, curvature, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.chosen import Names, Wanted
 from prograd.errors import LabelError, OptionError, ShapeError, instance_hint
@@ -22,7 +22,7 @@ from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, ModeName, Outputs
 from prograd.modes.recomputation import object_bytes
 from prograd.modes.samples import per_sample_gradients
-from prograd.network import Network, check_finite
+from prograd.network import Network, check_finite, is_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
 from prograd.penalized import Penalized
@@ -208,12 +208,64 @@ class Objective:
         """
         at = self._at(w)
         lin = at.linearization()
-        H = self.loss.hessian(lin.z[-1], at.y)
-        checks.curvature(self.loss, H, lin.z[-1], at.y)
+        H = self._hessian(lin.z[-1], at)
         self._penalized.curved(at.parameters)
         product = _GaussNewton(lin, H, at, self._penalized)
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
+
+    def hessian_vector(self, w: ArrayLike, v: ArrayLike) -> Array:
+        """`∇²f(w) v`, `(size,)`, exactly, in about three times the time of a gradient: what scipy calls `hessp`.
+
+        It is the derivative of reverse mode along `v`, which has the dtype of `w`; the matrix is never formed. Raises
+        `OptionError`, with its name, for a layer without `jacobian_along` (activations: `d2phi`) and for a loss or a
+        penalty without a hessian, `ShapeError`, and `NonFiniteError` as `value_and_gradient` does.
+        """
+        w = self._w(w)
+        v = as_real(v, "v")
+        if v.shape != self._shape:
+            raise ShapeError(f"v: expected shape {self._shape}, as w has, got {v.shape}")
+        p = np.empty_like(w)
+        self._sums(w, self._hessian_vector, (p,), "hessian", inputs=(_contiguous(v, w.dtype),))
+        if not is_finite(p):
+            self._penalized.curved(self._curved(w).parameters)
+        return p
+
+    def gauss_newton_diagonal(self, w: ArrayLike) -> Array:
+        """The diagonal of `(1/N) Σ_n c_n J_n^T H_n J_n`, `(size,)`; penalties are not in it.
+
+        It follows from the blocks: for one `I ⊗ z^T`, from the rows of its left factor and the squares of `z`. Other
+        blocks have the rows of `J` computed for a few samples at a time. Raises what `gauss_newton` does.
+        """
+        return curvature.gauss_newton_diagonal(self._curved(w))
+
+    def fisher_diagonal(self, w: ArrayLike) -> Array:
+        """The diagonal of the empirical Fisher matrix `(1/N) Σ_n c_n ∇ℓ_n ∇ℓ_n^T`, `(size,)`; without penalties.
+
+        `∇ℓ_n` is the gradient at the given label. The mean over labels that the model itself draws is the true Fisher
+        matrix. For `softmax_cross_entropy`, `logistic` and `squared_error` it is that of Gauss-Newton, whose diagonal
+        is `gauss_newton_diagonal`. Raises what `value_and_gradient` does.
+        """
+        at = self._at(w)
+        checks.smooth(self.loss, self.net.evaluate(at.parameters, at.x), at.y, at.c)
+        return curvature.fisher_diagonal(at)
+
+    def kronecker_factors(self, w: ArrayLike) -> curvature.Factors:
+        """`(G, Z)` for each parameter, by layer and name: its block of Gauss-Newton is nearly `G ⊗ Z` (KFAC).
+
+        For a block `A = I ⊗ z^T`, `Z` is `(1/N) Σ z_n z_n^T` and `G` is `(1/N) Σ c_n P_n^T H_n P_n`, where `P` is the
+        derivative of the outputs by those of the layer. For a block of s such rows, as convolutions have, `Z` sums over
+        them and `G` is their mean. A parameter such as a bias, with no more entries than the layer has outputs, has
+        `Z = 1` and the exact block as `G`. Other parameters are left out, and penalties are not in it. Martens and
+        Grosse, 2015; Grosse and Martens, 2016. Raises what `gauss_newton` does.
+
+        >>> net = prograd.Network([prograd.layer("affine", width=1, bias=False)], n_in=2)
+        >>> f = prograd.Objective(net, "squared_error", x=[[1, 2], [3, 4]], y=[[1], [1]])
+        >>> f.kronecker_factors([1.0, 0.0])
+        [{'W': (array([[1.]]), array([[ 5.,  7.],
+               [ 7., 10.]]))}]
+        """
+        return curvature.kronecker_factors(self._curved(w))
 
     def linearize(self, w: ArrayLike) -> Linearization:
         """`prograd.linearize` of the network at `w` and at the objective's samples."""
@@ -316,6 +368,11 @@ class Objective:
         total = mode.clipped_gradient(at.only(chosen, cut=max_bytes is None), limit, p, max_bytes)
         return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
 
+    def _hessian_vector(self, _: str, at: Evaluation, v: Array, p: Array) -> Totals:
+        total = curvature.hessian_vector(at, v, p)
+        self._penalized.add_product(at.parameters, v, p)
+        return total, self._penalized.value(at.parameters)
+
     def _data(self, dtype: np.dtype[Any]) -> tuple[Array, ...]:
         return self._as_given.get(dtype.char) or tuple(_contiguous(a, dtype) for a in self._given)
 
@@ -335,6 +392,17 @@ class Objective:
         checks.loss(self.loss, checks.output(self.net, parameters, x[:2]), y[:2])
         self._penalized.check(parameters)
         self._checked.add(w.dtype.char)
+
+    def _curved(self, w: ArrayLike) -> Evaluation:
+        """The objective at `w`, where the hessian of the loss is finite."""
+        at = self._at(w)
+        self._hessian(self.net.evaluate(at.parameters, at.x), at)
+        return at
+
+    def _hessian(self, z: Array, at: Evaluation) -> Operator:
+        H = self.loss.hessian(z, at.y)
+        checks.curvature(self.loss, H, z, at.y)
+        return H
 
     def _at(self, w: ArrayLike) -> Evaluation:
         w = self._w(w)

@@ -13,8 +13,8 @@ Source: S. Roch, Mathematical Methods in Data Science, topic 3, section 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,10 @@ from prograd.blocks import Block, Blocks
 from prograd.chosen import Names
 from prograd.layer import Layer, Parameters
 from prograd.network import Span
-from prograd.operators import Operator
+from prograd.operators import Operator, Zero
+
+P = TypeVar("P")
+"""What `apply` keeps for a parameter: an array, as a rule."""
 
 Apply: TypeAlias = Callable[[Operator, Array, Array], object]
 """What reverse mode calls with each `A`, with `q`, and with the array for `p`: `sum_into`, `add_into`, …"""
@@ -59,7 +62,9 @@ def output(layers: Sequence[Layer], w: Sequence[Parameters], x: Array) -> Array:
     return z
 
 
-def reverse(blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]], apply: Apply) -> None:
+def reverse(
+    blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, P]], apply: Callable[[Operator, Array, P], object]
+) -> None:
     """Reverse mode, matrix times vector: `p^i = A_i^T q^{i+1}`, `q^i = B_i^T q^{i+1}` for `i = L … 1`.
 
     Starts from `q = q^{L+1}` and writes `p^i`, parameter by parameter, with `apply(A, q, p)`: `sum_into` adds up the
@@ -74,6 +79,37 @@ def reverse(blocks: Sequence[Block], q: Array, p: Sequence[Mapping[str, Array]],
         if i > first:
             q = B_i.vjp(q)
         del A_i, B_i  # frees what they were made of before the next block is made
+
+
+def tangents(blocks: Sequence[Block], dw: Sequence[Mapping[str, Array]], dz: Array) -> Iterator[Array]:
+    """How the forward pass moves along `dw`: `dz^{i+1} = A_i dw^i + B_i dz^i` for `i = 1 … L`, from `dz = dz^1` on.
+
+    Each part of `dw` is flat and has a sample axis, which may be 1.
+    """
+    for (A_i, B_i), dw_i in zip(blocks, dw, strict=True):
+        dz = sum((A_i[name].jvp(part) for name, part in dw_i.items()), start=B_i.jvp(dz))
+        yield dz
+
+
+def reverse_along(
+    blocks: Sequence[Block], moved: Sequence[Block], q: Array, dq: Array, dp: Sequence[Mapping[str, Array]]
+) -> None:
+    """Reverse mode differentiated along `dw`, for `i = L … 1`:
+
+        dp^i = A_i^T dq^{i+1} + dA_i^T q^{i+1},   dq^i = B_i^T dq^{i+1} + dB_i^T q^{i+1}
+
+    `moved` holds the derivatives `(dA_i, dB_i)` of the blocks. Starts from `q^{L+1}` and `dq^{L+1}`, and writes
+    `dp^i`, summed over the samples.
+    """
+    for i in reversed(range(len(blocks))):
+        (A_i, B_i), (dA_i, dB_i) = blocks[i], moved[i]
+        for name, dp_i in dp[i].items():
+            sum_into(A_i[name], dq, dp_i)
+            if not isinstance(dA_i[name], Zero):  # that of a parameter which is only added
+                add_into(dA_i[name], q, dp_i)
+        if i > 0:
+            dq = B_i.vjp(dq) + dB_i.vjp(q)
+            q = B_i.vjp(q)
 
 
 def sum_into(A: Operator, q: Array, p: Array) -> None:

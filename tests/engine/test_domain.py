@@ -16,6 +16,10 @@ WAYS = {
     "per_sample_norms": lambda f, w: f.per_sample_norms(w),
     "clipped_gradient": lambda f, w: f.clipped_gradient(w, 1.0),
     "gauss_newton": lambda f, w: f.gauss_newton(w),
+    "gauss_newton_diagonal": lambda f, w: f.gauss_newton_diagonal(w),
+    "fisher_diagonal": lambda f, w: f.fisher_diagonal(w),
+    "kronecker_factors": lambda f, w: f.kronecker_factors(w)[0]["W"][0],
+    "hessian_vector": lambda f, w: f.hessian_vector(w, np.ones_like(w)),
     **{f"gradient by {mode}": lambda f, w, mode=mode: f.gradient(w, mode=mode) for mode in (*prograd.MODES, "auto")},
     "value_and_gradient": lambda f, w: f.value_and_gradient(w),
 }

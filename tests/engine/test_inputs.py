@@ -21,6 +21,10 @@ WAYS = {
     "per_sample_norms": lambda f, w: f.per_sample_norms(w),
     "clipped_gradient": lambda f, w: f.clipped_gradient(w, 1.0),
     "gauss_newton": lambda f, w: f.gauss_newton(w) @ np.ones(len(w)),
+    "gauss_newton_diagonal": lambda f, w: f.gauss_newton_diagonal(w),
+    "fisher_diagonal": lambda f, w: f.fisher_diagonal(w),
+    "kronecker_factors": lambda f, w: f.kronecker_factors(w)[0]["W"][0],
+    "hessian_vector": lambda f, w: f.hessian_vector(w, np.ones(len(w))),
     "linearize": lambda f, w: f.linearize(w).output,
 }
 
@@ -97,6 +101,8 @@ def masked(a):
         ("dw", lambda c: c.f.linearize(c.w).jvp(masked(c.w))),
         ("q", lambda c: prograd.jacobian(c.f.net, c.w, c.x, lazy=True).vjp(masked(c.y))),
         ("v", lambda c: c.f.gauss_newton(c.w) @ masked(c.w)),
+        ("w", lambda c: c.f.hessian_vector(masked(c.w), c.w)),
+        ("v", lambda c: c.f.hessian_vector(c.w, masked(c.w))),
         ("v", lambda _: Dense(np.eye(3)).to_scipy() @ masked(np.ones(3))),
         ("Dense", lambda _: Dense(masked(np.eye(3)))),
         ("Kronecker: right", lambda c: Kronecker(2, masked(c.x))),

@@ -18,11 +18,13 @@ from prograd.operators import (
     Operator,
     Product,
     Sparse,
+    SparseKronecker,
+    Stacked,
     Sum,
     Zero,
     multiply,
 )
-from prograd.testing.operator_checks import declared_matrix
+from prograd.testing.operator_declared import declared_matrix
 
 N = 3
 RNG = np.random.default_rng(0)
@@ -40,6 +42,7 @@ def rectangular(rows, cols):
     yield Sparse(scipy.sparse.csr_array(numbers(rows, cols)))
     yield Product(Dense(numbers(N, rows, 0)), Dense(numbers(0, cols)))
     yield Sum(Dense(numbers(N, rows, cols)), Dense(numbers(rows, cols)))
+    yield Stacked([Dense(numbers(N, rows, cols)), Zero(0, 1)], [slice(cols), slice(cols, cols + 1)], cols + 1)
 
 
 def square(n):
@@ -52,6 +55,7 @@ def square(n):
 def kroneckers():
     for m, t in SHAPES:
         yield Kronecker(m, numbers(N, t))
+        yield SparseKronecker(m, numbers(N, t))
         for s in (0, 2):
             yield Kronecker(m, numbers(N, s, t))
             yield Kronecker(numbers(N, 2, m), numbers(1, s, t))

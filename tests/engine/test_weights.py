@@ -30,7 +30,7 @@ def weighted(c, loss: str = "softmax_cross_entropy"):
 def every_way(f: prograd.Objective, w) -> list[np.ndarray]:
     """The value and all derivatives."""
     found = [np.array(f(w)), f.per_sample_gradients(w), f.gauss_newton(w) @ np.eye(len(w))]
-    found += [f.per_sample_norms(w), f.clipped_gradient(w, 1.0)]
+    found += [f.per_sample_norms(w), f.clipped_gradient(w, 1.0), f.hessian_vector(w, w)]
     return found + [f.gradient(w, mode=mode) for mode in MODE_NAMES]
 
 

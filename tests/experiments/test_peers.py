@@ -300,7 +300,7 @@ def test_peers_agree_where_they_are_installed(engine: str) -> None:
             outcomes = {(found["outcome"], found["note"]) for found in result["outcomes"].values()}
             assert outcomes <= {("timed", ""), ("no such task", f"{engine} has no {task}")}
             timed |= {task} if ("timed", "") in outcomes else set()
-    assert timed == ({"reverse", "jacobian"} if engine == "autograd" else set(TASKS))
+    assert timed == ({"reverse", "jacobian", "last"} if engine == "autograd" else set(TASKS))
 
 
 @pytest.mark.starts_processes

@@ -48,6 +48,8 @@ def test_the_reference_is_right() -> None:
     assert norms.max() > MAX_NORM
     clipped = (gradients * np.minimum(1, MAX_NORM / norms)[:, None]).mean(axis=0)
     assert by_hand["clipped"].derivative == pytest.approx(clipped, rel=1e-12)
+    assert by_hand["last"].derivative == pytest.approx(f.gradient(w)[net.entries(-1)], rel=1e-12)
+    assert by_hand["last"].value == by_hand["reverse"].value
 
 
 def test_the_floor_multiplies_layers_of_different_sizes() -> None:
@@ -72,6 +74,9 @@ def test_the_floor_has_the_products_that_theory_counts() -> None:
     assert len(back_and_forth) == 3 * depth - 1
     assert multiply_adds(back_and_forth) == (3 * depth - 1) * batch * width**2
     assert all((a @ b).shape == out.shape for a, b, out in back_and_forth)
+    by_last = factors(theory.last(shapes, batch))
+    assert multiply_adds(by_last) == (depth + 1) * batch * width**2
+    assert all((a @ b).shape == out.shape for a, b, out in by_last)
     per_sample = Workload("per_sample", depth, width, width, "float64").given(seed=0)
     shared, outer = Floor(threads=1).ways("per_sample", per_sample)[""].args
     assert (len(shared), len(outer)) == (2 * depth - 1, depth)

@@ -45,6 +45,14 @@ def test_forward_and_reverse_mode_give_the_same_trajectory(tmp_path: Path, optim
     assert reverse["curves"]["train_loss"][-1] < 0.8 * reverse["curves"]["train_loss"][0]
 
 
+def test_weights_of_classes_are_those_of_the_objective(tmp_path: Path) -> None:
+    config = {"weights": [1.0, 0.5, 4.0], "epochs": 1, "validation_fraction": 0}
+    _, found = trained(tmp_path / "weighted", **config)
+    made = lesson.prepare(train_config(**config))
+    f = prograd.Objective(made.net, made.loss, *made.train, weights={0: 1.0, 1: 0.5, 2: 4.0})
+    np.testing.assert_array_equal(found.w, made.w - GD["rate"] * f.gradient(made.w))
+
+
 def test_ridge_regression_reaches_its_closed_form(tmp_path: Path) -> None:
     """`(XᵀX/N + rate·I) w = Xᵀy/N` for the weights, with a bias that has no penalty."""
     rate, data = 0.3, {"name": "synthetic", "task": "regression", "samples": 40, "features": 3, "outputs": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -40,6 +41,9 @@ from tests.helpers.configs import ADAM, GD, SGD, TRAIN_CONFIG, train_config
         ({"penalty": {"name": "l2", "eps": 1}}, r"penalty=l2: penalty 'l2': unknown option 'eps'"),
         ({"penalty": {"name": "l2", "rate": -1}}, r"penalty=l2: l2: rate: expected a finite number of at least 0"),
         ({"penalty": {"name": "none", "rate": 1}}, r"penalty: expected the keys name, got rate"),
+        ({"weights": "equal"}, r"weights: expected balanced, or a list of finite numbers of at least 0, .*, got equal"),
+        ({"weights": [1, -1, 1]}, r"weights: expected balanced, .*, got \[1, -1, 1\]"),
+        ({"weights": []}, r"weights: expected balanced, .*, got \[\]"),
         ({"penalty": {}}, r"penalty\.name: expected a value, got no such key"),
         ({"epochs": 0}, r"epochs: expected an integer of at least 1, got 0"),
         ({"epoch": 3}, r"got epoch; did you mean epochs"),
@@ -75,6 +79,30 @@ def test_a_penalty_for_layers_that_there_are_not() -> None:
     config = train_config(penalty={"name": "l2", "layers": [7]})
     with pytest.raises(ConfigError, match=r"penalty=l2: penalty l2: layers: expected numbers from -3 to 2, got 7"):
         lesson.prepare(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": [1, 2]}, r"weights: expected a number for each of 3 classes, got \[1, 2\]"),
+        (
+            {"weights": "balanced", "data": {"name": "diabetes"}},
+            "weights: expected no value, since the targets are no classes, got balanced",
+        ),
+    ],
+)
+def test_weights_of_classes_that_there_are_not(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        lesson.prepare(train_config(**change))
+
+
+def test_balanced_classes_weigh_the_same() -> None:
+    assert train_config(weights=None) == train_config()
+    for data, loss in (("iris", "default"), ("breast_cancer", "by_classes")):
+        found = lesson.prepare(train_config(data={"name": data}, loss={"name": loss}, weights="balanced"))
+        y = found.train.y if found.train.y.shape[1] > 1 else np.c_[1 - found.train.y, found.train.y]
+        shares = y.sum(axis=0) * list(found.weights.values())
+        np.testing.assert_allclose(shares, len(y) / y.shape[1])
 
 
 def test_a_penalty_for_frozen_layers_alone() -> None:

@@ -22,7 +22,7 @@ Blocks = tuple[Array, dict[str, Array], Array]
 
 def exact(a: Any) -> Array:
     """The same numbers as `mpf`s."""
-    return np.frompyfunc(lambda x: mp.mpf(float(x)), 1, 1)(np.asarray(a))
+    return np.frompyfunc(lambda x: x if isinstance(x, mp.mpf) else mp.mpf(float(x)), 1, 1)(np.asarray(a))
 
 
 def _each(f: Callable[..., Any], *a: Array) -> Array:

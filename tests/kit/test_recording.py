@@ -59,4 +59,4 @@ def test_a_layer_inside_another_is_named_itself():
 
 
 def test_examples_that_raise_leave_it_unknown():
-    assert recordable(NoExamples) == "unknown: OptionError: there are none"
+    assert recordable(NoExamples) == "unknown: there are none"

@@ -7,6 +7,7 @@ import pytest
 
 import prograd
 from prograd.operators import Dense, SparseKronecker
+from prograd.testing import check_layer
 from tests.helpers.networks import at, rng
 
 
@@ -15,6 +16,10 @@ def test_a_one_hot_input_looks_up_a_column() -> None:
     E = rng().normal(size=(3, 6))
     z = prograd.one_hot([4, 0, 4, 2], 6)
     assert np.array_equal(layer.g({"E": E}, z), E[:, [4, 0, 4, 2]].T)
+
+
+def test_the_kit_passes_at_one_hot_inputs() -> None:
+    check_layer(prograd.layer("lookup", width=3), 6, z=prograd.one_hot([4, 0, 4, 2], 6))
 
 
 def test_any_other_input_is_multiplied() -> None:

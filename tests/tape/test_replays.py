@@ -49,6 +49,7 @@ def everything(f: prograd.Objective, w: Any, x: Any) -> list[Any]:
             results += [value, gradient]
     for _ in range(3):
         results += [f(w), f.per_sample_gradients(w), f.per_sample_norms(w), f.clipped_gradient(w, 0.5)]
+        results.append(f.hessian_vector(w, w))
     return results
 
 

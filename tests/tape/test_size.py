@@ -11,7 +11,7 @@ import pytest
 
 import prograd
 from prograd.modes import MODES, Evaluation
-from prograd.modes.reverse import per_sample_gradients
+from prograd.modes.samples import per_sample_gradients
 from prograd.tape.recorder import Recorder
 from prograd.testing.in_network import HalfSquare
 from tests.helpers.networks import EXAMPLES

@@ -21,6 +21,7 @@ TASK_WORDS = {
     "jacobian": "Jacobian of the network",
     "per_sample": "gradient of each sample",
     "clipped": "mean of clipped gradients",
+    "last": "gradient by the last layer",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
@@ -29,14 +29,15 @@ from prograd_experiments.rows import (
     time,
     without_result,
 )
-from prograd_experiments.training.lesson import prepare
+from prograd_experiments.training.lesson import BALANCED, prepare
 from prograd_experiments.training.loop import train
 from prograd_experiments.training.pictures import CHOICES, POINT, epoch_text, label, mean_curves, pictures
 from prograd_experiments.training.scores import ACCURACY, HIGHER, R_SQUARED, score_text
 from prograd_experiments.training.swept import CONFIG, without_seed
 
 KEYS = (
-    *("experiment", *(key for key in networks.KEYS if key != "batch"), "penalty", "optimizer", "mode", "epochs"),
+    *("experiment", *(key for key in networks.KEYS if key != "batch"), "weights", "penalty", "optimizer", "mode"),
+    "epochs",
     *(
         "test_fraction",
         "validation_fraction",
@@ -77,12 +78,12 @@ class Training(Experiment):
     how = (
         "The seed shuffles the samples and splits them into parts for training, validation and testing. Features, and "
         "the targets of a regression, are standardised by the training part alone. The loss is the mean over the "
-        "samples; a penalty is added to what is minimised, not to the losses that are shown. The gradients come from "
-        "the mode that the configuration names. Accuracy is the fraction of samples with the right class. R² of a "
-        "regression is 1 where predictions are exact, and 0 where they are as good as the mean; its error is the root "
-        "mean square error in the target's units. The validation part chooses the epoch whose parameters are the "
-        "result, and of several runs the one whose test score is the answer. Losses and scores come from one run with "
-        "one seed: a sweep over seeds shows their mean and standard deviation."
+        "samples; weights of classes and a penalty belong to what is minimised, not to the losses that are shown. The "
+        "gradients come from the mode that the configuration names. Accuracy is the fraction of samples with the right "
+        "class. R² of a regression is 1 where predictions are exact, and 0 where they are as good as the mean; its "
+        "error is the root mean square error in the target's units. The validation part chooses the epoch whose "
+        "parameters are the result, and of several runs the one whose test score is the answer. Losses and scores come "
+        "from one run with one seed: a sweep over seeds shows their mean and standard deviation."
     )
     legend = (
         "Losses are means over the samples; the validation and test losses are of samples that were not trained on. "
@@ -116,6 +117,8 @@ class Training(Experiment):
         if read.get({"penalty": NO_PENALTY, **config}, "penalty.name") == NO_PENALTY["name"]:
             read.known_keys(config.get("penalty", NO_PENALTY), NO_PENALTY, "penalty")
             config = read.without(config, ["penalty"])  # as before there was such a key
+        config = read.without(config, ["weights"] if config.get("weights") is None else [])
+        _require_weights(config.get("weights", BALANCED))
         networks.penalty(config)
         whole = networks.check({**config, "batch": None})
         return {key: whole[key] for key in KEYS if key in whole}
@@ -193,6 +196,14 @@ class Training(Experiment):
 
     def pictures(self, rows: Sequence[Row]) -> list[Picture]:
         return pictures(rows)
+
+
+def _require_weights(given: object) -> None:
+    numbers = isinstance(given, list) and all(type(each) in {int, float} and 0 <= each < inf for each in given)
+    if given != BALANCED and not (numbers and given):
+        raise read.refused(
+            "weights", f"{BALANCED}, or a list of finite numbers of at least 0, one for each class", given
+        )
 
 
 def _penalty() -> Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from prograd_experiments.errors import ConfigError
 from prograd_experiments.samples import Array, Data, Scaling
 from prograd_experiments.training.scores import ACCURACY, R_SQUARED
 
+BALANCED = "balanced"
 Score = Callable[[Array, Array], float]
 
 
@@ -38,8 +39,8 @@ class Split(NamedTuple):
 class Lesson(NamedTuple):
     """All that training needs to know; it begins at `w`. `layers` are the configurations of the network's layers.
 
-    What is minimised is the mean loss, with the penalty if there is one. `trained` are the layers whose parameters
-    change; None is all that have any.
+    What is minimised is the mean loss, with weights by class and a penalty if there are any. `trained` are the layers
+    whose parameters change; None is all that have any.
     """
 
     layers: list[dict[str, Any]]
@@ -51,11 +52,12 @@ class Lesson(NamedTuple):
     score: Score
     score_is: str
     penalty: prograd.Penalty | None
+    weights: Mapping[int, float] | None
     trained: list[int] | None
 
     def objective(self, part: Part) -> prograd.Objective:
         """What is minimised, of some of the samples."""
-        return prograd.Objective(self.net, self.loss, part.x, part.y, penalty=self.penalty)
+        return prograd.Objective(self.net, self.loss, part.x, part.y, self.weights, self.penalty)
 
     def in_place(self, gradient: Array) -> Array:
         """The gradient by the parameters of the trained layers, with zeros for all others."""
@@ -95,12 +97,28 @@ def prepare(config: Config) -> Lesson:
     networks.require_fit(net, loss, w, *parts.train)
     score, score_is = (accuracy, ACCURACY) if samples.task == "classification" else (r_squared, R_SQUARED)
     penalty, trained = networks.penalty(config), _trained(net, config["frozen"])
-    lesson = Lesson(layers, net, loss, parts, w, samples, score, score_is, penalty, trained)
+    weights = _class_weights(config.get("weights"), samples, parts.train.y)
+    lesson = Lesson(layers, net, loss, parts, w, samples, score, score_is, penalty, weights, trained)
     if penalty is not None:
         with read.isolated(f"penalty={config['penalty']['name']}"):  # it may be for layers that there are not
             lesson.objective(parts.train)
         _require_trained(net, penalty, trained)
     return lesson
+
+
+def _class_weights(given: str | list[float] | None, samples: Data, y: Array) -> dict[int, float] | None:
+    """By class; `BALANCED` is `N/(K N_k)` of the training part, with which each of its K classes weighs as much."""
+    if given is None:
+        return None
+    if samples.task != "classification":
+        raise read.refused("weights", "no value, since the targets are no classes", given)
+    counts = (np.c_[1 - y, y] if y.shape[1] == 1 else y).sum(axis=0)
+    if given == BALANCED:
+        each = len(y) / np.count_nonzero(counts) / np.maximum(counts, 1)
+        return dict(enumerate(map(float, each)))
+    if len(given) != len(counts):
+        raise read.refused("weights", f"a number for each of {len(counts)} classes", given)
+    return dict(enumerate(map(float, given)))
 
 
 def _require_trained(net: prograd.Network, penalty: prograd.Penalty, trained: list[int] | None) -> None:

@@ -64,6 +64,7 @@ FORMS: Final = {
     "τ": "tau",
     "ξ": "xi",
     "π": "pi",
+    "ρ": "rho",
     "α": "alpha",
     "β": "beta",
     "δ": "delta",

@@ -22,6 +22,7 @@ from prograd.testing.layer_case import ELSEWHERE, LayerCase, Subset, block_name,
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
 from prograd.testing.recording import require_recordable
 from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, advise_on_mutable, named
+from prograd.testing.second_order import require_second_derivatives
 from prograd.testing.special_points import SATURATED, advise_on_float32, require_right_at, saturated
 
 RANDOM: Final = "; likely cause: random numbers, which init alone may draw, or a state that g changes"
@@ -161,6 +162,12 @@ def jacobian_B(case: LayerCase) -> None:
     """`B` is `∂g/∂z`: its `jvp` agrees with finite differences of `g`."""
     _require_reference(case)
     case.operators["B"].require_reference(case.references["B"])
+
+
+def jacobian_along(case: LayerCase) -> None:
+    """`dA` and `dB`, if there are any, are the derivatives of `A` and `B`: they agree with finite differences."""
+    _require_right(case, (jacobian_A, jacobian_B))
+    require_second_derivatives(case)
 
 
 def _require_steady(case: LayerCase) -> None:
@@ -407,6 +414,7 @@ LAYER_CHECKS: Final = Suite(
         differentiable,
         jacobian_A,
         jacobian_B,
+        jacobian_along,
         _of_each_block(operator_checks.linear),
         *_FOR_THE_ENGINE,
         _of_each_block(operator_checks.dense),

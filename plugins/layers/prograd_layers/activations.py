@@ -28,6 +28,9 @@ class Relu(Elementwise):
     def dphi(self, z: Array, z_next: Array) -> Array:
         return (z_next > 0).astype(z.dtype)
 
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        return np.zeros_like(z)
+
 
 @dataclass(frozen=True)
 class LeakyRelu(Elementwise):
@@ -46,6 +49,9 @@ class LeakyRelu(Elementwise):
 
     def dphi(self, z: Array, z_next: Array) -> Array:
         return np.where(z > 0, z.dtype.type(1), z.dtype.type(self.slope))
+
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        return np.zeros_like(z)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,10 @@ class Elu(Elementwise):
         d *= self.alpha
         return np.where(z > 0, z.dtype.type(1), d)
 
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """`alpha·exp(z)` for z ≤ 0, else 0."""
+        return np.where(z > 0, 0, self.dphi(z, z_next))
+
 
 @dataclass(frozen=True)
 class Sigmoid(Elementwise):
@@ -89,6 +99,12 @@ class Sigmoid(Elementwise):
         size = 1 + d
         size *= size
         d /= size
+        return d
+
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """`φ'(z)·(1 − 2 φ(z))`, and `1 − 2 φ(z) = −tanh(z/2)`."""
+        d = self.dphi(z, z_next)
+        d *= -np.tanh(0.5 * z)
         return d
 
 
@@ -107,6 +123,12 @@ class Tanh(Elementwise):
         d *= d
         return d
 
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """`−2 φ(z) φ'(z)`."""
+        d = self.dphi(z, z_next)
+        d *= -2 * z_next
+        return d
+
 
 @dataclass(frozen=True)
 class Softplus(Elementwise):
@@ -122,6 +144,10 @@ class Softplus(Elementwise):
     def dphi(self, z: Array, z_next: Array) -> Array:
         return _sigmoid(z)
 
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """The derivative of the sigmoid."""
+        return Sigmoid().dphi(z, z_next)
+
 
 @dataclass(frozen=True)
 class Silu(Elementwise):
@@ -135,6 +161,12 @@ class Silu(Elementwise):
         d *= z
         d += 1
         return _times_sigmoid(d, z)
+
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """`σ'(z)·(2 − z tanh(z/2))`."""
+        d = Sigmoid().dphi(z, z_next)
+        d *= 2 - z * np.tanh(0.5 * z)
+        return d
 
 
 @dataclass(frozen=True)
@@ -161,6 +193,12 @@ class Gelu(Elementwise):
         d = _times_bell(d, size)
         return np.where(z > 0, 1 - d, d)
 
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """`(2 − z²)·exp(−z²/2)/√(2π)`."""
+        size = np.minimum(np.abs(z), BELL)
+        d: Array = (2 - size * size) * (1 / math.sqrt(2 * math.pi))
+        return _times_bell(d, size)
+
 
 @dataclass(frozen=True)
 class Sine(Elementwise):
@@ -183,6 +221,10 @@ class Sine(Elementwise):
         np.cos(d, out=d)
         d *= self.omega
         return d
+
+    def d2phi(self, z: Array, z_next: Array) -> Array:
+        """`−omega²·φ(z)`."""
+        return z_next * (-(self.omega**2))
 
 
 def _decay(z: Array) -> Array:

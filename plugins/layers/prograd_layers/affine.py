@@ -43,6 +43,12 @@ class Affine(Layer):
             A["b"] = Identity(self.width)
         return A, Dense(w["W"])
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dA = (I ⊗ dz^T | 0)`, `dB = dW`."""
+        return {"W": Kronecker(self.width, dz)}, Dense(dw["W"])
+
     @classmethod
     def examples(cls) -> Iterator[tuple[Affine, int]]:
         """Fewer outputs than inputs, more, no bias, one of each."""

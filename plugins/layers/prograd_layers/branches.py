@@ -79,17 +79,30 @@ class _Branches(Layer):
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """Each branch's `A` among rows of zeros; the branches' `B` below one another."""
-        A: dict[str, Operator] = {}
         inputs = self.inputs_of(z.shape[-1])
-        through: list[Operator] = []
-        start = 0
-        for k, (chain, w_k, at) in enumerate(zip(self.chains, split(w, len(self.chains)), inputs, strict=True)):
-            A_k, B_k = chain.jacobian(w_k, z[:, at])
-            rows = Identity(z_next.shape[-1]).part(slice(start, start + B_k.rows))
-            A |= named(k, {name: rows @ block for name, block in A_k.items()})
-            through.append(B_k)
-            start += B_k.rows
-        return A, Stacked(through, inputs, z.shape[-1])
+        each = zip(self.chains, split(w, len(self.chains)), inputs, strict=True)
+        return _stacked([chain.jacobian(w_k, z[:, at]) for chain, w_k, at in each], inputs, z, z_next)
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """Those of the branches, in the same places."""
+        inputs, count = self.inputs_of(z.shape[-1]), len(self.chains)
+        each = zip(self.chains, split(w, count), split(dw, count), inputs, strict=True)
+        moved = [chain.jacobian_along(w_k, z[:, at], dw_k, dz[:, at]) for chain, w_k, dw_k, at in each]
+        return _stacked(moved, inputs, z, z_next)
+
+
+def _stacked(
+    blocks: Sequence[tuple[dict[str, Operator], Operator]], inputs: Sequence[slice], z: Array, z_next: Array
+) -> tuple[dict[str, Operator], Operator]:
+    A: dict[str, Operator] = {}
+    start = 0
+    for k, (A_k, B_k) in enumerate(blocks):
+        rows = Identity(z_next.shape[-1]).part(slice(start, start + B_k.rows))
+        A |= named(k, {name: rows @ block for name, block in A_k.items()})
+        start += B_k.rows
+    return A, Stacked([B_k for _, B_k in blocks], inputs, z.shape[-1])
 
 
 @dataclass(frozen=True)

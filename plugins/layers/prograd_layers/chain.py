@@ -10,7 +10,7 @@ import numpy as np
 
 from prograd import Array, Layer, Parameters
 from prograd.errors import ShapeError
-from prograd.operators import Identity, Operator, as_operator
+from prograd.operators import Identity, Operator, Zero, as_operator
 
 Config: TypeAlias = str | Layer | Mapping[str, Any]
 """A layer, its config or its bare name."""
@@ -64,6 +64,27 @@ class Chain:
             after = after @ as_operator(B_k)
         return A, after
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """The derivative of the products in `jacobian`: one factor after the other is differentiated."""
+        parts, moves = (split(p, len(self.layers)) for p in (w, dw))
+        states = self._states(parts, z)
+        each: list[tuple[tuple[dict[str, Operator], Operator], tuple[dict[str, Operator], Operator]]] = []
+        for g_k, w_k, dw_k, z_k, z_next in zip(self.layers, parts, moves, states[:-1], states[1:], strict=True):
+            A_k, B_k = block = _operators(g_k.jacobian(w_k, z_k, z_next))
+            each.append((block, _operators(g_k.jacobian_along(w_k, z_k, z_next, dw_k, dz))))
+            dz = sum((A.jvp(dw_k[name].reshape(1, -1)) for name, A in A_k.items()), start=B_k.jvp(dz))
+        n = states[-1].shape[-1]
+        dA: dict[str, Operator] = {}
+        after: Operator = Identity(n)
+        turned: Operator = Zero(n, n)
+        for k, ((A_k, B_k), (dA_k, dB_k)) in reversed(list(enumerate(each))):
+            dA |= named(k, {name: turned @ A for name, A in A_k.items()})
+            dA |= {name: dA[name] + after @ block for name, block in named(k, dA_k).items()}
+            after, turned = after @ B_k, turned @ B_k + after @ dB_k
+        return dA, turned
+
     def _states(self, parts: list[Parameters], z: Array) -> list[Array]:
         states = [z]
         for g_k, w_k in zip(self.layers, parts, strict=True):
@@ -83,3 +104,9 @@ def split(w: Parameters, count: int) -> list[Parameters]:
         k, _, inner = name.partition(".")
         parts[int(k)][inner] = values
     return parts
+
+
+def _operators(given: tuple[Mapping[str, Operator | Array], Operator | Array]) -> tuple[dict[str, Operator], Operator]:
+    """Blocks none of which is an array any more."""
+    A, B = given
+    return {name: as_operator(block) for name, block in A.items()}, as_operator(B)

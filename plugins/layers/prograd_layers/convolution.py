@@ -73,15 +73,23 @@ class _Convolution(Layer):
 
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`A = (I ⊗ patches(z) | I ⊗ 1)`, the first for each group, and `B` the convolution with `W`."""
-        patches = self.windows.patches(z)
-        A: dict[str, Operator] = {
-            "W": Kronecker(self.channels, patches[:, 0])
-            if self.groups == 1
-            else PatchesOfGroups(self.channels // self.groups, patches)
-        }
+        A = self._patches(z)
         if self.bias:
             A["b"] = Kronecker(self.channels, np.ones((1, self.windows.positions, 1), z.dtype))
         return A, Correlation(self._by_group(w["W"]), self.windows)
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dA = (I ⊗ patches(dz) | 0)`, and `dB` the convolution with `dW`."""
+        return self._patches(dz), Correlation(self._by_group(dw["W"]), self.windows)
+
+    def _patches(self, z: Array) -> dict[str, Operator]:
+        """The block of W."""
+        patches = self.windows.patches(z)
+        if self.groups == 1:
+            return {"W": Kronecker(self.channels, patches[:, 0])}
+        return {"W": PatchesOfGroups(self.channels // self.groups, patches)}
 
     def _by_group(self, W: Array) -> Array:
         return W.reshape(self.groups, self.channels // self.groups, self.windows.size)

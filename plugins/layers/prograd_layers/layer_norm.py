@@ -48,6 +48,24 @@ class LayerNorm(Layer):
         A: dict[str, Operator] = {"gamma": Diagonal(xhat), "beta": Identity(z.shape[-1])} if self.affine else {}
         return A, self._projection(z, xhat, sigma, w["gamma"] / sigma if self.affine else 1 / sigma)
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dA = (diag(dx̂) | 0)`, `dB = diag(d(gamma/σ)) P − diag(gamma/σ) (dx̂ x̂^T + x̂ dx̂^T)/n`.
+
+        P is `I − 1 1^T/n − x̂ x̂^T/n`; `dx̂ = P dz/σ`, `dσ = x̂·dz/n`.
+        """
+        n, (xhat, sigma) = z.shape[-1], self._normalized(z)
+        dx = self._projection(z, xhat, sigma, 1 / sigma).jvp(dz)
+        dlog = np.vecdot(xhat, dz)[..., None] / (n * sigma)  # of σ
+        scale = w["gamma"] / sigma if self.affine else 1 / sigma
+        dscale = (dw["gamma"] / sigma if self.affine else 0) - scale * dlog
+        share = (-1 / n) * scale
+        turned = DiagonalPlusLowRank(
+            np.zeros_like(xhat), np.stack([share * dx, share * xhat], axis=-1), np.stack([xhat, dx], axis=-1)
+        )
+        return {"gamma": Diagonal(dx)} if self.affine else {}, self._projection(z, xhat, sigma, dscale) + turned
+
     def _normalized(self, z: Array) -> tuple[Array, Array]:
         """`x̂ (N, n)` and `σ (N, 1)`, from halves and quotients: no sum or square overflows."""
         n = z.shape[-1]

@@ -40,6 +40,12 @@ class Lookup(Layer):
         """`A = I ⊗ z^T`, `B = E`."""
         return {"E": SparseKronecker(self.width, z)}, Dense(w["E"])
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dA = I ⊗ dz^T`, `dB = dE`."""
+        return {"E": SparseKronecker(self.width, dz)}, Dense(dw["E"])
+
     @classmethod
     def examples(cls) -> Iterator[tuple[Lookup, int]]:
         """Fewer outputs than inputs, and more."""

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from prograd import Array, Layer, Parameters, options, rows
 from prograd.errors import OptionError
-from prograd.operators import Operator, csr_by_rows
+from prograd.operators import Operator, Zero, csr_by_rows
 from prograd_layers.windows import Image, Windows, axes, for_each_axis, require_fit, require_grid
 
 AXES = ("height", "width")
@@ -61,6 +61,12 @@ class _Pool(Layer):
     def shapes(self, n_in: int) -> tuple[int, dict[str, tuple[int, ...]]]:
         require_grid(self, "image", self.image, n_in)
         return math.prod(self.windows.shape), {}
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dB` is zero: an average is linear, and a maximum is where it has a derivative."""
+        return {}, Zero(z_next.shape[-1], z.shape[-1])
 
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, int]]:

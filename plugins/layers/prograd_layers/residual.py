@@ -58,6 +58,12 @@ class Residual(Layer):
         A, B = self.chain.jacobian(w, z)
         return A, Identity(z.shape[-1]) + B
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """Those of the inner layers in a row."""
+        return self.chain.jacobian_along(w, z, dw, dz)
+
     @classmethod
     def examples(cls) -> Iterator[tuple[Residual, int]]:
         """A bottleneck of registered layers, a layer without parameters, and a residual block inside another."""

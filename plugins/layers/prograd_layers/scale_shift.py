@@ -28,3 +28,9 @@ class ScaleShift(Layer):
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         """`A = (diag(z) | I)`, `B = diag(scale)`."""
         return {"scale": Diagonal(z), "shift": Identity(z.shape[-1])}, Diagonal(w["scale"])
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dA = (diag(dz) | 0)`, `dB = diag(dscale)`."""
+        return {"scale": Diagonal(dz)}, Diagonal(dw["scale"])

@@ -30,3 +30,11 @@ class Softmax(Layer):
         """`B = diag(p) − p p^T` with `p = g(z)`, and `p_j Σ_{k≠j} p_k` on the diagonal."""
         p = z_next
         return {}, DiagonalPlusLowRank.minus_square(p, p, p * rows.others(p))
+
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        """`dB = diag(dp) − dp p^T − p dp^T` with `dp = B dz`."""
+        p, (_, B) = z_next, self.jacobian(w, z, z_next)
+        dp = B.jvp(dz)
+        return {}, DiagonalPlusLowRank(dp, np.stack([-dp, -p], axis=-1), np.stack([p, dp], axis=-1))

@@ -102,11 +102,7 @@ class Windows:
         n = len(self.axes)
         reach, along = tuple(axis.reach for axis in self.axes), tuple(range(2, 2 + n))
         windows = np.lib.stride_tricks.sliding_window_view(self.pad(z), reach, axis=along)
-        steps: Index = tuple(
-            slice(None, None, step)
-            for step in (1, 1, *(axis.stride for axis in self.axes), *(axis.dilation for axis in self.axes))
-        )
-        windows = windows[steps]
+        windows = windows[self._steps]
         windows = windows.reshape(len(z), self.groups, -1, *windows.shape[2:])
         windows = windows.transpose(0, 1, *range(3, 3 + n), 2, *range(3 + n, 3 + 2 * n))
         if any(axis.kernel > 1 or axis.stride > 1 for axis in self.axes):  # BLAS takes no overlapping rows
@@ -128,11 +124,7 @@ class Windows:
 
     def pixels(self, padded: Array) -> list[Array]:
         """Views `(..., C, *counts)`: the first number of every window, the second, … in row-major order."""
-        views = []
-        for place in self._places():
-            at: Index = (..., *(axis.of_windows(k) for axis, k in zip(self.axes, place, strict=True)))
-            views.append(padded[at])
-        return views
+        return [padded[at] for at in self._pixels]
 
     def spread(self, values: Iterable[Array], lead: tuple[int, ...], like: Array) -> Array:
         """`values` for the first number of every window, the second, … added up: `(..., C, *counts) -> (..., C …)`.
@@ -159,6 +151,19 @@ class Windows:
 
     def _places(self) -> Iterator[tuple[int, ...]]:
         return itertools.product(*map(range, self.kernel))
+
+    @cached_property
+    def _pixels(self) -> list[Index]:
+        """Where the padded grid has each place of all windows."""
+        return [
+            (..., *(axis.of_windows(k) for axis, k in zip(self.axes, place, strict=True))) for place in self._places()
+        ]
+
+    @cached_property
+    def _steps(self) -> Index:
+        """Which windows there are, and which numbers each has, of all that slide over the grid."""
+        strides, dilations = ((axis.stride for axis in self.axes), (axis.dilation for axis in self.axes))
+        return tuple(slice(None, None, step) for step in (1, 1, *strides, *dilations))
 
     @cached_property
     def _middle(self) -> Index:

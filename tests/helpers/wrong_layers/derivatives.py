@@ -175,3 +175,47 @@ class ForgottenTwo(Elementwise):
 
     def dphi(self, z, z_next):
         return z
+
+
+@wrong("jacobian_along", says=r"dB\^T q by jacobian_along, direction \d of sample \d: .*; likely cause: the sign")
+class SignOfTheSecondDerivative(Elementwise):
+    def phi(self, z):
+        return np.sin(z)
+
+    def dphi(self, z, z_next):
+        return np.cos(z)
+
+    def d2phi(self, z, z_next):
+        return z_next
+
+
+@wrong(
+    "jacobian_along", says=r'dA\["W"\]\^T q by jacobian_along, .*; likely cause: it is zero: the derivative is missing'
+)
+class ForgottenSecondDerivative(Right):
+    def jacobian_along(self, w, z, z_next, dw, dz):
+        return {}, Dense(dw.W)
+
+
+@wrong("jacobian_along", says=r"^dB: expected 4 × 3, got Dense\[3 × 4")
+class TransposedSecondDerivative(Right):
+    def jacobian_along(self, w, z, z_next, dw, dz):
+        return {"W": Kronecker(4, dz)}, Dense(dw.W.T)
+
+
+@wrong("jacobian_along", says="dB: vjp: expected float32, got float64")
+class WidensInTheSecondDerivative(Elementwise):
+    def phi(self, z):
+        return np.sin(z)
+
+    def dphi(self, z, z_next):
+        return np.cos(z)
+
+    def d2phi(self, z, z_next):
+        return -np.sin(z.astype(np.float64))
+
+
+@wrong("jacobian_along", says=r"dA: expected none but the parameters \['W', 'b'\], got \['V'\]")
+class SecondDerivativeOfAnother(Right):
+    def jacobian_along(self, w, z, z_next, dw, dz):
+        return {"V": Kronecker(4, dz)}, Dense(dw.W)

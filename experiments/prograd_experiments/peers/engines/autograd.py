@@ -23,13 +23,17 @@ class Autograd(Engine):
         """The gradient, and the Jacobian of one sample, which takes the parameters as one vector."""
         if task == "reverse":
             return {"": partial(autograd.value_and_grad(objective), list(given.layers), given.x, given.y)}
+        if task == "last":
+            *others, last = given.layers
+            by_last = autograd.value_and_grad(lambda last: objective([*others, *last], given.x, given.y))
+            return {"": partial(by_last, [last])}
         if task == "jacobian" and len(given.x) == 1:
             w, unflatten = flatten(list(given.layers))
             return {"": partial(autograd.jacobian(lambda w: network(unflatten(w), given.x)[0]), w)}
         return {}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        if task == "reverse":
+        if task in {"reverse", "last"}:
             return Numbers(float(result[0]), in_order(result[1]))
         ends = np.cumsum([size for W, b in given.layers for size in (W.size, b.size)])
         parts: list[Array] = np.split(result, ends[:-1], axis=1)

@@ -24,6 +24,8 @@ class Floor(Engine):
         shapes = [W.shape for W, _ in given.layers]
         if task in {"reverse", "clipped"}:
             return {"": floor.reverse(shapes, len(given.x), given.x.dtype, self.bind)}
+        if task == "last":
+            return {"": floor.last(shapes, len(given.x), given.x.dtype, self.bind)}
         if task == "forward":
             return {"": floor.forward(shapes, len(given.x), given.x.dtype, self.bind)}
         return {"": partial(per_sample, *_per_sample(given, self.bind))} if task == "per_sample" else {}

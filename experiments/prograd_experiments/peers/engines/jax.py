@@ -33,13 +33,15 @@ class Jax(Engine):
             return {"": _ready(jax.jit(jax.jacfwd(objective)), w, x, y)}
         if task == "per_sample":
             return {"": _ready(jax.jit(jax.vmap(jax.grad(of_one), in_axes=(None, 0, 0))), w, x, y)}
+        if task == "last":
+            return {"": _ready(jax.jit(jax.value_and_grad(by_the_last_layer)), w[-1:], w[:-1], x, y)}
         if task == "clipped":
             return {"": _ready(jax.jit(clipped), w, x, y)}
         each = {name: jax.vmap(by(network), in_axes=(None, 0)) for name, by in _JACOBIANS.items()}
         return {name: _ready(jax.jit(of), w, x) for name, of in each.items()}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        value, derivative = result if task == "reverse" else (None, result)
+        value, derivative = result if task in {"reverse", "last"} else (None, result)
         leading = np.shape(derivative[0][1])[:-1]
         return Numbers(None if value is None else float(value), in_order(derivative, leading))
 
@@ -62,6 +64,11 @@ def of_one(w: Any, x: Any, y: Any) -> Any:
 def objective(w: Any, x: Any, y: Any) -> Any:
     """The mean over the samples."""
     return of_one(w, x, y).mean()
+
+
+def by_the_last_layer(last: Any, others: Any, x: Any, y: Any) -> Any:
+    """The objective, with the last layer's parameters apart."""
+    return objective([*others, *last], x, y)
 
 
 def clipped(w: Any, x: Any, y: Any) -> Any:

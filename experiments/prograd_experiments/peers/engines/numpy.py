@@ -22,11 +22,12 @@ class Numpy(Engine):
             "jacobian": jacobian,
             "per_sample": per_sample_gradients,
             "clipped": clipped_gradient,
+            "last": by_the_last_layer,
         }
         return {"": partial(functions[task], given)} if task in functions else {}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        if task in {"reverse", "forward"}:
+        if task in {"reverse", "forward", "last"}:
             return Numbers(float(result[0]), in_order(result[1]))
         return Numbers(None, in_order(result, result[0][1].shape[:-1]))
 
@@ -43,6 +44,14 @@ def value_and_gradient(given: Given) -> tuple[Any, Layers]:
             q = q @ given.layers[i][0]
             q *= _slope(z[i])
     return np.add.reduce(value) / len(q), gradient[::-1]
+
+
+def by_the_last_layer(given: Given) -> tuple[Any, Layers]:
+    """The mean over the samples, and `(dW, db)` of the last layer."""
+    *_, z, output = forward_pass(given)
+    value, q = cross_entropy(output, given.y)
+    q /= len(q)
+    return np.add.reduce(value) / len(q), [(q.T @ z, np.add.reduce(q, axis=0))]
 
 
 def per_sample_gradients(given: Given) -> Layers:

@@ -27,9 +27,11 @@ class Prograd(Engine):
         f = prograd.Objective(net, prograd.loss("softmax_cross_entropy"), given.x, given.y)
         if task == "per_sample":
             return {"": partial(f.per_sample_gradients, w)}
+        if task == "last":
+            return {"": partial(f.value_and_gradient, w, layers=[-1])}
         if task == "clipped":
             return {"": partial(f.clipped_gradient, w, MAX_NORM)}
         return {"": partial(f.value_and_gradient, w, mode=task)}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        return Numbers(*result) if task in {"reverse", "forward"} else Numbers(None, result)
+        return Numbers(*result) if task in {"reverse", "forward", "last"} else Numbers(None, result)

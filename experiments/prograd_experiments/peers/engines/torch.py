@@ -38,6 +38,9 @@ class Torch(Engine):
             return {"": partial(self.compiled(torch.func.jacfwd(objective)), flat, x, y)}
         if task == "per_sample":
             return {"": partial(self.compiled(torch.func.vmap(torch.func.grad(of_one), (None, 0, 0))), flat, x, y)}
+        if task == "last":
+            w = [*flat[:-2], *(part.requires_grad_() for part in flat[-2:])]
+            return {"": partial(value_and_gradient, self.compiled(objective), w, x, y)}
         if task == "clipped":
             return {"vmap": partial(self.compiled(clipped), flat, x, y), **self.ghosts(given, x, y)}
         return {
@@ -52,7 +55,7 @@ class Torch(Engine):
         return {"opacus": importlib.import_module("prograd_experiments.peers.engines.opacus").way(given, x, y)}
 
     def numbers(self, task: Task, given: Given, result: Any) -> Numbers:
-        value, derivative = result if task == "reverse" else (None, result)
+        value, derivative = result if task in {"reverse", "last"} else (None, result)
         parts = [part.detach().numpy() for part in derivative]
         pairs = list(zip(parts[::2], parts[1::2], strict=True))
         return Numbers(None if value is None else float(value), in_order(pairs, parts[1].shape[:-1]))
@@ -109,6 +112,6 @@ def clipped(w: list[Any], x: Any, y: Any) -> list[Any]:
 
 
 def value_and_gradient(function: Callable[..., Any], w: list[Any], x: Any, y: Any) -> tuple[Any, Any]:
-    """The value, and its gradient with respect to each tensor."""
+    """The value, and its gradient with respect to each tensor that requires one."""
     value = function(w, x, y)
-    return value, torch.autograd.grad(value, w)
+    return value, torch.autograd.grad(value, [part for part in w if part.requires_grad])
