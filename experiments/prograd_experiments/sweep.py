@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_loader import ConfigLoader
@@ -15,8 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from prograd.commands.refusals import PLACES
+from prograd_experiments import arguments, effect, environment, forecast, jobs, records, storage, terminal
 from prograd_experiments import config as read
-from prograd_experiments import effect, environment, forecast, jobs, records, storage, terminal
 from prograd_experiments.collect import collect
 from prograd_experiments.errors import ConfigError, RecordError
 from prograd_experiments.folders import Folders, slug
@@ -24,6 +26,9 @@ from prograd_experiments.launch import SUBDIR, Point, Ramp
 from prograd_experiments.messages import is_refusal, message_of
 from prograd_experiments.records import Status
 from prograd_experiments.wishes import Wishes
+
+KEY_IN_TEXT = re.compile(r"\$\{([\w.]+)\}")
+"""A key whose value a text of a configuration takes over."""
 
 MOST_MISTAKES = 4
 """Lines: one mistake may be in every point, with another value in each."""
@@ -151,6 +156,7 @@ def each_point(
     if wrong:
         more = [f"… and {len(wrong) - MOST_MISTAKES} more such lines"] * (len(wrong) > MOST_MISTAKES)
         raise ConfigError("\n".join([*islice(wrong, MOST_MISTAKES), *more]))
+    _require_one_directory(config, set[str]().union(*overrides).difference(shared))
     effect.require(said, composed)
     return points
 
@@ -192,6 +198,16 @@ def require_own_folders(config: DictConfig) -> None:
     read.in_place(config.hydra.job.chdir)
     if "subdir: ${hydra.job.num}\n" not in OmegaConf.to_yaml(config.hydra.sweep):  # Hydra's default
         raise _named_by_configuration()
+
+
+def _require_one_directory(config: DictConfig, overrides: Iterable[str]) -> None:
+    """Raises `ConfigError` if the directory of the sweep depends on a key that tells its points apart."""
+    given: Any = OmegaConf.to_container(OmegaConf.masked_copy(config.hydra.sweep, ["dir"]), resolve=False)
+    written = given["dir"]
+    for named in KEY_IN_TEXT.findall(str(written)):
+        for key in arguments.keys(sorted(overrides)):
+            if f"{named}.".startswith(f"{key}.") or key.startswith(f"{named}."):
+                raise read.refused("hydra.sweep.dir", f"one directory for all points, not one by {key}", written)
 
 
 def _named_by_configuration() -> ConfigError:

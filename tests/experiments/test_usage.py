@@ -49,6 +49,14 @@ def prograd_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("-m hydra.sweeper.max_batch_size=0", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
         ("-m hydra.sweeper.max_batch_size=x", "hydra.sweeper.max_batch_size: expected an integer of at least 1, or"),
         ("-m hydra.sweep.subdir=foo", "hydra.sweep.subdir: expected it unset, since a point's folder is named by its"),
+        (
+            "-m depth=1,2 hydra.sweep.dir=out/${depth}",
+            "hydra.sweep.dir: expected one directory for all points, not one by depth, got out/${depth}",
+        ),
+        (
+            "-m network=hourglass,mlp hydra.sweep.dir=out/${network.name}",
+            "hydra.sweep.dir: expected one directory for all points, not one by network, got out/${network.name}",
+        ),
         ("-m hydra.sweep.subdir=${seed}", "hydra.sweep.subdir: expected it unset, since a point's folder is named by"),
         ("-m hydra.sweep.dir=file", "hydra.sweep.dir: expected a directory, got file; a file has that name"),
         ("-m hydra.sweeper.params=3", "hydra.sweeper.params: expected keys with their choices, got 3"),

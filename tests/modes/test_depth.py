@@ -112,8 +112,8 @@ def test_ten_thousand_layers(name: str) -> None:
     np.testing.assert_allclose(f.gradient(w, mode="auto"), gradient, rtol=1e-9, atol=1e-15)
     np.testing.assert_array_equal(f.gradient(w, mode="optimal"), gradient)
     np.testing.assert_array_equal(f.gradient(w, max_bytes=2**26), gradient)
-    J = prograd.jacobian(net, w, x, wrt="input")
-    for mode in ("reverse", "forward", "factored"):
+    J = prograd.jacobian(net, w, x, wrt="input", mode="reverse")
+    for mode in ("forward", "factored"):
         np.testing.assert_allclose(prograd.jacobian(net, w, x, wrt="input", mode=mode), J, rtol=1e-6, atol=1e-15)
     with pytest.raises(OptionError, match='mode="optimal": expected a Jacobian of at most 2000 layers'):
         prograd.jacobian(net, w, x, mode="optimal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 from functools import partial
@@ -266,12 +267,21 @@ def test_what_the_command_refuses(arguments, code, message):
     assert message in result.output
 
 
+# Nine times itself, eight times over: a line of aliases that nobody should write out.
+POWERS = [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in itertools.pairwise("abcdefghi")]
+ALIASES = "\n".join([f"a: &a [{', '.join('x' * 9)}]", *POWERS, "layers: *i"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{}", "expected a list of layers"),
         ("- {width: 3}", "layers[0]: expected a name"),
         ("[", "expected JSON or YAML"),
+        ("[" * 3000 + "]" * 3000, "expected layers, got values that are nested too deeply to be read"),
+        ("[" * 100_000, "expected layers, got values that are nested too deeply to be read"),
+        ("- &a [*a]", "layers[0]: expected a name or a mapping with a name, got [[[[[[[...]]]]]]]"),
+        (ALIASES, "layers[0]: expected a name or a mapping with a name, got [[["),
     ],
 )
 def test_files_that_hold_no_network(tmp_path, text, message):

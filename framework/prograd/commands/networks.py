@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,6 +89,8 @@ def _read(file: Path) -> tuple[list[dict[str, Any]], int | None]:
         content = _parsed(file, file.read_text("utf-8"))
     except UnicodeDecodeError as error:
         raise Refused(f"{file}: expected text in UTF-8, got the byte 0x{error.object[error.start]:02x}") from error
+    except RecursionError as error:
+        raise Refused(f"{file}: expected layers, got values that are nested too deeply to be read") from error
     n_in = None
     if isinstance(content, dict):
         n_in, content = content.get("n_in"), content.get("layers")
@@ -100,7 +103,7 @@ def _config(file: Path, i: int, layer: Any) -> dict[str, Any]:
     if isinstance(layer, str):
         return {"name": layer}
     if not isinstance(layer, dict) or "name" not in layer:
-        raise Refused(f"{file}: layers[{i}]: expected a name or a mapping with a name, got {layer!r}")
+        raise Refused(f"{file}: layers[{i}]: expected a name or a mapping with a name, got {reprlib.repr(layer)}")
     return layer
 
 

@@ -104,6 +104,8 @@ def read(path: Path) -> Rates:
         raise OptionError(f"{path}: expected a file of rates: {error.strerror}") from error
     except (ValueError, OptionError) as error:
         raise OptionError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise OptionError(f"{path}: expected rates, got values that are nested too deeply to be read") from error
 
 
 def write(path: Path, rates: Rates) -> None:
