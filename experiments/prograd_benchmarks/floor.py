@@ -48,6 +48,19 @@ def last(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind: B
     return partial(products, [bind(*each) for each in factors])
 
 
+def hessian_vector(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind: Bind = by_numpy) -> Call:
+    """`z W^T`, `z V^T`, `dz W^T`; `dq^T z`, `q^T dz`; `dq W`, `q V`, `q W`: for the first layer, only those of `z`."""
+    n = (shapes[0][1], *(n_out for n_out, _ in shapes))
+    z = [np.ones((samples, n_i), dtype) for n_i in n]
+    factors = []
+    for i, shape in enumerate(shapes):
+        W, p = np.ones(shape, dtype), np.ones(shape, dtype)
+        factors += [(z[i], W.T, z[i + 1])] * (2 if i == 0 else 3)
+        factors += [(z[i + 1].T, z[i], p)] * (1 if i == 0 else 2)
+        factors += [(z[i + 1], W, z[i])] * (0 if i == 0 else 3)
+    return partial(products, [bind(*each) for each in factors])
+
+
 def forward(shapes: Sequence[Shape], samples: int, dtype: Any = np.float64, bind: Bind = by_numpy) -> Call:
     """`J W^T` for each layer but the first, in chunks; `J` has a row for each sample and each earlier parameter."""
     calls = []

@@ -46,9 +46,14 @@ def first_of(chosen: Names) -> int:
     return next((i for i, some in enumerate(chosen) if some), len(chosen))
 
 
+def pairs(chosen: Names) -> list[tuple[int, str]]:
+    """What is chosen, one by one."""
+    return [(i, name) for i, some in enumerate(chosen) for name in some]
+
+
 def words(chosen: Names) -> str:
     """What is chosen, in words: `layers[0].W, layers[2].b`."""
-    return ", ".join(f"layers[{i}].{name}" for i, some in enumerate(chosen) for name in some)
+    return ", ".join(f"layers[{i}].{name}" for i, name in pairs(chosen))
 
 
 def _listed(wanted: Wanted, where: str) -> Sequence[Any]:

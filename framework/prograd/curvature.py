@@ -34,7 +34,7 @@ def hessian_vector(at: Evaluation, v: Array, out: Array) -> Array:
     spans = at.net.spans
     z, made = at.linearize()
     blocks = list(made)
-    still = np.zeros(at.x.shape, at.x.dtype, like=at.x)
+    still = np.zeros((1, at.net.n[0]), at.x.dtype, like=at.x)
     dz = [still, *recursions.tangents(blocks, slices(v[None], spans), still)]
     total, q = at.close(z[-1])
     dq = at.weighted(at.loss.hessian(z[-1], at.y).jvp(dz[-1])) / at.samples

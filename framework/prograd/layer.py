@@ -93,8 +93,9 @@ class Layer(ABC):
     ) -> tuple[Mapping[str, OperatorLike], OperatorLike]:
         """`(dA, dB)`: the derivative of `(A, B)` at `(w, z)` along `(dw, dz)`. Optional; the Hessian needs it.
 
-        `dw` has the shapes of `w`, and `dz` is `(N, n_in)`. Each result is an operator or an array, of the size of the
-        block. A parameter whose `A` is constant may be left out of `dA`.
+        `dw` has the shapes of `w`, and `dz` is `(N, n_in)`, or `(1, n_in)` if it is the same for all samples, as zeros
+        are for the first layer. Each result is an operator or an array, of the size of the block. A parameter whose
+        `A` is constant may be left out of `dA`.
         """
         raise OptionError(f"layer {self.name}: expected jacobian_along for products with the Hessian, got none")
 

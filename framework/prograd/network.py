@@ -42,8 +42,9 @@ class Network:
 
     `n` are the sizes `n_1 … n_{L+1}`, `r` the numbers of parameters `r_1 … r_L`, and `size` is their sum. For each
     layer, `shapes` has the shapes of the parameters, and `spans` their places in `w`. `checked` says whether the layers
-    are known to return what they declare. This depends on neither `w` nor `x`, so one check is enough. Raises
-    `ShapeError` for an empty network, and if a layer can't take the outputs of the layer before it.
+    are known to return what they declare. This depends on neither `w` nor `x`, so one check is enough. `chosen` is None
+    unless derivatives are by some of the parameters (see `Part`). Raises `ShapeError` for an empty network, and if a
+    layer can't take the outputs of the layer before it.
 
     >>> net = prograd.Network([prograd.layer("affine", width=2), prograd.layer("tanh")], n_in=3)
     >>> net.n, net.r, net.size

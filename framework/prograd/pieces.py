@@ -11,9 +11,11 @@ from scipy.sparse import eye_array
 
 from prograd import planning
 from prograd.arrays import Array
-from prograd.errors import OptionError, UnknownNameError
+from prograd.chosen import Wanted, pairs
+from prograd.errors import OptionError
 from prograd.jacobians import jacobian
 from prograd.layer import Layer, Parameters
+from prograd.linearization import variable
 from prograd.modes import Mode, ModeName
 from prograd.network import Network
 from prograd.operators import Operator, Sparse
@@ -23,7 +25,7 @@ def jacobian_blocks(  # noqa: PLR0913  (as `jacobian`)
     net: Network,
     w: ArrayLike,
     x: ArrayLike,
-    wrt: Literal["parameters", "input"] = "parameters",
+    wrt: Literal["parameters", "input"] | Wanted = "parameters",
     mode: ModeName | Mode = "auto",
     *,
     max_bytes: int,
@@ -41,13 +43,13 @@ def jacobian_blocks(  # noqa: PLR0913  (as `jacobian`)
     ...     print(samples, outputs, J.shape)
     slice(0, 5, None) slice(0, 2, None) (5, 2, 8)
     """
-    if wrt not in {"parameters", "input"}:
-        raise UnknownNameError("wrt", wrt, ("parameters", "input"))
+    by = variable(net, wrt)
+    columns = pairs(by) if isinstance(by, tuple) else by  # of a network with another layer at the end, too
     w, x, _ = net.check(w, x)
 
     def fits(one: Network, samples: int) -> bool:
         try:
-            planning.resolve(mode, one, samples, wrt, "jacobian", max_bytes, x.dtype)
+            planning.resolve(mode, one, samples, variable(one, columns), "jacobian", max_bytes, x.dtype)
         except OptionError:
             return False
         return True
@@ -58,7 +60,7 @@ def jacobian_blocks(  # noqa: PLR0913  (as `jacobian`)
     nets = {part: net if outputs == m else _only(net, *part) for part in _parts(m, outputs)}
     for first, last in _parts(N, max(1, samples)):
         for part, one in nets.items():
-            yield slice(first, last), slice(*part), jacobian(one, w, x[first:last], wrt, mode, max_bytes)
+            yield slice(first, last), slice(*part), jacobian(one, w, x[first:last], columns, mode, max_bytes)
 
 
 def _halves(n: int) -> Iterator[int]:

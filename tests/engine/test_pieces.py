@@ -32,6 +32,15 @@ def test_blocks_are_parts_of_the_whole(share, mode):
     assert (many, few) == (N, WIDTH) if share > N else many > 1 if share > 2 else many == 1 and few < WIDTH
 
 
+def test_by_some_of_the_parameters():
+    whole = prograd.jacobian(NET, W, X)[:, :, NET.entries([-2])]
+    for max_bytes in (whole.nbytes, whole[0].nbytes // 2):  # the second takes some outputs at a time
+        found = np.full_like(whole, np.nan)
+        for samples, outputs, J in prograd.jacobian_blocks(NET, W, X, [-2], max_bytes=max_bytes):
+            found[samples, outputs] = J
+        np.testing.assert_allclose(found, whole, rtol=1e-10, atol=1e-14)
+
+
 def test_by_input_and_for_one_sample():
     blocks = list(prograd.jacobian_blocks(NET, W, X[0], "input", max_bytes=2**17))
     whole = prograd.jacobian(NET, W, X[0], "input")

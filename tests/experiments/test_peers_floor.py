@@ -49,6 +49,8 @@ def test_the_reference_is_right() -> None:
     clipped = (gradients * np.minimum(1, MAX_NORM / norms)[:, None]).mean(axis=0)
     assert by_hand["clipped"].derivative == pytest.approx(clipped, rel=1e-12)
     assert by_hand["last"].derivative == pytest.approx(f.gradient(w)[net.entries(-1)], rel=1e-12)
+    moved = f.gradient(1.0001 * w) - f.gradient(0.9999 * w)
+    assert by_hand["hessian"].derivative == pytest.approx(moved / 2e-4, abs=1e-7)
     assert by_hand["last"].value == by_hand["reverse"].value
 
 
@@ -77,6 +79,9 @@ def test_the_floor_has_the_products_that_theory_counts() -> None:
     by_last = factors(theory.last(shapes, batch))
     assert multiply_adds(by_last) == (depth + 1) * batch * width**2
     assert all((a @ b).shape == out.shape for a, b, out in by_last)
+    by_hessian = factors(theory.hessian_vector(shapes, batch))
+    assert multiply_adds(by_hessian) == (8 * depth - 5) * batch * width**2
+    assert all((a @ b).shape == out.shape for a, b, out in by_hessian)
     per_sample = Workload("per_sample", depth, width, width, "float64").given(seed=0)
     shared, outer = Floor(threads=1).ways("per_sample", per_sample)[""].args
     assert (len(shared), len(outer)) == (2 * depth - 1, depth)

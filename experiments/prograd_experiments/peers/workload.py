@@ -22,6 +22,7 @@ TASK_WORDS = {
     "per_sample": "gradient of each sample",
     "clipped": "mean of clipped gradients",
     "last": "gradient by the last layer",
+    "hessian": "product with the Hessian",
 }
 
 

@@ -60,6 +60,7 @@ def require_second_derivatives(case: LayerCase) -> None:
         )
         name = MatrixName(f"d{block}^T q by jacobian_along")
         require_matrix(name, Pair(actual, "vjp", expected, reference.source, tolerance), entries=False)
+    _require_one_for_all(case, directions[0], q)
     _require_dtypes(case, directions[0], q)
 
 
@@ -91,6 +92,14 @@ def _products_along(case: LayerCase, direction: Direction, q: Array) -> dict[str
                 f"d{block}: vjp_sum of q {q.shape}", total, product.sum(axis=0), rounding(product.sum(axis=0))
             )
     return products
+
+
+def _require_one_for_all(case: LayerCase, direction: Direction, q: Array) -> None:
+    """`dz` with one row is that of all samples."""
+    dw, dz = direction
+    expected = _products_along(case, (dw, np.tile(dz[:1], (case.samples, 1))), q)
+    for block, product in _products_along(case, (dw, dz[:1]), q).items():
+        require_close(f"d{block}^T q for one dz {dz[:1].shape}", product, expected[block], rounding(expected[block]))
 
 
 def _require_dtypes(case: LayerCase, direction: Direction, q: Array) -> None:

@@ -56,6 +56,7 @@ class LayerNorm(Layer):
         P is `I − 1 1^T/n − x̂ x̂^T/n`; `dx̂ = P dz/σ`, `dσ = x̂·dz/n`.
         """
         n, (xhat, sigma) = z.shape[-1], self._normalized(z)
+        dz = np.broadcast_to(dz, z.shape)
         dx = self._projection(z, xhat, sigma, 1 / sigma).jvp(dz)
         dlog = np.vecdot(xhat, dz)[..., None] / (n * sigma)  # of σ
         scale = w["gamma"] / sigma if self.affine else 1 / sigma

@@ -219,3 +219,15 @@ class WidensInTheSecondDerivative(Elementwise):
 class SecondDerivativeOfAnother(Right):
     def jacobian_along(self, w, z, z_next, dw, dz):
         return {"V": Kronecker(4, dz)}, Dense(dw.W)
+
+
+@wrong("jacobian_along", says=r"zip\(\) argument 2 is shorter")
+class AsksForADirectionOfEachSample(Elementwise):
+    def phi(self, z):
+        return np.sin(z)
+
+    def dphi(self, z, z_next):
+        return np.cos(z)
+
+    def jacobian_along(self, w, z, z_next, dw, dz):
+        return {}, Diagonal(np.stack([-a * da for a, da in zip(z_next, dz, strict=True)]))

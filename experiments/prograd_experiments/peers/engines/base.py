@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal, get_args
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
-Task = Literal["reverse", "forward", "jacobian", "per_sample", "clipped", "last"]
+Task = Literal["reverse", "forward", "jacobian", "per_sample", "clipped", "last", "hessian"]
 Layers = Sequence[tuple[Any, Any]]
 Ways = Mapping[str, Callable[[], Any]]
 

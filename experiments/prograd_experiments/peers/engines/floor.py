@@ -26,6 +26,8 @@ class Floor(Engine):
             return {"": floor.reverse(shapes, len(given.x), given.x.dtype, self.bind)}
         if task == "last":
             return {"": floor.last(shapes, len(given.x), given.x.dtype, self.bind)}
+        if task == "hessian":
+            return {"": floor.hessian_vector(shapes, len(given.x), given.x.dtype, self.bind)}
         if task == "forward":
             return {"": floor.forward(shapes, len(given.x), given.x.dtype, self.bind)}
         return {"": partial(per_sample, *_per_sample(given, self.bind))} if task == "per_sample" else {}

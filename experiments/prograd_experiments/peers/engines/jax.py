@@ -27,16 +27,17 @@ class Jax(Engine):
     def ways(self, task: Task, given: Given) -> Ways:
         """`value_and_grad`, `jacfwd` of the objective, `jacrev` and `jacfwd` of the network, and `vmap(grad)`."""
         w, x, y = jax.tree.map(jnp.asarray, (list(given.layers), given.x, given.y))
-        if task == "reverse":
-            return {"": _ready(jax.jit(jax.value_and_grad(objective)), w, x, y)}
-        if task == "forward":
-            return {"": _ready(jax.jit(jax.jacfwd(objective)), w, x, y)}
-        if task == "per_sample":
-            return {"": _ready(jax.jit(jax.vmap(jax.grad(of_one), in_axes=(None, 0, 0))), w, x, y)}
-        if task == "last":
-            return {"": _ready(jax.jit(jax.value_and_grad(by_the_last_layer)), w[-1:], w[:-1], x, y)}
-        if task == "clipped":
-            return {"": _ready(jax.jit(clipped), w, x, y)}
+        functions: dict[Task, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+            "reverse": (jax.value_and_grad(objective), (w,)),
+            "forward": (jax.jacfwd(objective), (w,)),
+            "per_sample": (jax.vmap(jax.grad(of_one), in_axes=(None, 0, 0)), (w,)),
+            "last": (jax.value_and_grad(by_the_last_layer), (w[-1:], w[:-1])),
+            "hessian": (hessian_vector, (w, w)),
+            "clipped": (clipped, (w,)),
+        }
+        if task in functions:
+            function, parameters = functions[task]
+            return {"": _ready(jax.jit(function), *parameters, x, y)}
         each = {name: jax.vmap(by(network), in_axes=(None, 0)) for name, by in _JACOBIANS.items()}
         return {name: _ready(jax.jit(of), w, x) for name, of in each.items()}
 
@@ -69,6 +70,11 @@ def objective(w: Any, x: Any, y: Any) -> Any:
 def by_the_last_layer(last: Any, others: Any, x: Any, y: Any) -> Any:
     """The objective, with the last layer's parameters apart."""
     return objective([*others, *last], x, y)
+
+
+def hessian_vector(w: Any, v: Any, x: Any, y: Any) -> Any:
+    """`∇²f(w) v`, forward over reverse mode."""
+    return jax.jvp(lambda w: jax.grad(objective)(w, x, y), (w,), (v,))[1]
 
 
 def clipped(w: Any, x: Any, y: Any) -> Any:

@@ -23,6 +23,7 @@ class Numpy(Engine):
             "per_sample": per_sample_gradients,
             "clipped": clipped_gradient,
             "last": by_the_last_layer,
+            "hessian": hessian_vector,
         }
         return {"": partial(functions[task], given)} if task in functions else {}
 
@@ -52,6 +53,44 @@ def by_the_last_layer(given: Given) -> tuple[Any, Layers]:
     value, q = cross_entropy(output, given.y)
     q /= len(q)
     return np.add.reduce(value) / len(q), [(q.T @ z, np.add.reduce(q, axis=0))]
+
+
+def hessian_vector(given: Given) -> Layers:
+    """`∇²f(w) w`, as `(dW, db)` of each layer: both passes, and how they move along `w`."""
+    z, dz = [given.x], [np.zeros((1, 1))]
+    for i, (W, b) in enumerate(given.layers):
+        V, c = W, b  # the direction
+        a, da = z[i] @ W.T, z[i] @ V.T
+        a += b
+        da += c
+        if i > 0:
+            da += dz[i] @ W.T
+        if i + 1 < len(given.layers):
+            np.tanh(a, out=a)
+            da *= 1 - a * a
+        z.append(a)
+        dz.append(da)
+    _, q = cross_entropy(z[-1], given.y)
+    p = q + given.y
+    dq = p * (dz[-1] - np.vecdot(p, dz[-1])[:, None])
+    q /= len(q)
+    dq /= len(q)
+    found: list[tuple[Array, Array]] = []
+    for i in reversed(range(len(given.layers))):
+        W = V = given.layers[i][0]
+        dW = dq.T @ z[i]
+        if i > 0:
+            dW += q.T @ dz[i]
+        found.append((dW, np.add.reduce(dq, axis=0)))
+        if i > 0:
+            dq = dq @ W
+            dq += q @ V
+            q = q @ W
+            slope = 1 - z[i] * z[i]
+            dq *= slope
+            dq -= 2 * q * z[i] * dz[i]
+            q *= slope
+    return found[::-1]
 
 
 def per_sample_gradients(given: Given) -> Layers:

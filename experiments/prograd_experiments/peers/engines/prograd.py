@@ -29,6 +29,8 @@ class Prograd(Engine):
             return {"": partial(f.per_sample_gradients, w)}
         if task == "last":
             return {"": partial(f.value_and_gradient, w, layers=[-1])}
+        if task == "hessian":
+            return {"": partial(f.hessian_vector, w, w.copy())}
         if task == "clipped":
             return {"": partial(f.clipped_gradient, w, MAX_NORM)}
         return {"": partial(f.value_and_gradient, w, mode=task)}

@@ -34,10 +34,14 @@ class Torch(Engine):
         if task == "reverse":
             w = [part.requires_grad_() for part in flat]
             return {"": partial(value_and_gradient, self.compiled(objective), w, x, y)}
-        if task == "forward":
-            return {"": partial(self.compiled(torch.func.jacfwd(objective)), flat, x, y)}
-        if task == "per_sample":
-            return {"": partial(self.compiled(torch.func.vmap(torch.func.grad(of_one), (None, 0, 0))), flat, x, y)}
+        functions: dict[Task, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+            "forward": (torch.func.jacfwd(objective), (flat,)),
+            "per_sample": (torch.func.vmap(torch.func.grad(of_one), (None, 0, 0)), (flat,)),
+            "hessian": (hessian_vector, (flat, [part.clone() for part in flat])),
+        }
+        if task in functions:
+            function, parameters = functions[task]
+            return {"": partial(self.compiled(function), *parameters, x, y)}
         if task == "last":
             w = [*flat[:-2], *(part.requires_grad_() for part in flat[-2:])]
             return {"": partial(value_and_gradient, self.compiled(objective), w, x, y)}
@@ -101,6 +105,11 @@ def objective(w: list[Any], x: Any, y: Any) -> Any:
 def of_one(w: list[Any], x: Any, y: Any) -> Any:
     """The loss of one sample."""
     return functional.cross_entropy(network(w, x), y)
+
+
+def hessian_vector(w: list[Any], v: list[Any], x: Any, y: Any) -> Any:
+    """`∇²f(w) v`, forward over reverse mode."""
+    return torch.func.jvp(lambda w: torch.func.grad(objective)(w, x, y), (w,), (v,))[1]
 
 
 def clipped(w: list[Any], x: Any, y: Any) -> list[Any]:
