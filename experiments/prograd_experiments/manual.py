@@ -49,8 +49,9 @@ HEAD: Final = """prograd-run measures gradients of layered functions.
 
 FOOT: Final = (
     "A sweep leaves record.json for each job, summary.csv, a picture and report.html in its directory, which "
-    "hydra.sweep.dir=DIR sets; `prograd collect DIR` makes them again. `prograd show NAME` tells of a layer, a loss or "
-    "a penalty. Hydra's own flags: --hydra-help"
+    "hydra.sweep.dir=DIR sets; `prograd collect DIR` makes them again. Its jobs run one by one; `hydra/launcher=joblib "
+    "hydra.launcher.n_jobs=4` runs four at a time, and other launchers use a cluster. `prograd show NAME` tells of a "
+    "layer, a loss or a penalty. Hydra's own flags: --hydra-help"
 )
 
 

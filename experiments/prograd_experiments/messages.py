@@ -26,6 +26,9 @@ AMBIGUOUS = "Ambiguous value for argument "
 THERE_ALREADY = "Could not append to config. An item is already at "
 HOUSE = ("prograd", "prograd_experiments", "hydra_plugins")
 
+_EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+"""Launchers that an extra of prograd brings."""
+
 
 def is_refusal(error: BaseException) -> bool:
     """Whether the error is about what the user gave: ours, no memory, or raised while Hydra read the configuration.
@@ -68,6 +71,9 @@ def _of_omegaconf(error: OmegaConfBaseException) -> str:
 def _of_a_missing_file(error: MissingConfigException) -> str:
     if error.missing_cfg_file and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
+        if group == "hydra/launcher" and name in _EXTRAS:
+            hint = f"pip install 'prograd[{_EXTRAS[name]}]' installs it"
+            return str(read.refused(group, f"one of {', '.join(error.options)}", name, hint))
         return str(read.unknown_choice(group, name, error.options))
     if error.missing_cfg_file and " primary " in str(error):
         return str(read.refused("--config-name", "a configuration in the search path", error.missing_cfg_file))

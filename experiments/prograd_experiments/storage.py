@@ -21,6 +21,7 @@ else:
     import fcntl
 
 LOCK = ".lock"
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # a link would have its target overwritten
 FAR = 1 << 30  # Windows forbids reading locked bytes, and the text at the beginning names the holder
 TEMPORARY = re.compile(r"\..+\.\d+\.[0-9a-f]{8}\.tmp")
 WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
@@ -113,9 +114,9 @@ def busy(directory: Path) -> bool:
 
 def _acquire(path: Path) -> int:
     while True:
-        if os.path.lexists(path) and not path.is_file():  # a folder or a pipe in the place of the lock
+        if path.is_symlink() or (path.exists() and not path.is_file()):  # someone's, in the place of the lock
             set_aside(path)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o644)
         try:
             _lock(handle)
             if _still_there(handle, path):

@@ -113,12 +113,12 @@ def test_asv_has_to_find_the_difference_significant() -> None:
 @pytest.mark.parametrize("number", [2, 3])
 def test_few_turns_are_too_few_for_a_regression(number: int) -> None:
     got = against_control(judge(turns([2.0] * number), turns([3.0] * number)))
-    assert verdict(got) is Verdict.UNDECIDED
+    assert verdict(got) is Verdict.BUSY
     assert wants_more_turns(got)
 
 
 def test_of_four_turns_a_regression_shows_in_each_and_of_many_in_most() -> None:
-    assert found(turns([2.0, 2.0, 2.0, 2.6]), turns([2.5] * 4)) == (Finding.UNCLEAR, Verdict.UNDECIDED)
+    assert found(turns([2.0, 2.0, 2.0, 2.6]), turns([2.5] * 4)) == (Finding.UNCLEAR, Verdict.BUSY)
     assert found(turns([2.0] * 7 + [2.6]), turns([2.5] * 8)) == (Finding.REGRESSION, Verdict.REGRESSION)
 
 
@@ -130,7 +130,7 @@ def test_a_count_that_has_grown_needs_no_further_turn() -> None:
 
 def test_scattered_turns_say_nothing() -> None:
     loud = turns([2.0] * 4, scatter=0.9)
-    assert found(loud, turns([2.0] * 4)) == (Finding.UNCLEAR, Verdict.UNDECIDED)
+    assert found(loud, turns([2.0] * 4)) == (Finding.UNCLEAR, Verdict.BUSY)
     assert found([*loud, *turns([2.0] * 4)], turns([2.0] * 4)) == (Finding.FINE, Verdict.FINE)
 
 
@@ -138,7 +138,7 @@ def test_scattered_turns_say_nothing() -> None:
 @pytest.mark.parametrize("value", [2.0, 3.0])
 def test_nothing_is_decided_when_the_control_moved(control: float, value: float) -> None:
     got = against_control(judge(turns([2.0] * 4), turns([value] * 4, control=control)))
-    assert verdict(got) is Verdict.UNDECIDED
+    assert verdict(got) is Verdict.BUSY
     assert wants_more_turns(got)
     assert Finding.MOVED in {row.finding for row in got}
 
@@ -157,7 +157,7 @@ def test_the_control_of_times_says_nothing_of_ratios() -> None:
 
 def test_without_a_control_no_regression_is_told_from_the_machine() -> None:
     base, head = [[{RATIO: drawn(value, seed=k)} for k in range(4)] for value in (2.0, 3.0)]
-    assert found(base, head) == (Finding.UNCLEAR, Verdict.UNDECIDED)
+    assert found(base, head) == (Finding.UNCLEAR, Verdict.BUSY)
     assert reasons(base, head) == {"there is no control in ratio"}
 
 
@@ -211,6 +211,13 @@ def test_a_benchmark_that_fails_at_head_is_not_fine() -> None:
         assert verdict(got) is Verdict.UNDECIDED
 
 
+def test_a_benchmark_that_fails_is_more_than_a_busy_machine() -> None:
+    loud = turns([2.0] * 4, scatter=0.9)
+    got = judge([*loud, {COUNT: Measurement("calls", 1)}], [*loud, {COUNT: None}])
+    assert {row.finding for row in got} >= {Finding.FAILED, Finding.UNCLEAR}
+    assert verdict(got) is Verdict.UNDECIDED
+
+
 def test_a_benchmark_that_fails_at_the_base_is_new() -> None:
     got = judge(
         [{COUNT: None}, {"counts.other": Measurement("calls", 1)}],
@@ -231,8 +238,9 @@ def test_the_table_names_what_got_worse() -> None:
         Judgement("a.track(1)", "calls", 1, 2, Finding.REGRESSION, "why"),
         Judgement("a.track(2)", "calls", 3, 3, Finding.FINE),
     ]
-    for shown in (Report("main", "HEAD", rows), Report("main", "HEAD", rows[1:]), Report("main", "HEAD")):
-        report.show(shown, console)
+    unclear = Judgement("b.track", "ratio", 1, 2, Finding.UNCLEAR, "scattered")
+    for found in (rows, rows[1:], (), [unclear]):
+        report.show(Report("main", "HEAD", found), console)
     text = console.export_text()
     assert "regression: why" in text
     assert all(f"exit status {said.value}" in text for said in Verdict)

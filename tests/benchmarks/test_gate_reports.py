@@ -75,6 +75,7 @@ def test_a_comment_has_what_matters_first_and_is_markdown() -> None:
     assert text.startswith("### Benchmarks: regression\n\n`HEAD (5678)` against `main (1234)`.\n\n| benchmark | base |")
     assert r"| a.track\|1(1) | 1 | 2 | 2.000 | regression: why |" in text
     assert "- c.gone: removed; only the base's suite has it, and nothing replaces it\n- d.old: renamed to d.new" in text
+    assert r"- \`bench: accept a.track\|1\`: this line in the message of a commit accepts" in text
     assert r"- a note of \<b> and \`code\`" in text
     assert text.index("<details><summary>1 more, fine or not judged</summary>") > text.index("b.track")
     rows = [line for line in text.splitlines() if line.startswith("|")]

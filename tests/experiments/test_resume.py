@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from prograd_experiments import records
+from prograd_experiments import records, storage
 from tests.helpers import processes
 from tests.helpers.distributions import Site
 from tests.helpers.harmless import HARMLESS
@@ -117,6 +117,19 @@ def test_the_same_command_goes_on_where_it_stopped(tmp_path: Path, settings) -> 
     assert len(after) == 6
     assert [path.parent.name.split("_")[0] for path in before if after[path] == before[path]] == ["depth-6"]
     assert one.parent.name.startswith("depth-2_")
+
+
+@pytest.mark.parametrize("target", ["precious.txt", "nowhere", ".", "/dev/null"])
+def test_a_link_in_the_place_of_a_lock_is_set_aside_and_its_target_left_alone(tmp_path: Path, target: str) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    (tmp_path / ".lock").symlink_to(target)
+    with storage.held(tmp_path):
+        assert not (tmp_path / ".lock").is_symlink()
+        assert storage.busy(tmp_path)
+    assert precious.read_text() == "precious"
+    assert (tmp_path / ".lock.unreadable").is_symlink()
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_whatever_is_in_the_place_of_a_record_is_set_aside_and_the_point_repeated(tmp_path: Path, settings) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import MissingConfigException
 
 from prograd_experiments import arguments, records, run
 from prograd_experiments.config import show
 from prograd_experiments.errors import ConfigError
+from prograd_experiments.messages import message_of
 from prograd_experiments.records import read
 from tests.helpers import processes
 
@@ -238,3 +240,11 @@ def test_a_signal_ends_a_sweep_with_a_summary(tmp_path: Path, number: signal.Sig
     assert records.read(path)["status"] in {"failed", "running"}  # running: the signal came before the measurement
     assert (tmp_path / "s" / "summary.csv").exists()
     assert not list(tmp_path.rglob(".lock"))
+
+
+def test_a_launcher_that_is_not_installed_names_its_extra() -> None:
+    there = ["basic", "joblib", "prograd"]
+    absent, unknown = (MissingConfigException("", f"hydra/launcher/{name}", there) for name in ("ray", "joblip"))
+    expected = "hydra/launcher: expected one of basic, joblib, prograd, got "
+    assert message_of(absent) == f"{expected}ray; pip install 'prograd[ray]' installs it"
+    assert message_of(unknown) == f"{expected}joblip; did you mean joblib?"

@@ -125,7 +125,7 @@ class HessianDropsTheSampleAxis(Right):
         return operators.SqueezesVjp(super().hessian(z, y).dense())
 
 
-@wrong("shapes", says="finite numbers for the example")
+@wrong("shapes", says="expected finite numbers, got some that are not; a loss that is not defined there")
 class LogOfALabel(Right):
     def value(self, z, y):
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -386,6 +386,26 @@ def test_a_loss_that_asks_for_numbers_gets_advice() -> None:
 class NaiveLogSumExp(Right):
     def value(self, z, y):
         return np.log(np.exp(z).sum(axis=1)) - (y * z).sum(axis=1)
+
+
+@wrong(
+    "shapes",
+    says=r"value of z \(3, 3\), from -1.2 to 2, with y from 0 to 1: .* in log; a loss that is not",
+)
+class LogOfOutputs(Right):
+    def value(self, z, y):
+        return -(y * np.log(z)).sum(axis=1)
+
+
+@wrong("gradient", says=r"by gradient \(tolerance \S+\)$", z=[[0.3]], y=[[0.2]])
+class OneNumberIsAMultipleOfAny(Loss):
+    """Nothing is said of a factor of 3.3…, by which any two numbers differ."""
+
+    def value(self, z, y):
+        return (0.5 * z * z).sum(axis=1)
+
+    def gradient(self, z, y):
+        return z + z.dtype.type(0.7)
 
 
 def test_a_wrong_engine_is_caught_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

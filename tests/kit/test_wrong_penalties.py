@@ -209,7 +209,7 @@ class NormOfAll(Right):
         return largest * np.sqrt(np.vecdot(scaled, scaled))
 
 
-@wrong("ends", says=r"likely cause: a square, which overflows")
+@wrong("ends", says=r"likely cause: a square, which a float32 does not hold")
 class SquareOfLargeNumbers(Right):
     """√(1 + w²) − 1, by a square."""
 
@@ -223,6 +223,38 @@ class SquareOfLargeNumbers(Right):
 
     def hessian_vector(self, w, v):
         return v / np.hypot(1, np.minimum(np.abs(w), 1e10)) ** 3
+
+
+@wrong("shapes", says=r"w \(2, 3\), from -1.2 to 1.4: .* in log; a penalty that is not defined there")
+class LogOfNegative(Right):
+    def value(self, w):
+        return np.log(w).sum()
+
+
+@wrong("ends", says="likely cause: a square, which a float32 does not hold")
+class SquareOverflows(Right):
+    """Its gradient loses digits, which is advice, and its value is infinite, which is a fault."""
+
+    def value(self, w):
+        return np.add.reduce(np.sqrt(w * w + w.dtype.type(1)) - 1, axis=None)
+
+    def gradient(self, w):
+        return w / np.sqrt(w * w + 1)
+
+    def hessian_vector(self, w, v):
+        return v / np.hypot(w, 1) ** 3
+
+
+def test_a_gradient_of_another_shape_is_named_where_the_objective_needs_it() -> None:
+    class Flat(Half):
+        def gradient(self, w):
+            return w.reshape(-1)
+
+        def hessian_vector(self, w, v):
+            return v.copy()
+
+    (failure,) = failures_of(check_penalty, Flat(), np.array([0.5]))
+    assert str(failure) == "network: failed: gradient of w (1, 1): expected shape (1, 1), got (1,)"
 
 
 def test_a_wrong_engine_is_caught_by_the_network(monkeypatch) -> None:

@@ -172,6 +172,16 @@ class Needy(prograd.Elementwise):
         return np.full_like(z, 2)
 
 
+class Flat(prograd.Elementwise):
+    """g(z) is a vector, though z is a matrix."""
+
+    def phi(self, z):
+        return z.reshape(-1)
+
+    def dphi(self, z, z_next):
+        return z * 0 + 1
+
+
 def test_check_and_plugins_say_what_cannot_be_recorded(registered) -> None:
     registered({"needy": Needy, "relu": prograd.registry().layers["relu"]})
     reason = "needy.phi needs a number (float)"
@@ -181,8 +191,15 @@ def test_check_and_plugins_say_what_cannot_be_recorded(registered) -> None:
     result = run("check")
     assert result.exit_code == 0
     assert "all 2 conform" in result.output
-    assert f"advice, recordable: {reason}, which no tape has" in result.output
-    assert "recordable" in run("plugins").output
+    assert f"advice, recordable: {reason}, which a tape can't run" in result.output
+    assert f"needy, recordable: {reason}" in run("plugins").output
+
+
+def test_what_gives_wrong_shapes_is_not_said_to_need_numbers(registered) -> None:
+    registered({"flat": Flat})
+    (row,) = json.loads(run("check", "--json").output)
+    assert row["recordable"] == "unknown: means nothing while shapes fails"
+    assert run("check").output.splitlines()[1].split()[-2:] == ["failed", "unknown"]
 
 
 class Untold(Elementwise):

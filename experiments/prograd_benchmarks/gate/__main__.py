@@ -1,4 +1,4 @@
-"""`python -m prograd_benchmarks.gate BASE`: exit code 0 fine, 1 regression, 2 undecided; 130, 143 ended from outside.
+"""`python -m prograd_benchmarks.gate BASE`: exit code 0 fine, 1 regression, 2 undecided, 3 busy; 128 + a signal.
 
 Python, click and rich end with 1 on many failures, and 1 means a regression here. So this module turns whatever is no
 verdict into another exit code.

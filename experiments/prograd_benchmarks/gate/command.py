@@ -52,7 +52,8 @@ def gate(  # noqa: PLR0913  (one argument for each option)
 ) -> int:
     """Does HEAD cost more than BASE? Builds both, measures them in turns, and compares.
 
-    Exit code 0: fine; 1: a regression; 2: undecided; 130, 143: ended by ctrl-C, by SIGTERM.
+    Exit code 0: fine; 1: a regression; 2: undecided, as the message says; 3: the machine was too busy, so run it
+    again; 130, 143, 129: ended by ctrl-C, SIGTERM, SIGHUP.
     """
     if worktree and head is not None:
         raise click.UsageError("expected one of --head and --worktree, got both")

@@ -72,6 +72,7 @@ class Verdict(IntEnum):
     FINE = 0
     REGRESSION = 1
     UNDECIDED = 2
+    BUSY = 3
 
 
 @dataclass(frozen=True)
@@ -125,13 +126,14 @@ def judge(base: Sequence[Turn], head: Sequence[Turn], accepted: Collection[str] 
 
 
 def verdict(found: Sequence[Judgement]) -> Verdict:
-    """A regression if there is any; undecided if any finding is open or nothing could be compared; else fine."""
+    """A regression if there is any; else undecided if one fails or nothing is compared; else busy if any is open."""
     if any(judgement.finding is Finding.REGRESSION for judgement in found):
         return Verdict.REGRESSION
-    untold = any(judgement.finding in OPEN or judgement.finding is Finding.FAILED for judgement in found)
-    judged = {Finding.FINE, Finding.BETTER, Finding.ACCEPTED}
+    judged = OPEN | {Finding.FINE, Finding.BETTER, Finding.ACCEPTED}
     compared = any(judgement.finding in judged and not is_control(judgement.name) for judgement in found)
-    return Verdict.UNDECIDED if untold or not compared else Verdict.FINE
+    if not compared or any(judgement.finding is Finding.FAILED for judgement in found):
+        return Verdict.UNDECIDED
+    return Verdict.BUSY if any(judgement.finding in OPEN for judgement in found) else Verdict.FINE
 
 
 def against_control(found: Sequence[Judgement]) -> list[Judgement]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prograd.units import seconds
-from prograd_benchmarks.gate.decision import ACCEPT, LIMITS, Finding, Judgement, Verdict, unused, verdict
+from prograd_benchmarks.gate.decision import ACCEPT, EXACT, LIMITS, Finding, Judgement, Verdict, unused, verdict
 
 COLUMNS = ("benchmark", "base", "HEAD", "HEAD / base", "finding")
 
@@ -32,10 +32,8 @@ _QUIET = frozenset({Finding.FINE, Finding.UNJUDGED})
 _SAID = {
     Verdict.FINE: ("fine: nothing costs more than it may", "green"),
     Verdict.REGRESSION: ("regression: see the rows that say so", "bold red"),
-    Verdict.UNDECIDED: (
-        "could not decide: see the rows that are unclear, moved or failed, or the message",
-        "yellow",
-    ),
+    Verdict.UNDECIDED: ("could not decide: see the message, or the rows that failed", "yellow"),
+    Verdict.BUSY: ("too busy a machine: see the rows that are unclear or moved, and run the gate again", "yellow"),
 }
 
 
@@ -57,11 +55,14 @@ class Report:
         return Verdict.UNDECIDED if self.message else verdict(self.found)
 
     def remarks(self) -> Iterator[str]:
-        """One line for each benchmark that went or was renamed, then the notes."""
+        """One line for each benchmark that went, was renamed or has a count that grew, then the notes."""
         for name in self.removed:
             yield f"{name}: removed; only the base's suite has it, and nothing replaces it"
         for old, new in self.renamed.items():
             yield f"{old}: renamed to {new}, which is measured at both revisions"
+        grown = (one for one in self.found if one.finding is Finding.REGRESSION and one.unit in EXACT)
+        for name in dict.fromkeys(one.name.partition("(")[0] for one in grown):
+            yield f"`{ACCEPT} {name}`: this line in the message of a commit accepts that the count grows"
         yield from self.notes
 
 

@@ -21,7 +21,7 @@ from prograd.options import Owner, plain
 from prograd.plugins.loading import BrokenPlugin, Kind
 from prograd.plugins.registry import Registry, registry
 from prograd.testing.parametrize import expand
-from prograd.testing.recording import recordable
+from prograd.testing.recording import in_a_word, recordable
 from prograd.testing.report import Outcome, Report, Status
 
 STATUSES: Final[tuple[Status, ...]] = ("passed", "failed", "skipped")
@@ -96,7 +96,14 @@ def _checked(found: Registry, kind: Kind, name: str, seed: int) -> Result:
         reports = [Report(f"{cls.__name__}.examples()", (failure,))]
     reports[:1] = [_with_advice(report, cls, kind) for report in reports[:1]]
     passed = reports and not any(report.failures for report in reports)
-    return Result(name, kind, owner, "passed" if passed else "failed", recordable(cls), reports)
+    recorded = _not_tried(reports) or recordable(cls)
+    return Result(name, kind, owner, "passed" if passed else "failed", recorded, reports)
+
+
+def _not_tried(reports: Sequence[Report]) -> str:
+    """Why nothing is known about recording: what gives arrays of wrong shapes fails on a tape as well."""
+    skipped = (o for report in reports for o in report.outcomes if (o.name, o.status) == ("recordable", "skipped"))
+    return next((f"unknown: {outcome.message}" for outcome in skipped), "")
 
 
 def _with_advice(report: Report, cls: type[Owner], kind: Kind) -> Report:
@@ -135,7 +142,7 @@ def _show(results: Sequence[Result]) -> None:
         counts = [str(result.count(status)) for status in STATUSES]
         cells = [result.name, result.kind, result.distribution, str(len(result.reports)), *counts]
         status = Text(result.status, style="green" if result.status == "passed" else "red")
-        table.add_row(*map(Text, cells), status, Text(result.recordable))
+        table.add_row(*map(Text, cells), status, Text(in_a_word(result.recordable)))
     console = Console()
     console.print(table)
     for result in results:

@@ -70,6 +70,8 @@ class Commands(click.Group):
 def main() -> None:
     """Differentiate chains of layers in every order of multiplication. Layers and losses come from plugins.
 
+    `prograd-run` runs sweeps, and `python -m prograd_benchmarks.gate` compares the costs of two commits.
+
     Exit codes: 0 for success; 1 if something failed; 2 for a command line, a file or a network that can't be used. One
     line says what, and often what to change.
     """

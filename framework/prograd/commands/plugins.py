@@ -16,7 +16,7 @@ from prograd.plugins.discovery import Origin
 from prograd.plugins.loading import BrokenPlugin, Plugin
 from prograd.plugins.registry import Registry, registry
 from prograd.tape.machine import advice
-from prograd.testing.recording import recordable
+from prograd.testing.recording import YES, in_a_word, recordable
 from prograd.units import seconds
 
 Row = dict[str, str | None]
@@ -107,9 +107,13 @@ def _show(rows: Sequence[Row]) -> None:
     for row in rows:
         cells = [Text(row[key] or "") for key in ("name", "kind", "distribution", "version")]
         status = Text(row["status"] or "", style="red" if row["error"] else "green")
-        table.add_row(*cells, status, Text(row["recordable"] or ""))
+        table.add_row(*cells, status, Text(in_a_word(row["recordable"] or "")))
     console = Console()
     console.print(table)
+    for row in rows:
+        if row["recordable"] not in {None, YES}:
+            console.print()
+            console.print(Text(f"{row['name']}, recordable: {row['recordable']}", style="yellow"), soft_wrap=True)
     for row in rows:
         if row["error"]:
             console.print()

@@ -18,7 +18,7 @@ from prograd.modes.base import Evaluation
 from prograd.modes.checkpoints import Schedule, best_schedule, inputs
 from prograd.modes.recordable import given_parameters, layer_key, recordable
 from prograd.network import Network
-from prograd.operators import Identity
+from prograd.operators import Identity, Zero
 from prograd.operators.ledger import uncounted
 from prograd.tape.meter import Meter
 
@@ -124,6 +124,7 @@ def _needs(net: Network, i: int, layer: Layer, rows: int, dtype: np.dtype[Any]) 
     q: Any = meter.input((rows, net.n[i + 1]), dtype)
     p: dict[str, Any] = {name: meter.output((len(at),), dtype) for name, at in net.spans[i].each.items()}
     (A, B) = Blocks([layer], [w], [z, z_next])[0]
-    recursions.reverse([({}, Identity(B.cols)), (A, B)], q, [{}, p], recursions.sum_into)
+    before = ({"z": Identity(B.cols)}, Zero(B.cols, 0))  # something that asks for B^T q
+    recursions.reverse([before, (A, B)], q, [{"z": meter.output((B.cols,), dtype)}, p], recursions.sum_into)
     cost = B.rows + max(J.edges for J in (B, *A.values()))
     return _Needs(cost, z.nbytes + evaluated, z.nbytes + q.nbytes + meter.peak)

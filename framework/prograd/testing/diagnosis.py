@@ -93,6 +93,11 @@ def worst(actual: Array, expected: Array, tolerance: Array | float) -> tuple[int
     return tuple(int(k) for k in at) if excess[at] > 1 else None
 
 
+def spanned(a: Array) -> str:
+    """The range of numbers, such as `from -1.5 to 8`."""
+    return f"from {a.min():.3g} to {a.max():.3g}"
+
+
 def largest(a: Array) -> float:
     """The largest magnitude in `a`, never 0, so that it can scale a tolerance."""
     return max(float(np.abs(a).max(initial=0)), 1e-300)
@@ -144,9 +149,15 @@ def _near(actual: Array, guess: Array) -> bool:
 def _factor(actual: Array, expected: Array) -> str:
     power = float(np.vdot(expected, expected))
     factor = float(np.vdot(expected, actual)) / power if power else 0.0
-    if factor and _near(actual, factor * expected):
+    several = np.count_nonzero(expected) > 1  # one number is a multiple of any other
+    if factor and (several or _plain(factor)) and _near(actual, factor * expected):
         return f"; likely cause: a constant factor of {factor:.6g} everywhere"
     return _rows_scaled(actual, expected)
+
+
+def _plain(factor: float) -> bool:
+    """Whether it is a whole number up to 10 or one over such a number, as factors that were forgotten are."""
+    return any(abs(k - round(k)) < _EXPLAINED and 1 <= round(abs(k)) <= 10 for k in (factor, 1 / factor))
 
 
 def _rows_scaled(actual: Array, expected: Array) -> str:

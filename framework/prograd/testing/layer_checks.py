@@ -16,7 +16,7 @@ from prograd.blocks import diagonal_hint, wrong_pair
 from prograd.errors import ShapeError
 from prograd.layer import Layer, Parameters
 from prograd.testing import operator_checks, operator_declared
-from prograd.testing.diagnosis import MatrixName, require_close, rounding
+from prograd.testing.diagnosis import MatrixName, require_close, rounding, spanned
 from prograd.testing.in_network import layer_in_network
 from prograd.testing.layer_case import ELSEWHERE, LayerCase, Subset, block_name, given_blocks, named_blocks, subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
@@ -25,6 +25,7 @@ from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, advi
 from prograd.testing.second_order import require_second_derivatives
 from prograd.testing.special_points import SATURATED, advise_on_float32, require_right_at, saturated
 
+COLUMNS: Final = "; likely cause: samples are columns; they are the rows of z, so W z is written z @ w.W.T"
 RANDOM: Final = "; likely cause: random numbers, which init alone may draw, or a state that g changes"
 
 
@@ -50,7 +51,8 @@ def shapes(case: LayerCase) -> None:
         z_next: Any = _defined(case, z)
         if not isinstance(z_next, np.ndarray) or z_next.shape != (len(z), n_out):
             got = f"shape {z_next.shape}" if isinstance(z_next, np.ndarray) else type(z_next).__name__
-            raise CheckError(f"g of z {z.shape}: expected an array {(len(z), n_out)}, got {got}")
+            hint = COLUMNS if getattr(z_next, "shape", ()) == (n_out, len(z)) else ""
+            raise CheckError(f"g of z {z.shape}: expected an array {(len(z), n_out)}, got {got}{hint}")
         given = case.layer.jacobian(case.w, z, z_next)
         if got := wrong_pair(given):
             raise CheckError(f"jacobian: expected a pair (A, B) with A a dict, got {got}")
@@ -79,8 +81,7 @@ def _defined(case: LayerCase, z: Array) -> Array:
     else:
         if not isinstance(z_next, np.ndarray) or z_next.dtype.kind != "f" or not np.isnan(z_next).any():
             return z_next
-    where = f"g of z {z.shape}, from {z.min():.3g} to {z.max():.3g}"
-    raise CheckError(f"{where}: expected finite numbers, got {got}; {ELSEWHERE}")
+    raise CheckError(f"g of z {z.shape}, {spanned(z)}: expected finite numbers, got {got}; {ELSEWHERE}")
 
 
 def _declared(case: LayerCase) -> tuple[int, Mapping[str, tuple[int, ...]]]:

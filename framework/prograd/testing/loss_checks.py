@@ -16,7 +16,7 @@ from prograd.errors import LabelError, OptionError, instance_hint
 from prograd.loss import Loss
 from prograd.operators import Operator
 from prograd.testing import operator_checks, operator_declared
-from prograd.testing.diagnosis import MatrixName, Pair, largest, require_close, require_matrix, rounding
+from prograd.testing.diagnosis import MatrixName, Pair, largest, require_close, require_matrix, rounding, spanned
 from prograd.testing.in_network import loss_in_network
 from prograd.testing.layer_case import subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
@@ -32,6 +32,11 @@ from prograd.testing.report import (
     named,
 )
 from prograd.testing.special_points import SATURATED, advise_on_digits, advise_on_warnings
+
+ELSEWHERE: Final = (
+    "a loss that is not defined there is checked at outputs and labels of its own: check_loss(loss, z, y), or "
+    "examples() that yields (loss, z, y)"
+)
 
 
 def check_loss(loss: Loss, z: ArrayLike, y: ArrayLike, *, seed: int = 0) -> Report:
@@ -105,10 +110,18 @@ def shapes(case: LossCase) -> None:
     if case.z.shape != case.y.shape:
         raise CheckError(f"y: expected the shape of z, {case.z.shape}, got {case.y.shape}")
     for z, y in ((case.z, case.y), (case.z[:1], case.y[:1])):
-        for what, a, expected in (
-            ("value", case.loss.value(z, y), z.shape[:1]),
-            ("gradient", case.loss.gradient(z, y), z.shape),
+        for what, method, expected in (
+            ("value", case.loss.value, z.shape[:1]),
+            ("gradient", case.loss.gradient, z.shape),
         ):
+            where = f"{what} of z {z.shape}, {spanned(z)}, with y {spanned(y)}"
+            try:
+                a = method(z, y)
+            except RuntimeWarning as warning:
+                where = f"{what} of z {z.shape}, {spanned(z)}, with y {spanned(y)}"
+                raise CheckError(
+                    f"{where}: expected finite numbers, got a warning: {warning}; {ELSEWHERE}"
+                ) from warning
             if not isinstance(a, np.ndarray) or a.shape != expected:
                 hint = (
                     "; likely cause: the mean over the samples was taken" if isinstance(a, (float, np.floating)) else ""
@@ -116,7 +129,7 @@ def shapes(case: LossCase) -> None:
                 got = f"shape {a.shape}" if isinstance(a, np.ndarray) else type(a).__name__
                 raise CheckError(f"{what} of z {z.shape}: expected an array {expected}, got {got}{hint}")
             if not np.isfinite(a).all():
-                raise CheckError(f"{what}: expected finite numbers for the example, got some that are not")
+                raise CheckError(f"{where}: expected finite numbers, got some that are not; {ELSEWHERE}")
         if type(case.loss).hessian is not Loss.hessian:
             operator, n = case.loss.hessian(z, y), z.shape[1]
             if not isinstance(operator, Operator) or (operator.rows, operator.cols) != (n, n):
@@ -324,7 +337,8 @@ def large_arguments(case: LossCase) -> None:
         except RuntimeWarning as warning:
             raise CheckError(
                 f"at outputs of {factor:g} in {kind}: {warning}, though the result is an ordinary number; "
-                "likely cause: an exponential, which can be shifted by the largest output"
+                "likely cause: an exponential or a square, which can be rewritten so that it does not overflow "
+                "(np.logaddexp, np.hypot, a shift by the largest output)"
             ) from warning
         for what, a in zip(("value", "gradient"), found, strict=True):
             if not np.isfinite(a).all():

@@ -16,7 +16,16 @@ from prograd.modes import MODES
 from prograd.network import Network
 from prograd.objective import Objective
 from prograd.penalty import Penalty
-from prograd.testing.diagnosis import MatrixName, Pair, largest, of_shape, require_close, require_matrix, rounding
+from prograd.testing.diagnosis import (
+    MatrixName,
+    Pair,
+    largest,
+    of_shape,
+    require_close,
+    require_matrix,
+    rounding,
+    spanned,
+)
 from prograd.testing.in_network import HalfSquare, Mixing
 from prograd.testing.operator_case import DTYPES
 from prograd.testing.recording import require_recordable
@@ -26,6 +35,13 @@ from prograd.testing.special_points import advise_on_digits, advise_on_warnings
 
 ENDS: Final = (1e-30, 1e-10, 1e10, 1e30)
 """Sizes of parameters that a float32 holds, and whose squares it does not."""
+
+ELSEWHERE: Final = (
+    "a penalty that is not defined there is checked at a parameter of its own: check_penalty(penalty, w), or "
+    "examples() that yields (penalty, w)"
+)
+
+OF_SQUARES: Final = "a square, which a float32 does not hold: it overflows or vanishes (np.hypot does not)"
 
 
 def check_penalty(penalty: Penalty, w: ArrayLike, *, seed: int = 0) -> Report:
@@ -84,6 +100,21 @@ class PenaltyCase:
 
 def shapes(case: PenaltyCase) -> None:
     """`value` is one number, `gradient` has the shape of `w`, products with the hessian that of `v`; all are finite."""
+    where = f"w {case.w.shape}, {spanned(case.w)}"
+    try:
+        found = _given(case)
+    except RuntimeWarning as warning:
+        raise CheckError(f"{where}: expected finite numbers, got a warning: {warning}; {ELSEWHERE}") from warning
+    for what, (given, expected) in found.items():
+        a = of_shape(what, given, expected)
+        if not isinstance(given, (np.ndarray, np.floating)):
+            raise CheckError(f"{what}: expected numbers of numpy, got {type(given).__name__}")
+        if not np.isfinite(a).all():
+            raise CheckError(f"{what} at {where}: expected finite numbers, got some that are not; {ELSEWHERE}")
+
+
+def _given(case: PenaltyCase) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """What each method gives, with the shape that it should have."""
     found: dict[str, tuple[Any, tuple[int, ...]]] = {
         "value": (case.penalty.value(case.w), ()),
         "gradient": (case.penalty.gradient(case.w), case.w.shape),
@@ -92,12 +123,7 @@ def shapes(case: PenaltyCase) -> None:
         for lead in ((), (2,), (2, 3)):
             v = np.ones((*lead, *case.w.shape))
             found[f"hessian_vector of v {v.shape}"] = case.penalty.hessian_vector(case.w, v), v.shape
-    for what, (given, expected) in found.items():
-        a = of_shape(what, given, expected)
-        if not isinstance(given, (np.ndarray, np.floating)):
-            raise CheckError(f"{what}: expected numbers of numpy, got {type(given).__name__}")
-        if not np.isfinite(a).all():
-            raise CheckError(f"{what}: expected finite numbers for the example, got some that are not")
+    return found
 
 
 def _require_steady(case: PenaltyCase) -> None:
@@ -223,18 +249,21 @@ def zeros(case: PenaltyCase) -> None:
 
 def ends(case: PenaltyCase) -> None:
     """Tiny and huge parameters give float32 the digits of float64, and no overflow where the result is a number."""
+    compared = []
     for size in ENDS:
         w = (case.w * (size / largest(case.w))).astype(np.float32)
         with np.errstate(all="ignore"):
             wide, narrow = _results(case.penalty, w.astype(np.float64)), _results(case.penalty, w)
-            held = {method for method, a in wide.items() if np.isfinite(a.astype(np.float32)).all()}
+            held = [method for method, a in wide.items() if np.isfinite(a.astype(np.float32)).all()]
         for method in held:
             if not np.isfinite(narrow[method]).all():
                 raise CheckError(
                     f"{method} is not finite in float32 at parameters of {size:g}, though the result is an ordinary "
-                    "number; likely cause: a square, which overflows (np.hypot does not)"
+                    f"number; likely cause: {OF_SQUARES}"
                 )
-            advise_on_digits(f"{method} at parameters of {size:g} in float32", narrow[method], wide[method])
+            compared.append((f"{method} at parameters of {size:g} in float32", narrow[method], wide[method]))
+    for numbers in compared:  # advice ends the check, so faults come first
+        advise_on_digits(*numbers, guess=OF_SQUARES)
 
 
 def network(case: PenaltyCase) -> None:
@@ -246,9 +275,10 @@ def network(case: PenaltyCase) -> None:
     everywhere = replace(case.penalty, layers=None, parameters=None)
     penalized, plain = (Objective(net, HalfSquare(), x, y, penalty=one) for one in (everywhere, None))
     w = net.pack([{"W": case.w.reshape(-1, 1)}, {"W": case.w.reshape(1, -1)}])
-    parts = [{"W": np.array(case.penalty.gradient(w_i["W"]))} for w_i in net.unpack(w)]
+    matrices = [w_i["W"] for w_i in net.unpack(w)]
+    parts = [{"W": of_shape(f"gradient of w {W.shape}", case.penalty.gradient(W), W.shape)} for W in matrices]
     added = net.pack(parts)
-    value = sum(float(case.penalty.value(w_i["W"])) for w_i in net.unpack(w))
+    value = sum(float(case.penalty.value(W)) for W in matrices)
     require_close("f(w)", np.array(penalized(w)), np.array(plain(w) + value), 1e-9 * (abs(value) + 1))
     for name, mode in MODES.items():
         expected = plain.gradient(w, mode=mode) + added

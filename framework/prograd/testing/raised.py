@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from prograd.foreign import reason
+from prograd.layer import Parameters
 
 HOUSE: Final = Path(__file__).parent.parent
 """The engine. Its code passes calls on, as `functools` does, and what it was given says nothing new."""
@@ -39,4 +40,6 @@ def _call(frame: FrameType) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
+    if isinstance(value, Parameters):
+        return f"{name} {{{', '.join(_shown(key, each) for key, each in value.items())}}}"
     return f"{name} {value.shape}" if isinstance(value, np.ndarray) else name

@@ -40,14 +40,19 @@ def recordable(cls: type[Owner]) -> str:
     return next((reason for reason in reasons if reason), YES)
 
 
+def in_a_word(answer: str) -> str:
+    """An answer of `recordable` as `yes`, `no` or `unknown`, for a column of a table."""
+    return answer if answer in {"", YES} else "unknown" if answer.startswith("unknown") else "no"
+
+
 def require_recordable(example: Owner, *at: Any) -> None:
     """Raises `CheckAdvice` unless `(layer, n_in)`, `(loss, z, y)` or `(penalty, w)` can be recorded."""
-    reason = reason_of(example, *at)
-    if reason:
+    why = reason_of(example, *at)
+    if why:
         raise CheckAdvice(
-            f"{reason}, which no tape has, so Python runs it each time, with the same results but slower; functions of "
-            "numpy and scipy.special on arrays record, and np.where takes the place of if and of an index that depends "
-            "on values"
+            f"{why}, which a tape can't run, so Python runs it each time, with the same results but slower; functions "
+            "of numpy and scipy.special on arrays record, and np.where takes the place of if and of an index that "
+            "depends on values"
         )
 
 
@@ -63,7 +68,9 @@ def reason_of(example: Owner, *at: Any) -> str:
         try:
             record(function, _doubles(inputs), _doubles(outputs))
         except NotRecordable as error:
-            return f"{error.owner}.{error.method} needs {error.what}" if error.owner else f"it needs {error.what}"
+            who = f"{error.owner}.{error.method}" if error.owner not in {"", Mixing(1).name} else "it"
+            raised = error.__cause__
+            return f"{who} raises {reason(raised)} on arrays without numbers" if raised else f"{who} needs {error.what}"
         except ProgradError as error:
             return str(error)
     return ""

@@ -24,6 +24,11 @@ SATURATED: Final = (8.0, 17.0, 30.0)
 # Half the digits of a float32 are lost long before 1 % is.
 LOST: Final = 0.01
 
+OF_DIFFERENCES: Final = (
+    "a small number that is the difference of two large ones, such as 1 − g, which can be rewritten so that no digits "
+    "are lost: for g = σ(z) as σ(−z), for g = tanh(z)² as 4 σ(2 z) σ(−2 z), with σ = scipy.special.expit"
+)
+
 # Numbers beyond this, and below its inverse, are near the ends of what a float32 holds.
 FLOAT32: Final = 1e30
 
@@ -92,7 +97,9 @@ def advise_on_warnings(call: Callable[[], Any], where: str) -> None:
         ) from warning
 
 
-def advise_on_digits(what: str, narrow: Array, wide: Array, axes: tuple[int, ...] = ()) -> None:
+def advise_on_digits(
+    what: str, narrow: Array, wide: Array, axes: tuple[int, ...] = (), *, guess: str = OF_DIFFERENCES
+) -> None:
     """Raise `CheckAdvice` if float32 keeps less than two digits of what float64 gives.
 
     The error is compared with the largest magnitude along `axes`; numbers near the ends of float32 are left out.
@@ -106,6 +113,5 @@ def advise_on_digits(what: str, narrow: Array, wide: Array, axes: tuple[int, ...
     if not (error <= LOST).all():
         at = np.unravel_index(int(np.argmax(np.nan_to_num(error, nan=np.inf))), wide.shape)
         raise CheckAdvice(
-            f"{what}: expected {wide[at]:.6g}, as in float64, got {narrow[at]:.6g}; likely cause: a small number that "
-            "is the difference of two large ones, such as 1 − g, which can be rewritten so that no digits are lost"
+            f"{what}: expected {wide[at]:.6g}, as in float64, got {narrow[at]:.6g}; likely cause: {guess}"
         )

@@ -30,6 +30,21 @@ class LosesTheSampleAxis(Right):
         return super().g(w, z)[0]
 
 
+@wrong("shapes", says=r"expected an array \(4, 5\), got shape \(5, 4\); likely cause: samples are columns", n_in=5)
+class SamplesAreColumns(Right):
+    def shapes(self, n_in):
+        return 5, {}
+
+    def g(self, w, z):
+        return z.T
+
+
+@wrong("shapes", says=r"raised ValueError.* called as g\(w \{W \(4, 3\), b \(4,\)\}, z \(4, 3\)\)")
+class MultipliesFromTheLeft(Right):
+    def g(self, w, z):
+        return w.W @ z
+
+
 @wrong("shapes", says=r"g of z \(1, 3\): expected an array \(1, 4\), got shape \(4,\)")
 class DropsTheSampleAxisOfOneSample(Right):
     """numpy broadcasts it where it is used, and then it seems right."""
