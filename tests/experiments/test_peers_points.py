@@ -58,7 +58,7 @@ def test_what_can_not_be_measured_is_refused_beforehand(keys: dict[str, Any], me
 
 @pytest.mark.starts_processes
 @pytest.mark.parametrize(
-    ("overrides", "jobs"), [("grid=short", 37), ("grid=full", 5 * 64 * 2), ("grid=product depth=2,4", 2)]
+    ("overrides", "jobs"), [("grid=short", 46), ("grid=full", 7 * 64 * 2), ("grid=product depth=2,4", 2)]
 )
 def test_the_grids_name_points_that_can_be_measured(overrides: str, jobs: int, tmp_path: Path) -> None:
     code = textwrap.dedent(

@@ -78,7 +78,8 @@ def members(costs, i, j, P, numbers=float("inf")):
         adjoints = 0
         for x in range(i, k + 1):
             stack = any(costs.stacked[x + 1 : j + 1])
-            adjoints += costs.rows[j] * (costs.own_pull[x][stack] + (costs.pull[x][stack] if P or x > i else 0))
+            asked = P or any(costs.own[i:x])
+            adjoints += costs.rows[j] * (costs.own_pull[x][stack] + (costs.pull[x][stack] if asked else 0))
         stack = N if any(costs.stacked[i : j + 1]) else 1
         product = costs.rows[j] * costs.rows[k] * (N * R + P * stack * costs.cols[i])
         inner = members(costs, i, k, P, numbers) if N * R * costs.rows[k] <= numbers else set()

@@ -91,10 +91,11 @@ def forward_cost(costs: LayerCosts, *, product: bool) -> int:
 
 
 def reverse_cost(costs: LayerCosts, *, product: bool) -> int:
-    """Pure adjoints: pull unit rows back through all `A`s and `B`s; through `B_1` for `P` only."""
+    """Pure adjoints: pull unit rows back through all `A`s and `B`s; as far as the first `A` if not for `P`."""
+    first = next((i for i, own in enumerate(costs.own) if own), len(costs))
     stack, pulled = False, 0
     for i in reversed(range(len(costs))):
-        pulled += costs.own_pull[i][stack] + (costs.pull[i][stack] if i or product else 0)
+        pulled += costs.own_pull[i][stack] + (costs.pull[i][stack] if i > first or product else 0)
         stack = stack or costs.stacked[i]
     return costs.rows[-1] * pulled
 
@@ -166,7 +167,9 @@ class _Tables:
         self.push, self.push_stack = (_left(np.broadcast_to(np.cumsum(push[:, k]), (L, L))) for k in (0, 1))
         by_row = np.where(right_end, pull[:, None, 1], pull[:, None, 0])
         through = by_row + np.where(right_end, own_pull[:, None, 1], own_pull[:, None, 0])
-        self.pull_first = _right(by_row)
+        self.pull_through = _right(np.cumsum(by_row[::-1], axis=0)[::-1])
+        owns = np.append(np.flatnonzero(own), L)
+        self.first = owns[np.searchsorted(owns, np.arange(L))]  # the first layer from each on that has columns
         self.pull = _right(np.cumsum(through[::-1], axis=0)[::-1])
         self.left = np.full((2, L, L), self.infinite, dtype)
         self.right = self.left.copy()
@@ -207,8 +210,7 @@ class _Tables:
         cost: Integers
         if way == "adjoints":
             rows = self.pull[j, all_of_it] - self.pull[j, :d][:, ::-1]
-            unasked = 0 if P else self.pull_first[j, all_of_it]
-            cost = outer[1] + m * (rows - unasked)
+            cost = outer[1] + m * (rows if P else rows - self._unasked(d, count))
             return cost[:, ::-1]  # the largest inner part first
         R, between = self.R[i, :d], np.lib.stride_tricks.sliding_window_view(self.m, d)[:count]
         N, inner = self.costs.samples, self.left[P, i, :d]
@@ -220,6 +222,14 @@ class _Tables:
             return cost + n * np.where(self.whole[i, all_of_it], stack, shared) if P else cost
         cost = inner + outer[1] + m * between * (R * N + n * self.samples[i, all_of_it] if P else R * N)
         return cost
+
+    def _unasked(self, d: int, count: int) -> Integers:
+        """What `q^T B` would take on the way beyond the first `A` of the inner layers, for each interval and split."""
+        i, place = np.ogrid[:count, :d]
+        ends = i + d - 1 - np.minimum(self.first[:count, None], i + place)  # of what is asked for, from behind
+        through = self.pull_through
+        unasked: Integers = through[i + d, d] - through[i + d, ends]
+        return unasked
 
     def _split(self, start: int, last: int, P: int) -> tuple[Way, int]:
         d = last - start
