@@ -82,7 +82,8 @@ def take_turns(
 def calibrated(timed: Callable[[int], float], least_seconds: float) -> int:
     """How many calls fill `least_seconds`; `timed(n)` returns the seconds that n calls take."""
     inner = 1
-    while (seconds := timed(inner)) < least_seconds:
+    # Other work on the machine can stretch one timing of far too few calls, so a second one has to last as long.
+    while (seconds := timed(inner)) < least_seconds or (seconds := timed(inner)) < least_seconds:
         # Extrapolates from this timing with a tenth to spare, at most tenfold at a time.
         wanted = 1.1 * inner * least_seconds / seconds if seconds > 0 else math.inf
         inner = max(inner + 1, math.ceil(min(wanted, 10 * inner)))

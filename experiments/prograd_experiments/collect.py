@@ -7,7 +7,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from prograd.foreign import printable
 from prograd_benchmarks.timing import collector_off
 from prograd_experiments import storage
 from prograd_experiments.charts import FORMATS
@@ -45,10 +47,22 @@ def collect(directory: str | Path, formats: Sequence[str] = FORMATS[:1]) -> Coll
     return Collected(**vars(found), files=[found.directory / name for name in contents])
 
 
+FORMULA: Final = ("=", "+", "-", "@", "\t")
+"""What a cell begins with that a spreadsheet takes for a formula."""
+
+
 def as_csv(found: Gathered) -> str:
     """The rows as CSV: numbers to the last digit, nothing where there is no value."""
     text = io.StringIO()
     writer = csv.DictWriter(text, csv_keys(found.columns), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found.rows)  # None becomes an empty cell
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in found.rows)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value as a cell, empty for None. A text that a spreadsheet would compute gets a quote before it."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+from prograd.foreign import printable
 from prograd_experiments.config import DIGITS, HASHED, Config
 
 Value = float | str | None
@@ -85,7 +86,7 @@ def written(value: object) -> str:
         return f"{name}({options})" if options else name
     if isinstance(value, list):
         return ", ".join(map(written, value))
-    return value if isinstance(value, str) else json.dumps(value)
+    return printable(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _columns(configs: Sequence[Config]) -> dict[str, list[Any]]:

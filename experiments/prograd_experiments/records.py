@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from prograd.foreign import printable
 from prograd_experiments import schema, storage
 from prograd_experiments.config import config_hash
 from prograd_experiments.errors import RecordError
@@ -104,8 +105,9 @@ def _renamed(content: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
 
 
 def shortened(message: str, traceback: str) -> dict[str, str]:
-    """The texts of an error at a length that a terminal and a page can show: the beginning and the end of each."""
-    return {"message": _shortened(message, LONGEST_MESSAGE), "traceback": _shortened(traceback, LONGEST_TRACEBACK)}
+    """The texts of an error as a terminal and a page can show them: the beginning and the end, nothing to obey."""
+    texts = {"message": (message, LONGEST_MESSAGE), "traceback": (traceback, LONGEST_TRACEBACK)}
+    return {name: _shortened(printable(text), most) for name, (text, most) in texts.items()}
 
 
 def _shortened(text: str, most: int) -> str:

@@ -93,7 +93,8 @@ def run(  # noqa: PLR0913  (what a sweep has settled)
     console.print(summed_up(statuses, wishes, given=given), highlight=False, soft_wrap=True)
     waiting = to_run(statuses, wishes)
     if waiting and not isinstance(launcher, BasicLauncher) and jobs.experiment_of(waiting[0].config).timed:
-        terminal.warn(console, "the jobs run at the same time and share cores while they are timed")
+        shared = "the jobs run at the same time and share cores while they are timed"
+        terminal.warn(console, f"{shared}; without hydra/launcher they run one by one")
     ramp, bar, good = Ramp(launcher, directory, wishes.force), terminal.Bar(console, len(waiting)), True
     with bar.live:
         for start, some in _batches(waiting, launcher, size):

@@ -1,6 +1,6 @@
-"""Second derivatives of an objective: products with its Hessian, and diagonals and factors of its approximations.
+"""Diagonals of Gauss-Newton and of the Fisher matrix, and Kronecker factors.
 
-The latter take reverse mode for all rows of `J` at once, and combine the rows of a sample as soon as they are there.
+They take reverse mode for all rows of `J` at once, and combine the rows of a sample as soon as they are there.
 No Jacobian is formed where the blocks are Kronecker products.
 """
 
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from prograd import checks, recursions
+from prograd import recursions
 from prograd.arrays import Array, unit_vectors
 from prograd.blocks import Block
 from prograd.modes import Evaluation
@@ -23,32 +23,6 @@ CHUNK_NUMBERS: Final = 2**20
 """In the rows of one block, of as many samples as are taken at once: 8 MiB in float64."""
 
 Factors: TypeAlias = list[dict[str, tuple[Array, Array]]]
-
-
-def hessian_vector(at: Evaluation, v: Array, out: Array) -> Array:
-    """Writes `∇²f(w) v` to `out`, `(size,)`, and returns the sum of the losses: the derivative of reverse mode.
-
-    Pearlmutter, *Fast exact multiplication by the Hessian*, 1994. Raises `OptionError` for a layer without
-    `jacobian_along` and for a loss without `hessian`.
-    """
-    spans = at.net.spans
-    z, made = at.linearize()
-    blocks = list(made)
-    still = np.zeros((1, at.net.n[0]), at.x.dtype, like=at.x)
-    dz = [still, *recursions.tangents(blocks, slices(v[None], spans), still)]
-    total, q = at.close(z[-1])
-    dq = at.weighted(checks.hessian(at.loss, z[-1], at.y).jvp(dz[-1])) / at.samples
-    recursions.reverse_along(blocks, _moved(at, z, v, dz), q, dq, slices(out, spans))
-    return total
-
-
-def _moved(at: Evaluation, z: Sequence[Array], v: Array, dz: Sequence[Array]) -> list[Block]:
-    """The derivatives `(dA_i, dB_i)` of all blocks along `v`."""
-    each = zip(at.net.layers, at.parameters, at.net.unpack(v), strict=True)
-    return [
-        checks.block_along(at.net, i, layer.jacobian_along(w_i, z[i], z[i + 1], dw_i, dz[i]), at.samples)
-        for i, (layer, w_i, dw_i) in enumerate(each)
-    ]
 
 
 class Part(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ from types import FrameType
 from typing import Any, Final, NoReturn, TextIO, cast
 
 from prograd.errors import ProgradError
+
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Interrupt(KeyboardInterrupt):
@@ -48,10 +51,15 @@ def let_pass(error: BaseException) -> None:
         raise error
 
 
+def printable(text: str) -> str:
+    """The text with control characters, which a terminal would obey, written out as escapes; lines and tabs stay."""
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 def text(error: BaseException) -> str:
-    """`str(error)`, which may be somebody's code too."""
+    """`str(error)`, which may be somebody's code too, as it can be printed."""
     try:
-        return str(error)
+        return printable(str(error))
     except BaseException as another:  # noqa: BLE001  (an error of a plugin may fail to print itself)
         let_pass(another)
         return "(its message can't be shown)"

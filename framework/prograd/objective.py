@@ -226,7 +226,8 @@ class Objective:
         if v.shape != self._shape:
             raise ShapeError(f"v: expected shape {self._shape}, as w has, got {v.shape}")
         p = np.empty_like(w)
-        self._sums(w, self._hessian_vector, (p,), "hessian", inputs=(_contiguous(v, w.dtype),))
+        used, _ = self._resolve("reverse", "hessian_vector", None, w.dtype)
+        self._sums(w, self._hessian_vector, (p,), "hessian", used, inputs=(_contiguous(v, w.dtype),))
         if not is_finite(p):
             self._penalized.curved(self._curved(w).parameters)
         return p
@@ -368,8 +369,8 @@ class Objective:
         total = mode.clipped_gradient(at.only(chosen, cut=max_bytes is None), limit, p, max_bytes)
         return total, self._penalized.add_gradient(at.parameters, p, at.only(chosen, cut=False).net.spans)
 
-    def _hessian_vector(self, _: str, at: Evaluation, v: Array, p: Array) -> Totals:
-        total = curvature.hessian_vector(at, v, p)
+    def _hessian_vector(self, _: str, mode: Mode, at: Evaluation, v: Array, p: Array) -> Totals:
+        total = mode.hessian_vector(at, v, p)
         self._penalized.add_product(at.parameters, v, p)
         return total, self._penalized.value(at.parameters)
 

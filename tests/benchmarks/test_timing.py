@@ -51,6 +51,14 @@ def test_a_sample_lasts_long_enough_and_counts_one_call() -> None:
     assert turns.timings["quick"] == pytest.approx([1e-4] * 3)
 
 
+def test_an_interruption_makes_no_sample_too_short() -> None:
+    waits = iter([0.0, 5.0])  # the second timing is interrupted
+
+    inner = timing.calibrated(lambda times: times * 1e-4 + next(waits, 0.0), 0.01)
+
+    assert inner * 1e-4 >= 0.01
+
+
 def test_warm_up_is_not_a_sample() -> None:
     clock = Clock()
     first = iter([100.0, 50.0])

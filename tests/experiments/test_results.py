@@ -57,6 +57,14 @@ def test_the_summary_has_its_columns_and_is_in_the_order_of_the_grid(tmp_path: P
     assert rows[0]["directory"] == "job4"
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_a_text_is_no_formula_of_a_spreadsheet_and_no_command_of_a_terminal(tmp_path: Path, start: str) -> None:
+    hostile = failed(2, 8)
+    hostile["error"] |= {"type": f"{start}cmd|' /C calc'!A0", "message": "first\rnext\x1b[2J"}
+    (row,) = table_of(lay_out(tmp_path, [hostile]))
+    assert row["error"] == rf"'{start}cmd|' /C calc'!A0: first\rnext\x1b[2J"
+
+
 def test_a_sweep_without_a_single_time_still_has_its_files(tmp_path: Path) -> None:
     collected = collect(lay_out(tmp_path, [failed(2, 8)]))
     assert all(path.stat().st_size > 0 for path in collected.files)

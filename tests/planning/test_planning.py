@@ -289,3 +289,25 @@ def test_files_that_hold_no_network(tmp_path, text, message):
     result = run("--network", str(tmp_path / "network.yaml"), "--n-in", "3")
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_products_with_the_hessian_are_planned_by_reverse_mode():
+    net = prograd.Network.from_config([{"name": "affine", "width": 8}, "tanh", {"name": "affine", "width": 2}], 3)
+    plan = prograd.plan(net, 5, outputs="hessian_vector")
+    assert set(plan.costs) == {"reverse"}
+    assert "product with the Hessian" in str(plan)
+    assert plan.costs["reverse"].multiply_adds > prograd.plan(net, 5).costs["reverse"].multiply_adds
+    with pytest.raises(OptionError, match='outputs="hessian_vector": expected wrt="parameters"'):
+        prograd.plan(net, 5, wrt=-1, outputs="hessian_vector")
+
+
+def test_a_product_with_the_hessian_that_a_layer_has_none_for_is_not_planned():
+    class Square(prograd.Elementwise):
+        def phi(self, z):
+            return z * z
+
+        def dphi(self, z, z_next):
+            return 2 * z
+
+    with pytest.raises(OptionError, match="layer square: expected d2phi"):
+        prograd.plan(prograd.Network([prograd.layer("affine", width=2), Square()], 2), outputs="hessian_vector")

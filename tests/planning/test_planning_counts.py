@@ -28,13 +28,15 @@ class Problem:
         self.f.gradient(self.w)  # the first call checks what layers give
 
     def planned(self, outputs, mode):
-        wrt, what = ("parameters", "gradient") if outputs == "gradient" else (outputs, "jacobian")
+        wrt, what = (outputs, "jacobian") if outputs in {"parameters", "input"} else ("parameters", outputs)
         return cost(Task(self.net, self.samples, wrt, what, np.dtype(float)), MODES[mode], None).multiply_adds
 
     def done(self, outputs, mode):
         with counted() as count:
             if outputs == "gradient":
                 self.f.gradient(self.w, mode=mode)
+            elif outputs == "hessian_vector":
+                self.f.hessian_vector(self.w, self.w)
             else:
                 prograd.jacobian(self.net, self.w, self.x, wrt=outputs, mode=mode)
         return count.multiply_adds
@@ -45,6 +47,13 @@ def assert_exact(net, samples):
     for outputs in ("gradient", "parameters", "input"):
         for mode in MODES:
             assert problem.planned(outputs, mode) == problem.done(outputs, mode), (outputs, mode)
+
+
+@pytest.mark.parametrize(("layer", "n_in"), EXAMPLES)
+def test_products_with_the_hessian(layer, n_in):
+    before, after = prograd.layer("affine", width=n_in), prograd.layer("affine", width=2)
+    problem = Problem(prograd.Network([before, prograd.layer("tanh"), layer, after], 3), 3)
+    assert problem.planned("hessian_vector", "reverse") == problem.done("hessian_vector", "reverse")
 
 
 @pytest.mark.slow
@@ -74,6 +83,9 @@ def test_affine_chains():
     problem = Problem(prograd.Network([prograd.layer("affine", width=k, bias=False) for k in n[1:]], n[0]), N)
     matrices = [rows * cols for rows, cols in zip(n[1:], n, strict=False)]
     assert problem.done("gradient", "reverse") == N * (sum(matrices) + sum(matrices[1:]))
+    # A dw, A^T dq, dA^T q; B dz, B^T q, B^T dq, dB^T q, of which the first layer has only B dz, for one row of zeros
+    moved = 3 * N * sum(matrices) + matrices[0] + 4 * N * sum(matrices[1:])
+    assert problem.done("hessian_vector", "reverse") == moved
     # The rows are the same for all samples until an A_i of each sample is multiplied.
     assert problem.done("parameters", "reverse") == n[-1] * (N * sum(matrices) + sum(matrices[1:]))
     pushed = N * sum(sum(matrices[:i]) * matrix for i, matrix in enumerate(matrices))

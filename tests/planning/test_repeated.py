@@ -15,7 +15,6 @@ from prograd.planning.repeated import DEEP, LONGEST, repeated
 affine, norm, tanh = prograd.layer("affine", width=3), prograd.layer("layer_norm"), prograd.layer("tanh")
 scale = prograd.layer("scale_shift")
 PATTERNS = {
-    "norms": [norm],
     "affine and tanh": [affine, tanh],
     "residual": [prograd.layer("residual", layers=[scale, tanh, scale])],
 }
@@ -23,7 +22,6 @@ CONTINUED = [
     ("affine and tanh", "gradient", "reverse"),
     ("residual", "gradient", "reverse"),
     ("residual", "jacobian", "reverse"),
-    ("norms", "jacobian", "reverse"),
 ]
 
 

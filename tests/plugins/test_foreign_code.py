@@ -62,6 +62,11 @@ def test_the_kit_reports_whatever_a_layer_raises(error):
     assert f"raised {type(error).__name__}" in report.failures[0].message
 
 
+def test_nothing_that_an_error_says_moves_the_terminal():
+    report = LAYER_CHECKS.report(LayerCase(ending(ValueError("\x1b[31mred\x07\x9b\rtwo\nlines\t"))(), 3))
+    assert r"ValueError: \x1b[31mred\x07\x9b\rtwo" + "\nlines\t" in report.failures[0].message
+
+
 def test_an_interrupt_of_the_user_ends_a_check():
     with pytest.raises(KeyboardInterrupt):
         LAYER_CHECKS.report(LayerCase(ending(KeyboardInterrupt())(), 3))

@@ -382,10 +382,10 @@ def test_tapes_of_one_owner_are_bounded() -> None:
 
 @pytest.mark.slow
 def test_many_objectives_and_a_deep_network() -> None:
-    made = [mlp(1, 4, 2) for _ in range(1000)]
+    made = [mlp(1, 4, 2) for _ in range(200)]
     results = [[f.gradient(w) for _ in range(3)][-1] for f, w in made]
     assert all(np.array_equal(result, results[0]) for result in results)
-    f, w = mlp(2500, 2, 1)
+    f, w = mlp(600, 2, 1)  # with the activations more layers than Python has frames
     results = [f.gradient(w) for _ in range(3)]
     np.testing.assert_array_equal(results[0], results[2])
 

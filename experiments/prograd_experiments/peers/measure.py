@@ -90,8 +90,7 @@ def take_turns(
     for name, contestant in contestants.items():
         time.sleep(rest_seconds)
         try:
-            # Twice, since a disturbance during the calibration would make all timings too short.
-            rounds.inner[name] = max(timing.calibrated(contestant, least_seconds) for _ in range(2))
+            rounds.inner[name] = timing.calibrated(contestant, least_seconds)
         except Lost as lost:
             rounds.lost[name] = lost
         else:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prograd.foreign import printable
 from prograd_experiments import distinct
 from prograd_experiments.config import shown
 from prograd_experiments.environment import machine_text
@@ -104,7 +105,7 @@ def _cores(environment: Mapping[str, Any]) -> str:
 def _written(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]"
-    return value if isinstance(value, str) else json.dumps(value)
+    return printable(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _numbers_first(text: str) -> tuple[bool, float, str]:

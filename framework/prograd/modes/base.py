@@ -23,7 +23,7 @@ from prograd.loss import Loss
 from prograd.network import Network
 from prograd.operators import Operator
 
-Outputs: TypeAlias = Literal["gradient", "jacobian", "per_sample_norms", "clipped_gradient"]
+Outputs: TypeAlias = Literal["gradient", "jacobian", "per_sample_norms", "clipped_gradient", "hessian_vector"]
 OUTPUTS: Final[tuple[Outputs, ...]] = get_args(Outputs)
 
 SHARES: Final = (1, 2, 4, 8, 16, 64, 256)  # of a limit, for what the mode itself holds
@@ -135,6 +135,10 @@ class Mode(ABC):
         `∇_n` is the gradient of sample n, and `limit` has one number, `(1,)`.
         """
         raise OptionError(f"clipped_gradient: expected a mode that has it (reverse), got {self.name}")
+
+    def hessian_vector(self, at: Evaluation, v: Array, p: Array) -> Array:
+        """Writes `∇²f(w) v` to `p`, `(size,)`; returns the sum of the losses. Optional, as `per_sample_norms` is."""
+        raise OptionError(f"hessian_vector: expected a mode that has it (reverse), got {self.name}")
 
     def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """What to give the mode as `max_bytes`, so that all that a call allocates takes no more than `max_bytes`.

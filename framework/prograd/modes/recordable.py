@@ -105,6 +105,11 @@ class StandIn(Layer):
     def jacobian(self, w: Parameters, z: Array, z_next: Array) -> tuple[dict[str, Operator], Operator]:
         return {name: self._like(J, z) for name, J in self._A.items()}, self._like(self._B, z)
 
+    def jacobian_along(
+        self, w: Parameters, z: Array, z_next: Array, dw: Parameters, dz: Array
+    ) -> tuple[dict[str, Operator], Operator]:
+        return self.jacobian(w, z, z_next)
+
     def _like(self, J: Operator, z: Array) -> Operator:
         """The operator with arrays for as many samples as `z` has, which hold no numbers; or one of its size."""
         made = self._without_numbers(J, z)

@@ -12,6 +12,7 @@ from prograd.linearization import Linearization
 from prograd.modes.base import Evaluation, Left, Mode, Outputs
 from prograd.modes.recomputation import Recomputed, schedule_within
 from prograd.modes.samples import clipped_gradient, per_sample_norms
+from prograd.modes.second import hessian_vector
 from prograd.network import slices
 from prograd.operators import Identity, Operator, multiply
 
@@ -46,6 +47,10 @@ class Reverse(Mode):
     def clipped_gradient(self, at: Evaluation, limit: Array, p: Array, max_bytes: int | None) -> Array:
         """From one pass, as the norms; it keeps the `q^i` of layers that have parameters."""
         return clipped_gradient(at, limit, p, max_bytes)
+
+    def hessian_vector(self, at: Evaluation, v: Array, p: Array) -> Array:
+        """Both passes, and how they move along `v`."""
+        return hessian_vector(at, v, p)
 
     def room(self, peak: Callable[[int | None], float], outputs: Outputs, max_bytes: int) -> int | None:
         """For a gradient all, which the schedule keeps to."""

@@ -38,6 +38,7 @@ WORDS: Final[Mapping[Outputs, str]] = {
     "jacobian": "Jacobian by {wrt}",
     "per_sample_norms": "norms of per-sample gradients",
     "clipped_gradient": "clipped gradient",
+    "hessian_vector": "product with the Hessian",
 }
 
 
@@ -161,7 +162,7 @@ def plan(  # noqa: PLR0913
 ) -> Plan:
     """The cost of a gradient or a Jacobian of a network in each mode, from shapes and structure alone.
 
-    `outputs` may also be "per_sample_norms" or "clipped_gradient", which reverse mode has alone.
+    `outputs` may also be "per_sample_norms", "clipped_gradient" or "hessian_vector", which reverse mode has alone.
     `batch` is the number of samples. `max_bytes` bounds all that a call allocates; a mode that takes more is left
     out. `rates` defaults to those of this machine. Raises `ShapeError`, `UnknownNameError`, `OptionError`, and
     `PluginError` for blocks that don't fit.
@@ -180,6 +181,8 @@ def plan(  # noqa: PLR0913
     by = variable(net, wrt)
     if wrt == "input" and outputs != "jacobian":
         raise OptionError('wrt="input": expected outputs="jacobian", since an objective has no gradient by its samples')
+    if isinstance(by, tuple) and outputs == "hessian_vector":
+        raise OptionError('outputs="hessian_vector": expected wrt="parameters", since the product is by all of them')
     max_bytes = checked_bytes(max_bytes)
     task = Task(net, int(batch), by, outputs, _dtype(dtype))
     chosen = [listed.find(mode) for mode in modes]

@@ -17,7 +17,7 @@ from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, Outputs
 from prograd.modes.recordable import recordable
 from prograd.network import Network
-from prograd.operators import ledger
+from prograd.operators import Identity, Operator, ledger
 from prograd.planning.repeated import Repeated, repeated
 from prograd.planning.steps import Step, Traffic, steps_of
 from prograd.tape.meter import Limits, Meter
@@ -162,33 +162,29 @@ def _recorded(net: Network, task: Task, mode: Mode, max_bytes: int | None, meter
         whole = Evaluation(net, task.loss or HalfSquare(), w, net.unpack(w), x, *data)
         return whole.only(task.chosen, cut=max_bytes is None)
 
-    if task.outputs == "gradient":
-        given += labels
-
-        def run(*arrays: Array) -> None:
-            *data, p = arrays
-            mode.gradient(at(*data), p, max_bytes)
-
-    elif task.outputs == "per_sample_norms":
-        given += labels
-        shape = (N,)
-
-        def run(*arrays: Array) -> None:
-            *data, norms = arrays
-            mode.per_sample_norms(at(*data), norms, max_bytes)
-
-    elif task.outputs == "clipped_gradient":
-        given += [*labels, ((1,), task.dtype)]
-
-        def run(*arrays: Array) -> None:
-            *data, limit, p = arrays
-            mode.clipped_gradient(at(*data), limit, p, max_bytes)
-
-    else:
+    if task.outputs == "jacobian":
         shape = (N, m, n if task.wrt == "input" else size)
 
         def run(w: Array, x: Array, J: Array) -> None:
             mode.jacobian(differentiated(net, w, x, task.wrt), J, max_bytes)
+
+    else:
+        functions: dict[Outputs, Callable[..., Array]] = {
+            "gradient": lambda at, p: mode.gradient(at, p, max_bytes),
+            "per_sample_norms": lambda at, norms: mode.per_sample_norms(at, norms, max_bytes),
+            "clipped_gradient": lambda at, limit, p: mode.clipped_gradient(at, limit, p, max_bytes),
+            "hessian_vector": mode.hessian_vector,
+        }
+        given += labels
+        read = len(given)
+        more: dict[Outputs, tuple[int, ...]] = {"clipped_gradient": (1,), "hessian_vector": (size,)}
+        if task.outputs in more:
+            given.append((more[task.outputs], task.dtype))
+        if task.outputs == "per_sample_norms":
+            shape = (N,)
+
+        def run(*arrays: Array) -> None:
+            functions[task.outputs](at(*arrays[:read]), *arrays[read:])
 
     tape = record(run, given, [(shape, task.dtype)], meter)
     return tape, sum(storage.size for storage in tape.given if storage.kind == "output")
@@ -208,3 +204,6 @@ class HalfSquare(Loss):
 
     def gradient(self, z: Array, y: Array) -> Array:
         return z - y
+
+    def hessian(self, z: Array, y: Array) -> Operator:
+        return Identity(z.shape[-1])
