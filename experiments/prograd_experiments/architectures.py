@@ -91,7 +91,8 @@ def activation(config: read.Config, key: str, n: int) -> LayerConfig:
     name = chosen["name"]
     if name not in prograd.registry().layers:
         raise read.unknown_choice(key, name, activations())
-    with read.isolated(f"{key}={name}", f"these need no options: {', '.join(activations())}"):
+    repeat = f"; network.layer={read.show(name)} repeats a layer with parameters" if key == "activation" else ""
+    with read.isolated(f"{key}={name}", f"these need no options: {', '.join(activations())}{repeat}"):
         n_out, parameters = repeated.made(chosen).shapes(n)
     if parameters or n_out != n:
         got = f"maps {n} numbers to {n_out}"

@@ -101,7 +101,8 @@ def require_fit(net: prograd.Network, its: prograd.Loss, w: Array, x: Array, y: 
     try:
         its.check(z, y)
     except LabelError as error:
-        raise ConfigError(f"{error}; loss=default takes one that fits the targets") from error
+        scaled = "targets are one-hot classes, or numbers, which all data but synthetic scale to mean 0 and variance 1"
+        raise ConfigError(f"{error}; {scaled}; loss=default takes one that fits the targets") from error
     undefined = _undefined(its, z, y)
     if undefined.any() and np.isfinite(z).all():
         got = np.array2string(z[np.argmax(undefined)], precision=3, threshold=6)

@@ -76,6 +76,15 @@ def curvature(used: Loss, H: Operator, z: Array, y: Array) -> None:
     _refuse_sample(used, ~np.isfinite(products).all(axis=1), z, "at which its hessian is finite")
 
 
+def hessian(used: Loss, z: Array, y: Array) -> Operator:
+    """The hessian of the loss. Raises `PluginError` if that is no operator."""
+    H: object = used.hessian(z, y)
+    if not isinstance(H, Operator):
+        hint = "; Diagonal(…) or Dense(…) makes an operator of an array"
+        raise PluginError(f"loss {used.name}: expected hessian to give an operator, got {type(H).__name__}{hint}")
+    return H
+
+
 def _softmax_hint(used: Loss, z: Array, y: Array) -> str:
     """A hint, if the loss is defined for probabilities made of these outputs."""
     with np.errstate(all="ignore"):

@@ -401,7 +401,7 @@ class Objective:
         return at
 
     def _hessian(self, z: Array, at: Evaluation) -> Operator:
-        H = self.loss.hessian(z, at.y)
+        H = checks.hessian(self.loss, z, at.y)
         checks.curvature(self.loss, H, z, at.y)
         return H
 

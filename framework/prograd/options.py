@@ -78,6 +78,14 @@ def flag(owner: Owner, option: str) -> None:
         _refuse(owner, option, "true or false", value)
 
 
+def one_of(owner: Owner, option: str, words: Sequence[str]) -> None:
+    """One of these words."""
+    value = getattr(owner, option)
+    if not isinstance(value, str) or value not in words:
+        _refuse(owner, option, f"one of {', '.join(words)}", value)
+    _store(owner, option, str(value))
+
+
 def check_range(owner: Owner, dtype: np.dtype[Any], where: str = "") -> None:
     """Raises `OptionError` for an option that is zero or infinite in numbers of this type; inner layers' as well."""
     limits = np.finfo(dtype)

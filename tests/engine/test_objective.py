@@ -146,6 +146,24 @@ def test_a_loss_without_a_hessian_has_no_gauss_newton():
         f.gauss_newton(w)
 
 
+def test_a_hessian_that_is_an_array_is_refused():
+    class Halved(prograd.Loss):
+        def value(self, z, y):
+            return 0.5 * ((z - y) ** 2).sum(axis=-1)
+
+        def gradient(self, z, y):
+            return z - y
+
+        def hessian(self, z, y):
+            return np.ones_like(z)
+
+    f, w, x, y = classifier()
+    f = prograd.Objective(f.net, Halved(), x, y)
+    for product in (f.gauss_newton, f.kronecker_factors, lambda w: f.hessian_vector(w, w)):
+        with pytest.raises(errors.PluginError, match="expected hessian to give an operator, got ndarray; Diag"):
+            product(w)
+
+
 def test_one_hot():
     np.testing.assert_array_equal(prograd.one_hot([1, 0, 2], 3), [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
     np.testing.assert_array_equal(prograd.one_hot(np.array([1.0]), 2), [[0, 1]])

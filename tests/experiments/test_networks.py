@@ -143,7 +143,7 @@ def test_a_list_of_layers_with_one_of_a_third_party_from_the_command_line(tmp_pa
         ),
         (
             {"data": {"name": "diabetes"}, "loss": {"name": "softmax_cross_entropy"}},
-            r"softmax_cross_entropy: expected each label to be .*; loss=default takes one that fits the targets",
+            r"softmax_cross_entropy: expected each label .*; targets are one-hot .*; loss=default takes one that fits",
         ),
         (
             {"network": {"name": "custom", "layers": [{"name": "affine", "width": 4}]}},

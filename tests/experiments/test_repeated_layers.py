@@ -128,6 +128,7 @@ def test_the_options_of_a_third_party_layer_are_swept(tmp_path: Path, factors: P
     ("words", "message"),
     [
         ("activation=circulant", "it has parameters (c); network.layer=circulant repeats it"),
+        ("activation=affine", "; network.layer=affine repeats a layer with parameters"),
         ("network.layer=low_rank network.layer.rank=5", "network.layer=low_rank: ValueError: rank 5 is too large"),
         ("network.layer=low_rank network.layer.rnk=5", "rnk"),
         ("network.layer={name: low_rank, rank: width}", "network.layer=low_rank"),

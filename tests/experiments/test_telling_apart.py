@@ -84,6 +84,7 @@ def test_an_option_that_varies_is_a_column_a_label_and_an_axis_and_sorts_as_a_nu
     assert [line[2] for line in found.table.texts()[1:]] == ["1", "2", "16"]
     (group,) = groups.groups(found.rows)
     assert group.varying == ["network.layer.rank"]
+    assert group.setting.startswith("digits, mlp of low_rank, one sample, ")
     times, gap = pictures.pictures(found.rows)
     assert (times.title, gap.title) == ("Time of one gradient against rank", "Gap against rank")
     assert times.series[0].data[-1].tooltip.startswith("depth 2, width 8, rank 16, forward: ")

@@ -31,6 +31,7 @@ CHECKS = {
     "real": options.real,
     "positive": lambda owner, option: options.real(owner, option, above=0),
     "flag": options.flag,
+    "one of": lambda owner, option: options.one_of(owner, option, ["sigmoid", "tanh"]),
 }
 
 
@@ -49,6 +50,7 @@ CHECKS = {
         ("real", np.float64(-0.5), -0.5),
         ("positive", 1e-300, 1e-300),
         ("flag", False, False),
+        ("one of", np.str_("tanh"), "tanh"),
     ],
 )
 def test_what_fits_is_stored_as_pythons_own(check, value, stored) -> None:
@@ -83,6 +85,8 @@ def test_what_fits_is_stored_as_pythons_own(check, value, stored) -> None:
         ("positive", 0, "a finite number greater than 0, got 0"),
         ("positive", float("inf"), "a finite number greater than 0, got inf"),
         ("flag", 1, "true or false, got 1"),
+        ("one of", "relu", "one of sigmoid, tanh, got 'relu'"),
+        ("one of", True, "one of sigmoid, tanh, got True"),
     ],
 )
 def test_what_does_not_fit_is_named(check, value, expected) -> None:

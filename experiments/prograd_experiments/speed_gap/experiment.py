@@ -117,6 +117,7 @@ class SpeedGap(Experiment):
             Column("parameters", at("problem.parameters")),
             Column("modes", lambda record: list(record.get("median", ())), csv="never"),
             Column("theory", theory.holds, csv="never"),
+            Column("repeated", _repeated, csv="never"),
             Column("gap_quartiles", _gap_quartiles, csv="never", ends="gap"),
             *(
                 Column(f"{mode}_quartiles", timed.quartiles_of(mode), csv="never", ends=f"{mode}_s")
@@ -221,6 +222,13 @@ def _predicted(mode: str, *, shown: bool) -> Column:
 
 def _time(mode: str) -> Any:
     return time(f"{mode}_s", f"{mode}_iqr_s")
+
+
+def _repeated(record: Record) -> str | None:
+    """The name of the layer that `network.layer` repeats; None where the hidden layers are affine."""
+    layer = record["config"].get("network", {}).get("layer")
+    name = layer["name"] if isinstance(layer, Mapping) else layer
+    return None if name is None else str(name)
 
 
 def _gap_quartiles(record: Record) -> tuple[float, float] | None:

@@ -45,9 +45,12 @@ class Group:
         samples = "one sample" if row["batch"] == 1 else f"{row['batch']} samples"
         threads = "1 thread" if row["threads"] == 1 else f"{row['threads']} threads"
         loss = str(row["loss"]).replace("_", " ")
-        network = "" if row["network"] == "mlp" else f"{row['network']}, "
+        told = further([row])
+        repeated = None if {"network.layer", "network.layer.name"} & told.keys() else row["repeated"]
+        of = "" if repeated is None else f" of {repeated}"
+        network = "" if row["network"] == "mlp" and not of else f"{row['network']}{of}, "
         what = f"{row['data']}, {network}{samples}, {row['activation']}, {loss}"
-        named = further_text(row, [key for key in further([row]) if key not in self.named])
+        named = further_text(row, [key for key in told if key not in self.named])
         return f"{what}, {row['dtype']}, {threads}{machine_text(row)}{named}"
 
     @property

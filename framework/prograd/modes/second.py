@@ -25,7 +25,7 @@ def hessian_vector(at: Evaluation, v: Array, out: Array) -> Array:
     still = np.zeros((1, at.net.n[0]), at.x.dtype, like=at.x)
     dz = [still, *recursions.tangents(blocks, slices(v[None], spans), still)]
     total, q = at.close(z[-1])
-    dq = at.weighted(at.loss.hessian(z[-1], at.y).jvp(dz[-1])) / at.samples
+    dq = at.weighted(checks.hessian(at.loss, z[-1], at.y).jvp(dz[-1])) / at.samples
     recursions.reverse_along(blocks, _moved(at, z, v, dz), q, dq, slices(out, spans))
     return total
 
