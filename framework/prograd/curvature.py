@@ -15,9 +15,12 @@ import numpy as np
 from prograd import recursions
 from prograd.arrays import Array, unit_vectors
 from prograd.blocks import Block
+from prograd.linearization import Linearization
 from prograd.modes import Evaluation
 from prograd.network import slices
 from prograd.operators import Identity, Kronecker, Operator
+from prograd.penalized import Penalized
+from prograd.tape.replay import Tapes
 
 CHUNK_NUMBERS: Final = 2**20
 """In the rows of one block, of as many samples as are taken at once: 8 MiB in float64."""
@@ -115,3 +118,22 @@ def _add_factors(H: Operator, shares: Array, samples: int, A: Operator, q: Array
 def _pulled(F: Operator, q: Array) -> Array:
     """`q^T F` by columns of `F`: `(k, N, rows) -> (cols, N, k)`."""
     return F.vjp(q).transpose(2, 1, 0)
+
+
+class GaussNewton:
+    """`v -> (1/N) Σ_n c_n J_n^T H_n J_n v + ∇²R v` for a stack of vectors, by a tape from the third product on."""
+
+    def __init__(self, lin: Linearization, H: Operator, at: Evaluation, penalized: Penalized) -> None:
+        self._lin, self._H, self._at, self._penalized = lin, H, at, penalized
+        self._tapes = Tapes()
+
+    def __call__(self, v: Array) -> Array:
+        v = np.ascontiguousarray(v, np.result_type(v, self._lin.dtype))
+        out = np.empty_like(v)
+        self._tapes.call((v.shape, v.dtype.char), self._product, (v,), (out,))
+        return out
+
+    def _product(self, v: Array, out: Array) -> None:
+        q = self._at.weighted(self._H.jvp(self._lin.jvp(v)))
+        np.divide(self._lin.vjp(q), self._lin.samples, out=out)
+        self._penalized.add_product(self._at.parameters, v, out)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -15,14 +15,13 @@ from scipy.sparse.linalg import LinearOperator
 from prograd import checks, curvature, options, planning
 from prograd.arrays import Array, RecordingArray, as_real, checked_bytes, refuse_mask
 from prograd.chosen import Names, Wanted
-from prograd.errors import LabelError, OptionError, ShapeError, instance_hint
-from prograd.layer import Parameters
+from prograd.errors import OptionError, ShapeError, instance_hint
 from prograd.linearization import Linearization
 from prograd.loss import Loss
 from prograd.modes import Evaluation, Mode, ModeName, Outputs
 from prograd.modes.recomputation import object_bytes
 from prograd.modes.samples import per_sample_gradients
-from prograd.network import Network, check_finite, is_finite
+from prograd.network import Network, is_finite
 from prograd.operators import Operator
 from prograd.operators.export import ScipyOperator
 from prograd.penalized import Penalized
@@ -32,12 +31,11 @@ from prograd.plugins.registry import penalty as registered_penalty
 from prograd.tape import machine
 from prograd.tape.replay import Tapes, signature
 from prograd.tape.tape import Tape, record
+from prograd.targets import targets
+from prograd.totals import SUMS, Totals, close
 from prograd.weights import sample_weights
 
 DOUBLE: np.dtype[Any] = np.dtype(np.float64)
-SUMS = 2  # of the losses, and of `w`; a third one is that of the penalties, if there are any
-Totals: TypeAlias = tuple[Array, Array | None]
-LARGE_BYTES = 2**19  # of `w`: more does not stay in a core's cache from one product to the next
 
 
 class Objective:
@@ -86,7 +84,7 @@ class Objective:
         self._penalized = Penalized(net, self.penalties)
         self._sums_shape = (SUMS + bool(self._penalized.terms),)
         self._x, self._one = net.check_x(x)
-        self._y = self._labels(y)
+        self._y = targets(net, loss, y, self._x, one=self._one)
         self._c = None if weights is None else sample_weights(weights, self._y, self._x.dtype, one=self._one)
         self._checked: set[str] = set()
         self._shape, self._chars = (net.size,), {self._x.dtype.char, DOUBLE.char}
@@ -210,7 +208,7 @@ class Objective:
         lin = at.linearization()
         H = self._hessian(lin.z[-1], at)
         self._penalized.curved(at.parameters)
-        product = _GaussNewton(lin, H, at, self._penalized)
+        product = curvature.GaussNewton(lin, H, at, self._penalized)
         size = (self.net.size,)
         return ScipyOperator(product, product, size, size, at.w.dtype)
 
@@ -329,7 +327,7 @@ class Objective:
         """What is recorded: reads `w` and the data, and writes to the others, the last of which are the sums."""
         read = 1 + len(self._given)
         at = self._evaluation(*arrays[:read])
-        _close(arrays[-1], function(*what, at, *arrays[read:-1]), at)
+        close(arrays[-1], function(*what, at, *arrays[read:-1]), at)
 
     def _mean(self, w: Array, total: float, *, smooth: bool) -> float:
         """The mean of losses whose sum is not finite: it may have overflowed. Raises `NonFiniteError`."""
@@ -416,31 +414,6 @@ class Objective:
             w = self.net.check_w(w)
         return _contiguous(w, w.dtype if w.dtype.char in self._chars else DOUBLE)
 
-    def _labels(self, y: ArrayLike) -> Array:
-        n = self.net.n[-1]
-        y = as_real(y, "y")
-        expected = (n,) if self._one else (self.samples, n)
-        if y.shape != expected:
-            hint = ""
-            if n == 1 and y.size == self.samples:
-                hint = f"; y.reshape{expected} has it" if y.ndim else f"; np.reshape(y, {expected}) has it"
-            elif y.ndim < len(expected):
-                hint = "; prograd.one_hot(labels, K) makes vectors of class numbers"
-            raise ShapeError(
-                f"y: expected shape {expected}, a row for each sample and {n} outputs of {self.net.describe(-1)}, "
-                f"got {y.shape}{hint}"
-            )
-        check_finite(y, "y")
-        with np.errstate(over="ignore"):
-            check_finite(y.astype(self._x.dtype, copy=False), f"y in {self._x.dtype}, which x has")
-        y = np.atleast_2d(y)
-        try:
-            self.loss.check(np.zeros(y.shape), y.astype(np.float64, copy=False))
-        except LabelError as error:
-            msg = f"loss {self.loss.name}: {error}" if self.loss.name not in str(error) else str(error)
-            raise LabelError(msg) from error
-        return y
-
     def _chosen(self, layers: Wanted | None) -> Names | None:
         return None if layers is None else self.net.names(layers)
 
@@ -475,42 +448,3 @@ def _penalties(given: Penalty | str | Sequence[Penalty | str] | None) -> tuple[P
         if not isinstance(one, Penalty):
             raise OptionError(f"Objective: expected a Penalty, its name, or a list of these, got {type(one).__name__}")
     return tuple(found)
-
-
-def _close(sums: Array, totals: Totals, at: Evaluation) -> None:
-    """The sums of the losses and of `w`, which is finite only where `w` is, and that of the penalties."""
-    total, penalty = totals
-    sums[0], sums[1] = total, np.add.reduce(at.w) if at.w.nbytes < LARGE_BYTES else _by_rows(at.parameters)
-    if penalty is not None:
-        sums[SUMS] = penalty
-
-
-def _by_rows(parameters: Sequence[Parameters]) -> Array:
-    """The sum of all entries. A tape adds up the rows of a matrix while the product that needs them has them."""
-    arrays = [a for of_layer in parameters for a in of_layer.values()]
-    rows = (a if a.ndim < 2 else np.add.reduce(a.reshape(len(a), -1), axis=1) for a in arrays if a.size)
-    return sum(map(_total, rows), start=np.zeros((), arrays[0].dtype))
-
-
-def _total(a: Array) -> Array:
-    total: Array = np.add.reduce(a, axis=None)
-    return total
-
-
-class _GaussNewton:
-    """`v -> (1/N) Σ_n c_n J_n^T H_n J_n v + ∇²R v` for a stack of vectors, by a tape from the third product on."""
-
-    def __init__(self, lin: Linearization, H: Operator, at: Evaluation, penalized: Penalized) -> None:
-        self._lin, self._H, self._at, self._penalized = lin, H, at, penalized
-        self._tapes = Tapes()
-
-    def __call__(self, v: Array) -> Array:
-        v = np.ascontiguousarray(v, np.result_type(v, self._lin.dtype))
-        out = np.empty_like(v)
-        self._tapes.call((v.shape, v.dtype.char), self._product, (v,), (out,))
-        return out
-
-    def _product(self, v: Array, out: Array) -> None:
-        q = self._at.weighted(self._H.jvp(self._lin.jvp(v)))
-        np.divide(self._lin.vjp(q), self._lin.samples, out=out)
-        self._penalized.add_product(self._at.parameters, v, out)
