@@ -46,15 +46,18 @@ def objectives(draw, dtype):
     return prograd.Objective(net, prograd.loss(loss), x, y.astype(dtype)), w, x, y.astype(dtype)
 
 
-def with_norms(values, gradients, J):
-    """Also the norms of the gradients, and the sum of gradients that are clipped to the middle one of the norms."""
-    norms = np.array([mp.sqrt((g * g).sum()) for g in gradients])
-    limit = exact(float(sorted(norms)[len(norms) // 2]))
+def norms_of(gradients):
+    return np.array([mp.sqrt((g * g).sum()) for g in gradients])
+
+
+def with_norms(values, gradients, J, limit):
+    """Also the norms of the gradients, and the mean of gradients that are clipped to the limit."""
+    norms = norms_of(gradients)
     shares = [min(mp.mpf(1), limit / norm) if norm else mp.mpf(1) for norm in norms]
     return values, gradients, J, norms, (gradients * np.array(shares)[:, None]).mean(axis=0)
 
 
-def allowed(objective, right):
+def allowed(objective, right, limit):
     """How far each result may be off: as far as it moves when all numbers on the way move by a unit of rounding."""
     w = objective[1]
     eps, tiny = float(np.finfo(w.dtype).eps), float(np.finfo(w.dtype).tiny)
@@ -63,7 +66,7 @@ def allowed(objective, right):
     def moved(a):
         return a * (1 + exact(eps * rng.normal(size=a.shape)))
 
-    others = [with_norms(*derivatives(*objective, moved)) for _ in range(DRAWS)]
+    others = [with_norms(*derivatives(*objective, moved), limit) for _ in range(DRAWS)]
     return [
         ROUNDING * (np.max([abs(other[k] - r) for other in others], axis=0) + eps * abs(r)) + UNDERFLOW * tiny
         for k, r in enumerate(right)
@@ -73,8 +76,11 @@ def allowed(objective, right):
 def check(objective):
     """Value, gradients in every mode, of each sample, their norms, and Jacobians are right up to rounding."""
     f, w, x, _ = objective
-    right = values, gradients, J, norms, clipped = with_norms(*derivatives(*objective))
-    off = allowed(objective, right)
+    exactly = derivatives(*objective)
+    norms = norms_of(exactly[1])
+    limit = float(sorted(norms)[len(norms) // 2])  # some are above it, some below
+    right = values, gradients, J, norms, clipped = with_norms(*exactly, exact(limit))
+    off = allowed(objective, right, exact(limit))
 
     def same(found, right, off):
         assert found.shape == right.shape
@@ -84,7 +90,6 @@ def check(objective):
     same(np.array([f(w)]), np.array([values.mean()]), np.array([off[0].mean()]))
     same(f.per_sample_gradients(w), gradients, off[1])
     same(f.per_sample_norms(w), norms, off[3])
-    limit = float(sorted(norms)[len(norms) // 2])
     if limit:
         same(f.clipped_gradient(w, limit), clipped, off[4])
     for mode in prograd.MODES:
