@@ -27,6 +27,7 @@ from prograd.catalogue import told as docstring_of
 from prograd_experiments import arguments, jobs
 from prograd_experiments import config as read
 from prograd_experiments.architectures import activations
+from prograd_experiments.distinct import flat
 
 CONF: Final = "prograd_experiments.conf"
 GLOBAL: Final = "# @package _global_"
@@ -162,15 +163,7 @@ class _Files:
 def _keys(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
     """The dotted keys with their values, but for the names of groups' choices and Hydra's own keys."""
     plain: Any = OmegaConf.to_container(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
-    return ((key, value) for key, value in _flat(plain) if not key.endswith(".name"))
-
-
-def _flat(config: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
+    return ((key, value) for key, value in flat(plain) if not key.endswith(".name"))
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,7 @@
-"""Diagonals of Gauss-Newton and of the Fisher matrix, and Kronecker factors.
+"""Gauss-Newton: its products with vectors, its diagonal, that of the Fisher matrix, and Kronecker factors.
 
-They take reverse mode for all rows of `J` at once, and combine the rows of a sample as soon as they are there.
-No Jacobian is formed where the blocks are Kronecker products.
+Diagonals and factors take reverse mode for all rows of `J` at once, and combine the rows of a sample as soon as they
+are there. No Jacobian is formed where the blocks are Kronecker products.
 """
 
 from __future__ import annotations

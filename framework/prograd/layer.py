@@ -12,6 +12,7 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import OptionError
+from prograd.examples import of_defaults
 from prograd.operators import Diagonal, Operator
 from prograd.operators.dense import OperatorLike
 from prograd.operators.ledger import uncounted
@@ -110,12 +111,7 @@ class Layer(ABC):
 
         A layer that is not defined for all inputs yields `(layer, n_in, z)`, and is checked at `z` `(N, n_in)`.
         """
-        try:
-            layer = cls()
-        except TypeError as error:
-            raise OptionError(
-                f"{cls.__name__}: expected its own examples(), since it has options without defaults: {error}"
-            ) from error
+        layer = of_defaults(cls)
         for n_in in (1, 2, 5):
             yield layer, n_in
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import OptionError
+from prograd.examples import of_defaults
 from prograd.layer import snake_case
 from prograd.operators import Operator
 
@@ -57,12 +58,7 @@ class Loss(ABC):
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, Array, Array]]:
         """`(loss, z, y)` triples that the conformance kit checks."""
-        try:
-            loss = cls()
-        except TypeError as error:
-            raise OptionError(
-                f"{cls.__name__}: expected its own examples(), since it has options without defaults: {error}"
-            ) from error
+        loss = of_defaults(cls)
         rng = np.random.default_rng(0)
         for samples, n in ((1, 1), (4, 3)):
             yield loss, rng.normal(size=(samples, n)), rng.normal(size=(samples, n))

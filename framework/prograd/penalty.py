@@ -11,6 +11,7 @@ import numpy as np
 
 from prograd.arrays import Array
 from prograd.errors import OptionError
+from prograd.examples import of_defaults
 from prograd.layer import snake_case
 
 
@@ -64,12 +65,7 @@ class Penalty(ABC):
     @classmethod
     def examples(cls) -> Iterator[tuple[Self, Array]]:
         """`(penalty, w)` pairs that the conformance kit checks."""
-        try:
-            penalty = cls()
-        except TypeError as error:
-            raise OptionError(
-                f"{cls.__name__}: expected its own examples(), since it has options without defaults: {error}"
-            ) from error
+        penalty = of_defaults(cls)
         rng = np.random.default_rng(0)
         for shape in ((1,), (3, 4)):
             yield penalty, rng.normal(size=shape)

@@ -71,7 +71,7 @@ def reverse(
     samples, `each_into` keeps them apart, `norm_into` takes their norms. It ends at the first layer that has a `p^i`,
     whose `B_i` and `q^i` are not needed, so they are not computed.
     """
-    first = next((i for i, p_i in enumerate(p) if p_i), len(blocks))
+    first = _first(p)
     for i in reversed(range(first, len(blocks))):
         A_i, B_i = blocks[i]
         for name, p_i in p[i].items():
@@ -91,6 +91,11 @@ def tangents(blocks: Sequence[Block], dw: Sequence[Mapping[str, Array]], dz: Arr
         yield dz
 
 
+def _first(p: Sequence[Mapping[str, object]]) -> int:
+    """The first layer that has a `p^i`."""
+    return next((i for i, p_i in enumerate(p) if p_i), len(p))
+
+
 def reverse_along(
     blocks: Sequence[Block], moved: Sequence[Block], q: Array, dq: Array, dp: Sequence[Mapping[str, Array]]
 ) -> None:
@@ -99,15 +104,16 @@ def reverse_along(
         dp^i = A_i^T dq^{i+1} + dA_i^T q^{i+1},   dq^i = B_i^T dq^{i+1} + dB_i^T q^{i+1}
 
     `moved` holds the derivatives `(dA_i, dB_i)` of the blocks. Starts from `q^{L+1}` and `dq^{L+1}`, and writes
-    `dp^i`, summed over the samples.
+    `dp^i`, summed over the samples. It ends where `reverse` does.
     """
-    for i in reversed(range(len(blocks))):
+    first = _first(dp)
+    for i in reversed(range(first, len(blocks))):
         (A_i, B_i), (dA_i, dB_i) = blocks[i], moved[i]
         for name, dp_i in dp[i].items():
             sum_into(A_i[name], dq, dp_i)
             if not isinstance(dA_i[name], Zero):  # that of a parameter which is only added
                 add_into(dA_i[name], q, dp_i)
-        if i > 0:
+        if i > first:
             dq = B_i.vjp(dq) + dB_i.vjp(q)
             q = B_i.vjp(q)
 

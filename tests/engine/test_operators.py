@@ -20,7 +20,7 @@ from prograd.operators import (
     Stacked,
     Sum,
     Zero,
-    base,
+    norms,
 )
 from prograd.testing import counted
 
@@ -172,9 +172,9 @@ def test_vjp_sum(name, leading):
 
 @EACH
 @LEADING
-@pytest.mark.parametrize("pulled", [base.PULLED, 1])  # all at once, and one vector at a time
+@pytest.mark.parametrize("pulled", [norms.PULLED, 1])  # all at once, and one vector at a time
 def test_vjp_norm(name, leading, pulled, monkeypatch):
-    monkeypatch.setattr(base, "PULLED", pulled)
+    monkeypatch.setattr(norms, "PULLED", pulled)
     op, J, _ = OPERATORS[name]
     for samples in (1, N):
         q = rng.normal(size=(*leading, samples, op.rows))

@@ -65,3 +65,4 @@ def test_values_are_continued_exactly():
     assert found.continued([d * (d + 1) // 2 for d in depths]) == 10_007 * 10_008 // 2
     assert found.continued([7 * d - 3 for d in depths]) == 7 * 10_007 - 3
     assert found.continued([d**3 for d in depths]) is None
+    assert found.continued([d // 24 for d in depths]) is None  # 10,007 is no multiple of the step

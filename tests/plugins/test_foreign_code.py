@@ -167,7 +167,8 @@ def test_a_plugin_that_asks_for_the_registry_finds_what_came_before_it(site):
 
 
 def test_json_in_a_console_that_is_no_descriptor():
+    before = sys.stdout
     done = CliRunner().invoke(main, ["plugins", "--json"])
     assert done.exit_code == 0
     assert json.loads(done.stdout)
-    assert sys.stdout is not None
+    assert sys.stdout is before

@@ -11,17 +11,15 @@ from typing import Any, Final
 import numpy as np
 from scipy.sparse import csr_array, eye_array
 
-from prograd import rows
-from prograd.arrays import Array, RecordingArray, passes, unit_vectors
+from prograd.arrays import Array, RecordingArray, unit_vectors
 from prograd.errors import ShapeError
-from prograd.operators import entries
+from prograd.operators import entries, norms
 from prograd.operators.derived import derived
 from prograd.operators.export import ScipyOperator
 from prograd.operators.ledger import counts, uncounted
 from prograd.operators.rules import PRODUCTS, SUMS
 
 SHOWN: Final = 8  # factors of a product, at most, in its repr
-PULLED: Final = 2**17  # numbers of `J^T q` that are written out at once for norms: 1 MiB in float64
 
 
 def _jvp(J: Operator, v: Array, *_: Any, **__: Any) -> int:
@@ -104,7 +102,7 @@ class Operator(ABC):
         Override it, and `norm_edges`, where the structure gives the norm without `J^T q`. The default computes `J^T q`
         for a part of the vectors at a time; the samples go together if each has a map of its own.
         """
-        return norms_in_parts(lambda q, _: self.vjp(q), q, self, together=self.samples > 1)
+        return norms.in_parts(lambda q, _: self.vjp(q), q, self, together=self.samples > 1)
 
     def jvp_into(self, v: Array, out: Array) -> None:
         """Writes `J v` to `out`; override it where that saves a copy."""
@@ -385,26 +383,6 @@ def factors_of(operator: Operator) -> tuple[Operator, ...]:
 def product_of(factors: Sequence[Operator]) -> Operator:
     """The product of at least one factor, not multiplied out."""
     return Product(*factors) if len(factors) > 1 else factors[0]
-
-
-def norms_in_parts(pull: Callable[[Array, slice], Array], q: Array, J: Operator, *, together: bool) -> Array:
-    """`‖J^T q‖` for each vector, by `pull(q, samples)`, which is `J^T q` for some samples, a part at a time.
-
-    A part has about a MiB, or one vector, or with `together` one vector of each sample.
-    """
-    *lead, samples, _ = q.shape
-    samples = max(samples, J.samples)
-    q = np.broadcast_to(q, (*lead, samples, J.rows)).reshape(math.prod(lead), samples, J.rows)
-    norms = np.empty(q.shape[:2], np.result_type(q, J.dtype), like=q)
-    fit = max(1, PULLED // max(J.cols, 1))
-    step = samples if together else min(fit, samples)
-    vectors = max(1, fit // max(samples, 1))
-    for k in passes(range(0, len(q), vectors), [], q):
-        for n in passes(range(0, samples, max(step, 1)), [], q):
-            at = slice(n, n + step)
-            pulled = pull(q[k : k + vectors, at], at)
-            norms[k : k + vectors, at] = rows.norm(pulled)[..., 0]
-    return norms.reshape(*lead, samples)
 
 
 class Sum(Operator):

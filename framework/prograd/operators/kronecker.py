@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 
 from prograd.arrays import Array, as_real, size
 from prograd.errors import ShapeError
-from prograd.operators import entries
-from prograd.operators.base import Operator, norms_in_parts
+from prograd.operators import entries, norms
+from prograd.operators.base import Operator
 from prograd.operators.dense import Dense
 from prograd.operators.derived import derived
 from prograd.operators.diagonal import Identity
@@ -104,8 +104,8 @@ class Kronecker(Operator):
         terms cancel.
         """
         if self.s == 1:
-            norms: Array = norm(self._pulled(q))[..., 0] * norm(self.right.reshape(len(self.right), self.t))[..., 0]
-            return norms
+            product: Array = norm(self._pulled(q))[..., 0] * norm(self.right.reshape(len(self.right), self.t))[..., 0]
+            return product
 
         def pull(q: Array, at: slice) -> Array:
             right = self.right[at] if len(self.right) > 1 else self.right
@@ -114,7 +114,7 @@ class Kronecker(Operator):
                 left = (left[at] if left.ndim == 3 and len(left) > 1 else left).swapaxes(-1, -2)
             return _flat(_sandwich(left, q.reshape(*q.shape[:-1], self.m_out, self.s), right))
 
-        return norms_in_parts(pull, q, self, together=False)
+        return norms.in_parts(pull, q, self, together=False)
 
     def vjp_into(self, q: Array, out: Array) -> None:
         """Writes `left^T Q right` to `out` without a copy."""

@@ -38,10 +38,14 @@ class Repeated:
         return [self.network(k * self._step) for k in STEPS]
 
     def continued(self, values: Sequence[int]) -> int | None:
-        """The value that belongs to those of the shallow networks, if these lie on a polynomial of second degree."""
+        """The value that belongs to those of the shallow networks, if these lie on a polynomial of second degree.
+
+        None if they don't, and if that would not be an integer: a pattern with another period was missed then.
+        """
         d1, d2, d3 = (int(np.diff(values, k)[-1]) for k in (1, 2, 3))
         t = Fraction(self.times, self._step) - STEPS[-1]
-        return None if d3 else int(values[-1] + t * d1 + t * (t + 1) / 2 * d2)
+        value = values[-1] + t * d1 + t * (t + 1) / 2 * d2
+        return None if d3 or value.denominator > 1 else int(value)
 
     @property
     def _step(self) -> int:

@@ -21,7 +21,7 @@ from prograd.testing.in_network import layer_in_network
 from prograd.testing.layer_case import ELSEWHERE, LayerCase, Subset, block_name, given_blocks, named_blocks, subsets
 from prograd.testing.operator_case import DTYPES, DType, OperatorCase
 from prograd.testing.recording import require_recordable
-from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, advise_on_mutable, named
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, advise_on_mutable, named, require_steady
 from prograd.testing.second_order import require_second_derivatives
 from prograd.testing.special_points import SATURATED, advise_on_float32, require_right_at, saturated
 
@@ -137,7 +137,7 @@ def init(case: LayerCase) -> None:
 
 def differentiable(case: LayerCase) -> None:
     """Finite differences of `g` converge at random points, so the blocks can be compared with them."""
-    _require_steady(case)
+    require_steady(case)
     if not case.rough.any():
         return
     z = shown(case.z[int(np.argmax(case.rough))])
@@ -171,13 +171,8 @@ def jacobian_along(case: LayerCase) -> None:
     require_second_derivatives(case)
 
 
-def _require_steady(case: LayerCase) -> None:
-    if not case.steady:
-        raise CheckSkipped("means nothing while repeatable fails")
-
-
 def _require_reference(case: LayerCase) -> None:
-    _require_steady(case)
+    require_steady(case)
     if case.rough.any():
         raise CheckSkipped("no reference: finite differences do not converge")
     if not case.independent:
@@ -271,7 +266,7 @@ def _products(case: LayerCase, z: Array, z_next: Array, subset: Subset | slice =
 
 def layout(case: LayerCase) -> None:
     """Inputs that are strided, reversed or in column-major order give what contiguous inputs give."""
-    _require_steady(case)
+    require_steady(case)
     expected = case.g(case.z)
     products = _products(case, case.z, expected)
     spread = np.repeat(np.repeat(case.z, 2, axis=0), 2, axis=1)[::2, ::2]
@@ -285,7 +280,7 @@ def layout(case: LayerCase) -> None:
 
 def samples(case: LayerCase) -> None:
     """No sample influences another: permuted samples give permuted results, and a sample alone gives its row."""
-    _require_steady(case)
+    require_steady(case)
     expected = case.g(case.z)
     products = _products(case, case.z, expected)
     hint = "; likely cause: a sum, a mean or a maximum over the samples, or a factor of N"

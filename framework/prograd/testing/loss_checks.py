@@ -30,6 +30,7 @@ from prograd.testing.report import (
     Suite,
     advise_on_mutable,
     named,
+    require_steady,
 )
 from prograd.testing.special_points import SATURATED, advise_on_digits, advise_on_warnings
 
@@ -146,7 +147,7 @@ def _kind(hessian: object) -> str:
 
 def differentiable(case: LossCase) -> None:
     """The example keeps away from kinks: finite differences of `value` converge there."""
-    _require_steady(case)
+    require_steady(case)
     rough = case.slope[1]
     if rough.any():
         n = int(np.argmax(rough))
@@ -156,14 +157,9 @@ def differentiable(case: LossCase) -> None:
         )
 
 
-def _require_steady(case: LossCase) -> None:
-    if not case.steady:
-        raise CheckSkipped("means nothing while repeatable fails")
-
-
 def gradient(case: LossCase) -> None:
     """`gradient` is `∇ℓ`: it agrees with finite differences of `value`."""
-    _require_steady(case)
+    require_steady(case)
     if case.slope[1].any():
         raise CheckSkipped("no reference: finite differences do not converge")
     _require_gradient(case)
@@ -180,7 +176,7 @@ def _require_gradient(case: LossCase) -> None:
 
 def value_and_gradient(case: LossCase) -> None:
     """`value_and_gradient` gives what `value` and `gradient` give separately."""
-    _require_steady(case)
+    require_steady(case)
     both = case.loss.value_and_gradient(case.z, case.y)
     if not (isinstance(both, tuple) and len(both) == 2):
         raise CheckError(f"value_and_gradient: expected a pair, got {type(both).__name__}")
@@ -275,7 +271,7 @@ def repeatable(case: LossCase) -> None:
 
 def layout(case: LossCase) -> None:
     """Arrays that are strided or in column-major order give what contiguous arrays give."""
-    _require_steady(case)
+    require_steady(case)
     expected = case.both(case.z, case.y)
     spread = [np.repeat(np.repeat(a, 2, axis=0), 2, axis=1)[::2, ::2] for a in (case.z, case.y)]
     for how, (z, y) in (("strided", spread), ("column-major", [np.asfortranarray(case.z), np.asfortranarray(case.y)])):
@@ -285,7 +281,7 @@ def layout(case: LossCase) -> None:
 
 def samples(case: LossCase) -> None:
     """No sample influences another: permuted samples give permuted results, and a sample alone gives its row."""
-    _require_steady(case)
+    require_steady(case)
     expected = case.both(case.z, case.y)
     hint = "; likely cause: a sum or a mean over the samples, or a factor of 1/N, which the objective applies"
     for how, subset in subsets(case.samples):

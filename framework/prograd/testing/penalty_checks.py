@@ -30,7 +30,7 @@ from prograd.testing.in_network import HalfSquare, Mixing
 from prograd.testing.operator_case import DTYPES
 from prograd.testing.recording import require_recordable
 from prograd.testing.reference import Reference, Rough, differentiate, directions
-from prograd.testing.report import CheckError, CheckSkipped, Report, Suite
+from prograd.testing.report import CheckError, CheckSkipped, Report, Suite, require_steady
 from prograd.testing.special_points import advise_on_digits, advise_on_warnings
 
 ENDS: Final = (1e-30, 1e-10, 1e10, 1e30)
@@ -126,14 +126,9 @@ def _given(case: PenaltyCase) -> dict[str, tuple[Any, tuple[int, ...]]]:
     return found
 
 
-def _require_steady(case: PenaltyCase) -> None:
-    if not case.steady:
-        raise CheckSkipped("means nothing while repeatable fails")
-
-
 def differentiable(case: PenaltyCase) -> None:
     """The example keeps away from kinks: finite differences of `value` converge there."""
-    _require_steady(case)
+    require_steady(case)
     if case.slope[1].any():
         raise CheckError(
             "finite differences of value do not converge; likely cause: a kink, which an example should keep away from"
@@ -142,7 +137,7 @@ def differentiable(case: PenaltyCase) -> None:
 
 def gradient(case: PenaltyCase) -> None:
     """`gradient` is `∇ρ`: it agrees with finite differences of `value`."""
-    _require_steady(case)
+    require_steady(case)
     if case.slope[1].any():
         raise CheckSkipped("no reference: finite differences do not converge")
     found = case.V @ case.penalty.gradient(case.w).reshape(-1)
@@ -151,7 +146,7 @@ def gradient(case: PenaltyCase) -> None:
 
 def value_and_gradient(case: PenaltyCase) -> None:
     """`value_and_gradient` gives what `value` and `gradient` give separately."""
-    _require_steady(case)
+    require_steady(case)
     both = case.penalty.value_and_gradient(case.w)
     if not (isinstance(both, tuple) and len(both) == 2):
         raise CheckError(f"value_and_gradient: expected a pair, got {type(both).__name__}")
@@ -161,7 +156,7 @@ def value_and_gradient(case: PenaltyCase) -> None:
 
 def hessian(case: PenaltyCase) -> None:
     """`hessian_vector` is `∇²ρ v`: it agrees with finite differences of `gradient`."""
-    _require_steady(case)
+    require_steady(case)
     found = case.products(case.w).reshape(len(case.V), 1, -1)
     if case.curvature[1].any():
         raise CheckSkipped("no reference: the gradient has a kink nearby")
@@ -226,7 +221,7 @@ def repeatable(case: PenaltyCase) -> None:
 
 def layout(case: PenaltyCase) -> None:
     """Arrays that are strided or in column-major order give what contiguous arrays give."""
-    _require_steady(case)
+    require_steady(case)
     expected = _results(case.penalty, case.w)
     spread = np.repeat(case.w[..., None], 2, axis=-1)[..., 0]
     for how, w in (("strided", spread), ("column-major", np.asfortranarray(case.w))):
@@ -268,7 +263,7 @@ def ends(case: PenaltyCase) -> None:
 
 def network(case: PenaltyCase) -> None:
     """In an objective, it adds `value` to the value, and in every mode `gradient` to the gradient."""
-    _require_steady(case)
+    require_steady(case)
     net = Network([Mixing(case.w.size), Mixing(1)], n_in=1)
     rng = np.random.default_rng(case.seed)
     x, y = rng.normal(size=(3, 1)), rng.normal(size=(3, 1))

@@ -52,6 +52,20 @@ def named(subject: str) -> Iterator[None]:
         raise CheckError(f"{subject}: {told(error)}") from error
 
 
+class Steady(Protocol):
+    """A case that knows whether its values repeat from call to call."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether two calls gave the same."""
+
+
+def require_steady(case: Steady) -> None:
+    """Raises `CheckSkipped` for a case whose values differ from call to call: a difference of two means nothing."""
+    if not case.steady:
+        raise CheckSkipped("means nothing while repeatable fails")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One check: its name, its status, and the message of a failure, the advice, or the reason of a skip."""
